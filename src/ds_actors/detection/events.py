@@ -1,0 +1,188 @@
+"""What passes through the monitor: tracks, samples, and the results that come back. Pure."""
+
+from __future__ import annotations
+
+import json
+from enum import IntEnum, StrEnum
+from typing import Any, Final, Literal
+
+from attrs import field, frozen
+
+TOPIC: Final = "deepfake_alert"
+MESSAGE_LIMIT: Final = 1_024
+
+Kind = Literal["video", "audio"]
+
+
+class ResultType(IntEnum):
+    """A result's type as the wire numbers it."""
+
+    UNKNOWN = 0
+    SUSPICIOUS = 1
+    CLEAR = 2
+    ERROR = 3
+    ALERT = 4
+
+    @classmethod
+    def from_wire(cls, number: int) -> ResultType:
+        """Return the type of that number; one that is not known yet is UNKNOWN."""
+        try:
+            return cls(number)
+        except ValueError:
+            return cls.UNKNOWN
+
+    @property
+    def level(self) -> Level:
+        """The level of the same name."""
+        return Level(self.name.lower())
+
+
+class Level(StrEnum):
+    """How a track, or one result, is judged; compare by `severity`, strings do not sort."""
+
+    CLEAR = "clear"
+    SUSPICIOUS = "suspicious"
+    ALERT = "alert"
+    ERROR = "error"
+    UNKNOWN = "unknown"
+
+    @property
+    def severity(self) -> int:
+        """0 for unknown and error, then clear 1, suspicious 2, alert 3."""
+        return _SEVERITY[self]
+
+    @property
+    def is_verdict(self) -> bool:
+        """True for clear, suspicious and alert: only those set a track's level."""
+        return self.severity > 0
+
+    @property
+    def elevated(self) -> bool:
+        """True for suspicious and alert: the track is sampled at burst rate."""
+        return self.severity > 1
+
+
+_SEVERITY: Final = {Level.UNKNOWN: 0, Level.ERROR: 0, Level.CLEAR: 1, Level.SUSPICIOUS: 2, Level.ALERT: 3}
+
+_SENTENCES: Final = {
+    Level.CLEAR: "No manipulation indicators detected.",
+    Level.SUSPICIOUS: "Possible manipulation indicators detected.",
+    Level.ALERT: "Manipulation detected.",
+    Level.ERROR: "The sample could not be analysed.",
+    Level.UNKNOWN: "The result is not known to this version.",
+}
+
+
+def plain(text: str, limit: int | None = None) -> str:
+    """Return a stranger's text without control, format or surrogate characters, cut to `limit` characters.
+
+    Bidirectional overrides and lone surrogates go too: they deceive a reader, or cannot be written as UTF-8.
+    """
+    kept = "".join(c for c in text if c == " " or (c.isprintable() and not "\ud800" <= c <= "\udfff"))
+    return kept if limit is None else kept[:limit]
+
+
+@frozen
+class TrackInfo:
+    """Which track: `track` (its sid) is the only part that names anything inside the monitor.
+
+    `participant` is the LiveKit identity and `source` is chosen by the publisher: data from strangers, both.
+    """
+
+    participant: str
+    track: str
+    kind: Kind = "video"
+    source: str = "camera"
+    participant_sid: str = ""
+
+
+@frozen
+class WireResult:
+    """One answer of the service as the wire has it; `number` may be one that is not known yet."""
+
+    number: int
+    participant: str
+    track: str
+    message: str = ""
+
+
+@frozen
+class Sample:
+    """One encoded sample on its way to the service."""
+
+    participant: str
+    track: str
+    timestamp_ms: int
+    """Wall clock at capture, in milliseconds since the epoch."""
+    data: bytes = field(repr=False)
+    """A whole JPEG, or 48,000 samples of 16-bit little-endian mono PCM at 16 kHz."""
+    captured_at: float = 0.0
+    """Monotonic clock (seconds) at the end of the capture: what the age limit counts from."""
+    format: Literal["jpeg", "pcm"] = "jpeg"
+
+
+@frozen
+class ResultEvent:
+    """What sinks and callbacks get for each result; `level` is this result's, not the track's."""
+
+    type: ResultType
+    participant_id: str
+    """The LiveKit participant identity."""
+    track_id: str
+    message: str
+    timestamp_ms: int
+    """Wall clock at arrival, in milliseconds since the epoch: the wire's answer has none."""
+    participant_sid: str = ""
+    source: str = ""
+    previous_level: Level = Level.UNKNOWN
+    """The track's level before this result."""
+
+    @property
+    def level(self) -> Level:
+        """The level of the result's type."""
+        return self.type.level
+
+    def dict(self) -> dict[str, Any]:
+        """Return the payload: the six documented keys in their order, then three of our own."""
+        return {
+            "type": TOPIC,
+            "level": str(self.level),
+            "participant_id": self.participant_id,
+            "track_id": self.track_id,
+            "message": self.message,
+            "timestamp_ms": self.timestamp_ms,
+            "participant_sid": self.participant_sid,
+            "source": self.source,
+            "previous_level": str(self.previous_level),
+        }
+
+    def json(self) -> str:
+        """Return the payload as one line of ASCII JSON, under 15 KB whatever strangers chose as their names."""
+        return json.dumps({k: _short(v) if isinstance(v, str) else v for k, v in self.dict().items()})
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the four keys of the plugin's version 1.2."""
+        return {
+            "type": self.type.name,
+            "participantId": self.participant_id,
+            "trackId": self.track_id,
+            "message": self.message,
+        }
+
+
+# Five strings of strangers, at most 12 bytes a character once escaped (a surrogate pair): 15 KB holds 1,024 of a
+# message (a control character is gone by then) only if the names stay short, and LiveKit's are.
+_NAME_LIMIT: Final = 256
+
+
+def _short(text: str) -> str:
+    budget = 5_000
+    escaped = json.dumps(text)
+    if len(escaped) <= budget:
+        return text
+    return text[:_NAME_LIMIT] if len(text) > MESSAGE_LIMIT else text[: budget // 12]
+
+
+def clean_message(text: str, level: Level) -> str:
+    """Return the service's text made safe; where that leaves nothing, one sentence for the level."""
+    return plain(text, MESSAGE_LIMIT).strip() or _SENTENCES[level]
