@@ -90,6 +90,10 @@ class Mailbox(Protocol[M]):
         """Offer a message; return what that cost, which is the message itself when it was refused."""
         ...
 
+    def has_room(self, message: M, /) -> bool:
+        """True when a put of this message would not refuse it: a waiting send is let in then."""
+        ...
+
     def take(self, now: float, /) -> M | Empty:
         """Take the next message in hand, or return EMPTY."""
         ...
@@ -140,7 +144,11 @@ class _Queue(Generic[M]):
         return len(self._queue)
 
     def _full(self) -> bool:
-        return len(self._queue) + (self._hand is not EMPTY) >= self.capacity
+        return len(self) + (self._hand is not EMPTY) >= self.capacity
+
+    def has_room(self, _message: M, /) -> bool:
+        """True while the capacity, which counts the message in hand, is not reached."""
+        return not self._full()
 
     def take(self, _now: float = 0.0, /) -> M | Empty:
         """Take the oldest message in hand; EMPTY while there is none, or one is in hand already."""
@@ -228,6 +236,10 @@ class DropOldest(_Queue[M]):
         # With room for one only, a busy actor could keep nothing at all: the one in hand cannot be dropped.
         return 2
 
+    def has_room(self, _message: M, /) -> bool:
+        """Always: room is made."""
+        return True
+
     def put(self, message: M, _now: float = 0.0, /) -> Dropped[M] | None:
         """Append the message; when there was no room, drop the oldest waiting one as "oldest"."""
         self._offered += 1
@@ -274,6 +286,10 @@ class Conflate(_Queue[M]):
 
     def __len__(self) -> int:
         return len(self._newest)
+
+    def has_room(self, message: M, /) -> bool:
+        """True for a key that waits already, and while the capacity is not reached."""
+        return self._key(message) in self._newest or not self._full()
 
     def _key(self, message: M) -> Hashable:
         return self.key(cast("M", content(message)))

@@ -1,0 +1,224 @@
+"""What stays of a child while its incarnations come and go: the mailbox and those who wait at it."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import trio
+from outcome import Error, Outcome, Value
+
+from ds_actors._errors import ActorStopped, AskDropped
+from ds_actors._mailbox import EMPTY, Dropped, Empty, Envelope, Mailbox, content
+from ds_actors._telemetry import DeadLetter, Telemetry
+
+
+class Slot:
+    """Where the one ending of an ask arrives; whatever comes after it is dropped."""
+
+    __slots__ = ("_outcome", "_task", "closed")
+
+    def __init__(self) -> None:
+        self._outcome: Outcome[Any] | None = None
+        self._task: trio.lowlevel.Task | None = None
+        self.closed = False
+
+    def end(self, outcome: Outcome[Any]) -> None:
+        """Deliver the ending, unless there was one."""
+        if self.closed:
+            return
+        self.closed = True
+        self._outcome = outcome
+        if self._task is not None:
+            trio.lowlevel.reschedule(self._task)
+            self._task = None
+
+    def fail(self, error: Exception) -> None:
+        """End with an error."""
+        self.end(Error(error))
+
+    async def wait(self) -> Any:
+        """Return or raise the ending."""
+        if self._outcome is None:
+            self._task = trio.lowlevel.current_task()
+
+            def forget(_: trio.lowlevel.RaiseCancelT) -> trio.lowlevel.Abort:
+                self._task = None
+                return trio.lowlevel.Abort.SUCCEEDED
+
+            await trio.lowlevel.wait_task_rescheduled(forget)
+        else:
+            await trio.lowlevel.checkpoint()
+        return self.take()
+
+    @property
+    def ended(self) -> bool:
+        """True once an ending arrived."""
+        return self._outcome is not None
+
+    def take(self) -> Any:
+        """Return or raise the ending that arrived."""
+        assert self._outcome is not None
+        return self._outcome.unwrap()
+
+
+class _Sender:
+    __slots__ = ("message", "slot")
+
+    def __init__(self, message: Any) -> None:
+        self.message = message
+        self.slot = Slot()
+
+
+class Cell:
+    """One child's mailbox, with the tasks that wait for a message, for room, or for the end."""
+
+    __slots__ = ("_receiver", "_senders", "_thread", "gone", "mailbox", "name", "path", "stop_requested", "task",
+                 "telemetry", "timed", "token", "watchers")
+
+    def __init__(self, name: str, path: str, mailbox: Mailbox[Any], telemetry: Telemetry) -> None:
+        self.name = name
+        self.path = path
+        self.mailbox = mailbox
+        self.timed = mailbox.timed
+        self.telemetry = telemetry
+        self.gone = False
+        self.stop_requested = False
+        self.task: trio.lowlevel.Task | None = None
+        self.token = trio.lowlevel.current_trio_token()
+        self.watchers: dict[object, Callable[[], None]] = {}
+        self._thread = threading.get_ident()
+        self._receiver: trio.lowlevel.Task | None = None
+        self._senders: deque[_Sender] = deque()
+
+    def now(self) -> float:
+        """Return the time for the mailbox, which is 0.0 where it needs none."""
+        return trio.current_time() if self.timed else 0.0
+
+    def check_thread(self) -> None:
+        """Refuse a caller from another thread.
+
+        Raises:
+            RuntimeError: naming the way in.
+        """
+        if threading.get_ident() != self._thread:
+            raise RuntimeError(f"{self.path} belongs to trio's thread; from another one use ref.tell_from_thread")
+
+    @trio.lowlevel.enable_ki_protection
+    def put(self, item: Any) -> bool:
+        """Offer an item; True when it was let in. Whoever asked in vain is told."""
+        if self.gone:
+            self._lost(item, "stopped", ActorStopped(f"{self.path} has stopped"))
+            return False
+        cost = self.mailbox.put(item, self.now())
+        if cost is not None:
+            self.report((cost,))
+            if cost.what is item:
+                self._wake()
+                return False
+        self._wake()
+        return True
+
+    def put_beyond_bound(self, message: Any, later: list[Any]) -> None:
+        """Deliver a watch's message: to the mailbox if it has room, else as soon as it has."""
+        sender = _Sender(message)
+        later.append(sender)
+        self._senders.append(sender)
+        self._admit()
+
+    def _wake(self) -> None:
+        if self._receiver is not None:
+            trio.lowlevel.reschedule(self._receiver)
+            self._receiver = None
+
+    def wake_receiver(self) -> None:
+        """Let a waiting actor look again, because it is asked to stop."""
+        self._wake()
+
+    async def wait_for_message(self) -> None:
+        """Wait until something was put, settled, or a stop was requested."""
+        self._receiver = trio.lowlevel.current_task()
+
+        def forget(_: trio.lowlevel.RaiseCancelT) -> trio.lowlevel.Abort:
+            self._receiver = None
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(forget)
+
+    @trio.lowlevel.enable_ki_protection
+    def take(self) -> Any | Empty:
+        """Take the next item in hand, or EMPTY."""
+        item = self.mailbox.take(self.now())
+        if item is not EMPTY and type(item) is Envelope and item.slot.closed:
+            # Its caller has timed out or was cancelled: nobody waits, so it is not worth handling.
+            self.mailbox.settle(item, self.now())
+            self._admit()
+            return self.take()
+        return item
+
+    @trio.lowlevel.enable_ki_protection
+    def settle(self, item: Any) -> None:
+        """Count an item in hand as handled."""
+        self.mailbox.settle(item, self.now())
+        if self._senders:
+            self._admit()
+        if self._receiver is not None:
+            self._wake()
+
+    async def send(self, message: Any) -> None:
+        """Wait for room, in the order of arrival."""
+        if self.gone:
+            raise ActorStopped(f"{self.path} has stopped")
+        sender = _Sender(message)
+        self._senders.append(sender)
+        self._admit()
+        try:
+            await sender.slot.wait()
+        except trio.Cancelled:
+            sender.slot.closed = True
+            raise
+
+    def _admit(self) -> None:
+        while self._senders and not self.gone:
+            sender = self._senders[0]
+            if sender.slot.closed:
+                self._senders.popleft()
+            elif self.mailbox.has_room(sender.message):
+                self._senders.popleft()
+                self.put(sender.message)
+                sender.slot.end(Value(None))
+            else:
+                return
+
+    def report(self, dropped: tuple[Dropped[Any], ...]) -> None:
+        """Tell whoever asked, and the listeners, what a mailbox dropped."""
+        for one in dropped:
+            self._lost(one.what, one.reason, AskDropped(one.reason))
+
+    def _lost(self, item: Any, reason: str, error: Exception) -> None:
+        if type(item) is Envelope:
+            item.slot.fail(error)
+        if self.telemetry.listeners:
+            self.telemetry.emit(DeadLetter(self.path, type(content(item)).__name__, reason))
+
+    def interrupted(self) -> None:
+        """The incarnation is over: settle what it had in hand by the mailbox's rule."""
+        self.report(tuple(self.mailbox.interrupted(self.now())))
+        self._admit()
+
+    @trio.lowlevel.enable_ki_protection
+    def close(self) -> None:
+        """The child is gone for good: everyone who waits is told, once."""
+        if self.gone:
+            return
+        self.gone = True
+        error = ActorStopped(f"{self.path} has stopped")
+        for item in self.mailbox.close(self.now()):
+            self._lost(item, "stopped", error)
+        while self._senders:
+            self._senders.popleft().slot.fail(error)
+        watchers, self.watchers = self.watchers, {}
+        for notify in watchers.values():
+            notify()

@@ -1,0 +1,52 @@
+"""How an incarnation ended, judged from what escaped it and nothing else.
+
+Whether a cancel scope caught anything says too little: a task may swallow its cancellation, or fail while it is
+being cancelled. Only an `Exception` is a crash; every other BaseException (Ctrl-C, SystemExit, a cancellation from
+outside) is not the supervisor's to judge and goes up.
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+
+@frozen
+class Exit:
+    """The end of one incarnation."""
+
+    crash: Exception | None = None
+    """What it failed with; None when it finished or stopped in order."""
+    upward: BaseException | None = None
+    """What must leave through the top of the tree."""
+    stopped: bool = False
+    """It had been asked to stop."""
+
+    @property
+    def kind(self) -> str:
+        """One word: crashed, stopped or finished."""
+        if self.crash is not None or self.upward is not None:
+            return "crashed"
+        return "stopped" if self.stopped else "finished"
+
+
+def _goes_up(error: BaseException) -> bool:
+    return not isinstance(error, (Exception, BaseExceptionGroup))
+
+
+def judge(escaped: BaseException | None, *, stopped: bool = False) -> Exit:
+    """Split what escaped into the crash and what must go up; groups are split at every depth."""
+    if escaped is None:
+        return Exit(stopped=stopped)
+    if isinstance(escaped, Exception):
+        return Exit(crash=escaped, stopped=stopped)
+    if isinstance(escaped, BaseExceptionGroup):
+        upward, crash = escaped.split(_goes_up)
+        return Exit(crash if isinstance(crash, Exception) else None, upward, stopped)
+    return Exit(upward=escaped, stopped=stopped)
+
+
+def combine(errors: list[BaseException], message: str) -> BaseException | None:
+    """Return nothing, the one error as it is, or a group of several."""
+    if len(errors) < 2:
+        return errors[0] if errors else None
+    return BaseExceptionGroup(message, errors)
