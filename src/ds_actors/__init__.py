@@ -1,0 +1,80 @@
+"""Supervised actors for trio."""
+
+from ds_actors._actor import Actor, Context, Inbox, Later
+from ds_actors._backoff import Backoff, ExponentialBackoff, Failure
+from ds_actors._errors import (
+    ActorError,
+    ActorStopped,
+    AskDropped,
+    AskFailed,
+    AskTimeout,
+    RestartLimitReached,
+    StartFailed,
+)
+from ds_actors._exits import Exit
+from ds_actors._mailbox import (
+    EMPTY,
+    Conflate,
+    Dropped,
+    DropOldest,
+    Empty,
+    Latest,
+    Mailbox,
+    MailboxStatistics,
+    Reject,
+)
+from ds_actors._ref import ActorRef, Answer, Request
+from ds_actors._specs import ChildSpec, SupervisorSpec
+from ds_actors._supervisor import Supervisor, SupervisorRef
+from ds_actors._telemetry import (
+    ChildEnded,
+    ChildReady,
+    DeadLetter,
+    Node,
+    RestartScheduled,
+    SupervisorGaveUp,
+    TelemetryEvent,
+)
+from ds_actors._version import __version__
+
+__all__ = [
+    "EMPTY",
+    "Actor",
+    "ActorError",
+    "ActorRef",
+    "ActorStopped",
+    "Answer",
+    "AskDropped",
+    "AskFailed",
+    "AskTimeout",
+    "Backoff",
+    "ChildEnded",
+    "ChildReady",
+    "ChildSpec",
+    "Conflate",
+    "Context",
+    "DeadLetter",
+    "DropOldest",
+    "Dropped",
+    "Empty",
+    "Exit",
+    "ExponentialBackoff",
+    "Failure",
+    "Inbox",
+    "Later",
+    "Latest",
+    "Mailbox",
+    "MailboxStatistics",
+    "Node",
+    "Reject",
+    "Request",
+    "RestartLimitReached",
+    "RestartScheduled",
+    "StartFailed",
+    "Supervisor",
+    "SupervisorGaveUp",
+    "SupervisorRef",
+    "SupervisorSpec",
+    "TelemetryEvent",
+    "__version__",
+]

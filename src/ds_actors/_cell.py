@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import trio
-from outcome import Error, Outcome, Value
 
 from ds_actors._errors import ActorStopped, AskDropped
 from ds_actors._mailbox import EMPTY, Dropped, Empty, Envelope, Mailbox, content
@@ -18,33 +17,34 @@ from ds_actors._telemetry import DeadLetter, Telemetry
 class Slot:
     """Where the one ending of an ask arrives; whatever comes after it is dropped."""
 
-    __slots__ = ("_outcome", "_task", "closed")
+    __slots__ = ("_error", "_task", "_value", "closed", "ended")
 
     def __init__(self) -> None:
-        self._outcome: Outcome[Any] | None = None
+        self._value: Any = None
+        self._error: Exception | None = None
         self._task: trio.lowlevel.Task | None = None
+        self.ended = False
+        """An ending arrived."""
         self.closed = False
+        """An ending arrived, or nobody waits for one any more."""
 
-    def end(self, outcome: Outcome[Any]) -> None:
+    def end(self, value: Any = None, error: Exception | None = None) -> None:
         """Deliver the ending, unless there was one."""
         if self.closed:
             return
-        self.closed = True
-        self._outcome = outcome
+        self.closed = self.ended = True
+        self._value = value
+        self._error = error
         if self._task is not None:
             trio.lowlevel.reschedule(self._task)
             self._task = None
 
-    def fail(self, error: Exception) -> None:
-        """End with an error."""
-        self.end(Error(error))
-
     async def wait(self) -> Any:
         """Return or raise the ending."""
-        if self._outcome is None:
+        if not self.ended:
             self._task = trio.lowlevel.current_task()
 
-            def forget(_: trio.lowlevel.RaiseCancelT) -> trio.lowlevel.Abort:
+            def forget(_: object) -> trio.lowlevel.Abort:
                 self._task = None
                 return trio.lowlevel.Abort.SUCCEEDED
 
@@ -53,15 +53,11 @@ class Slot:
             await trio.lowlevel.checkpoint()
         return self.take()
 
-    @property
-    def ended(self) -> bool:
-        """True once an ending arrived."""
-        return self._outcome is not None
-
     def take(self) -> Any:
         """Return or raise the ending that arrived."""
-        assert self._outcome is not None
-        return self._outcome.unwrap()
+        if self._error is not None:
+            raise self._error
+        return self._value
 
 
 class _Sender:
@@ -121,11 +117,9 @@ class Cell:
         self._wake()
         return True
 
-    def put_beyond_bound(self, message: Any, later: list[Any]) -> None:
-        """Deliver a watch's message: to the mailbox if it has room, else as soon as it has."""
-        sender = _Sender(message)
-        later.append(sender)
-        self._senders.append(sender)
+    def put_when_room(self, message: Any) -> None:
+        """Deliver a watch's message: as soon as the mailbox has room, and never lost for want of it."""
+        self._senders.append(_Sender(message))
         self._admit()
 
     def _wake(self) -> None:
@@ -141,7 +135,7 @@ class Cell:
         """Wait until something was put, settled, or a stop was requested."""
         self._receiver = trio.lowlevel.current_task()
 
-        def forget(_: trio.lowlevel.RaiseCancelT) -> trio.lowlevel.Abort:
+        def forget(_: object) -> trio.lowlevel.Abort:
             self._receiver = None
             return trio.lowlevel.Abort.SUCCEEDED
 
@@ -188,7 +182,7 @@ class Cell:
             elif self.mailbox.has_room(sender.message):
                 self._senders.popleft()
                 self.put(sender.message)
-                sender.slot.end(Value(None))
+                sender.slot.end()
             else:
                 return
 
@@ -199,7 +193,7 @@ class Cell:
 
     def _lost(self, item: Any, reason: str, error: Exception) -> None:
         if type(item) is Envelope:
-            item.slot.fail(error)
+            item.slot.end(error=error)
         if self.telemetry.listeners:
             self.telemetry.emit(DeadLetter(self.path, type(content(item)).__name__, reason))
 
@@ -218,7 +212,7 @@ class Cell:
         for item in self.mailbox.close(self.now()):
             self._lost(item, "stopped", error)
         while self._senders:
-            self._senders.popleft().slot.fail(error)
+            self._senders.popleft().slot.end(error=error)
         watchers, self.watchers = self.watchers, {}
         for notify in watchers.values():
             notify()

@@ -1,0 +1,416 @@
+"""Actors: what people subclass, what an actor may use, and the life of one incarnation.
+
+An incarnation is: construct, `started`, serve the mailbox (`receive`, or an own `run`), `stopping`. Whatever raises
+ends it; the supervisor is told how, and decides what comes next.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Generic, TypeVar, TypeVarTuple
+
+import trio
+
+from ds_actors._cell import Cell, Slot
+from ds_actors._errors import ActorStopped, AskDropped, AskFailed
+from ds_actors._exits import Exit, combine, judge
+from ds_actors._mailbox import EMPTY, Envelope, content
+from ds_actors._ref import ActorRef, Answer, Request, cell_of
+
+M = TypeVar("M")
+R = TypeVar("R")
+Ts = TypeVarTuple("Ts")
+
+logger = logging.getLogger("ds_actors")
+
+# A schedule point costs about as much as handling ten short messages; siblings wait for no more than these.
+_MESSAGES_PER_SCHEDULE_POINT = 16
+
+
+class Later(Generic[R]):
+    """The right to answer a request after `receive` returned; made by `Context.defer`."""
+
+    __slots__ = ("_slot",)
+
+    def __init__(self, slot: Slot | None) -> None:
+        self._slot = slot
+
+    def answer(self, value: R, /) -> None:
+        """Answer now; without effect when the request was told, has timed out, or was answered."""
+        if self._slot is not None:
+            self._slot.end(value)
+
+
+class Inbox(Generic[M]):
+    """The mailbox, for an actor with a loop of its own."""
+
+    __slots__ = ("_incarnation",)
+
+    def __init__(self, incarnation: Incarnation) -> None:
+        self._incarnation = incarnation
+
+    async def take(self) -> M:
+        """Wait for the next message and take it in hand; settle it with `settle`.
+
+        Raises:
+            trio.EndOfChannel: when the actor was asked to stop.
+        """
+        item = await self._incarnation.next_item()
+        if item is EMPTY:
+            raise trio.EndOfChannel
+        return content(item)  # type: ignore[return-value]
+
+    def settle(self, message: M) -> None:
+        """Count a message in hand as handled; an ask that was neither answered nor deferred fails."""
+        self._incarnation.settle(message, None)
+
+    def answer(self, answer: Answer) -> None:
+        """Answer the ask in hand, and settle it."""
+        self._incarnation.settle(answer.request, answer)
+
+    async def __aiter__(self) -> AsyncIterator[M]:
+        """Yield messages until a stop is requested; each is settled when the next is wanted."""
+        while (item := await self._incarnation.next_item()) is not EMPTY:
+            message = content(item)
+            yield message  # type: ignore[misc]
+            self._incarnation.settle(message, None)
+
+
+class Context(Generic[M]):
+    """What an incarnation may use of the library; `self.context` in an actor."""
+
+    __slots__ = ("_incarnation",)
+
+    def __init__(self, incarnation: Incarnation) -> None:
+        self._incarnation = incarnation
+
+    @property
+    def ref(self) -> ActorRef[M]:
+        """A reference to this actor."""
+        return ActorRef(self._incarnation.cell)
+
+    @property
+    def name(self) -> str:
+        """The name among its siblings."""
+        return self._incarnation.cell.name
+
+    @property
+    def path(self) -> str:
+        """The names from the root."""
+        return self._incarnation.cell.path
+
+    @property
+    def incarnation(self) -> int:
+        """1 for the first life, one more after each restart."""
+        return self._incarnation.number
+
+    def spawn(self, function: Callable[[*Ts], Awaitable[object]], /, *args: *Ts) -> trio.CancelScope:
+        """Run a task that ends with this incarnation at the latest; its crash is the incarnation's crash."""
+        return self._incarnation.spawn(function, *args)
+
+    def send_after(self, delay: float, message: M, /) -> trio.CancelScope:
+        """Tell oneself a message after `delay` seconds, unless the incarnation ends or the scope is cancelled."""
+
+        async def later() -> None:
+            await trio.sleep(delay)
+            self._incarnation.cell.put(message)
+
+        return self._incarnation.spawn(later)
+
+    def watch(self, ref: ActorRef[Any], notify: M, /) -> None:
+        """Get `notify` as a message, exactly once, when that actor is gone for good; restarts do not count."""
+        watched, own = cell_of(ref), self._incarnation.cell
+        if watched.gone:
+            own.put_when_room(notify)
+        else:
+            watched.watchers[own, id(notify)] = lambda: own.put_when_room(notify)
+
+    def stop(self) -> None:
+        """Finish after the message in hand, as if by itself: a transient actor is not started again."""
+        self._incarnation.finish()
+
+    def defer(self, request: Request[R], /) -> Later[R]:
+        """Keep the request in hand for a later answer; `receive` may then return None.
+
+        Ends with AskDropped when the incarnation ends first.
+        """
+        return self._incarnation.defer(request)
+
+    def needs_proof(self) -> None:
+        """Declare that being ready is not being healthy: failures are forgotten only after `healthy()`."""
+        self._incarnation.healthy = False
+
+    def healthy(self) -> None:
+        """Declare this incarnation healthy (a first answer came, a first sample was sent)."""
+        self._incarnation.healthy = True
+
+
+class Actor(Generic[M]):
+    """Subclass it, and write `receive`, or `run` for a loop of its own over `self.inbox`.
+
+    There is no `__init__` to call, and the library never hashes, compares or prints instances: plain classes, attrs
+    and dataclasses work alike. Fields must not be called `context` or `inbox`.
+    """
+
+    __slots__ = ("context", "inbox")
+
+    context: Context[M]
+    inbox: Inbox[M]
+
+    async def started(self) -> None:
+        """Prepare; the actor is ready, and the next sibling starts, when this returns.
+
+        No I/O that can hang belongs here: readiness is not connectedness. Raising means that the start failed.
+        """
+
+    async def receive(self, message: M, /) -> Answer | None:
+        """Handle one message; return `message.answer(value)` for a request. Raising is a crash."""
+        raise NotImplementedError(f"{type(self).__name__} needs a receive or a run of its own")
+
+    async def run(self) -> None:
+        """Serve the mailbox until a stop is requested; override it for a loop of its own."""
+        await self.context._incarnation.serve(self.receive)  # noqa: SLF001
+
+    async def stopping(self, exit: Exit, /) -> None:  # noqa: A002 - the word of the field
+        """Clean up, once for each incarnation whose `started` returned, also after a crash.
+
+        Shielded from cancellation for what is left of the grace. Not called when the start failed.
+        """
+
+
+class Incarnation:
+    """One life of an actor, from its construction to its last task's end."""
+
+    def __init__(self, cell: Cell, number: int, make: Callable[[], Actor[Any]], *, grace: float, drain: bool,
+                 start_timeout: float, spawner: Callable[..., None]) -> None:
+        self.cell = cell
+        self.number = number
+        self.healthy = True
+        self.ready_at: float | None = None
+        self._make = make
+        self._grace = grace
+        self._drain = drain
+        self._start_timeout = start_timeout
+        self._spawner = spawner
+        self._scope = trio.CancelScope(shield=True)
+        self._tasks: set[trio.CancelScope] = set()
+        self._tasks_done: trio.Event | None = None
+        self._failures: list[BaseException] = []
+        self._hands: dict[int, Any] = {}
+        self._deferred: set[Slot] = set()
+        self._asked_to_stop = False
+        self._finishing = False
+        self._deadline: float | None = None
+        self._killed = False
+
+    # ---- what the supervisor calls
+
+    def stop(self, deadline: float) -> None:
+        """Ask for an orderly end; at `deadline` (trio's clock, seconds) the scopes are cancelled."""
+        self._asked_to_stop = True
+        self.cut(deadline)
+        self.cell.stop_requested = True
+        self.cell.wake_receiver()
+
+    def cut(self, deadline: float) -> None:
+        """Shorten the time left to stop."""
+        self._deadline = deadline if self._deadline is None else min(self._deadline, deadline)
+
+    @property
+    def deadline(self) -> float | None:
+        """When the scopes are cancelled; None while no stop is requested."""
+        return self._deadline
+
+    def kill(self) -> None:
+        """Cancel whatever still runs; trio offers nothing stronger."""
+        self._killed = True
+        self._scope.cancel()
+        for scope in self._tasks:
+            scope.cancel()
+
+    # ---- what the actor calls through its context and inbox
+
+    def spawn(self, function: Callable[..., Awaitable[object]], /, *args: Any) -> trio.CancelScope:
+        scope = trio.CancelScope(shield=True)
+        self._tasks.add(scope)
+        if self._killed:
+            scope.cancel()
+        self._spawner(self._task, scope, function, args)
+        return scope
+
+    async def _task(self, scope: trio.CancelScope, function: Callable[..., Awaitable[object]],
+                    args: tuple[Any, ...]) -> None:
+        try:
+            with scope:
+                await function(*args)
+        except BaseException as error:  # noqa: BLE001 - judged, and raised where the incarnation ends
+            self._failures.append(error)
+            self._scope.cancel()
+        finally:
+            self._tasks.discard(scope)
+            if not self._tasks and self._tasks_done is not None:
+                self._tasks_done.set()
+
+    def finish(self) -> None:
+        self._finishing = True
+        self.cell.stop_requested = True
+        self.cell.wake_receiver()
+
+    def defer(self, request: Request[R]) -> Later[R]:
+        item = self._hands.get(id(request))
+        if type(item) is not Envelope:
+            return Later(None)
+        slot: Slot = item.slot  # type: ignore[assignment]
+        self._deferred = {one for one in self._deferred if not one.closed}
+        self._deferred.add(slot)
+        return Later(slot)
+
+    async def next_item(self) -> Any:
+        """Return the next item in hand, or EMPTY when it is time to stop."""
+        cell = self.cell
+        while not cell.stop_requested or (self._drain and not self._finishing):
+            item = cell.take()
+            if item is not EMPTY:
+                self._hands[id(content(item))] = item
+                await trio.lowlevel.checkpoint_if_cancelled()
+                return item
+            if cell.stop_requested:
+                break
+            await cell.wait_for_message()
+        return EMPTY
+
+    def settle(self, message: object, answer: Answer | None) -> None:
+        item = self._hands.pop(id(message), None)
+        if item is None:
+            return
+        if type(item) is Envelope:
+            self._end(item, answer)
+        self.cell.settle(item)
+
+    def _end(self, item: Envelope, answer: Answer | None) -> None:
+        slot: Slot = item.slot  # type: ignore[assignment]
+        if answer is not None:
+            slot.end(answer.value)
+        elif slot not in self._deferred:
+            name = type(item.request).__name__
+            slot.end(error=AskFailed(f"{self.cell.path} returned no answer to {name}"))
+
+    async def serve(self, receive: Callable[[Any], Awaitable[Answer | None]]) -> None:
+        """Handle messages one after the other until a stop is requested."""
+        cell, count = self.cell, 0
+        while not cell.stop_requested or (self._drain and not self._finishing):
+            item = cell.take()
+            if item is EMPTY:
+                if cell.stop_requested:
+                    return
+                await cell.wait_for_message()
+                count = 0
+                continue
+            message = content(item)
+            self._hands[id(message)] = item
+            answer = await receive(message)
+            if answer is not None and type(answer) is not Answer:
+                raise TypeError(
+                    f"receive returned {type(answer).__name__}; return message.answer(value), or None"
+                )
+            self.settle(message, answer)
+            count += 1
+            if count >= _MESSAGES_PER_SCHEDULE_POINT:
+                count = 0
+                await trio.lowlevel.checkpoint()
+
+    # ---- its life
+
+    async def live(self, ready: Callable[[], None]) -> Exit:
+        """Run from construction to the last task's end; never raises."""
+        self.cell.stop_requested = self._asked_to_stop
+        escaped: list[BaseException] = []
+        actor: Actor[Any] | None = None
+        try:
+            with self._scope:
+                actor = await self._start()
+                if actor is not None:
+                    self.cell.task = trio.lowlevel.current_task()
+                    self.ready_at = trio.current_time()
+                    ready()
+                    await actor.run()
+        except BaseException as error:  # noqa: BLE001 - everything is judged below
+            escaped.append(error)
+        finally:
+            self.cell.task = None
+        self._fail_hands(escaped)
+        if actor is not None and self.ready_at is not None:
+            await self._stopping(actor, escaped)
+        await self._end_tasks()
+        escaped += self._failures
+        for slot in self._deferred:
+            slot.end(error=AskDropped("the incarnation ended before it answered"))
+        message = f"{self.cell.path} failed in several ways"
+        return judge(combine(escaped, message), stopped=self._asked_to_stop)
+
+    async def _start(self) -> Actor[Any] | None:
+        with trio.move_on_after(self._start_timeout) as limit:
+            actor = self._make()
+            self._adopt(actor)
+            await actor.started()
+            return actor
+        if limit.cancelled_caught and not self._asked_to_stop:
+            raise TimeoutError(f"started() took longer than {self._start_timeout:g} s")
+        return None
+
+    def _adopt(self, actor: Actor[Any]) -> None:
+        if not isinstance(actor, Actor):
+            raise TypeError(f"the factory returned {type(actor).__name__}, not an Actor")
+        for name, value in (("context", Context[Any](self)), ("inbox", Inbox[Any](self))):
+            slot = getattr(Actor, name)
+            taken = getattr(type(actor), name, None) is not slot
+            if not taken:
+                try:
+                    slot.__get__(actor)
+                except AttributeError:
+                    pass
+                else:
+                    taken = True
+            if taken:
+                raise TypeError(f"{type(actor).__name__} has a field called {name!r}, which Actor needs; rename it")
+            slot.__set__(actor, value)
+
+    def _fail_hands(self, escaped: list[BaseException]) -> None:
+        cell = self.cell
+        crash = judge(combine([*escaped, *self._failures], cell.path)).crash
+        if crash is not None:
+            kinds = ", ".join(type(content(item)).__name__ for item in self._hands.values()) or "no message"
+            logger.error("%s crashed (in hand: %s)", cell.path, kinds, exc_info=crash)
+        for item in self._hands.values():
+            if type(item) is Envelope:
+                slot: Slot = item.slot  # type: ignore[assignment]
+                failure: Exception = ActorStopped(f"{cell.path} stopped while it handled the request")
+                if crash is not None:
+                    failure = AskFailed(f"{cell.path} crashed on {type(item.request).__name__}")
+                    failure.__cause__ = crash
+                slot.end(error=failure)
+        self._hands.clear()
+        cell.interrupted()
+
+    async def _stopping(self, actor: Actor[Any], escaped: list[BaseException]) -> None:
+        deadline = self._deadline
+        if deadline is None:
+            deadline = trio.current_time() + self._grace
+        with trio.CancelScope(shield=True, deadline=deadline) as scope:
+            self._tasks.add(scope)   # so that a later cut or kill reaches it
+            try:
+                await actor.stopping(judge(combine([*escaped, *self._failures], ""), stopped=self._asked_to_stop))
+            except BaseException as error:  # noqa: BLE001 - judged where the incarnation ends
+                if not isinstance(error, trio.Cancelled):
+                    escaped.append(error)
+            finally:
+                self._tasks.discard(scope)
+
+    async def _end_tasks(self) -> None:
+        if self._tasks:
+            self._tasks_done = trio.Event()
+            for scope in self._tasks:
+                scope.cancel()
+            with trio.CancelScope(shield=True):
+                await self._tasks_done.wait()

@@ -1,0 +1,157 @@
+"""References to actors, and requests that know their reply's type."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, Protocol, Self, TypeVar, final
+
+import trio
+
+
+from ds_actors._cell import Cell, Slot
+from ds_actors._errors import ActorStopped, AskTimeout
+from ds_actors._mailbox import Envelope, MailboxStatistics
+
+M = TypeVar("M")
+M_contra = TypeVar("M_contra", contravariant=True)
+M_co = TypeVar("M_co", covariant=True)
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+
+@final
+class Answer:
+    """What `receive` returns to answer the request in hand; made by `Request.answer`."""
+
+    __slots__ = ("request", "value")
+
+    def __init__(self, request: object, value: object) -> None:
+        self.request = request
+        self.value = value
+
+
+class Request(Generic[R]):
+    """A message that has a reply of type R: `class Total(Request[int])`; plain, attrs and dataclass classes work."""
+
+    __slots__ = ()
+
+    def answer(self, value: R, /) -> Answer:
+        """Return the answer for `receive` to return; where the request was told, not asked, it has no effect."""
+        return Answer(self, value)
+
+    def _asks(self) -> tuple[Self, R]:
+        # Only for type checkers: it binds the request's type to its reply's.
+        raise NotImplementedError  # pragma: no cover
+
+
+class _Asks(Protocol[M_co, R_co]):
+    def _asks(self) -> tuple[M_co, R_co]: ...
+
+
+@final
+class ActorRef(Generic[M_contra]):
+    """A stable, typed reference to an actor: it survives restarts, and belongs to trio's thread."""
+
+    __slots__ = ("_cell",)
+
+    def __init__(self, cell: Cell) -> None:
+        self._cell = cell
+
+    def __repr__(self) -> str:
+        return f"<ActorRef {self.path}>"
+
+    @property
+    def name(self) -> str:
+        """The name among its siblings."""
+        return self._cell.name
+
+    @property
+    def path(self) -> str:
+        """The names from the root, joined by slashes; slashes and control characters in names are escaped."""
+        return self._cell.path
+
+    @property
+    def stopped(self) -> bool:
+        """True once the actor is gone for good."""
+        return self._cell.gone
+
+    def statistics(self) -> MailboxStatistics:
+        """Return the mailbox's exact counts."""
+        return self._cell.mailbox.statistics()
+
+    def tell(self, message: M_contra, /) -> bool:
+        """Put a message into the mailbox and return whether it was let in; never waits.
+
+        Nothing the receiver is or does raises here.
+
+        Raises:
+            RuntimeError: when called from another thread than trio's.
+        """
+        self._cell.check_thread()
+        return self._cell.put(message)
+
+    def tell_from_thread(self, message: M_contra, /) -> None:
+        """Tell from any thread; whether the message was let in is not known there.
+
+        Raises:
+            trio.RunFinishedError: when the trio run is over.
+        """
+        self._cell.token.run_sync_soon(self._cell.put, message)
+
+    async def send(self, message: M_contra, /) -> None:
+        """Wait until the mailbox has room, in the order of arrival, and put the message in.
+
+        Raises:
+            ActorStopped: when the actor is gone, or goes while this waits.
+            RuntimeError: when an actor sends to itself, which would wait for ever; `tell` does not wait.
+        """
+        self._cell.check_thread()
+        self._refuse_self("send to", "tell")
+        await self._cell.send(message)
+
+    async def ask(self, request: _Asks[M_contra, R], /, *, timeout: float) -> R:
+        """Put a request into the mailbox and return its reply, waiting `timeout` seconds at most.
+
+        Raises:
+            AskFailed: the receiver crashed on this request (`__cause__`), or forgot to answer it.
+            AskDropped: the mailbox refused or dropped it (`reason`).
+            AskTimeout: no reply in time; a later one has no effect.
+            ActorStopped: the receiver is gone, or went with the request still waiting.
+            RuntimeError: when an actor asks itself, which would wait for ever.
+        """
+        self._cell.check_thread()
+        self._refuse_self("ask", "a method call")
+        slot = Slot()
+        self._cell.put(Envelope(request, slot))
+        try:
+            with trio.move_on_after(timeout):
+                return await slot.wait()  # type: ignore[no-any-return]
+            if slot.ended:
+                return slot.take()  # type: ignore[no-any-return]
+        finally:
+            slot.closed = True
+        raise AskTimeout(f"{self.path} did not answer {type(request).__name__} within {timeout:g} s")
+
+    async def wait_stopped(self) -> None:
+        """Wait until the actor is gone for good; restarts do not count."""
+        cell = self._cell
+        gone = trio.Event()
+        if cell.gone:
+            gone.set()
+        else:
+            cell.watchers[gone] = gone.set
+        try:
+            await gone.wait()
+        finally:
+            cell.watchers.pop(gone, None)
+
+    def _refuse_self(self, verb: str, instead: str) -> None:
+        if self._cell.task is not None and self._cell.task is trio.lowlevel.current_task():
+            raise RuntimeError(f"{self.path} must not {verb} itself: it would wait for ever; use {instead}")
+
+
+__all__ = ["ActorRef", "ActorStopped", "Answer", "Request"]
+
+
+def cell_of(ref: ActorRef[Any]) -> Cell:
+    """Return the cell behind a ref, for the library's own modules."""
+    return ref._cell  # noqa: SLF001 - the library's own modules share what users must not touch

@@ -1,0 +1,124 @@
+"""Child specs: what a supervisor needs to know to start a child, and to start it again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar, TypeVarTuple
+
+from attrs import field, frozen
+
+from ds_actors._actor import Actor
+from ds_actors._backoff import Backoff
+from ds_actors._mailbox import Mailbox, Reject
+from ds_actors._supervision import Restart, Rules, Strategy
+
+M = TypeVar("M")
+Ts = TypeVarTuple("Ts")
+
+
+def _seconds(name: str, value: float) -> None:
+    if not (value >= 0) or math.isnan(value):
+        raise ValueError(f"{name} must be 0 or more seconds, not {value!r}")
+
+
+class ChildSpec(Generic[M]):
+    """How an actor is made and supervised.
+
+    Args:
+        factory: the actor's class, or any function that returns a new actor; called for every incarnation.
+        args: passed to the factory.
+        name: unique among its siblings; by default made from the factory's name.
+        restart: permanent (always started again), transient (after a crash only) or temporary (never).
+        backoff: judges this child by its own consecutive failures instead of the supervisor's window.
+        max_failures: with a backoff, more consecutive failures than these make the supervisor give up.
+        stable_after: seconds of healthy life after which failures are forgotten.
+        grace: seconds from the request to stop until the actor is cancelled.
+        start_timeout: seconds within which `started` must return.
+        mailbox: makes the mailbox, once; it survives restarts.
+        drain: handle what is queued before stopping.
+
+    Raises:
+        TypeError: when given an actor instead of what makes one.
+        ValueError: for figures that make no sense.
+    """
+
+    __slots__ = ("args", "backoff", "drain", "factory", "grace", "mailbox", "max_failures", "name", "restart",
+                 "stable_after", "start_timeout")
+
+    def __init__(
+        self,
+        factory: Callable[[*Ts], Actor[M]],
+        /,
+        *args: *Ts,
+        name: str | None = None,
+        restart: Restart = "permanent",
+        backoff: Backoff | None = None,
+        max_failures: int | None = None,
+        stable_after: float = 10.0,
+        grace: float = 5.0,
+        start_timeout: float = 30.0,
+        mailbox: Callable[[], Mailbox[M]] = Reject,
+        drain: bool = False,
+    ) -> None:
+        if isinstance(factory, Actor):
+            raise TypeError(
+                f"pass the class, {type(factory).__name__}, not an instance: each restart makes a new one"
+            )
+        if not callable(factory):
+            raise TypeError(f"the factory must be callable, not {factory!r}")
+        _seconds("grace", grace)
+        _seconds("start_timeout", start_timeout)
+        self.factory: Callable[..., Actor[M]] = factory
+        self.args: tuple[Any, ...] = args
+        self.name = name
+        self.restart: Restart = restart
+        self.backoff = backoff
+        self.max_failures = max_failures
+        self.stable_after = stable_after
+        self.grace = grace
+        self.start_timeout = start_timeout
+        self.mailbox = mailbox
+        self.drain = drain
+        self.rules(name or "unnamed")
+
+    def default_name(self) -> str:
+        """Return the factory's own name, which a supervisor numbers where it is taken."""
+        return getattr(self.factory, "__name__", type(self.factory).__name__).strip("<>") or "actor"
+
+    def rules(self, name: str) -> Rules:
+        """Return what the decisions need to know."""
+        return Rules(name, self.restart, self.backoff, self.max_failures, self.stable_after)
+
+
+Children = Sequence["ChildSpec[Any] | SupervisorSpec"] | Callable[[], Sequence["ChildSpec[Any] | SupervisorSpec"]]
+
+
+@frozen
+class SupervisorSpec:
+    """How a nested supervisor is made and supervised.
+
+    `children` is a sequence, or a callable evaluated at every start (OTP's init). After a restart those children run
+    again; what `start` added later is gone.
+    """
+
+    name: str
+    strategy: Strategy = "one_for_one"
+    children: Children = ()
+    max_restarts: int = 3
+    within: float = 5.0
+    max_children: int | None = None
+    restart: Restart = "permanent"
+    backoff: Backoff | None = None
+    max_failures: int | None = None
+    stable_after: float = 10.0
+    grace: float = field(default=math.inf)
+    """Seconds for the whole subtree to stop; by default as long as its parent has."""
+
+    def rules(self, name: str) -> Rules:
+        """Return what the decisions need to know."""
+        return Rules(name, self.restart, self.backoff, self.max_failures, self.stable_after)
+
+    def default_name(self) -> str:
+        """Return the name."""
+        return self.name

@@ -1,0 +1,391 @@
+"""Actors and their references: telling, asking, sending, and the five endings of an ask."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+import trio
+from attrs import define, frozen
+
+from ds_actors import (
+    Actor,
+    ActorRef,
+    ActorStopped,
+    Answer,
+    AskDropped,
+    AskFailed,
+    AskTimeout,
+    ChildSpec,
+    Context,
+    DropOldest,
+    Exit,
+    ExponentialBackoff,
+    Later,
+    Reject,
+    Request,
+    Supervisor,
+)
+
+
+@frozen
+class Add:
+    amount: int
+
+
+@frozen
+class Total(Request[int]):
+    pass
+
+
+@frozen
+class Forget(Request[int]):
+    pass
+
+
+@frozen
+class Crash(Request[None]):
+    pass
+
+
+@frozen
+class Block(Request[None]):
+    until: trio.Event
+
+
+@define
+class Counter(Actor["Add | Total | Crash | Block | Forget"]):
+    count: int = 0
+
+    async def receive(self, message: Add | Total | Crash | Block | Forget, /) -> Answer | None:
+        match message:
+            case Add(amount):
+                self.count += amount
+            case Total():
+                return message.answer(self.count)
+            case Crash():
+                raise ValueError("asked for it")
+            case Block(until):
+                await until.wait()
+                return message.answer(None)
+            case Forget():
+                pass
+        return None
+
+
+async def test_a_told_message_is_handled_and_an_ask_is_answered(autojump_clock: object) -> None:
+    """What is told before an ask is handled before it."""
+    async with Supervisor("app") as app:
+        counter = await app.start(Counter, name="counter")
+        assert counter.tell(Add(2))
+        assert counter.tell(Add(3))
+        assert await counter.ask(Total(), timeout=1) == 5
+        assert repr(counter) == "<ActorRef /app/counter>"
+
+
+async def test_an_ask_that_crashes_the_receiver_fails_with_the_cause(autojump_clock: object) -> None:
+    """AskFailed carries the crash, and the reference answers again after the restart."""
+    async with Supervisor("app") as app:
+        counter = await app.start(Counter, 7)
+        with pytest.raises(AskFailed) as caught:
+            await counter.ask(Crash(), timeout=1)
+        assert isinstance(caught.value.__cause__, ValueError)
+        assert await counter.ask(Total(), timeout=1) == 7
+
+
+async def test_a_forgotten_answer_fails_the_ask_and_not_the_actor(autojump_clock: object) -> None:
+    """Returning None for a request ends it with AskFailed; the actor lives on."""
+    async with Supervisor("app") as app:
+        counter = await app.start(Counter, 1)
+        with pytest.raises(AskFailed, match="no answer"):
+            await counter.ask(Forget(), timeout=1)
+        assert await counter.ask(Total(), timeout=1) == 1
+
+
+async def test_an_ask_times_out_and_a_late_answer_has_no_effect(autojump_clock: object) -> None:
+    """AskTimeout is a TimeoutError, and the receiver never notices."""
+    async with Supervisor("app") as app:
+        counter = await app.start(Counter)
+        until = trio.Event()
+        with pytest.raises(TimeoutError) as caught:
+            await counter.ask(Block(until), timeout=1)
+        assert isinstance(caught.value, AskTimeout)
+        until.set()
+        assert await counter.ask(Total(), timeout=1) == 0
+
+
+async def test_an_ask_that_finds_no_room_is_dropped_with_the_reason(autojump_clock: object) -> None:
+    """A full mailbox refuses, the one that was pushed out is told too."""
+    async with Supervisor("app") as app, trio.open_nursery() as nursery:
+        until = trio.Event()
+        full = await app.start(Counter, mailbox=lambda: Reject(1))
+        lossy = await app.start(Counter, mailbox=lambda: DropOldest(2))
+        full.tell(Block(until))
+        lossy.tell(Block(until))
+        await trio.testing.wait_all_tasks_blocked()
+        with pytest.raises(AskDropped, match="full"):
+            await full.ask(Total(), timeout=1)
+        seen: list[str] = []
+
+        async def asker() -> None:
+            with pytest.raises(AskDropped) as caught:
+                await lossy.ask(Total(), timeout=10)
+            seen.append(caught.value.reason)
+
+        nursery.start_soon(asker)
+        await trio.testing.wait_all_tasks_blocked()
+        lossy.tell(Add(1))
+        await trio.testing.wait_all_tasks_blocked()
+        assert seen == ["oldest"]
+        until.set()
+
+
+async def test_asking_a_stopped_actor_raises_at_once(autojump_clock: object) -> None:
+    """A ref whose actor is gone for good says so, to ask, send and tell."""
+    async with Supervisor("app") as app:
+        counter = await app.start(Counter, name="counter")
+        await app.terminate("counter")
+        assert counter.stopped
+        assert not counter.tell(Add(1))
+        with pytest.raises(ActorStopped):
+            await counter.ask(Total(), timeout=1)
+        with pytest.raises(ActorStopped):
+            await counter.send(Add(1))
+
+
+async def test_queued_asks_survive_a_crash(autojump_clock: object) -> None:
+    """Only the ask in hand ends with a crash; the next incarnation answers the rest."""
+    async with Supervisor("app") as app, trio.open_nursery() as nursery:
+        counter = await app.start(Counter, 3)
+        replies: list[int] = []
+
+        async def asker() -> None:
+            replies.append(await counter.ask(Total(), timeout=5))
+
+        counter.tell(Crash())
+        nursery.start_soon(asker)
+        await trio.sleep(1)
+        assert replies == [3]
+
+
+async def test_send_waits_for_room_in_order_of_arrival(autojump_clock: object) -> None:
+    """Waiting sends are let in first come first served, and no tell overtakes one."""
+    async with Supervisor("app") as app, trio.open_nursery() as nursery:
+        until = trio.Event()
+        seen: list[int] = []
+
+        class Slow(Actor[int]):
+            async def receive(self, message: int, /) -> None:
+                if not seen:
+                    await until.wait()
+                seen.append(message)
+
+        slow = await app.start(Slow, mailbox=lambda: Reject(1))
+        slow.tell(0)
+        for n in (1, 2, 3):
+            nursery.start_soon(slow.send, n)
+            await trio.testing.wait_all_tasks_blocked()
+        assert not slow.tell(9)
+        until.set()
+        await trio.sleep(1)
+        assert seen == [0, 1, 2, 3]
+        statistics = slow.statistics()
+        assert (statistics.offered, statistics.refused, statistics.handled) == (5, 1, 4)
+
+
+async def test_asking_oneself_raises_at_once(autojump_clock: object) -> None:
+    """A self-deadlock is an error that names the way out."""
+    said: list[str] = []
+
+    class Selfish(Actor[str]):
+        async def receive(self, message: str, /) -> None:
+            ref: ActorRef[object] = self.context.ref  # type: ignore[assignment]
+            try:
+                await ref.ask(Total(), timeout=1)
+            except RuntimeError as error:
+                said.append(str(error))
+
+    async with Supervisor("app") as app:
+        ref = await app.start(Selfish)
+        ref.tell("go")
+        await trio.sleep(1)
+    assert "must not ask itself" in said[0]
+
+
+async def test_a_tell_from_a_thread_is_refused_and_told_the_way_in(autojump_clock: object) -> None:
+    """Refs belong to trio's thread; tell_from_thread is the way in."""
+    async with Supervisor("app") as app:
+        counter = await app.start(Counter)
+
+        def in_thread() -> None:
+            with pytest.raises(RuntimeError, match="tell_from_thread"):
+                counter.tell(Add(1))
+            counter.tell_from_thread(Add(4))
+
+        await trio.to_thread.run_sync(in_thread)
+        await trio.testing.wait_all_tasks_blocked()
+        assert await counter.ask(Total(), timeout=1) == 4
+
+
+async def test_a_deferred_request_is_answered_later(autojump_clock: object) -> None:
+    """defer keeps the request open after receive returned."""
+
+    class Waiting(Actor["Total"]):
+        async def receive(self, message: Total, /) -> None:
+            later: Later[int] = self.context.defer(message)
+            self.context.spawn(self.answer, later)
+
+        async def answer(self, later: Later[int]) -> None:
+            await trio.sleep(1)
+            later.answer(11)
+
+    async with Supervisor("app") as app:
+        waiting = await app.start(Waiting)
+        assert await waiting.ask(Total(), timeout=2) == 11
+
+
+async def test_watch_delivers_its_message_once_and_only_at_the_end_for_good(autojump_clock: object) -> None:
+    """Restarts do not count; the end does, exactly once."""
+    seen: list[str] = []
+
+    @define
+    class Watcher(Actor[str]):
+        other: ActorRef[Crash]
+
+        async def started(self) -> None:
+            self.context.watch(self.other, "gone")
+
+        async def receive(self, message: str, /) -> None:
+            seen.append(message)
+
+    async with Supervisor("app") as app:
+        counter = await app.start(Counter, name="counter")
+        await app.start(Watcher, counter)
+        counter.tell(Crash())
+        await trio.sleep(1)
+        assert seen == []
+        await app.terminate("counter")
+        await trio.sleep(1)
+        assert seen == ["gone"]
+
+
+async def test_a_spawned_tasks_crash_is_the_incarnations(autojump_clock: object) -> None:
+    """The actor is restarted when a task of its own fails."""
+    lives: list[int] = []
+
+    class Fragile(Actor[None]):
+        async def started(self) -> None:
+            lives.append(self.context.incarnation)
+            if self.context.incarnation == 1:
+                self.context.spawn(self.fail)
+
+        async def fail(self) -> None:
+            await trio.sleep(1)
+            raise KeyError("x")
+
+    async with Supervisor("app") as app:
+        await app.start(Fragile)
+        await trio.sleep(5)
+    assert lives == [1, 2]
+
+
+async def test_stopping_runs_once_for_each_started_incarnation(autojump_clock: object) -> None:
+    """After a crash and after a stop, never after a failed start."""
+    ends: list[str] = []
+
+    class Tidy(Actor[Crash]):
+        async def receive(self, message: Crash, /) -> None:
+            raise ValueError
+
+        async def stopping(self, exit: Exit, /) -> None:
+            await trio.sleep(1)
+            ends.append(exit.kind)
+
+    async with Supervisor("app") as app:
+        tidy = await app.start(Tidy)
+        tidy.tell(Crash())
+        await trio.sleep(5)
+        assert ends == ["crashed"]
+    assert ends == ["crashed", "stopped"]
+
+
+async def test_a_crash_report_names_the_messages_type_and_never_its_content(
+    autojump_clock: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log has the path, the type and the traceback."""
+
+    @frozen
+    class Secret:
+        text: str
+
+    class Careless(Actor[Secret]):
+        async def receive(self, message: Secret, /) -> None:
+            raise ValueError("no")
+
+    async with Supervisor("app") as app:
+        careless = await app.start(Careless, restart="temporary")
+        careless.tell(Secret("hunter2"))
+        await trio.sleep(1)
+    assert "Secret" in caplog.text
+    assert "/app/Careless" in caplog.text
+    assert "hunter2" not in caplog.text
+
+
+@pytest.mark.parametrize("field", ["context", "inbox"])
+async def test_a_field_that_hides_the_librarys_own_is_refused_at_start(field: str) -> None:
+    """The error names the field."""
+    actor = type("Hiding", (Actor,), {field: 1})
+    async with Supervisor("app") as app:
+        with pytest.raises(Exception, match="did not start") as caught:
+            await app.start(actor)
+        assert field in str(caught.value.__cause__)
+
+
+async def test_an_instance_instead_of_a_class_is_a_type_error() -> None:
+    """start(Counter()) says: pass the class."""
+    async with Supervisor("app") as app:
+        with pytest.raises(TypeError, match="pass the class"):
+            await app.start(Counter())  # type: ignore[call-overload]
+
+
+def test_specs_refuse_figures_that_make_no_sense() -> None:
+    """Each error names the field."""
+    with pytest.raises(ValueError, match="grace"):
+        ChildSpec(Counter, grace=-1)
+    with pytest.raises(ValueError, match="max_failures"):
+        ChildSpec(Counter, max_failures=3)
+    with pytest.raises(ValueError, match="restart"):
+        ChildSpec(Counter, restart="always")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="cap"):
+        ExponentialBackoff(base=2, cap=1)
+
+
+async def test_a_deep_queue_does_not_starve_the_siblings(autojump_clock: object) -> None:
+    """A schedule point comes every few messages."""
+    turns = 0
+
+    class Busy(Actor[int]):
+        async def receive(self, message: int, /) -> None:
+            pass
+
+    async def sibling() -> None:
+        nonlocal turns
+        while True:
+            await trio.lowlevel.checkpoint()
+            turns += 1
+
+    async with Supervisor("app") as app, trio.open_nursery() as nursery:
+        busy = await app.start(Busy)
+        nursery.start_soon(sibling)
+        for n in range(1000):
+            busy.tell(n)
+        while busy.statistics().handled < 1000:
+            await trio.lowlevel.checkpoint()
+        nursery.cancel_scope.cancel()
+    assert turns >= 1000 // 17
+
+
+def test_logging_is_standard() -> None:
+    """Everything logs under ds_actors."""
+    assert logging.getLogger("ds_actors").handlers == []
+    assert Context.__slots__ == ("_incarnation",)
