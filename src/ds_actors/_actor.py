@@ -270,10 +270,11 @@ class Incarnation:
         """Return the next item in hand, or EMPTY when it is time to stop."""
         cell = self.cell
         while not cell.stop_requested or (self._drain and not self._finishing):
+            # Before the message is in hand: a caller's own timeout must not lose it.
+            await trio.lowlevel.checkpoint_if_cancelled()
             item = cell.take()
             if item is not EMPTY:
                 self._hands[id(content(item))] = item
-                await trio.lowlevel.checkpoint_if_cancelled()
                 return item
             if cell.stop_requested:
                 break
