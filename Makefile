@@ -1,0 +1,45 @@
+# The habits of this project. Each target does its own set-up on a machine that has Python 3.11 or newer, make and pip.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(shell command -v uv 2>/dev/null || echo .cache/uv/bin/uv)
+READY := $(VENV)/.ready
+PINS := requirements/dev.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test check bench pins clean
+
+help: ## Show what there is
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.cache/uv/bin/uv:
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target .cache/uv uv
+
+$(READY): $(PINS) pyproject.toml | $(filter .cache/%,$(UV))
+	$(UV) venv --quiet --clear --python $(PYTHON) $(VENV)
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --requirement $(PINS)
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+setup: $(READY) ## Make .venv from the pinned requirements
+
+test: $(READY) ## Run all tests
+	$(BIN)/python -m pytest
+
+check: $(READY) ## Lint, types (mypy and pyright strict), import rules
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+bench: $(READY) ## Run the benchmarks; each prints a ratio measured in the same run
+	@for one in benchmarks/bench_*.py; do echo "== $$one"; $(BIN)/python $$one || exit 1; done
+
+pins: | $(filter .cache/%,$(UV)) ## Write the pinned requirements anew
+	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade \
+	  --python-version 3.11 --all-extras --group test --group check --no-emit-package ds-actors \
+	  --output-file $(PINS) pyproject.toml
+
+clean: ## Remove what the targets above made
+	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis

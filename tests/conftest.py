@@ -1,0 +1,22 @@
+"""What every test shares: hypothesis profiles, and the rule that nothing may skip where everything is installed."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("default", deadline=None, print_blob=True)
+settings.register_profile("thorough", deadline=None, print_blob=True, max_examples=1_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]
+    """Turn a skip into a failure where DS_ACTORS_NO_SKIP is set."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("DS_ACTORS_NO_SKIP"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, and nothing may skip here: {report.longrepr}"
+    return report
