@@ -1,0 +1,257 @@
+"""One WebSocket to the service: TCP, proxy, TLS, upgrade, and every ending as Refused or Unreachable."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final, cast
+
+import trio
+from python_socks import ProxyError, ProxyType
+from python_socks.async_.trio.v2 import Proxy
+from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnection, wrap_client_stream
+
+from .errors import Refused, Unreachable, UplinkError
+from .events import plain
+from .proxies import ProxyAddress
+from .service import Dataspike
+from .session import Session, closed, leaves, parse_head, rejected
+
+MAX_MESSAGE_SIZE: Final = 64 * 1024
+"""Bytes of the longest message taken from the service; a longer one closes the connection (1009)."""
+CLOSE_TIMEOUT: Final = 0.5
+"""Seconds for the closing handshake; afterwards the stream is dropped."""
+QUEUE_SIZE: Final = 64
+"""Messages between trio-websocket's reader and ours, so that a burst does not keep pongs unread."""
+
+_PIECE: Final = 8 * 1024
+_HEAD_LIMIT: Final = 16 * 1024
+_PROXY_TYPES: Final = {
+    "http": ProxyType.HTTP,
+    "https": ProxyType.HTTP,
+    "socks4": ProxyType.SOCKS4,
+    "socks5": ProxyType.SOCKS5,
+    "socks5h": ProxyType.SOCKS5,
+}
+
+Connect = Callable[[Dataspike], Awaitable[trio.abc.Stream]]
+
+
+async def open_stream(service: Dataspike) -> trio.abc.Stream:
+    """Return a stream to the service: TCP, through the proxy if there is one, with verified TLS for wss.
+
+    Raises:
+        OSError, trio.BrokenResourceError, python_socks.ProxyError: when host, TLS or proxy fail.
+    """
+    if service.proxy is None:
+        stream: trio.abc.Stream = await trio.open_tcp_stream(service.host, service.port)
+    else:
+        stream = await _open_through(service.proxy, service)
+    if not service.secure:
+        return stream
+    context = service.ssl_context or ssl.create_default_context()
+    secured = trio.SSLStream(stream, context, server_hostname=service.host, https_compatible=True)
+    try:
+        await secured.do_handshake()
+    except BaseException:
+        await trio.aclose_forcefully(stream)
+        raise
+    return secured
+
+
+async def _open_through(address: ProxyAddress, service: Dataspike) -> trio.abc.Stream:
+    proxy = Proxy(
+        _PROXY_TYPES[address.scheme],
+        address.host,
+        address.port,
+        address.username,
+        address.password,
+        rdns=True if address.scheme == "socks5h" else None,
+        proxy_ssl=ssl.create_default_context() if address.scheme == "https" else None,
+    )
+    tunnel = await proxy.connect(service.host, service.port, timeout=service.upgrade_timeout)
+    return tunnel.trio_stream
+
+
+class WatchedStream(trio.abc.Stream):
+    """A stream that tells a session of every byte moved, and keeps the head of the answer to the upgrade.
+
+    Sends go out in pieces, because a stream says nothing before its whole send is done.
+    """
+
+    def __init__(self, stream: trio.abc.Stream, session: Session) -> None:
+        self._stream = stream
+        self._session = session
+        self.spoiled = False
+        """A send was cut off: the other side cannot find the next message any more."""
+        self.head = bytearray()
+        self.on_end: Callable[[], object] | None = None
+        """Called when the stream ends; set while the upgrade is under way only."""
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Send the bytes; cancelling it spoils the stream."""
+        self._session.send_started(trio.current_time())
+        try:
+            view = memoryview(data)
+            for start in range(0, max(len(view), 1), _PIECE):
+                await self._stream.send_all(view[start : start + _PIECE])
+                self._session.send_progress(trio.current_time())
+        except BaseException:
+            self.spoiled = True
+            raise
+        finally:
+            self._session.send_ended(trio.current_time())
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """Wait until a send may go out at once."""
+        await self._stream.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        """Return some bytes, b"" at the end."""
+        try:
+            data = await self._stream.receive_some(max_bytes)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self._ended()
+            raise
+        if not data:
+            self._ended()
+            return data
+        self._session.received(trio.current_time())
+        if self.on_end is not None and len(self.head) < _HEAD_LIMIT:
+            self.head += data[:_HEAD_LIMIT]
+        return data
+
+    async def aclose(self) -> None:
+        """Close the stream."""
+        try:
+            await self._stream.aclose()
+        finally:
+            self._ended()
+
+    def _ended(self) -> None:
+        if self.on_end is not None:
+            self.on_end()
+
+
+@asynccontextmanager
+async def open_websocket(
+    service: Dataspike, *, connect: Connect = open_stream, session: Session | None = None
+) -> AsyncGenerator[WebSocketConnection, None]:
+    """Open the service's WebSocket for the length of a block; its reading task lives inside.
+
+    Args:
+        service: where, and with which key.
+        connect: opens the stream under the WebSocket.
+        session: hears of every byte moved, from the upgrade on.
+
+    Raises:
+        Refused: the service will not have the key (401 or 403, or a close code that says so).
+        Unreachable: every other failure to connect, and every other end of the connection, from the block too.
+    """
+    body: BaseException | None = None
+    failure: BaseException | None = None
+    try:
+        async with trio.open_nursery() as nursery:
+            stream: WatchedStream | None = None
+            try:
+                with trio.move_on_after(service.upgrade_timeout) as deadline:
+                    stream = WatchedStream(await _connect(service, connect),
+                                           session or Session(trio.current_time()))
+                    websocket = await _upgrade(nursery, stream, service)
+                if deadline.cancelled_caught or stream is None:
+                    raise _unanswered(stream, f"no accepted upgrade within {service.upgrade_timeout:g} s")
+                try:
+                    yield websocket
+                except BaseException as error:
+                    body = error
+                    raise
+                finally:
+                    await _farewell(websocket, stream, body)
+            finally:
+                nursery.cancel_scope.cancel()
+                if stream is not None:
+                    await trio.aclose_forcefully(stream)
+    except BaseException as error:
+        failure = _verdict(error, body)
+        if failure is None:
+            raise
+    # Raised here and without a context: the frames below hold the Authorization header.
+    if failure is not None:
+        raise failure from failure.__cause__
+
+
+async def _connect(service: Dataspike, connect: Connect) -> trio.abc.Stream:
+    try:
+        return await connect(service)
+    except (OSError, trio.BrokenResourceError, trio.ClosedResourceError, ProxyError, UnicodeError) as error:
+        text = _described(error)
+    raise Unreachable(f"{service.log_url} was not reached: {text}")
+
+
+async def _upgrade(nursery: trio.Nursery, stream: WatchedStream, service: Dataspike) -> WebSocketConnection:
+    with trio.CancelScope() as scope:
+        # trio-websocket waits for ever when the stream ends before the answer is complete.
+        stream.on_end = scope.cancel
+        websocket = await wrap_client_stream(
+            nursery,
+            # It only asks for a socket or TLS stream to show endpoints; any trio.abc.Stream works.
+            cast("Any", stream),
+            service.authority,
+            service.resource,
+            extra_headers=[(b"Authorization", f"Bearer {service.key.reveal()}".encode("ascii"))],
+            message_queue_size=QUEUE_SIZE,
+            max_message_size=MAX_MESSAGE_SIZE,
+        )
+        stream.on_end = None
+        stream.head.clear()
+        return websocket
+    raise _unanswered(stream, "the connection ended during the upgrade")
+
+
+def _unanswered(stream: WatchedStream | None, text: str) -> UplinkError:
+    answer = None if stream is None else parse_head(bytes(stream.head))
+    if answer is None or answer[0] == 101:
+        return Unreachable(text)
+    return rejected(*answer, time.time())
+
+
+async def _farewell(websocket: WebSocketConnection, stream: WatchedStream, body: BaseException | None) -> None:
+    # A close frame after half a message would be read as its rest; one into a dead connection only waits.
+    if stream.spoiled or isinstance(body, Exception | ExceptionGroup):
+        return
+    with trio.move_on_after(CLOSE_TIMEOUT, shield=True):
+        await websocket.aclose()
+
+
+def _verdict(error: BaseException, body: BaseException | None) -> BaseException | None:
+    """Return what to raise instead of what came out of the nursery; None to leave it as it is."""
+    found = list(leaves(error))
+    if not all(isinstance(leaf, Exception) for leaf in found):
+        return None
+    own = [] if body is None else list(leaves(body))
+    meanings = [_meaning(leaf, ours=any(leaf is one for one in own)) for leaf in found]
+    known = [meaning for meaning in meanings if meaning is not None]
+    if len(known) < len(meanings):
+        return body
+    return next((meaning for meaning in known if isinstance(meaning, Refused)), known[0])
+
+
+def _meaning(error: BaseException, *, ours: bool) -> UplinkError | None:
+    match error:
+        case UplinkError():
+            return error
+        case ConnectionRejected():
+            return rejected(error.status_code, error.headers, time.time())
+        case ConnectionClosed():
+            reason = error.reason
+            return closed(None, None) if reason is None else closed(reason.code, reason.reason)
+        case _:
+            return None if ours else Unreachable(f"the WebSocket failed: {type(error).__name__}")
+
+
+def _described(error: BaseException) -> str:
+    # trio reports TLS trouble as a broken resource; what helps is under it.
+    shown = error.__cause__ if isinstance(error, trio.BrokenResourceError) and error.__cause__ else error
+    return plain(f"{type(shown).__name__}: {shown}")[:300]

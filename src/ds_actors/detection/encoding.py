@@ -1,0 +1,127 @@
+"""Frames to JPEG. libjpeg-turbo on the planes where it can, Pillow for rotation, resizing and where it is missing.
+
+These functions block: run them in a worker thread. simplejpeg and Pillow release the GIL while they encode.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Final, Literal
+
+import numpy as np
+from attrs import field, frozen
+from numpy.typing import NDArray
+from PIL import Image
+
+try:
+    import simplejpeg
+except ImportError:  # pragma: no cover - only where simplejpeg has no wheel
+    simplejpeg = None  # type: ignore[assignment,unused-ignore]
+
+MAX_SAMPLE_BYTES: Final = 2 * 1024 * 1024
+REDUCED_SIDE: Final = 1_920
+_MAX_SIDE: Final = 16_384
+
+Layout = Literal["i420", "nv12", "rgb24", "rgba"]
+Plane = NDArray[np.uint8]
+
+
+class EncodingError(ValueError):
+    """A frame that cannot become a JPEG."""
+
+
+@frozen
+class Frame:
+    """One decoded frame, tightly packed: rows follow each other without padding.
+
+    i420 is Y, U, V with chroma of ceil(width / 2) x ceil(height / 2) each; nv12 is Y, then U and V interleaved.
+    """
+
+    width: int
+    height: int
+    layout: Layout
+    data: bytes | bytearray | memoryview = field(repr=False)
+    rotation: Literal[0, 90, 180, 270] = 0
+    """Degrees clockwise that the picture must be turned to stand upright."""
+
+
+def encode_jpeg(frame: Frame, *, quality: int = 75, max_side: int | None = None) -> bytes:
+    """Return the frame as a JPEG, upright, its longest side at most `max_side` pixels.
+
+    One that comes out over 2 MiB is encoded again with its longest side at 1,920.
+
+    Raises:
+        EncodingError: for a size, a layout or an amount of data that make no frame.
+    """
+    planes = _planes(frame)
+    data = _encode(frame, planes, quality, max_side)
+    if len(data) > MAX_SAMPLE_BYTES:
+        data = _encode(frame, planes, quality, min(max_side or REDUCED_SIDE, REDUCED_SIDE))
+    return data
+
+
+def _encode(frame: Frame, planes: tuple[Plane, ...], quality: int, max_side: int | None) -> bytes:
+    too_large = max_side is not None and max(frame.width, frame.height) > max_side
+    if frame.rotation or too_large or simplejpeg is None:
+        return _with_pillow(frame, planes, quality, max_side)
+    try:
+        if frame.layout in ("i420", "nv12"):
+            return simplejpeg.encode_jpeg_yuv_planes(*planes, quality=quality)
+        space = "RGB" if frame.layout == "rgb24" else "RGBX"
+        return simplejpeg.encode_jpeg(planes[0], quality=quality, colorspace=space, colorsubsampling="420")
+    except ValueError as error:
+        raise EncodingError(str(error)) from error
+
+
+def _planes(frame: Frame) -> tuple[Plane, ...]:
+    width, height = frame.width, frame.height
+    if not (0 < width <= _MAX_SIDE and 0 < height <= _MAX_SIDE):
+        raise EncodingError(f"a frame of {width} x {height} pixels")
+    half_width, half_height = (width + 1) // 2, (height + 1) // 2
+    luma, chroma = width * height, half_width * half_height
+    sizes = {"i420": luma + 2 * chroma, "nv12": luma + 2 * chroma, "rgb24": 3 * luma, "rgba": 4 * luma}
+    size = sizes.get(frame.layout)
+    if size is None:
+        raise EncodingError(f"the layout must be one of {', '.join(sizes)}, not {frame.layout!r}")
+    if len(frame.data) != size:
+        raise EncodingError(f"{width} x {height} in {frame.layout} has {size} bytes, not {len(frame.data)}")
+    flat = np.frombuffer(frame.data, dtype=np.uint8)
+    if frame.layout in ("rgb24", "rgba"):
+        return (flat.reshape(height, width, -1),)
+    y = flat[:luma].reshape(height, width)
+    if frame.layout == "i420":
+        u, v = (flat[luma + k * chroma : luma + (k + 1) * chroma].reshape(half_height, half_width) for k in (0, 1))
+        return y, u, v
+    uv = flat[luma:].reshape(half_height, half_width, 2)
+    return y, np.ascontiguousarray(uv[:, :, 0]), np.ascontiguousarray(uv[:, :, 1])
+
+
+_TURNS: Final = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
+
+
+def _with_pillow(frame: Frame, planes: tuple[Plane, ...], quality: int, max_side: int | None) -> bytes:
+    image = _image(frame, planes)
+    if max_side is not None and max(image.size) > max_side:
+        scale = max_side / max(image.size)
+        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        image = image.resize(size, Image.Resampling.BILINEAR)
+    turn = _TURNS.get(frame.rotation)
+    if turn is not None:
+        image = image.transpose(turn)
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=quality)
+    return out.getvalue()
+
+
+def _image(frame: Frame, planes: tuple[Plane, ...]) -> Image.Image:
+    size = (frame.width, frame.height)
+    if len(planes) == 1:
+        return Image.frombuffer("RGB", size, np.ascontiguousarray(planes[0][:, :, :3]).tobytes(), "raw", "RGB", 0, 1)
+    # YCbCr as JPEG has it: no trip through RGB, chroma doubled by its nearest neighbour.
+    y, u, v = planes
+    full = np.empty((frame.height, frame.width, 3), np.uint8)
+    full[:, :, 0] = y
+    for channel, plane in ((1, u), (2, v)):
+        doubled = plane.repeat(2, axis=0).repeat(2, axis=1)
+        full[:, :, channel] = doubled[: frame.height, : frame.width]
+    return Image.frombuffer("YCbCr", size, full.tobytes(), "raw", "YCbCr", 0, 1)

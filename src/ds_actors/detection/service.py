@@ -1,0 +1,169 @@
+"""Where the service is and what opens its door: checked settings, and a key that does not show itself."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import os
+import ssl
+from typing import Final, NoReturn
+from urllib.parse import SplitResult, urlsplit
+
+from .proxies import ProxyAddress, find_proxy
+
+DEFAULT_URL: Final = "wss://api.dataspike.io/api/v4/deepfake/stream"
+KEY_VARIABLE: Final = "DATASPIKE_API_KEY"
+URL_VARIABLE: Final = "DATASPIKE_WS_URL"
+
+_LOOPBACK: Final = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
+_SHOWN: Final = "***"
+
+
+class ApiKey:
+    """The service's key; repr, str and format show three asterisks, and it does not pickle.
+
+    Raises:
+        ValueError: when the key is empty or holds what no HTTP header may hold; the key is not in the message.
+    """
+
+    __slots__ = ("_secret",)
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret.strip()
+        # Tracebacks may show locals: nothing here may hold the key when something raises.
+        del secret
+        if not self._secret:
+            raise ValueError(f"api_key (or {KEY_VARIABLE}) is empty")
+        if not (self._secret.isascii() and self._secret.isprintable() and " " not in self._secret):
+            raise ValueError(f"api_key (or {KEY_VARIABLE}) must be printable ASCII without spaces")
+
+    def reveal(self) -> str:
+        """Return the key itself, to be used at once and kept nowhere."""
+        return self._secret
+
+    def __repr__(self) -> str:
+        return _SHOWN
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an ApiKey does not pickle")
+
+
+class Dataspike:
+    """How to reach the service. Each setting: the argument, then the environment, then the default.
+
+    Args:
+        api_key: the key, else DATASPIKE_API_KEY.
+        url: the WebSocket's URL, else DATASPIKE_WS_URL, else the public service.
+        allow_insecure: permit ws to other machines, and a TLS context that does not verify.
+        upgrade_timeout: seconds from the first packet to the accepted upgrade.
+        ssl_context: for wss; the default trusts what the system and SSL_CERT_FILE trust.
+        proxy: a proxy's URL, else HTTPS_PROXY (wss) or HTTP_PROXY (ws); NO_PROXY rules both.
+
+    Raises:
+        ValueError: when a value cannot be used; names the parameter and its variable.
+    """
+
+    __slots__ = ("_key", "_parts", "host", "port", "proxy", "secure", "ssl_context", "upgrade_timeout")
+
+    def __init__(
+        self,
+        api_key: str | ApiKey | None = None,
+        url: str | None = None,
+        *,
+        allow_insecure: bool = False,
+        upgrade_timeout: float = 10.0,
+        ssl_context: ssl.SSLContext | None = None,
+        proxy: str | None = None,
+    ) -> None:
+        # The first statement, so that no frame that may raise later holds the bare key.
+        api_key = _resolve_key(api_key)
+        self._key: ApiKey = api_key
+        self._parts = _parse_url(url if url is not None else os.environ.get(URL_VARIABLE) or DEFAULT_URL)
+        self.host: str = self._parts.hostname or ""
+        self.secure: bool = self._parts.scheme == "wss"
+        self.port: int = self._parts.port or (443 if self.secure else 80)
+        if not (math.isfinite(upgrade_timeout) and upgrade_timeout > 0):
+            raise ValueError(f"upgrade_timeout must be a finite number of seconds above 0, not {upgrade_timeout!r}")
+        self.upgrade_timeout: float = float(upgrade_timeout)
+        if not (self.secure or self.loopback or allow_insecure):
+            raise ValueError(f"url (or {URL_VARIABLE}) must begin with wss:// unless it leads to this machine: "
+                             "ws:// would show the key and everybody's pictures (allow_insecure=True permits it)")
+        if ssl_context is not None and not allow_insecure and not _verifies(ssl_context):
+            raise ValueError("ssl_context must verify certificates and host names (allow_insecure=True permits it)")
+        self.ssl_context = ssl_context
+        self.proxy: ProxyAddress | None = None
+        if not self.loopback:
+            self.proxy = find_proxy(self.host, secure=self.secure, explicit=proxy)
+
+    @property
+    def loopback(self) -> bool:
+        """Whether the URL leads to this machine: 127.0.0.0/8, ::1 or the word localhost."""
+        return is_loopback(self.host)
+
+    @property
+    def key(self) -> ApiKey:
+        """The key, in the object that does not show it."""
+        return self._key
+
+    @property
+    def log_url(self) -> str:
+        """The URL without user name, password and query: the only form that belongs in a log."""
+        return f"{self._parts.scheme}://{self.authority}{self._parts.path}"
+
+    @property
+    def authority(self) -> str:
+        """Host and port for the Host header; the scheme's own port is left out."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == (443 if self.secure else 80) else f"{host}:{self.port}"
+
+    @property
+    def resource(self) -> str:
+        """Path and query, as the request line has them."""
+        return (self._parts.path or "/") + (f"?{self._parts.query}" if self._parts.query else "")
+
+    def __repr__(self) -> str:
+        return f"Dataspike(url={self.log_url!r}, api_key={self._key!r})"
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a URL's host is 127.0.0.0/8, ::1 or the word localhost; names are not resolved."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return any(address in network for network in _LOOPBACK)
+
+
+def _resolve_key(value: str | ApiKey | None) -> ApiKey:
+    if isinstance(value, ApiKey):
+        return value
+    if value is not None:
+        # The list keeps the bare key out of this frame's locals while ApiKey may raise.
+        holder = [value]
+        del value
+        return ApiKey(holder.pop())
+    if not os.environ.get(KEY_VARIABLE):
+        raise ValueError(f"no API key: pass api_key= or set {KEY_VARIABLE}")
+    return ApiKey(os.environ[KEY_VARIABLE])
+
+
+def _parse_url(url: str) -> SplitResult:
+    problem = f"url (or {URL_VARIABLE}) must be a wss:// URL with a host"
+    if not (url.isascii() and url.isprintable() and " " not in url):
+        raise ValueError(f"{problem}, in printable ASCII without spaces")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ValueError(f"{problem} and a port from 1 to 65535") from None
+    if parts.scheme not in {"wss", "ws"} or not parts.hostname or port == 0:
+        raise ValueError(problem)
+    if parts.fragment:
+        raise ValueError(f"{problem} and without a fragment")
+    return parts
+
+
+def _verifies(context: ssl.SSLContext) -> bool:
+    return context.verify_mode == ssl.CERT_REQUIRED and context.check_hostname
