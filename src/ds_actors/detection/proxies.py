@@ -37,13 +37,19 @@ def find_proxy(host: str, *, secure: bool, explicit: str | None = None) -> Proxy
     environment = urllib.request.getproxies_environment()
     kind = "https" if secure else "http"
     value = explicit if explicit is not None else environment.get(kind)
-    if not value or urllib.request.proxy_bypass_environment(host, environment):
+    if not value or _bypassed(host, environment.get("no", "")):
         return None
     name = "proxy" if explicit is not None else f"{kind.upper()}_PROXY"
     proxy = _parse(value)
     if proxy is None:
         raise ValueError(f"{name} must be a URL such as http://proxy:3128 (http, https, socks4, socks5 or socks5h)")
     return proxy
+
+
+def _bypassed(host: str, exceptions: str) -> bool:
+    # As curl reads NO_PROXY: names cover what is below them, a leading dot changes nothing, a lone * covers all.
+    names = [name.strip().lower().lstrip(".") for name in exceptions.split(",")]
+    return any(name == "*" or (name and (host == name or host.endswith(f".{name}"))) for name in names)
 
 
 def _parse(value: str) -> ProxyAddress | None:

@@ -14,11 +14,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import Final, cast
 
 from attrs import define, field, frozen
 
-from .._backoff import ExponentialBackoff, Failure
+from ds_actors._backoff import ExponentialBackoff, Failure
+
 from .errors import Refused, Unreachable, UplinkError
 from .events import plain
 
@@ -205,8 +206,7 @@ def leaves(error: BaseException) -> Iterator[BaseException]:
     if not isinstance(error, BaseExceptionGroup):
         yield error
         return
-    group: BaseExceptionGroup[BaseException] = error
-    for inner in group.exceptions:
+    for inner in cast("BaseExceptionGroup[BaseException]", error).exceptions:
         yield from leaves(inner)
 
 
