@@ -7,7 +7,7 @@ ends it; the supervisor is told how, and decides what comes next.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar, TypeVarTuple
 
 import trio
@@ -15,7 +15,7 @@ import trio
 from ds_actors._cell import Cell, Slot
 from ds_actors._errors import ActorStopped, AskDropped, AskFailed
 from ds_actors._exits import Exit, combine, judge
-from ds_actors._mailbox import EMPTY, Envelope, content
+from ds_actors._mailbox import EMPTY, Empty, Envelope, content
 from ds_actors._ref import ActorRef, Answer, Request, cell_of
 
 M = TypeVar("M")
@@ -69,12 +69,32 @@ class Inbox(Generic[M]):
         """Answer the ask in hand, and settle it."""
         self._incarnation.settle(answer.request, answer)
 
-    async def __aiter__(self) -> AsyncIterator[M]:
-        """Yield messages until a stop is requested; each is settled when the next is wanted."""
-        while (item := await self._incarnation.next_item()) is not EMPTY:
-            message = content(item)
-            yield message  # type: ignore[misc]
-            self._incarnation.settle(message, None)
+    def __aiter__(self) -> Messages[M]:
+        """Iterate over the messages until a stop is requested; each is settled when the next is wanted."""
+        return Messages(self)
+
+
+class Messages(Generic[M]):
+    """The iteration over an inbox."""
+
+    __slots__ = ("_inbox", "_last")
+
+    def __init__(self, inbox: Inbox[M]) -> None:
+        self._inbox = inbox
+        self._last: M | Empty = EMPTY
+
+    def __aiter__(self) -> Messages[M]:
+        return self
+
+    async def __anext__(self) -> M:
+        if self._last is not EMPTY:
+            self._inbox.settle(self._last)
+            self._last = EMPTY
+        try:
+            message = self._last = await self._inbox.take()
+        except trio.EndOfChannel:
+            raise StopAsyncIteration from None
+        return message
 
 
 class Context(Generic[M]):

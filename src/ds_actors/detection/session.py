@@ -91,6 +91,11 @@ class Session:
         if self._pinging:
             self._pinged = now
 
+    @property
+    def sending(self) -> bool:
+        """True while a send is in progress."""
+        return self._sending is not None
+
     def send_started(self, now: float) -> None:
         """Note that bytes are handed to the connection."""
         self._sending = self._moved = now

@@ -1,0 +1,73 @@
+"""Is the service there: the uplink's state, and what of it is worth a log line. Pure."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from attrs import define, frozen
+
+from ds_actors.detection.errors import Refused
+
+UplinkState = Literal["connecting", "up", "down", "refused"]
+REMIND_EVERY: Final = 300.0
+
+
+@frozen
+class Note:
+    """A line for the log."""
+
+    level: Literal["info", "warning", "error"]
+    text: str
+
+
+@define
+class Availability:
+    """Logs once when down, a reminder every five minutes at most, once when back; one ERROR for a refused key."""
+
+    state: UplinkState = "connecting"
+    attempts: int = 0
+    """Since the connection was last up."""
+    connections: int = 0
+    cause: str = ""
+    down_since: float | None = None
+    _noted: float | None = None
+    _noted_refusal: bool = False
+
+    def connecting(self) -> None:
+        """Count an attempt; a refused or lost service stays so until it answers."""
+        self.attempts += 1
+
+    def up(self, now: float) -> Note | None:
+        """Note the connection; return the line for the log after an outage that was logged."""
+        self.state = "up"
+        self.connections += 1
+        note = None
+        if self._noted is not None and self.down_since is not None:
+            seconds = now - self.down_since
+            note = Note("info", f"the detection service is back after {seconds:.0f} s and {self.attempts} attempts")
+        self.attempts = 0
+        self.cause = ""
+        self.down_since = self._noted = None
+        return note
+
+    def down(self, error: Exception | None, now: float) -> Note | None:
+        """Note that there is no connection; return the line for the log, if it is time for one."""
+        refused = isinstance(error, Refused)
+        self.state = "refused" if refused else "down"
+        self.cause = str(error) if error is not None else "stopped"
+        if self.down_since is None:
+            self.down_since = now
+        if error is None:
+            return None
+        if refused and not self._noted_refusal:
+            self._noted_refusal, self._noted = True, now
+            return Note("error", f"{self.cause}; nothing is checked until DATASPIKE_API_KEY is right")
+        if self._noted is None or now - self._noted >= REMIND_EVERY:
+            first = self._noted is None
+            self._noted = now
+            if first:
+                return Note("warning", f"no connection to the detection service: {self.cause}")
+            seconds = now - self.down_since
+            said = f"still no connection to the detection service after {seconds:.0f} s"
+            return Note("warning", f"{said} and {self.attempts} attempts: {self.cause}")
+        return None

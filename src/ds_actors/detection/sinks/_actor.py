@@ -1,0 +1,68 @@
+"""The actor around a sink: order within a track, tracks side by side, nothing a sink does can hurt the rest."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from typing import Final
+
+import trio
+from attrs import define, field
+
+from ds_actors import Actor
+from ds_actors.detection.events import ResultEvent
+from ds_actors.detection.sinks._sinks import Sink
+
+logger = logging.getLogger("ds_actors.detection")
+
+DELIVERY_TIMEOUT: Final = 30.0
+COMPLAIN_EVERY: Final = 60.0
+
+
+@define(eq=False)
+class SinkCounts:
+    """What became of a sink's events; kept by the monitor, so that it outlives the actor."""
+
+    delivered: int = 0
+    timed_out: int = 0
+    failed: Counter[str] = field(factory=Counter[str])
+    """By the type's name of what the sink raised."""
+
+
+@define(eq=False)
+class SinkActor(Actor[ResultEvent]):
+    """Delivers events as its mailbox allows: it never hands out two of one track at a time, nor over 16 in all."""
+
+    sink: Sink
+    counts: SinkCounts
+    _complained: dict[str, float] = field(factory=dict[str, float])
+
+    async def run(self) -> None:
+        """Hand each event to a task of its own; what is under way when a stop comes is finished first."""
+        try:
+            while True:
+                event = await self.inbox.take()
+                self.context.spawn(self._deliver, event)
+        except trio.EndOfChannel:
+            # The events under way, and those that still wait, go out within the grace.
+            return
+
+    async def _deliver(self, event: ResultEvent) -> None:
+        try:
+            with trio.move_on_after(DELIVERY_TIMEOUT) as limit:
+                await self.sink.deliver(event)
+            if limit.cancelled_caught:
+                self.counts.timed_out += 1
+                self._complain("timeout", f"took longer than {DELIVERY_TIMEOUT:g} s and was cancelled", None)
+            else:
+                self.counts.delivered += 1
+        except Exception as error:  # noqa: BLE001 - a stranger's code; counted and logged, the pipeline goes on
+            self.counts.failed[type(error).__name__] += 1
+            self._complain(type(error).__name__, "failed", error)
+        self.inbox.settle(event)
+
+    def _complain(self, kind: str, what: str, error: Exception | None) -> None:
+        now = trio.current_time()
+        if now - self._complained.get(kind, -COMPLAIN_EVERY) >= COMPLAIN_EVERY:
+            self._complained[kind] = now
+            logger.error("the sink %s %s", self.context.name, what, exc_info=error)

@@ -1,0 +1,74 @@
+"""Where results go: a callback, the log, JSON lines. Each is wrapped in an actor of its own by the monitor."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TextIO
+
+from attrs import define, field, frozen
+
+from ds_actors.detection.events import Level, ResultEvent, plain
+
+logger = logging.getLogger("ds_actors.detection")
+
+
+class Sink(Protocol):
+    """Anything with a name and an awaitable `deliver`; what it raises is logged and counted, never fatal."""
+
+    @property
+    def name(self) -> str:
+        """Names the sink's actor and its counters."""
+        ...
+
+    async def deliver(self, event: ResultEvent, /) -> None:
+        """Pass one event on; events of one track come one after the other, those of others side by side."""
+        ...
+
+
+@frozen
+class CallbackSink:
+    """Calls a function with each event, and awaits what it returns where that can be awaited."""
+
+    callback: Callable[[ResultEvent], Awaitable[object] | object]
+    name: str = "callback"
+
+    async def deliver(self, event: ResultEvent, /) -> None:
+        """Call the function."""
+        result = self.callback(event)
+        if inspect.isawaitable(result):
+            await result
+
+
+_LOG_LEVELS = {Level.ALERT: logging.ERROR, Level.SUSPICIOUS: logging.WARNING, Level.CLEAR: logging.INFO}
+
+
+@frozen
+class LogSink:
+    """Logs each event under `ds_actors.detection`; the participant only in `extra`, as LiveKit does."""
+
+    name: str = "log"
+
+    async def deliver(self, event: ResultEvent, /) -> None:
+        """Log one line: ERROR for an alert, WARNING for suspicious, INFO for the rest."""
+        logger.log(
+            _LOG_LEVELS.get(event.level, logging.INFO),
+            "deepfake level %s (was %s)",
+            event.level.value,
+            event.previous_level.value,
+            extra={"lk.pii.participant": plain(event.participant_id), "lk.pii.track": plain(event.track_id)},
+        )
+
+
+@define
+class JsonLinesSink:
+    """Writes each event as one line of ASCII JSON to a text stream."""
+
+    stream: TextIO = field(repr=False)
+    name: str = "json-lines"
+
+    async def deliver(self, event: ResultEvent, /) -> None:
+        """Write the line and flush."""
+        self.stream.write(event.json() + "\n")
+        self.stream.flush()

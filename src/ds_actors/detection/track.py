@@ -1,0 +1,248 @@
+"""The track actor: when a sample is due, and how it is made. One live track, one actor.
+
+It owns its sampling policy and its mailbox. What must outlive a crash (level, coverage, counts) is its host's.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol
+
+import trio
+from attrs import define, field, frozen
+
+from ds_actors import Actor, ActorRef
+from ds_actors.detection.encoding import EncodingError, Frame
+from ds_actors.detection.events import Level, Sample, TrackInfo
+from ds_actors.detection.outbox import CaptureLate, Deliver, GiveUp, OutboxMessage, Relevel, RequestTurn, Withdraw
+from ds_actors.detection.sampling import (
+    Dropped,
+    Due,
+    Paused,
+    Plan,
+    Resumed,
+    SamplingEvent,
+    SamplingPolicy,
+    Sent,
+    Started,
+    Verdict,
+)
+from ds_actors.detection.sources import FrameSource
+
+LATE_AFTER: Final = 0.3
+PATIENCE: Final = 2.0
+SCREEN_SHARE_PATIENCE: Final = 10.0
+
+Encode = Callable[[Frame, int, int | None], Awaitable[bytes]]
+
+
+@frozen
+class Granted:
+    """The outbox gave this track its turn."""
+
+
+@frozen
+class Judged:
+    """The track's level after a result, or after a late one of its predecessor."""
+
+    level: Level
+
+
+@frozen
+class SampleSent:
+    """The uplink has sent this track's sample."""
+
+
+@frozen
+class Mute:
+    """The track was muted or unmuted."""
+
+    muted: bool
+
+
+@frozen
+class CaptureSlow:
+    """The capture of this turn has taken longer than a turn may be held."""
+
+    turn: int
+
+
+@frozen
+class Captured:
+    """The capture of this turn is over: a frame's JPEG, or the reason why there is none."""
+
+    turn: int
+    data: bytes | None = field(repr=False)
+    reason: str
+    at: float
+    wall_ms: int
+
+
+TrackMessage = Granted | Judged | SampleSent | Mute | CaptureSlow | Captured
+
+
+class TrackHost(Protocol):
+    """What a track needs of its monitor."""
+
+    def uplink(self) -> ActorRef[OutboxMessage]:
+        """The uplink's reference."""
+        ...
+
+    def level(self, track: str) -> Level:
+        """The level that the track has now, or inherits."""
+        ...
+
+    def planned(self, track: str, plan: Plan) -> None:
+        """Hear the newest plan, for the views."""
+        ...
+
+    def captured(self, track: str, *, frame: bool) -> None:
+        """Hear whether a one-shot gave a frame."""
+        ...
+
+
+@define(eq=False)
+class TrackActor(Actor[TrackMessage]):
+    """Samples one track: due, turn, capture, encode, deliver."""
+
+    info: TrackInfo
+    source: FrameSource
+    policy: SamplingPolicy
+    host: TrackHost
+    encode: Encode
+    quality: int = 75
+    muted: bool = False
+    _plan: Plan = field(default=Plan(None, "not started"))
+    _turn: int = 0
+    _holds: bool = False
+    """A turn is granted, and its capture is under way."""
+    _capture: trio.CancelScope | None = None
+
+    async def started(self) -> None:
+        """Read the level that survived, and take back what a former incarnation had asked for."""
+        self.context.needs_proof()
+        self._tell(Withdraw(self.info.track, "restarted"))
+        self._on(Started(self.host.level(self.info.track)))
+        if self.muted:
+            self._on(Paused())
+
+    async def run(self) -> None:
+        """Wait for whichever comes first, a message or the time a sample is due."""
+        while True:
+            due = math.inf if self._plan.due is None else self._plan.due
+            try:
+                with trio.move_on_at(due):
+                    message = await self.inbox.take()
+                    self._handle(message)
+                    self.inbox.settle(message)
+            except trio.EndOfChannel:
+                return
+            if self._plan.due is not None and trio.current_time() >= self._plan.due:
+                self._sample_due()
+
+    async def stopping(self, _exit: object, /) -> None:
+        """Free the turn, and close the source."""
+        self._tell(Withdraw(self.info.track, "ended"))
+        await self.source.aclose()
+
+    def _on(self, event: SamplingEvent) -> None:
+        self._plan = self.policy.on(event, trio.current_time())
+        self.host.planned(self.info.track, self._plan)
+
+    def _tell(self, message: OutboxMessage) -> bool:
+        return self.host.uplink().tell(message)
+
+    def _sample_due(self) -> None:
+        self._on(Due())
+        track = self.info.track
+        turn = RequestTurn(track, self.info.participant, self.host.level(track), self.context.ref)
+        if not self._tell(turn):
+            self._on(Dropped("superseded"))
+
+    def _handle(self, message: TrackMessage) -> None:
+        match message:
+            case Granted():
+                self._begin_capture()
+            case Judged(level):
+                self._tell(Relevel(self.info.track, level))
+                self._on(Verdict(level))
+            case SampleSent():
+                self.context.healthy()
+                self._on(Sent())
+            case Mute(muted):
+                self._mute(muted=muted)
+            case CaptureSlow(turn):
+                self._capture_slow(turn)
+            case Captured():
+                self._captured(message)
+
+    def _mute(self, *, muted: bool) -> None:
+        if muted == self.muted:
+            return
+        self.muted = muted
+        if muted:
+            self._abandon_capture()
+            self._tell(Withdraw(self.info.track, "muted"))
+            self._on(Paused())
+        else:
+            self._on(Resumed())
+
+    def _begin_capture(self) -> None:
+        if self.muted:
+            self._tell(GiveUp(self.info.track, "muted"))
+            return
+        self._abandon_capture()
+        self._turn += 1
+        self._holds = True
+        self._capture = self.context.spawn(self._run_capture, self._turn)
+        self.context.send_after(LATE_AFTER, CaptureSlow(self._turn))
+
+    def _abandon_capture(self) -> None:
+        self._holds = False
+        self._turn += 1   # whatever the old capture still says is not heard
+        if self._capture is not None:
+            self._capture.cancel()
+            self._capture = None
+
+    async def _run_capture(self, turn: int) -> None:
+        patience = SCREEN_SHARE_PATIENCE if self.info.source == "screen_share" else PATIENCE
+        frame: Frame | None = None
+        with trio.move_on_after(patience):
+            frame = await self.source.capture()
+        at, wall_ms = trio.current_time(), time.time_ns() // 1_000_000
+        data: bytes | None = None
+        reason = "no_frame"
+        if frame is not None:
+            try:
+                data = await self.encode(frame, self._quality(), self._plan.max_side)
+                reason = ""
+            except EncodingError:
+                reason = "not_encodable"
+        self.host.captured(self.info.track, frame=frame is not None)
+        self.context.ref.tell(Captured(turn, data, reason, at, wall_ms))
+
+    def _quality(self) -> int:
+        return self.quality if self._plan.quality is None else self._plan.quality
+
+    def _capture_slow(self, turn: int) -> None:
+        if turn != self._turn or not self._holds:
+            return
+        if not self._tell(CaptureLate(self.info.track)):
+            self._abandon_capture()
+            self._on(Dropped("no_frame"))
+
+    def _captured(self, message: Captured) -> None:
+        if message.turn != self._turn or not self._holds:
+            return
+        self._holds = False
+        self._capture = None
+        info = self.info
+        if message.data is None:
+            self._tell(GiveUp(info.track, message.reason))
+            self._on(Dropped(message.reason))
+            return
+        sample = Sample(info.participant, info.track, message.wall_ms, message.data, message.at)
+        if not self._tell(Deliver(info.track, sample)):
+            self._on(Dropped("stale"))
