@@ -72,7 +72,7 @@ async def _open_through(address: ProxyAddress, service: Dataspike) -> trio.abc.S
         proxy_ssl=ssl.create_default_context() if address.scheme == "https" else None,
     )
     tunnel = await proxy.connect(service.host, service.port, timeout=service.upgrade_timeout)
-    return tunnel.trio_stream
+    return cast("trio.abc.Stream", tunnel.trio_stream)  # pyright: ignore[reportUnknownMemberType]
 
 
 class WatchedStream(trio.abc.Stream):
@@ -154,25 +154,16 @@ async def open_websocket(
     failure: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:
-            stream: WatchedStream | None = None
+            websocket, stream = await _open(nursery, service, connect, session)
             try:
-                with trio.move_on_after(service.upgrade_timeout) as deadline:
-                    stream = WatchedStream(await _connect(service, connect),
-                                           session or Session(trio.current_time()))
-                    websocket = await _upgrade(nursery, stream, service)
-                if deadline.cancelled_caught or stream is None:
-                    raise _unanswered(stream, f"no accepted upgrade within {service.upgrade_timeout:g} s")
-                try:
-                    yield websocket
-                except BaseException as error:
-                    body = error
-                    raise
-                finally:
-                    await _farewell(websocket, stream, body)
+                yield websocket
+            except BaseException as error:
+                body = error
+                raise
             finally:
+                await _farewell(websocket, stream, body)
                 nursery.cancel_scope.cancel()
-                if stream is not None:
-                    await trio.aclose_forcefully(stream)
+                await trio.aclose_forcefully(stream)
     except BaseException as error:
         failure = _verdict(error, body)
         if failure is None:
@@ -180,6 +171,23 @@ async def open_websocket(
     # Raised here and without a context: the frames below hold the Authorization header.
     if failure is not None:
         raise failure from failure.__cause__
+
+
+async def _open(
+    nursery: trio.Nursery, service: Dataspike, connect: Connect, session: Session | None
+) -> tuple[WebSocketConnection, WatchedStream]:
+    stream: WatchedStream | None = None
+    try:
+        with trio.move_on_after(service.upgrade_timeout):
+            stream = WatchedStream(await _connect(service, connect), session or Session(trio.current_time()))
+            return await _upgrade(nursery, stream, service), stream
+    except BaseException:
+        if stream is not None:
+            await trio.aclose_forcefully(stream)
+        raise
+    if stream is not None:
+        await trio.aclose_forcefully(stream)
+    raise _unanswered(stream, f"no accepted upgrade within {service.upgrade_timeout:g} s")
 
 
 async def _connect(service: Dataspike, connect: Connect) -> trio.abc.Stream:
@@ -219,7 +227,7 @@ def _unanswered(stream: WatchedStream | None, text: str) -> UplinkError:
 
 async def _farewell(websocket: WebSocketConnection, stream: WatchedStream, body: BaseException | None) -> None:
     # A close frame after half a message would be read as its rest; one into a dead connection only waits.
-    if stream.spoiled or isinstance(body, Exception | ExceptionGroup):
+    if stream.spoiled or isinstance(body, Exception):
         return
     with trio.move_on_after(CLOSE_TIMEOUT, shield=True):
         await websocket.aclose()

@@ -6,7 +6,7 @@ import ipaddress
 import math
 import os
 import ssl
-from typing import Final, NoReturn
+from typing import Final, NoReturn, cast
 from urllib.parse import SplitResult, urlsplit
 
 from .proxies import ProxyAddress, find_proxy
@@ -75,9 +75,10 @@ class Dataspike:
         ssl_context: ssl.SSLContext | None = None,
         proxy: str | None = None,
     ) -> None:
-        # The first statement, so that no frame that may raise later holds the bare key.
-        api_key = _resolve_key(api_key)
-        self._key: ApiKey = api_key
+        # First of all, so that no frame holds the bare key when something raises: tracebacks may show locals.
+        given = [api_key]
+        del api_key
+        self._key: ApiKey = _resolve_key(given)
         self._parts = _parse_url(url if url is not None else os.environ.get(URL_VARIABLE) or DEFAULT_URL)
         self.host: str = self._parts.hostname or ""
         self.secure: bool = self._parts.scheme == "wss"
@@ -122,7 +123,9 @@ class Dataspike:
         return (self._parts.path or "/") + (f"?{self._parts.query}" if self._parts.query else "")
 
     def __repr__(self) -> str:
-        return f"Dataspike(url={self.log_url!r}, api_key={self._key!r})"
+        # A traceback may show an object whose constructor raised.
+        url = self.log_url if hasattr(self, "port") else None
+        return f"Dataspike(url={url!r}, api_key={_SHOWN})"
 
 
 def is_loopback(host: str) -> bool:
@@ -136,14 +139,11 @@ def is_loopback(host: str) -> bool:
     return any(address in network for network in _LOOPBACK)
 
 
-def _resolve_key(value: str | ApiKey | None) -> ApiKey:
-    if isinstance(value, ApiKey):
-        return value
-    if value is not None:
-        # The list keeps the bare key out of this frame's locals while ApiKey may raise.
-        holder = [value]
-        del value
-        return ApiKey(holder.pop())
+def _resolve_key(given: list[str | ApiKey | None]) -> ApiKey:
+    if isinstance(given[0], ApiKey):
+        return given[0]
+    if given[0] is not None:
+        return ApiKey(cast("str", given.pop()))
     if not os.environ.get(KEY_VARIABLE):
         raise ValueError(f"no API key: pass api_key= or set {KEY_VARIABLE}")
     return ApiKey(os.environ[KEY_VARIABLE])
