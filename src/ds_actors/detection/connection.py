@@ -56,7 +56,7 @@ async def open_stream(service: Dataspike) -> trio.abc.Stream:
     try:
         await secured.do_handshake()
     except BaseException:
-        await trio.aclose_forcefully(stream)
+        await _drop(stream)
         raise
     return secured
 
@@ -162,8 +162,8 @@ async def open_websocket(
                 raise
             finally:
                 await _farewell(websocket, stream, body)
+                await _drop(stream)
                 nursery.cancel_scope.cancel()
-                await trio.aclose_forcefully(stream)
     except BaseException as error:
         failure = _verdict(error, body)
         if failure is None:
@@ -183,10 +183,10 @@ async def _open(
             return await _upgrade(nursery, stream, service), stream
     except BaseException:
         if stream is not None:
-            await trio.aclose_forcefully(stream)
+            await _drop(stream)
         raise
     if stream is not None:
-        await trio.aclose_forcefully(stream)
+        await _drop(stream)
     raise _unanswered(stream, f"no accepted upgrade within {service.upgrade_timeout:g} s")
 
 
@@ -223,6 +223,12 @@ def _unanswered(stream: WatchedStream | None, text: str) -> UplinkError:
     if answer is None or answer[0] == 101:
         return Unreachable(text)
     return rejected(*answer, time.time())
+
+
+async def _drop(stream: trio.abc.Stream) -> None:
+    # Shielded, or a Cancelled from here would replace the error on its way out.
+    with trio.CancelScope(shield=True):
+        await trio.aclose_forcefully(stream)
 
 
 async def _farewell(websocket: WebSocketConnection, stream: WatchedStream, body: BaseException | None) -> None:
