@@ -478,6 +478,10 @@ class SupervisorRef:
                     return ActorRef(link.cell)
         raise LookupError(f"{self.path} has nothing at {path!r}")
 
+    def actors(self) -> list[ActorRef[Any]]:
+        """Return references to the actors directly below, in start order."""
+        return [ActorRef(link.cell) for link in self._living().links.values() if link.cell is not None]
+
     def tree(self) -> Node:
         """Return a snapshot of this supervisor and all below it: what runs, what does not, why, and until when."""
         life = self._living()

@@ -48,6 +48,7 @@ class Availability:
         self.attempts = 0
         self.cause = ""
         self.down_since = self._noted = None
+        self._noted_refusal = False
         return note
 
     def down(self, error: Exception | None, now: float) -> Note | None:

@@ -36,16 +36,22 @@ class SinkActor(Actor[ResultEvent]):
     sink: Sink
     counts: SinkCounts
     _complained: dict[str, float] = field(factory=dict[str, float])
+    _busy: int = 0
+    _one_done: trio.Event = field(factory=trio.Event)
 
     async def run(self) -> None:
-        """Hand each event to a task of its own; what is under way when a stop comes is finished first."""
-        try:
-            while True:
+        """Hand each event to a task of its own; when a stop comes, what waits still goes out within the grace."""
+        while True:
+            try:
                 event = await self.inbox.take()
-                self.context.spawn(self._deliver, event)
-        except trio.EndOfChannel:
-            # The events under way, and those that still wait, go out within the grace.
-            return
+            except trio.EndOfChannel:
+                if not self._busy:
+                    return
+                self._one_done = trio.Event()
+                await self._one_done.wait()
+                continue
+            self._busy += 1
+            self.context.spawn(self._deliver, event)
 
     async def _deliver(self, event: ResultEvent) -> None:
         try:
@@ -60,6 +66,8 @@ class SinkActor(Actor[ResultEvent]):
             self.counts.failed[type(error).__name__] += 1
             self._complain(type(error).__name__, "failed", error)
         self.inbox.settle(event)
+        self._busy -= 1
+        self._one_done.set()
 
     def _complain(self, kind: str, what: str, error: Exception | None) -> None:
         now = trio.current_time()

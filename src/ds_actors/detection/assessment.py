@@ -1,0 +1,230 @@
+"""How each track is judged, and the shelf that keeps it: levels, memory, inheritance. Pure.
+
+The monitor owns the shelf, so that a level outlives its track's actor and, in part, the track. A live track is found
+by its sid alone; an ended one for 60 s by its sid, and by identity and kind for as long as the room remembers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from typing import Final
+
+from attrs import define, field, frozen
+
+from ds_actors.detection.events import (
+    Kind,
+    Level,
+    ResultEvent,
+    ResultType,
+    TrackInfo,
+    WireResult,
+    clean_message,
+)
+
+LATE_RESULTS: Final = 60.0
+"""Seconds for which an ended track's results still count."""
+MEMORY_AFTER_LEAVING: Final = 600.0
+"""Seconds for which a level is remembered after its identity left."""
+MEMORY_LIMIT: Final = 10_000
+"""Ended tracks, and remembered levels, that are kept; the oldest go first."""
+
+
+@define
+class Assessment:
+    """One track's state: its level is its last verdict."""
+
+    info: TrackInfo
+    since: float
+    level: Level = Level.UNKNOWN
+    judged: bool = False
+    """A verdict of its own came, or a level was inherited: the next clear is a change, or none."""
+    last_result: float | None = None
+    erring: bool = False
+    """The last result was no verdict."""
+    ended: float | None = None
+    successor: str | None = None
+    """The sid of the track that took this one's level over."""
+
+
+@frozen
+class Applied:
+    """What one result did."""
+
+    event: ResultEvent
+    track: str
+    """The live track to tell, which is the successor where an ended track's late result raised it."""
+    level: Level | None
+    """That track's level, when the result is a verdict that counts for it; None otherwise."""
+    notable: bool
+    """It passes the "changes" filter of callbacks and logs."""
+    notable_in_room: bool
+    """It passes that of the room, which hears no errors."""
+
+
+@define
+class _Remembered:
+    level: Level
+    left_at: float | None = None
+    sources: list[str] = field(factory=list[str])
+    """The ended tracks whose level this is."""
+
+
+@define
+class Assessments:
+    """The shelf: every live track, the ended ones of the last minute, and what is remembered of the rest."""
+
+    tracks: dict[str, Assessment] = field(factory=dict[str, Assessment])
+    counts: Counter[str] = field(factory=Counter[str])
+    """Results by what became of them: clear, suspicious, alert, error, unknown, unknown_track."""
+    _ended: OrderedDict[str, Assessment] = field(factory=OrderedDict[str, Assessment])
+    _memory: OrderedDict[tuple[str, Kind], _Remembered] = field(
+        factory=OrderedDict[tuple[str, Kind], _Remembered]
+    )
+
+    def add_track(self, info: TrackInfo, now: float) -> Level:
+        """Take a track in and return its level, inherited from the participant's last track of the kind.
+
+        A track that is there already keeps its level: adding is idempotent.
+        """
+        self._forget_old(now)
+        known = self.tracks.get(info.track)
+        if known is not None:
+            known.info = info
+            return known.level
+        assessment = Assessment(info, now)
+        remembered = self._memory.pop((info.participant, info.kind), None)
+        if remembered is not None:
+            assessment.level, assessment.judged = remembered.level, True
+            for sid in remembered.sources:
+                ended = self._ended.get(sid)
+                if ended is not None:
+                    ended.successor = info.track
+        self.tracks[info.track] = assessment
+        return assessment.level
+
+    def end_track(self, track: str, now: float) -> None:
+        """Take a track out; a level above clear stays with its participant and kind, the most severe one."""
+        self._forget_old(now)
+        assessment = self.tracks.pop(track, None)
+        if assessment is None:
+            return
+        assessment.ended = now
+        self._ended[track] = assessment
+        while len(self._ended) > MEMORY_LIMIT:
+            self._ended.popitem(last=False)
+        # What this track had taken over is its own business no more.
+        for older in self._ended.values():
+            if older.successor == track:
+                older.successor = None
+        if assessment.level.elevated:
+            self._remember(assessment, assessment.level)
+
+    def participant_left(self, identity: str, now: float) -> None:
+        """Begin to forget an identity: what is remembered of it goes ten minutes from now."""
+        for kind in ("video", "audio"):
+            remembered = self._memory.get((identity, kind))
+            if remembered is not None:
+                remembered.left_at = now
+
+    def participant_joined(self, identity: str) -> None:
+        """The identity is back: what is remembered of it stays."""
+        for kind in ("video", "audio"):
+            remembered = self._memory.get((identity, kind))
+            if remembered is not None:
+                remembered.left_at = None
+
+    def level(self, track: str) -> Level:
+        """Return a live track's level; unknown for any other."""
+        assessment = self.tracks.get(track)
+        return Level.UNKNOWN if assessment is None else assessment.level
+
+    def clear(self) -> None:
+        """Forget everything, as at close."""
+        self.tracks.clear()
+        self._ended.clear()
+        self._memory.clear()
+
+    def result(self, result: WireResult, now: float, wall_ms: int) -> Applied | None:
+        """Apply one answer of the service; None when it belongs to no track here (counted).
+
+        Args:
+            result: the answer, as it came.
+            now: monotonic clock, seconds.
+            wall_ms: wall clock, milliseconds since the epoch.
+        """
+        self._forget_old(now)
+        assessment = self.tracks.get(result.track) or self._ended.get(result.track)
+        if assessment is None or assessment.info.participant != result.participant:
+            self.counts["unknown_track"] += 1
+            return None
+        kind = ResultType.from_wire(result.number)
+        level = kind.level
+        self.counts[str(level)] += 1
+        assessment.last_result = now
+        previous = assessment.level
+        event = ResultEvent(
+            kind,
+            assessment.info.participant,
+            assessment.info.track,
+            clean_message(result.message, level),
+            wall_ms,
+            assessment.info.participant_sid,
+            assessment.info.source,
+            previous,
+        )
+        if not level.is_verdict:
+            first, assessment.erring = not assessment.erring, True
+            return Applied(event, result.track, None, notable=first, notable_in_room=False)
+        changed = level is not previous if assessment.judged else level is not Level.CLEAR
+        assessment.judged, assessment.erring, assessment.level = True, False, level
+        track, told = result.track, level
+        if assessment.ended is not None:
+            track, raised = self._late(assessment, level)
+            return Applied(event, track, raised, notable=changed, notable_in_room=changed)
+        return Applied(event, track, told, notable=changed, notable_in_room=changed)
+
+    def _late(self, ended: Assessment, level: Level) -> tuple[str, Level | None]:
+        """Apply an ended track's verdict: to the memory, or to the successor, which it may only raise."""
+        successor = self.tracks.get(ended.successor or "")
+        if successor is None:
+            if level.elevated:
+                self._remember(ended, level)
+            else:
+                self._relent(ended)
+            return ended.info.track, None
+        if level.severity > successor.level.severity:
+            successor.level, successor.judged = level, True
+            return successor.info.track, level
+        return successor.info.track, None
+
+    def _remember(self, assessment: Assessment, level: Level) -> None:
+        key = (assessment.info.participant, assessment.info.kind)
+        remembered = self._memory.setdefault(key, _Remembered(level))
+        if level.severity >= remembered.level.severity or remembered.sources == [assessment.info.track]:
+            remembered.level = level
+        if assessment.info.track not in remembered.sources:
+            remembered.sources = [*remembered.sources[-15:], assessment.info.track]
+        self._memory.move_to_end(key)
+        while len(self._memory) > MEMORY_LIMIT:
+            self._memory.popitem(last=False)
+
+    def _relent(self, assessment: Assessment) -> None:
+        # The last verdict rules: an ended track's late CLEAR takes back what only that track had left.
+        key = (assessment.info.participant, assessment.info.kind)
+        remembered = self._memory.get(key)
+        if remembered is not None and remembered.sources == [assessment.info.track]:
+            del self._memory[key]
+
+    def _forget_old(self, now: float) -> None:
+        while self._ended:
+            oldest = next(iter(self._ended.values()))
+            if oldest.ended is None or now - oldest.ended < LATE_RESULTS:
+                break
+            self._ended.popitem(last=False)
+        gone = [
+            key
+            for key, one in self._memory.items()
+            if one.left_at is not None and now - one.left_at >= MEMORY_AFTER_LEAVING
+        ]
+        for key in gone:
+            del self._memory[key]

@@ -1,0 +1,68 @@
+"""How well a track is covered, beside its level: the first of these that applies. Pure."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from attrs import frozen
+
+NOT_SUBSCRIBED_AFTER: Final = 10.0
+NO_FRAMES_AFTER: Final = 3
+STALE_AFTER: Final = 15.0
+
+
+class Coverage(StrEnum):
+    """In the order in which they are tried."""
+
+    NOT_MONITORED = "not_monitored"
+    MUTED = "muted"
+    ENCRYPTED = "encrypted"
+    NOT_SUBSCRIBED = "not_subscribed"
+    FAILING = "failing"
+    NO_FRAMES = "no_frames"
+    STALE = "stale"
+    WAITING = "waiting"
+    CHECKED = "checked"
+
+
+@frozen
+class Facts:
+    """What coverage is judged from; times on one monotonic clock, seconds."""
+
+    monitored: bool = True
+    muted: bool = False
+    encrypted: bool = False
+    subscribed: bool = True
+    published_at: float = 0.0
+    failing: bool = False
+    empty_captures: int = 0
+    """One-shots without a frame, in a row."""
+    last_result: float | None = None
+    due_since: float | None = None
+    """Since when results could have come: start, or unmuting."""
+    rate: float = 0.2
+
+
+def coverage(facts: Facts, now: float) -> Coverage:
+    """Return the first coverage that applies."""
+    stale_after = max(STALE_AFTER, 3 / facts.rate)
+    # The clock of a track that was muted starts again with it: nothing could come meanwhile.
+    heard = max((t for t in (facts.last_result, facts.due_since) if t is not None), default=None)
+    if not facts.monitored:
+        found = Coverage.NOT_MONITORED
+    elif facts.muted:
+        found = Coverage.MUTED
+    elif facts.encrypted:
+        found = Coverage.ENCRYPTED
+    elif not facts.subscribed and now - facts.published_at >= NOT_SUBSCRIBED_AFTER:
+        found = Coverage.NOT_SUBSCRIBED
+    elif facts.failing:
+        found = Coverage.FAILING
+    elif facts.empty_captures >= NO_FRAMES_AFTER:
+        found = Coverage.NO_FRAMES
+    elif heard is not None and now - heard >= stale_after:
+        found = Coverage.STALE
+    else:
+        found = Coverage.WAITING if facts.last_result is None else Coverage.CHECKED
+    return found

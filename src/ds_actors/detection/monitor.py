@@ -1,0 +1,486 @@
+"""The monitor: the tree of sinks, uplink and tracks, and what must outlive a crash of any of them.
+
+    monitor ─┬─ sinks    one actor a sink
+             ├─ uplink   permanent, own backoff, never gives up
+             └─ tracks   dynamic, one actor a live track, own backoff each
+"""
+
+from __future__ import annotations
+
+import logging
+import random as random_module
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from types import MappingProxyType, TracebackType
+from typing import Any, Final, Literal, Self
+
+import trio
+from attrs import define, evolve, field
+
+from ds_actors import (
+    ActorRef,
+    ChildSpec,
+    ExponentialBackoff,
+    Failure,
+    RestartScheduled,
+    Supervisor,
+    SupervisorRef,
+    SupervisorSpec,
+    TelemetryEvent,
+)
+from ds_actors.detection.assessment import Applied, Assessments
+from ds_actors.detection.availability import Availability, Note
+from ds_actors.detection.connection import Connect, open_stream
+from ds_actors.detection.coverage import Coverage, Facts, coverage
+from ds_actors.detection.encoding import Frame, encode_jpeg
+from ds_actors.detection.events import Level, Sample, TrackInfo, WireResult
+from ds_actors.detection.outbox import Outbox, OutboxMessage
+from ds_actors.detection.sampling import AdaptiveSampling, Plan, SamplingPolicy, check_quality
+from ds_actors.detection.service import Dataspike
+from ds_actors.detection.session import UplinkBackoff
+from ds_actors.detection.sinks import Sink
+from ds_actors.detection.sinks._actor import SinkActor, SinkCounts
+from ds_actors.detection.sinks._queue import SinkQueue
+from ds_actors.detection.sources import FrameSource
+from ds_actors.detection.status import SinkStatus, State, Status, TrackStatus, UplinkStatus
+from ds_actors.detection.track import Encode, Judged, Mute, SampleSent, TrackActor, TrackMessage
+from ds_actors.detection.uplink import Uplink
+
+logger = logging.getLogger("ds_actors.detection")
+
+TRACKS_PER_PARTICIPANT: Final = 64
+TRACKS: Final = 2_000
+FAILING_CRASHES: Final = 5
+FAILING_WITHIN: Final = 60.0
+FAILING_RETRY: Final = 60.0
+RATE_WINDOW: Final = 10.0
+SLOW_QUALITY: Final = 50
+SLOW_SIDE: Final = 960
+
+Notify = Literal["all", "changes"]
+
+
+class TrackBackoff:
+    """Full jitter, 0.5 to 30 s; five crashes within 60 s, and it is tried every 60 s until a sample was sent."""
+
+    _ordinary = ExponentialBackoff(base=0.5, cap=30.0)
+
+    def delay(self, failures: Sequence[Failure], u: float) -> float:
+        """Return the seconds to wait."""
+        return FAILING_RETRY if is_failing(failures) else self._ordinary.delay(failures, u)
+
+
+def is_failing(failures: Sequence[Failure]) -> bool:
+    """True from the fifth crash within 60 s until an incarnation was healthy."""
+    since_healthy: list[float] = []
+    for failure in failures:
+        if failure.healthy:
+            since_healthy.clear()
+        since_healthy.append(failure.at)
+        if len(since_healthy) >= FAILING_CRASHES and failure.at - since_healthy[-FAILING_CRASHES] <= FAILING_WITHIN:
+            since_healthy = [failure.at] * FAILING_CRASHES   # stays so, however far apart the next ones are
+    return len(since_healthy) >= FAILING_CRASHES
+
+
+async def encode_in_thread(frame: Frame, quality: int, max_side: int | None) -> bytes:
+    """Make the JPEG in a worker thread."""
+    return await trio.to_thread.run_sync(lambda: encode_jpeg(frame, quality=quality, max_side=max_side))
+
+
+@define(eq=False)
+class _Wanted:
+    """A track that should have an actor, and what is known of it beside its level."""
+
+    info: TrackInfo
+    source: FrameSource
+    policy: SamplingPolicy
+    facts: Facts
+    muted: bool = False
+    plan: Plan = field(default=Plan(None, "not started"))
+    restarts: deque[float] = field(factory=lambda: deque[float](maxlen=FAILING_CRASHES))
+    failing: bool = False
+    sent: int = 0
+    sent_at: deque[float] = field(factory=lambda: deque[float](maxlen=512))
+
+
+class Monitor:
+    """Watches tracks: samples them, has them judged, and tells the sinks.
+
+    Args:
+        service: where samples go, and with which key; by default from the environment.
+        sampling: makes one policy a track.
+        sinks: where results go.
+        notify: "all" results, or "changes" of level (and the first error after a non-error).
+        quality: JPEG quality, 0 to 100, where the policy's plan says nothing.
+        state_cb: called with the status when `state` or `uplink.state` changes; what it raises is logged.
+        connect: opens the stream under the WebSocket.
+        encode: makes a JPEG of a frame; raises EncodingError.
+        random: draws the jitter, in [0, 1).
+
+    Raises:
+        ValueError: for a quality outside 0 to 100, or two sinks of one name.
+    """
+
+    def __init__(
+        self,
+        *,
+        service: Dataspike | None = None,
+        sampling: Callable[[], SamplingPolicy] = AdaptiveSampling,
+        sinks: Sequence[Sink] = (),
+        notify: Notify = "all",
+        quality: int = 75,
+        state_cb: Callable[[Status], object] | None = None,
+        connect: Connect = open_stream,
+        encode: Encode = encode_in_thread,
+        random: Callable[[], float] = random_module.random,
+    ) -> None:
+        if notify not in ("all", "changes"):
+            raise ValueError(f'notify must be "all" or "changes", not {notify!r}')
+        self._service = Dataspike() if service is None else service
+        self._sampling = sampling
+        sampling()   # what is wrong with its figures is said here, not when the first track comes
+        self._notify = notify
+        self._quality = check_quality(quality)
+        self._state_cb = state_cb
+        self._connect = connect
+        self._encode = encode
+        self._sinks: dict[str, tuple[Sink, SinkCounts]] = {}
+        for sink in sinks:
+            if sink.name in self._sinks:
+                raise ValueError(f"two sinks are called {sink.name!r}")
+            self._sinks[sink.name] = (sink, SinkCounts())
+        self._outbox = Outbox()
+        self._assessments = Assessments()
+        self._availability = Availability()
+        self._wanted: dict[str, _Wanted] = {}
+        self._refs: dict[str, ActorRef[TrackMessage]] = {}
+        self._sink_refs: dict[str, ActorRef[Any]] = {}
+        self._uplink_ref: ActorRef[OutboxMessage] | None = None
+        self._malformed = 0
+        self._outstanding: deque[float] = deque(maxlen=2)
+        self._outstanding_count = 0
+        self._round_trip: float | None = None
+        self._slow = False
+        self._not_monitored: Counter[str] = Counter()
+        self._state: State = "idle"
+        self._told: tuple[State, str] = ("idle", "connecting")
+        backoff = ExponentialBackoff(base=0.5, cap=30.0)
+        self._supervisor = Supervisor(
+            "monitor",
+            children=[
+                SupervisorSpec("sinks", children=self._sink_specs, backoff=backoff, grace=1.0),
+                ChildSpec(
+                    Uplink, self._service, self, connect, name="uplink", backoff=UplinkBackoff(),
+                    stable_after=10.0, grace=1.0, mailbox=lambda: self._outbox,
+                ),
+                SupervisorSpec("tracks", "dynamic", self._track_specs, backoff=backoff, grace=0.5),
+            ],
+            close_within=5.0,
+            listeners=(self._heard,),
+            random=random,
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._supervisor.__aenter__()
+        self._set_state("running")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        try:
+            return await self._supervisor.__aexit__(kind, error, traceback)
+        except Exception:
+            self._set_state("failed")
+            raise
+        finally:
+            if self._state != "failed":
+                self._set_state("closed")
+            self._assessments.clear()
+
+    # ---- tracks
+
+    async def add_track(self, info: TrackInfo, source: FrameSource, *, muted: bool = False) -> bool:
+        """Watch a track until `remove_track`; False, and counted, when a limit of tracks is reached.
+
+        Raises:
+            ValueError: when the track is watched already.
+        """
+        if info.track in self._wanted:
+            raise ValueError(f"the track {info.track!r} is watched already")
+        of_participant = sum(one.info.participant == info.participant for one in self._wanted.values())
+        if len(self._wanted) >= TRACKS or of_participant >= TRACKS_PER_PARTICIPANT:
+            self._not_monitored["limit"] += 1
+            return False
+        now = trio.current_time()
+        self._assessments.participant_joined(info.participant)
+        self._assessments.add_track(info, now)
+        facts = Facts(published_at=now, due_since=now)
+        self._wanted[info.track] = _Wanted(info, source, self._sampling(), facts, muted)
+        tracks = self._supervisor.find("tracks")
+        assert isinstance(tracks, SupervisorRef)
+        try:
+            self._refs[info.track] = await tracks.start(self._track_spec(self._wanted[info.track]))
+        except BaseException:
+            self._wanted.pop(info.track, None)
+            self._assessments.end_track(info.track, now)
+            raise
+        return True
+
+    async def remove_track(self, track: str) -> None:
+        """Stop watching a track; its late results still count for 60 s. Nothing happens when it is not watched."""
+        if self._wanted.pop(track, None) is None:
+            return
+        self._refs.pop(track, None)
+        tracks = self._supervisor.find("tracks")
+        assert isinstance(tracks, SupervisorRef)
+        self._assessments.end_track(track, trio.current_time())
+        try:
+            await tracks.terminate(track)
+        except LookupError:
+            pass   # it had crashed, or its supervisor starts anew without it
+
+    def set_muted(self, track: str, muted: bool, /) -> None:  # noqa: FBT001 - reads as the event it is
+        """Stop sampling a muted track and drop its queued sample; go on when it is unmuted."""
+        wanted = self._wanted.get(track)
+        if wanted is None or wanted.muted == muted:
+            return
+        wanted.muted = muted
+        if not muted:
+            self._fact(wanted, due_since=trio.current_time(), empty_captures=0)
+        ref = self._track_ref(track)
+        if ref is not None:
+            ref.tell(Mute(muted))
+
+    def participant_left(self, identity: str) -> None:
+        """Begin to forget an identity: what is remembered of it goes ten minutes from now."""
+        self._assessments.participant_left(identity, trio.current_time())
+
+    def tree(self) -> object:
+        """Return the snapshot of the tree of actors."""
+        return self._supervisor.tree()
+
+    def status(self) -> Status:
+        """Return a frozen picture of everything, without waiting."""
+        account = self._outbox.account()
+        availability = self._availability
+        uplink = UplinkStatus(
+            availability.state, availability.cause, availability.attempts, availability.connections,
+            account.due, account.sent, account.dropped, account.waiting, account.granted,
+            self._malformed, self._round_trip,
+        )
+        now = self._now()
+        tracks = tuple(self._track_status(one, now) for one in list(self._wanted.values()))
+        sinks = tuple(self._sink_status(name, counts) for name, (_, counts) in self._sinks.items())
+        results = MappingProxyType(dict(self._assessments.counts))
+        reason = availability.cause if self._state in ("running", "refused") else ""
+        return Status(self._state, reason, uplink, tracks, sinks, results)
+
+    def coverage(self, track: str) -> Coverage:
+        """Return how well a track is covered."""
+        wanted = self._wanted.get(track)
+        return Coverage.NOT_MONITORED if wanted is None else self._coverage(wanted, self._now())
+
+    # ---- what the track actors need
+
+    def uplink(self) -> ActorRef[OutboxMessage]:
+        """The uplink's reference."""
+        if self._uplink_ref is None:
+            ref = self._supervisor.find("uplink")
+            assert isinstance(ref, ActorRef)
+            self._uplink_ref = ref
+        return self._uplink_ref
+
+    def level(self, track: str) -> Level:
+        """The level that the track has now, or inherits."""
+        return self._assessments.level(track)
+
+    def planned(self, track: str, plan: Plan) -> None:
+        """Keep the newest plan, for the views."""
+        wanted = self._wanted.get(track)
+        if wanted is not None:
+            wanted.plan = plan
+
+    def captured(self, track: str, *, frame: bool) -> None:
+        """Count one-shots without a frame."""
+        wanted = self._wanted.get(track)
+        if wanted is not None:
+            self._fact(wanted, empty_captures=0 if frame else wanted.facts.empty_captures + 1)
+
+    # ---- what the uplink needs
+
+    def uplink_connecting(self) -> None:
+        """An attempt begins."""
+        self._availability.connecting()
+
+    def uplink_up(self) -> None:
+        """The upgrade was accepted."""
+        self._outstanding_count = 0
+        self._outstanding.clear()
+        self._log(self._availability.up(trio.current_time()))
+        self._set_state("running")
+
+    def uplink_down(self, error: Exception | None) -> None:
+        """The connection, or the attempt, ended."""
+        self._log(self._availability.down(error, trio.current_time()))
+        if self._state in ("running", "refused"):
+            self._set_state("refused" if self._availability.state == "refused" else "running")
+
+    def sample_sent(self, sample: Sample, *, slow: bool) -> None:
+        """A sample's send returned."""
+        now = trio.current_time()
+        self._slow = slow
+        self._outstanding.append(now)
+        self._outstanding_count += 1
+        wanted = self._wanted.get(sample.track)
+        if wanted is not None:
+            wanted.sent += 1
+            wanted.sent_at.append(now)
+            wanted.failing = False
+            wanted.restarts.clear()
+            ref = self._track_ref(sample.track)
+            if ref is not None:
+                ref.tell(SampleSent())
+
+    def malformed(self) -> None:
+        """The service sent what is no result."""
+        self._malformed += 1
+
+    def result(self, result: WireResult) -> None:
+        """Apply an answer and tell track and sinks, in one step without an await."""
+        now = trio.current_time()
+        if self._outstanding_count == 1:
+            self._round_trip = now - self._outstanding[-1]
+        self._outstanding_count = max(0, self._outstanding_count - 1)
+        applied = self._assessments.result(result, now, time.time_ns() // 1_000_000)
+        if applied is None:
+            return
+        wanted = self._wanted.get(applied.event.track_id)
+        if wanted is not None:
+            self._fact(wanted, last_result=now)
+        if applied.level is not None:
+            ref = self._track_ref(applied.track)
+            if ref is not None:
+                ref.tell(Judged(applied.level))
+        self._tell_sinks(applied)
+
+    # ---- inside
+
+    def _tell_sinks(self, applied: Applied) -> None:
+        if self._notify == "changes" and not applied.notable:
+            return
+        for name in self._sinks:
+            self._sink_ref(name).tell(applied.event)
+
+    def _sink_ref(self, name: str) -> ActorRef[Any]:
+        ref = self._sink_refs.get(name)
+        if ref is None or ref.stopped:
+            sinks = self._supervisor.find("sinks")
+            assert isinstance(sinks, SupervisorRef)
+            found = next(one for one in sinks.actors() if one.name == name)
+            ref = self._sink_refs[name] = found
+        return ref
+
+    def _track_ref(self, track: str) -> ActorRef[TrackMessage] | None:
+        ref = self._refs.get(track)
+        if ref is not None and not ref.stopped:
+            return ref
+        # The tracks' supervisor was started anew, and with it the actor.
+        tracks = self._supervisor.find("tracks")
+        assert isinstance(tracks, SupervisorRef)
+        for one in tracks.actors():
+            if one.name == track:
+                self._refs[track] = one
+                return one
+        return None
+
+    def _sink_specs(self) -> list[ChildSpec[Any]]:
+        return [
+            ChildSpec(SinkActor, sink, counts, name=name, mailbox=SinkQueue, grace=1.0, drain=True,
+                      backoff=ExponentialBackoff(base=0.5, cap=30.0))
+            for name, (sink, counts) in self._sinks.items()
+        ]
+
+    def _track_specs(self) -> list[ChildSpec[Any]]:
+        return [self._track_spec(wanted) for wanted in self._wanted.values()]
+
+    def _track_spec(self, wanted: _Wanted) -> ChildSpec[TrackMessage]:
+        def make() -> TrackActor:
+            # A policy that crashed its track begins anew; the level it starts from has survived.
+            wanted.policy = self._sampling()
+            return TrackActor(wanted.info, wanted.source, wanted.policy, self, self._encode_for, self._quality,
+                              wanted.muted)
+
+        return ChildSpec(
+            make, name=wanted.info.track, restart="transient", backoff=TrackBackoff(), stable_after=60.0, grace=0.5
+        )
+
+    async def _encode_for(self, frame: Frame, quality: int, max_side: int | None) -> bytes:
+        if self._slow:
+            quality, max_side = min(quality, SLOW_QUALITY), min(max_side or SLOW_SIDE, SLOW_SIDE)
+        return await self._encode(frame, quality, max_side)
+
+    def _heard(self, event: TelemetryEvent) -> None:
+        if isinstance(event, RestartScheduled) and event.path.startswith("/monitor/tracks/"):
+            for wanted in self._wanted.values():
+                ref = self._refs.get(wanted.info.track)
+                if ref is not None and ref.path == event.path:
+                    wanted.restarts.append(trio.current_time())
+                    times = wanted.restarts
+                    if len(times) == FAILING_CRASHES and times[-1] - times[0] <= FAILING_WITHIN:
+                        wanted.failing = True
+
+    def _fact(self, wanted: _Wanted, **changes: Any) -> None:
+        wanted.facts = evolve(wanted.facts, **changes)
+
+    def _now(self) -> float:
+        try:
+            return trio.current_time()
+        except RuntimeError:   # another thread; trio's clock is this one but for its offset
+            return time.perf_counter()
+
+    def _target(self, wanted: _Wanted) -> float:
+        promise = wanted.policy.promise
+        elevated = self._assessments.level(wanted.info.track).elevated
+        return promise.ceiling_fps if elevated else promise.floor_fps
+
+    def _coverage(self, wanted: _Wanted, now: float) -> Coverage:
+        rate = self._target(wanted)
+        return coverage(evolve(wanted.facts, muted=wanted.muted, failing=wanted.failing, rate=rate), now)
+
+    def _track_status(self, wanted: _Wanted, now: float) -> TrackStatus:
+        info = wanted.info
+        recent = sum(now - at <= RATE_WINDOW for at in tuple(wanted.sent_at))
+        return TrackStatus(
+            info.participant, info.track, info.kind, info.source, self._assessments.level(info.track),
+            self._coverage(wanted, now), self._target(wanted), recent / RATE_WINDOW, wanted.plan.reason, wanted.sent,
+        )
+
+    def _sink_status(self, name: str, counts: SinkCounts) -> SinkStatus:
+        ref = self._sink_refs.get(name)
+        mailbox = None if ref is None else ref.statistics()
+        return SinkStatus(
+            name, counts.delivered, counts.failed.total(), counts.timed_out,
+            0 if mailbox is None else sum(mailbox.dropped.values()), 0 if mailbox is None else mailbox.queued,
+        )
+
+    def _log(self, note: Note | None) -> None:
+        if note is not None:
+            logger.log(getattr(logging, note.level.upper()), "%s", note.text)
+        self._tell_state()
+
+    def _set_state(self, state: State) -> None:
+        self._state = state
+        self._tell_state()
+
+    def _tell_state(self) -> None:
+        told = (self._state, self._availability.state)
+        if told == self._told:
+            return
+        self._told = told
+        if self._state_cb is not None:
+            try:
+                self._state_cb(self.status())
+            except Exception:
+                logger.exception("state_cb failed")

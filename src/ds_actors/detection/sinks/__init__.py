@@ -1,0 +1,5 @@
+"""Where results go."""
+
+from ds_actors.detection.sinks._sinks import CallbackSink, JsonLinesSink, LogSink, Sink
+
+__all__ = ["CallbackSink", "JsonLinesSink", "LogSink", "Sink"]

@@ -1,0 +1,84 @@
+"""What the monitor says of itself: frozen, so that any thread may look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from attrs import asdict, frozen
+
+from ds_actors.detection.availability import UplinkState
+from ds_actors.detection.coverage import Coverage
+from ds_actors.detection.events import Level
+
+State = Literal["idle", "running", "refused", "failed", "closed"]
+
+
+@frozen
+class TrackStatus:
+    """One track, as it was."""
+
+    participant: str
+    track: str
+    kind: str
+    source: str
+    level: Level
+    coverage: Coverage
+    target_fps: float
+    """What the plan asks for."""
+    actual_fps: float
+    """Samples sent over the last ten seconds."""
+    reason: str
+    """Why the policy plans what it plans."""
+    sent: int
+
+
+@frozen
+class UplinkStatus:
+    """The uplink, as it was."""
+
+    state: UplinkState
+    cause: str
+    attempts: int
+    connections: int
+    due: int
+    sent: int
+    dropped: Mapping[str, int]
+    waiting: int
+    granted: int
+    malformed: int
+    round_trip: float | None
+    """Seconds; measured only when one sample was outstanding."""
+
+
+@frozen
+class SinkStatus:
+    """One sink, as it was."""
+
+    name: str
+    delivered: int
+    failed: int
+    timed_out: int
+    dropped: int
+    waiting: int
+
+
+@frozen
+class Status:
+    """The monitor, as it was."""
+
+    state: State
+    reason: str
+    uplink: UplinkStatus
+    tracks: tuple[TrackStatus, ...]
+    sinks: tuple[SinkStatus, ...]
+    results: Mapping[str, int]
+    """Answers by what became of them."""
+
+    def dict(self) -> dict[str, Any]:
+        """Return plain values, fit for JSON."""
+        return asdict(self, value_serializer=_plain_value)
+
+
+def _plain_value(_instance: object, _attribute: object, value: Any) -> Any:
+    return dict(value) if isinstance(value, Mapping) else value

@@ -1,0 +1,56 @@
+"""A stand-in that looks at the pixels. It is not a deepfake detector: it finds a patch that we paint ourselves.
+
+The patch is a magenta and green checkerboard. A frame that shows little of it is suspicious, one that shows more is
+an alert. It exists so that the whole way, from pixels to an alert, can be tried without a service.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ds_actors.detection.events import ResultType, Sample
+
+MAGENTA: Final = (230, 20, 230)
+GREEN: Final = (20, 230, 20)
+SUSPICIOUS_SHARE: Final = 0.01
+ALERT_SHARE: Final = 0.05
+_TILE: Final = 16
+
+
+def paint_marker(picture: NDArray[np.uint8], share: float) -> NDArray[np.uint8]:
+    """Return a copy of an RGB picture (height x width x 3) with the patch over `share` of its area, centred."""
+    height, width = picture.shape[:2]
+    out = picture.copy()
+    side_y, side_x = (max(_TILE, round(side * share**0.5)) for side in (height, width))
+    top, left = (height - side_y) // 2, (width - side_x) // 2
+    y, x = np.mgrid[0:side_y, 0:side_x]
+    odd = ((y // _TILE + x // _TILE) % 2).astype(bool)[..., None]
+    out[top : top + side_y, left : left + side_x] = np.where(odd, MAGENTA, GREEN)[: height - top, : width - left]
+    return out
+
+
+def marker_share(picture: NDArray[np.uint8]) -> float:
+    """Return the share of an RGB picture's area that looks like the patch."""
+    rgb = picture.astype(np.int16)
+    red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
+    magenta = (red > 170) & (blue > 170) & (green < 90)
+    lime = (green > 170) & (red < 90) & (blue < 90)
+    # Half of each: a green wall or a magenta light alone is no checkerboard.
+    return 2 * float(min(magenta.mean(), lime.mean()))
+
+
+def judge_marker(sample: Sample, _elapsed: float) -> ResultType:
+    """Judge a JPEG by the share of the patch; what cannot be decoded is an error."""
+    try:
+        picture = np.asarray(Image.open(io.BytesIO(sample.data)).convert("RGB"))
+    except (OSError, ValueError):
+        return ResultType.ERROR
+    share = marker_share(picture)
+    if share >= ALERT_SHARE:
+        return ResultType.ALERT
+    return ResultType.SUSPICIOUS if share >= SUSPICIOUS_SHARE else ResultType.CLEAR
