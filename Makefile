@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 PINS := requirements/dev.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test check bench pins clean
+.PHONY: help setup demo test check bench pins clean
 
 help: ## Show what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ $(READY): $(PINS) pyproject.toml | $(filter .cache/%,$(UV))
 	@touch $@
 
 setup: $(READY) ## Make .venv from the pinned requirements
+
+demo: $(READY) ## Watch the whole way from pixels to an alert, on this machine alone
+	$(BIN)/ds-actors demo
 
 test: $(READY) ## Run all tests
 	$(BIN)/python -m pytest

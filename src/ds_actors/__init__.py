@@ -15,8 +15,8 @@ from ds_actors._exits import Exit
 from ds_actors._mailbox import (
     EMPTY,
     Conflate,
-    Dropped,
     DropOldest,
+    Dropped,
     Empty,
     Latest,
     Mailbox,

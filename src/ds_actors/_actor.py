@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Generic, TypeVar, TypeVarTuple
+from typing import Any, Generic, TypeVar, TypeVarTuple, cast
 
 import trio
 
@@ -202,8 +202,18 @@ class Actor(Generic[M]):
 class Incarnation:
     """One life of an actor, from its construction to its last task's end."""
 
-    def __init__(self, cell: Cell, number: int, make: Callable[[], Actor[Any]], *, grace: float, drain: bool,
-                 start_timeout: float, spawner: Callable[..., None]) -> None:
+    def __init__(
+        self,
+        cell: Cell,
+        number: int,
+        make: Callable[[], Actor[Any]],
+        *,
+        grace: float,
+        drain: bool,
+        start_timeout: float,
+        expected: tuple[type[Exception], ...],
+        spawner: Callable[..., None],
+    ) -> None:
         self.cell = cell
         self.number = number
         self.healthy = True
@@ -212,6 +222,7 @@ class Incarnation:
         self._grace = grace
         self._drain = drain
         self._start_timeout = start_timeout
+        self._expected = expected
         self._spawner = spawner
         self._scope = trio.CancelScope(shield=True)
         self._tasks: set[trio.CancelScope] = set()
@@ -259,8 +270,9 @@ class Incarnation:
         self._spawner(self._task, scope, function, args)
         return scope
 
-    async def _task(self, scope: trio.CancelScope, function: Callable[..., Awaitable[object]],
-                    args: tuple[Any, ...]) -> None:
+    async def _task(
+        self, scope: trio.CancelScope, function: Callable[..., Awaitable[object]], args: tuple[Any, ...]
+    ) -> None:
         try:
             with scope:
                 await function(*args)
@@ -281,7 +293,7 @@ class Incarnation:
         item = self._hands.get(id(request))
         if type(item) is not Envelope:
             return Later(None)
-        slot: Slot = item.slot  # type: ignore[assignment]
+        slot: Slot = item.slot
         self._deferred = {one for one in self._deferred if not one.closed}
         self._deferred.add(slot)
         return Later(slot)
@@ -310,7 +322,7 @@ class Incarnation:
         self.cell.settle(item)
 
     def _end(self, item: Envelope, answer: Answer | None) -> None:
-        slot: Slot = item.slot  # type: ignore[assignment]
+        slot: Slot = item.slot
         if answer is not None:
             slot.end(answer.value)
         elif slot not in self._deferred:
@@ -332,9 +344,7 @@ class Incarnation:
             self._hands[id(message)] = item
             answer = await receive(message)
             if answer is not None and type(answer) is not Answer:
-                raise TypeError(
-                    f"receive returned {type(answer).__name__}; return message.answer(value), or None"
-                )
+                raise TypeError(f"receive returned {type(answer).__name__}; return message.answer(value), or None")
             self.settle(message, answer)
             count += 1
             if count >= _MESSAGES_PER_SCHEDULE_POINT:
@@ -381,7 +391,7 @@ class Incarnation:
         return None
 
     def _adopt(self, actor: Actor[Any]) -> None:
-        if not isinstance(actor, Actor):
+        if not isinstance(cast("object", actor), Actor):
             raise TypeError(f"the factory returned {type(actor).__name__}, not an Actor")
         for name, value in (("context", Context[Any](self)), ("inbox", Inbox[Any](self))):
             slot = getattr(Actor, name)
@@ -401,11 +411,10 @@ class Incarnation:
         cell = self.cell
         crash = judge(combine([*escaped, *self._failures], cell.path)).crash
         if crash is not None:
-            kinds = ", ".join(type(content(item)).__name__ for item in self._hands.values()) or "no message"
-            logger.error("%s crashed (in hand: %s)", cell.path, kinds, exc_info=crash)
+            self._report(crash)
         for item in self._hands.values():
             if type(item) is Envelope:
-                slot: Slot = item.slot  # type: ignore[assignment]
+                slot: Slot = item.slot
                 failure: Exception = ActorStopped(f"{cell.path} stopped while it handled the request")
                 if crash is not None:
                     failure = AskFailed(f"{cell.path} crashed on {type(item.request).__name__}")
@@ -414,12 +423,20 @@ class Incarnation:
         self._hands.clear()
         cell.interrupted()
 
+    def _report(self, crash: Exception) -> None:
+        # The types of messages, never their content.
+        kinds = ", ".join(type(content(item)).__name__ for item in self._hands.values()) or "no message"
+        if isinstance(crash, self._expected):
+            logger.debug("%s ended with %s", self.cell.path, type(crash).__name__)
+        else:
+            logger.error("%s crashed (in hand: %s)", self.cell.path, kinds, exc_info=crash)
+
     async def _stopping(self, actor: Actor[Any], escaped: list[BaseException]) -> None:
         deadline = self._deadline
         if deadline is None:
             deadline = trio.current_time() + self._grace
         with trio.CancelScope(shield=True, deadline=deadline) as scope:
-            self._tasks.add(scope)   # so that a later cut or kill reaches it
+            self._tasks.add(scope)  # so that a later cut or kill reaches it
             try:
                 await actor.stopping(judge(combine([*escaped, *self._failures], ""), stopped=self._asked_to_stop))
             except BaseException as error:  # noqa: BLE001 - judged where the incarnation ends

@@ -71,8 +71,21 @@ class _Sender:
 class Cell:
     """One child's mailbox, with the tasks that wait for a message, for room, or for the end."""
 
-    __slots__ = ("_receiver", "_senders", "_thread", "gone", "mailbox", "name", "path", "stop_requested", "task",
-                 "telemetry", "timed", "token", "watchers")
+    __slots__ = (
+        "_receiver",
+        "_senders",
+        "_thread",
+        "gone",
+        "mailbox",
+        "name",
+        "path",
+        "stop_requested",
+        "task",
+        "telemetry",
+        "timed",
+        "token",
+        "watchers",
+    )
 
     def __init__(self, name: str, path: str, mailbox: Mailbox[Any], telemetry: Telemetry) -> None:
         self.name = name

@@ -7,6 +7,8 @@ outside) is not the supervisor's to judge and goes up.
 
 from __future__ import annotations
 
+from typing import cast
+
 from attrs import frozen
 
 
@@ -40,8 +42,10 @@ def judge(escaped: BaseException | None, *, stopped: bool = False) -> Exit:
     if isinstance(escaped, Exception):
         return Exit(crash=escaped, stopped=stopped)
     if isinstance(escaped, BaseExceptionGroup):
-        upward, crash = escaped.split(_goes_up)
-        return Exit(crash if isinstance(crash, Exception) else None, upward, stopped)
+        group = cast("BaseExceptionGroup[BaseException]", escaped)
+        upward, crash = group.split(_goes_up)
+        # What is left holds Exceptions only, and a group of those is one itself.
+        return Exit(cast("Exception | None", crash), upward, stopped)
     return Exit(upward=escaped, stopped=stopped)
 
 

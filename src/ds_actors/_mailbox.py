@@ -15,7 +15,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from enum import Enum
 from types import MappingProxyType
-from typing import ClassVar, Final, Generic, Protocol, TypeVar, cast
+from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar, cast
 
 from attrs import field, frozen
 
@@ -50,7 +50,7 @@ class Envelope:
 
     __slots__ = ("request", "slot")
 
-    def __init__(self, request: object, slot: object) -> None:
+    def __init__(self, request: object, slot: Any) -> None:
         self.request = request
         self.slot = slot
 
@@ -119,8 +119,19 @@ class _Queue(Generic[M]):
     """What the mailboxes with one queue and one message in hand share."""
 
     timed: ClassVar[bool] = False
-    __slots__ = ("_attempts", "_dead", "_dropped", "_failed", "_hand", "_handled", "_offered", "_queue", "_refused",
-                 "capacity", "redeliver")
+    __slots__ = (
+        "_attempts",
+        "_dead",
+        "_dropped",
+        "_failed",
+        "_hand",
+        "_handled",
+        "_offered",
+        "_queue",
+        "_refused",
+        "capacity",
+        "redeliver",
+    )
 
     def __init__(self, capacity: int = DEFAULT_CAPACITY, *, redeliver: int = 0) -> None:
         least = self._least_capacity()
@@ -132,7 +143,7 @@ class _Queue(Generic[M]):
         self.redeliver = redeliver
         self._queue: deque[M] = deque()
         self._hand: M | Empty = EMPTY
-        self._attempts = 0   # of the message in hand, or of the one put back in front
+        self._attempts = 0  # of the message in hand, or of the one put back in front
         self._offered = self._refused = self._handled = self._failed = self._dead = 0
         self._dropped: Counter[str] = Counter()
 
@@ -276,9 +287,7 @@ class Conflate(_Queue[M]):
 
     __slots__ = ("_newest", "key")
 
-    def __init__(
-        self, key: Callable[[M], Hashable], capacity: int = DEFAULT_CAPACITY, *, redeliver: int = 0
-    ) -> None:
+    def __init__(self, key: Callable[[M], Hashable], capacity: int = DEFAULT_CAPACITY, *, redeliver: int = 0) -> None:
         super().__init__(capacity, redeliver=redeliver)
         self.key = key
         # Insertion order is arrival order, and replacing a value keeps its place.

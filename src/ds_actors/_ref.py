@@ -6,7 +6,6 @@ from typing import Any, Generic, Protocol, Self, TypeVar, final
 
 import trio
 
-
 from ds_actors._cell import Cell, Slot
 from ds_actors._errors import ActorStopped, AskTimeout
 from ds_actors._mailbox import Envelope, MailboxStatistics

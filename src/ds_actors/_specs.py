@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar, TypeVarTuple
+from typing import Any, Generic, TypeVar, TypeVarTuple, cast
 
 from attrs import field, frozen
 
@@ -37,14 +37,27 @@ class ChildSpec(Generic[M]):
         start_timeout: seconds within which `started` must return.
         mailbox: makes the mailbox, once; it survives restarts.
         drain: handle what is queued before stopping.
+        expected: crashes of these types are reported at DEBUG, without a traceback; they count like any other.
 
     Raises:
         TypeError: when given an actor instead of what makes one.
         ValueError: for figures that make no sense.
     """
 
-    __slots__ = ("args", "backoff", "drain", "factory", "grace", "mailbox", "max_failures", "name", "restart",
-                 "stable_after", "start_timeout")
+    __slots__ = (
+        "args",
+        "backoff",
+        "drain",
+        "expected",
+        "factory",
+        "grace",
+        "mailbox",
+        "max_failures",
+        "name",
+        "restart",
+        "stable_after",
+        "start_timeout",
+    )
 
     def __init__(
         self,
@@ -60,11 +73,10 @@ class ChildSpec(Generic[M]):
         start_timeout: float = 30.0,
         mailbox: Callable[[], Mailbox[M]] = Reject,
         drain: bool = False,
+        expected: tuple[type[Exception], ...] = (),
     ) -> None:
-        if isinstance(factory, Actor):
-            raise TypeError(
-                f"pass the class, {type(factory).__name__}, not an instance: each restart makes a new one"
-            )
+        if isinstance(cast("object", factory), Actor):
+            raise TypeError(f"pass the class, {type(factory).__name__}, not an instance: each restart makes a new one")
         if not callable(factory):
             raise TypeError(f"the factory must be callable, not {factory!r}")
         _seconds("grace", grace)
@@ -80,6 +92,7 @@ class ChildSpec(Generic[M]):
         self.start_timeout = start_timeout
         self.mailbox = mailbox
         self.drain = drain
+        self.expected = expected
         self.rules(name or "unnamed")
 
     def default_name(self) -> str:

@@ -12,7 +12,7 @@ import random
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
-from typing import Any, Self, TypeVar, TypeVarTuple, overload
+from typing import Any, Self, TypeVar, TypeVarTuple, cast, overload
 
 import trio
 from attrs import define, field
@@ -199,8 +199,14 @@ class _Life:
             assert cell is not None
             factory, args = spec.factory, spec.args
             life = Incarnation(
-                cell, number, lambda: factory(*args), grace=spec.grace, drain=spec.drain,
-                start_timeout=spec.start_timeout, spawner=self._nursery.start_soon,
+                cell,
+                number,
+                lambda: factory(*args),
+                grace=spec.grace,
+                drain=spec.drain,
+                start_timeout=spec.start_timeout,
+                expected=spec.expected,
+                spawner=self._nursery.start_soon,
             )
         link.life = life
         self._nursery.start_soon(self._run, link, life, name, number, name=f"{self.path}/{escape(name)}")
@@ -248,7 +254,7 @@ class _Life:
 
     def _request_stop(self, link: _Link) -> None:
         if link.life is None:
-            return   # it is about to report its end
+            return  # it is about to report its end
         deadline = min(self._deadline, trio.current_time() + link.spec.grace)
         link.life.stop(deadline)
         self._limit(link, deadline)
@@ -264,7 +270,7 @@ class _Life:
                 logger.warning("%s did not stop in time and is cancelled", life.cell.path)
                 life.kill()
 
-        if isinstance(life, Incarnation):   # a supervisor does the same with its own children
+        if isinstance(life, Incarnation):  # a supervisor does the same with its own children
             self._timer(link, deadline, over)
 
     def _wake(self, name: str, number: int, at: float) -> None:
@@ -372,10 +378,17 @@ class _Life:
         """Return the snapshot of this supervisor and all below it."""
         nodes = tuple(self._child_node(one, link) for one, link in self.links.items())
         return Node(
-            name, self.path, "supervisor", status,
-            why=child.why if child else "", until=child.until if child else None,
-            incarnation=child.incarnation if child else 1, restarts=child.restarts if child else 0,
-            error=_error(child), mailbox=None, children=nodes,
+            name,
+            self.path,
+            "supervisor",
+            status,
+            why=child.why if child else "",
+            until=child.until if child else None,
+            incarnation=child.incarnation if child else 1,
+            restarts=child.restarts if child else 0,
+            error=_error(child),
+            mailbox=None,
+            children=nodes,
         )
 
     def _child_node(self, name: str, link: _Link) -> Node:
@@ -384,8 +397,16 @@ class _Life:
             return link.life.node(name, child.status.value, child)
         statistics = link.cell.mailbox.statistics() if link.cell is not None else None
         return Node(
-            name, self._path(name), "actor" if link.cell is not None else "supervisor", child.status.value,
-            child.why, child.until, child.incarnation, child.restarts, _error(child), statistics,
+            name,
+            self._path(name),
+            "actor" if link.cell is not None else "supervisor",
+            child.status.value,
+            child.why,
+            child.until,
+            child.incarnation,
+            child.restarts,
+            _error(child),
+            statistics,
         )
 
 
@@ -432,8 +453,11 @@ class SupervisorRef:
         start_timeout: float = 30.0,
         mailbox: Callable[[], Mailbox[M]] = Reject,
         drain: bool = False,
+        expected: tuple[type[Exception], ...] = (),
     ) -> ActorRef[M]: ...
-    async def start(self, factory: Any, /, *args: Any, **options: Any) -> ActorRef[Any] | SupervisorRef:
+    async def start(
+        self, factory: Callable[[*Ts], Actor[M]] | ChildSpec[M] | SupervisorSpec, /, *args: *Ts, **options: Any
+    ) -> ActorRef[Any] | SupervisorRef:
         """Start a child, by a spec or by what makes the actor, and return its reference when it is ready.
 
         The options are those of `ChildSpec`.
@@ -446,7 +470,7 @@ class SupervisorRef:
         if isinstance(factory, (ChildSpec, SupervisorSpec)):
             if args or options:
                 raise TypeError("a spec already says all; change it there")
-            spec: ChildSpec[Any] | SupervisorSpec = factory
+            spec = cast("ChildSpec[Any] | SupervisorSpec", factory)
         else:
             spec = ChildSpec(factory, *args, **options)
         link = await self._living().add(spec)
@@ -525,7 +549,7 @@ class Supervisor(SupervisorRef):
     ) -> None:
         super().__init__(name, "/" + escape(name))
         self._spec = SupervisorSpec(name, strategy, children, max_restarts, within, max_children, grace=close_within)
-        Supervision(strategy, max_restarts, within)   # bad figures are refused here, not when the block begins
+        Supervision(strategy, max_restarts, within)  # bad figures are refused here, not when the block begins
         if not close_within >= 0:
             raise ValueError(f"close_within must be 0 or more seconds, not {close_within!r}")
         self.telemetry = Telemetry()
@@ -582,6 +606,8 @@ class Supervisor(SupervisorRef):
 
 def _unwrapped(error: BaseException) -> BaseException:
     """Return the one exception in a nursery's group, or the group."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    group = cast("BaseExceptionGroup[BaseException]", error)
+    first, *others = group.exceptions
+    return group if others else _unwrapped(first)

@@ -111,11 +111,12 @@ class Node:
     children: tuple[Node, ...] = ()
 
     def __str__(self) -> str:
-        return "\n".join(self._lines(""))
+        return "\n".join(_lines(self, ""))
 
-    def _lines(self, indent: str) -> list[str]:
-        note = f": {self.why}" if self.why else ""
-        lines = [f"{indent}{self.name} {self.status}{note}"]
-        for child in self.children:
-            lines += child._lines(indent + "  ")
-        return lines
+
+def _lines(node: Node, indent: str) -> list[str]:
+    note = f": {node.why}" if node.why else ""
+    lines = [f"{indent}{node.name} {node.status}{note}"]
+    for child in node.children:
+        lines += _lines(child, indent + "  ")
+    return lines

@@ -19,7 +19,7 @@ MEAN_ERROR = 3.0
 
 def picture(width: int, height: int) -> NDArray[np.uint8]:
     y, x = np.mgrid[0:height, 0:width]
-    slope = min(3.0, 200 / max(width, height))   # smooth: chroma is halved, and a steep one is lost with it
+    slope = min(3.0, 200 / max(width, height))  # smooth: chroma is halved, and a steep one is lost with it
     parts = [x * slope + 20, y * slope + 20, (x + y) * slope / 2 + 40]
     return np.stack(parts, axis=2).astype(np.uint8)
 

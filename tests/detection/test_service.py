@@ -58,8 +58,21 @@ def test_unusable_keys(key: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["", "https://x.example", "wss://", "wss://x.example:0", "wss://x.example:99999", "wss://x y", "wss://h/\n",
-     "wss://h/#a", "wss://[::1", "ws://x.example/", "ws://127.0.0.1.example/", "ws://2130706433/", "ws://0.0.0.0/"],
+    [
+        "",
+        "https://x.example",
+        "wss://",
+        "wss://x.example:0",
+        "wss://x.example:99999",
+        "wss://x y",
+        "wss://h/\n",
+        "wss://h/#a",
+        "wss://[::1",
+        "ws://x.example/",
+        "ws://127.0.0.1.example/",
+        "ws://2130706433/",
+        "ws://0.0.0.0/",
+    ],
 )
 def test_unusable_urls(url: str) -> None:
     """An error names parameter and variable."""

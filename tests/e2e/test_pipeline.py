@@ -21,6 +21,7 @@ from ds_actors.detection import (
     Level,
     Monitor,
     ResultEvent,
+    Sink,
     Status,
     TrackInfo,
 )
@@ -63,7 +64,7 @@ async def test_a_tampered_track_is_alerted_and_nobody_else() -> None:
     lines = io.StringIO()
     alice, bob = Camera(tampered=0.2), Camera()
     async with open_sandbox(judge_marker) as sandbox:
-        sinks = [CallbackSink(events.append), JsonLinesSink(lines)]
+        sinks: list[Sink] = [CallbackSink(events.append), JsonLinesSink(lines)]
         sampling = lambda: AdaptiveSampling(2, 10)  # noqa: E731
         async with Monitor(service=service(sandbox), sampling=sampling, sinks=sinks) as monitor:
             await monitor.add_track(TrackInfo("alice", "TR_a"), alice)
@@ -86,8 +87,8 @@ async def test_a_tampered_track_is_alerted_and_nobody_else() -> None:
     assert monitor.status().state == "closed"
 
 
-async def test_a_cut_connection_is_replaced_and_nothing_stale_is_sent() -> None:
-    """After the cut the next connection gets fresh samples, and no level is forgotten."""
+async def test_a_cut_connection_is_replaced_and_nothing_stale_is_sent(caplog: pytest.LogCaptureFixture) -> None:
+    """After the cut the next connection gets fresh samples, no level is forgotten, and the log has one line."""
     async with open_sandbox(judge_marker) as sandbox:
         sampling = lambda: AdaptiveSampling(5, 10)  # noqa: E731
         async with Monitor(service=service(sandbox), sampling=sampling, random=lambda: 0.1) as monitor:
@@ -100,6 +101,8 @@ async def test_a_cut_connection_is_replaced_and_nothing_stale_is_sent() -> None:
             assert monitor.level("TR_a") is Level.ALERT
             assert monitor.status().uplink.connections == 2
     assert max(one.age for one in sandbox.samples) < 2.0
+    assert caplog.text.count("no connection") == 1
+    assert "Traceback" not in caplog.text
 
 
 async def test_a_refused_key_is_said_once_and_not_hammered(caplog: pytest.LogCaptureFixture) -> None:
@@ -146,7 +149,9 @@ async def test_a_slow_callback_for_one_does_not_delay_another() -> None:
             bob.set()
 
     async with open_sandbox() as sandbox:
-        monitor = Monitor(service=service(sandbox), sampling=lambda: AdaptiveSampling(5, 5), sinks=[CallbackSink(callback)])
+        monitor = Monitor(
+            service=service(sandbox), sampling=lambda: AdaptiveSampling(5, 5), sinks=[CallbackSink(callback)]
+        )
         async with monitor:
             await monitor.add_track(TrackInfo("alice", "TR_a"), Camera())
             await until(lambda: sandbox.samples)
@@ -162,7 +167,9 @@ async def test_a_raising_callback_disturbs_nothing(caplog: pytest.LogCaptureFixt
         raise RuntimeError("no")
 
     async with open_sandbox() as sandbox:
-        monitor = Monitor(service=service(sandbox), sampling=lambda: AdaptiveSampling(10, 10), sinks=[CallbackSink(callback)])
+        monitor = Monitor(
+            service=service(sandbox), sampling=lambda: AdaptiveSampling(10, 10), sinks=[CallbackSink(callback)]
+        )
         async with monitor:
             await monitor.add_track(TrackInfo("alice", "TR_a"), Camera())
             await until(lambda: monitor.status().sinks[0].failed >= 3)

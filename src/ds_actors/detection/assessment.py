@@ -77,9 +77,7 @@ class Assessments:
     counts: Counter[str] = field(factory=Counter[str])
     """Results by what became of them: clear, suspicious, alert, error, unknown, unknown_track."""
     _ended: OrderedDict[str, Assessment] = field(factory=OrderedDict[str, Assessment])
-    _memory: OrderedDict[tuple[str, Kind], _Remembered] = field(
-        factory=OrderedDict[tuple[str, Kind], _Remembered]
-    )
+    _memory: OrderedDict[tuple[str, Kind], _Remembered] = field(factory=OrderedDict[tuple[str, Kind], _Remembered])
 
     def add_track(self, info: TrackInfo, now: float) -> Level:
         """Take a track in and return its level, inherited from the participant's last track of the kind.

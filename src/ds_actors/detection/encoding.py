@@ -66,7 +66,8 @@ def _encode(frame: Frame, planes: tuple[Plane, ...], quality: int, max_side: int
         return _with_pillow(frame, planes, quality, max_side)
     try:
         if frame.layout in ("i420", "nv12"):
-            return simplejpeg.encode_jpeg_yuv_planes(*planes, quality=quality)
+            y, u, v = planes
+            return simplejpeg.encode_jpeg_yuv_planes(y, u, v, quality=quality)
         space = "RGB" if frame.layout == "rgb24" else "RGBX"
         return simplejpeg.encode_jpeg(planes[0], quality=quality, colorspace=space, colorsubsampling="420")
     except ValueError as error:

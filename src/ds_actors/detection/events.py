@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from enum import IntEnum, StrEnum
 from typing import Any, Final, Literal
 
@@ -160,7 +161,7 @@ class ResultEvent:
         """Return the payload as one line of ASCII JSON, under 15 KB whatever strangers chose as their names."""
         return json.dumps({k: _short(v) if isinstance(v, str) else v for k, v in self.dict().items()})
 
-    def to_dict(self) -> dict[str, str]:
+    def to_dict(self) -> Mapping[str, str]:
         """Return the four keys of the plugin's version 1.2."""
         return {
             "type": self.type.name,

@@ -1,8 +1,8 @@
 """The monitor: the tree of sinks, uplink and tracks, and what must outlive a crash of any of them.
 
-    monitor ─┬─ sinks    one actor a sink
-             ├─ uplink   permanent, own backoff, never gives up
-             └─ tracks   dynamic, one actor a live track, own backoff each
+monitor ─┬─ sinks    one actor a sink
+         ├─ uplink   permanent, own backoff, never gives up
+         └─ tracks   dynamic, one actor a live track, own backoff each
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import random as random_module
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Literal, Self
 
@@ -34,6 +35,7 @@ from ds_actors.detection.availability import Availability, Note
 from ds_actors.detection.connection import Connect, open_stream
 from ds_actors.detection.coverage import Coverage, Facts, coverage
 from ds_actors.detection.encoding import Frame, encode_jpeg
+from ds_actors.detection.errors import UplinkError
 from ds_actors.detection.events import Level, Sample, TrackInfo, WireResult
 from ds_actors.detection.outbox import Outbox, OutboxMessage
 from ds_actors.detection.sampling import AdaptiveSampling, Plan, SamplingPolicy, check_quality
@@ -79,7 +81,7 @@ def is_failing(failures: Sequence[Failure]) -> bool:
             since_healthy.clear()
         since_healthy.append(failure.at)
         if len(since_healthy) >= FAILING_CRASHES and failure.at - since_healthy[-FAILING_CRASHES] <= FAILING_WITHIN:
-            since_healthy = [failure.at] * FAILING_CRASHES   # stays so, however far apart the next ones are
+            since_healthy = [failure.at] * FAILING_CRASHES  # stays so, however far apart the next ones are
     return len(since_healthy) >= FAILING_CRASHES
 
 
@@ -139,7 +141,7 @@ class Monitor:
             raise ValueError(f'notify must be "all" or "changes", not {notify!r}')
         self._service = Dataspike() if service is None else service
         self._sampling = sampling
-        sampling()   # what is wrong with its figures is said here, not when the first track comes
+        sampling()  # what is wrong with its figures is said here, not when the first track comes
         self._notify = notify
         self._quality = check_quality(quality)
         self._state_cb = state_cb
@@ -171,8 +173,16 @@ class Monitor:
             children=[
                 SupervisorSpec("sinks", children=self._sink_specs, backoff=backoff, grace=1.0),
                 ChildSpec(
-                    Uplink, self._service, self, connect, name="uplink", backoff=UplinkBackoff(),
-                    stable_after=10.0, grace=1.0, mailbox=lambda: self._outbox,
+                    Uplink,
+                    self._service,
+                    self,
+                    connect,
+                    name="uplink",
+                    backoff=UplinkBackoff(),
+                    stable_after=10.0,
+                    grace=1.0,
+                    mailbox=lambda: self._outbox,
+                    expected=(UplinkError,),  # `Availability` says what of them is worth a line
                 ),
                 SupervisorSpec("tracks", "dynamic", self._track_specs, backoff=backoff, grace=0.5),
             ],
@@ -236,10 +246,9 @@ class Monitor:
         tracks = self._supervisor.find("tracks")
         assert isinstance(tracks, SupervisorRef)
         self._assessments.end_track(track, trio.current_time())
-        try:
+        # It may have crashed, or its supervisor starts anew without it.
+        with suppress(LookupError):
             await tracks.terminate(track)
-        except LookupError:
-            pass   # it had crashed, or its supervisor starts anew without it
 
     def set_muted(self, track: str, muted: bool, /) -> None:  # noqa: FBT001 - reads as the event it is
         """Stop sampling a muted track and drop its queued sample; go on when it is unmuted."""
@@ -266,9 +275,17 @@ class Monitor:
         account = self._outbox.account()
         availability = self._availability
         uplink = UplinkStatus(
-            availability.state, availability.cause, availability.attempts, availability.connections,
-            account.due, account.sent, account.dropped, account.waiting, account.granted,
-            self._malformed, self._round_trip,
+            availability.state,
+            availability.cause,
+            availability.attempts,
+            availability.connections,
+            account.due,
+            account.sent,
+            account.dropped,
+            account.waiting,
+            account.granted,
+            self._malformed,
+            self._round_trip,
         )
         now = self._now()
         tracks = tuple(self._track_status(one, now) for one in list(self._wanted.values()))
@@ -397,8 +414,16 @@ class Monitor:
 
     def _sink_specs(self) -> list[ChildSpec[Any]]:
         return [
-            ChildSpec(SinkActor, sink, counts, name=name, mailbox=SinkQueue, grace=1.0, drain=True,
-                      backoff=ExponentialBackoff(base=0.5, cap=30.0))
+            ChildSpec(
+                SinkActor,
+                sink,
+                counts,
+                name=name,
+                mailbox=SinkQueue,
+                grace=1.0,
+                drain=True,
+                backoff=ExponentialBackoff(base=0.5, cap=30.0),
+            )
             for name, (sink, counts) in self._sinks.items()
         ]
 
@@ -409,8 +434,9 @@ class Monitor:
         def make() -> TrackActor:
             # A policy that crashed its track begins anew; the level it starts from has survived.
             wanted.policy = self._sampling()
-            return TrackActor(wanted.info, wanted.source, wanted.policy, self, self._encode_for, self._quality,
-                              wanted.muted)
+            return TrackActor(
+                wanted.info, wanted.source, wanted.policy, self, self._encode_for, self._quality, wanted.muted
+            )
 
         return ChildSpec(
             make, name=wanted.info.track, restart="transient", backoff=TrackBackoff(), stable_after=60.0, grace=0.5
@@ -437,7 +463,7 @@ class Monitor:
     def _now(self) -> float:
         try:
             return trio.current_time()
-        except RuntimeError:   # another thread; trio's clock is this one but for its offset
+        except RuntimeError:  # another thread; trio's clock is this one but for its offset
             return time.perf_counter()
 
     def _target(self, wanted: _Wanted) -> float:
@@ -453,16 +479,28 @@ class Monitor:
         info = wanted.info
         recent = sum(now - at <= RATE_WINDOW for at in tuple(wanted.sent_at))
         return TrackStatus(
-            info.participant, info.track, info.kind, info.source, self._assessments.level(info.track),
-            self._coverage(wanted, now), self._target(wanted), recent / RATE_WINDOW, wanted.plan.reason, wanted.sent,
+            info.participant,
+            info.track,
+            info.kind,
+            info.source,
+            self._assessments.level(info.track),
+            self._coverage(wanted, now),
+            self._target(wanted),
+            recent / RATE_WINDOW,
+            wanted.plan.reason,
+            wanted.sent,
         )
 
     def _sink_status(self, name: str, counts: SinkCounts) -> SinkStatus:
         ref = self._sink_refs.get(name)
         mailbox = None if ref is None else ref.statistics()
         return SinkStatus(
-            name, counts.delivered, counts.failed.total(), counts.timed_out,
-            0 if mailbox is None else sum(mailbox.dropped.values()), 0 if mailbox is None else mailbox.queued,
+            name,
+            counts.delivered,
+            counts.failed.total(),
+            counts.timed_out,
+            0 if mailbox is None else sum(mailbox.dropped.values()),
+            0 if mailbox is None else mailbox.queued,
         )
 
     def _log(self, note: Note | None) -> None:

@@ -124,16 +124,16 @@ class Outbox:
         self._window = window
         self._age_limit = age_limit
         self._turns: dict[str, _Turn] = {}
-        self._waiting: dict[str, dict[str, _Turn]] = {}   # by participant, then by track
+        self._waiting: dict[str, dict[str, _Turn]] = {}  # by participant, then by track
         self._ready: deque[_Turn] = deque()
         self._in_hand: _Turn | None = None
-        self._open = 0   # turns that hold a place in the window
+        self._open = 0  # turns that hold a place in the window
         self._late: Counter[str] = Counter()
         self._grants = 0
         self._requests = 0
-        self._last_track: dict[str, int] = {}   # the number of a track's last grant
+        self._last_track: dict[str, int] = {}  # the number of a track's last grant
         self._last_participant: dict[str, int] = {}
-        self._tracks_of: Counter[str] = Counter()   # tracks known, so that a participant can be forgotten
+        self._tracks_of: Counter[str] = Counter()  # tracks known, so that a participant can be forgotten
         self._owner: dict[str, str] = {}
         self._due = self._sent = self._offered = self._refused = self._controls = 0
         self._dropped: Counter[str] = Counter()
@@ -176,8 +176,6 @@ class Outbox:
                     self._drop(turn, reason)
                 if reason == "ended":
                     self._forget(track)
-            case _:
-                return Dropped(message, "not for an outbox")
         return None
 
     def take(self, now: float, /) -> RequestTurn | Deliver | Empty:
@@ -238,8 +236,12 @@ class Outbox:
         turns = sum(1 for turn in self._turns.values() if turn is not self._in_hand)
         handled = self._offered - self._refused - turns - (self._in_hand is not None)
         return MailboxStatistics(
-            capacity=self._window, offered=self._offered, refused=self._refused, handled=handled,
-            queued=turns, in_hand=int(self._in_hand is not None),
+            capacity=self._window,
+            offered=self._offered,
+            refused=self._refused,
+            handled=handled,
+            queued=turns,
+            in_hand=int(self._in_hand is not None),
         )
 
     def account(self) -> OutboxAccount:

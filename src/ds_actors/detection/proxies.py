@@ -11,7 +11,11 @@ from attrs import field, frozen
 Scheme = Literal["http", "https", "socks4", "socks5", "socks5h"]
 
 _DEFAULT_PORTS: Final[dict[str, int]] = {
-    "http": 80, "https": 443, "socks4": 1080, "socks5": 1080, "socks5h": 1080,
+    "http": 80,
+    "https": 443,
+    "socks4": 1080,
+    "socks5": 1080,
+    "socks5h": 1080,
 }
 
 

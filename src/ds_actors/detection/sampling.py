@@ -132,7 +132,7 @@ def check_quality(quality: int) -> int:
     Raises:
         ValueError: when it is not an integer from 0 to 100.
     """
-    if isinstance(quality, bool) or not isinstance(quality, int) or not 0 <= quality <= 100:
+    if type(quality) is not int or not 0 <= quality <= 100:
         raise ValueError(f"quality must be an integer from 0 to 100, not {quality!r}")
     return quality
 
@@ -219,7 +219,7 @@ class AdaptiveSampling:
         if self._rate == before or self._due is None or self._paused:
             return
         if self._last == -math.inf:
-            return   # the first sample is due at once anyway
+            return  # the first sample is due at once anyway
         after = self._last + 1 / self._rate
         self._due = max(now, min(self._due, after) if self._rate > before else after)
         self._origin = -math.inf

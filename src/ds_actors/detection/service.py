@@ -87,8 +87,10 @@ class Dataspike:
             raise ValueError(f"upgrade_timeout must be a finite number of seconds above 0, not {upgrade_timeout!r}")
         self.upgrade_timeout: float = float(upgrade_timeout)
         if not (self.secure or self.loopback or allow_insecure):
-            raise ValueError(f"url (or {URL_VARIABLE}) must begin with wss:// unless it leads to this machine: "
-                             "ws:// would show the key and everybody's pictures (allow_insecure=True permits it)")
+            raise ValueError(
+                f"url (or {URL_VARIABLE}) must begin with wss:// unless it leads to this machine: "
+                "ws:// would show the key and everybody's pictures (allow_insecure=True permits it)"
+            )
         if ssl_context is not None and not allow_insecure and not _verifies(ssl_context):
             raise ValueError("ssl_context must verify certificates and host names (allow_insecure=True permits it)")
         self.ssl_context = ssl_context

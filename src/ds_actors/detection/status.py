@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from attrs import asdict, frozen
 
@@ -81,4 +81,4 @@ class Status:
 
 
 def _plain_value(_instance: object, _attribute: object, value: Any) -> Any:
-    return dict(value) if isinstance(value, Mapping) else value
+    return dict(cast("Mapping[str, Any]", value)) if isinstance(value, Mapping) else value

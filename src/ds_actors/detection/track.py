@@ -201,7 +201,7 @@ class TrackActor(Actor[TrackMessage]):
 
     def _abandon_capture(self) -> None:
         self._holds = False
-        self._turn += 1   # whatever the old capture still says is not heard
+        self._turn += 1  # whatever the old capture still says is not heard
         if self._capture is not None:
             self._capture.cancel()
             self._capture = None

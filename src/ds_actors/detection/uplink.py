@@ -110,17 +110,18 @@ class Uplink(Actor[OutboxMessage]):
             self.host.result(result)
 
     async def _watch(self, websocket: WebSocketConnection, session: Session, nursery: trio.Nursery) -> None:
+        awaits_send = False
         while True:
             now = trio.current_time()
             # A send may begin, and with it a nearer deadline, while this sleeps.
-            await trio.sleep_until(min(session.due(), now + 1.0))
+            await trio.sleep_until(min(session.due(), now + (0.05 if awaits_send else 1.0)))
+            if awaits_send and not session.sending:
+                awaits_send = False
+                session.ping_sent(trio.current_time())
             match session.tick(trio.current_time()):
                 case SendPing():
                     nursery.start_soon(self._ping, websocket)
-                    await trio.lowlevel.checkpoint()
-                    while session.sending:
-                        await trio.sleep(0.05)
-                    session.ping_sent(trio.current_time())
+                    awaits_send = True
                 case Close(reason):
                     raise Unreachable(reason)
                 case None:

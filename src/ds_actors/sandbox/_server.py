@@ -132,9 +132,7 @@ class Sandbox:
                     self.malformed += 1
                     continue
                 age = arrived - sample.timestamp_ms / 1_000
-                self.samples.append(
-                    Received(self.elapsed(), sample.participant, sample.track, len(sample.data), age)
-                )
+                self.samples.append(Received(self.elapsed(), sample.participant, sample.track, len(sample.data), age))
                 await self._answer(websocket, sample)
         except ConnectionClosed:
             pass

@@ -26,7 +26,7 @@ class SinkQueue:
         self._per_track = per_track
         self._at_once = at_once
         self._waiting: dict[str, deque[ResultEvent]] = {}
-        self._turns: deque[str] = deque()   # tracks with events, in the order of their next
+        self._turns: deque[str] = deque()  # tracks with events, in the order of their next
         self._in_hand: dict[str, ResultEvent] = {}
         self._offered = self._handled = self._failed = self._dead = 0
         self._dropped: Counter[str] = Counter()
@@ -89,8 +89,13 @@ class SinkQueue:
     def statistics(self) -> MailboxStatistics:
         """Return the exact counts."""
         return MailboxStatistics(
-            capacity=self._per_track, offered=self._offered, handled=self._handled, failed=self._failed,
-            dead=self._dead, queued=sum(map(len, self._waiting.values())), in_hand=len(self._in_hand),
+            capacity=self._per_track,
+            offered=self._offered,
+            handled=self._handled,
+            failed=self._failed,
+            dead=self._dead,
+            queued=sum(map(len, self._waiting.values())),
+            in_hand=len(self._in_hand),
             dropped=MappingProxyType(dict(self._dropped)),
         )
 

@@ -1,0 +1,58 @@
+"""Moving pictures made from one portrait: pan, zoom and light, and for a while a patch over the face."""
+
+from __future__ import annotations
+
+import math
+from importlib.resources import files
+
+import numpy as np
+import trio
+from attrs import define, field
+from numpy.typing import NDArray
+from PIL import Image
+
+from ds_actors.detection import Frame
+from ds_actors.sandbox import paint_marker
+
+WIDTH, HEIGHT = 640, 360
+CREDIT = "Portrait: Eileen Collins, NASA (public domain)"
+
+
+def portrait() -> NDArray[np.uint8]:
+    """Return NASA's portrait of Eileen Collins, RGB."""
+    with files("ds_actors.cli").joinpath("data/astronaut.jpg").open("rb") as file:
+        return np.asarray(Image.open(file).convert("RGB"))
+
+
+def picture_at(image: NDArray[np.uint8], seconds: float, phase: float = 0.0) -> NDArray[np.uint8]:
+    """Return the RGB picture (360 x 640 x 3) that the clip shows at that time."""
+    height, width = image.shape[:2]
+    turn = 2 * math.pi * (seconds / 8 + phase)
+    zoom = 0.75 + 0.1 * math.sin(turn)
+    wide = int(width * zoom)
+    high = wide * HEIGHT // WIDTH
+    left = int((width - wide) * (0.5 + 0.4 * math.sin(turn * 0.7)))
+    top = int((height - high) * (0.2 + 0.15 * math.cos(turn * 0.9)))
+    part = Image.fromarray(image[top : top + high, left : left + wide]).resize((WIDTH, HEIGHT))
+    light = 0.85 + 0.15 * math.sin(turn * 1.3)
+    return (np.asarray(part) * light).astype(np.uint8)
+
+
+@define
+class Clip:
+    """A frame source that plays the clip in real time; tampered with when told so."""
+
+    phase: float = 0.0
+    tampered: bool = False
+    _image: NDArray[np.uint8] = field(factory=portrait, repr=False)
+
+    async def capture(self) -> Frame:
+        """Return the picture of this moment."""
+        picture = await trio.to_thread.run_sync(picture_at, self._image, trio.current_time(), self.phase)
+        if self.tampered:
+            picture = paint_marker(picture, 0.12)
+        return Frame(WIDTH, HEIGHT, "rgb24", picture.tobytes())
+
+    async def aclose(self) -> None:
+        """Nothing is held."""
+        await trio.lowlevel.checkpoint()
