@@ -75,14 +75,15 @@ class TrackBackoff:
 
 def is_failing(failures: Sequence[Failure]) -> bool:
     """True from the fifth crash within 60 s until an incarnation was healthy."""
-    since_healthy: list[float] = []
+    times: list[float] = []
+    failing = False
     for failure in failures:
         if failure.healthy:
-            since_healthy.clear()
-        since_healthy.append(failure.at)
-        if len(since_healthy) >= FAILING_CRASHES and failure.at - since_healthy[-FAILING_CRASHES] <= FAILING_WITHIN:
-            since_healthy = [failure.at] * FAILING_CRASHES  # stays so, however far apart the next ones are
-    return len(since_healthy) >= FAILING_CRASHES
+            times.clear()
+            failing = False
+        times.append(failure.at)
+        failing = failing or (len(times) >= FAILING_CRASHES and failure.at - times[-FAILING_CRASHES] <= FAILING_WITHIN)
+    return failing
 
 
 async def encode_in_thread(frame: Frame, quality: int, max_side: int | None) -> bytes:

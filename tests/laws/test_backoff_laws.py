@@ -1,0 +1,65 @@
+"""Laws of the backoff: delay = u * ceiling, and the ceiling doubles up to the cap."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ds_actors import ExponentialBackoff, Failure
+from ds_actors.detection.monitor import FAILING_RETRY, TrackBackoff, is_failing
+
+bases = st.floats(0.001, 100)
+us = st.floats(0, 1, exclude_max=True)
+
+
+def failures(count: int) -> list[Failure]:
+    return [Failure(None, float(n), 0.0, healthy=False) for n in range(count)]
+
+
+@given(bases, st.floats(1, 1e6), st.integers(1, 5_000), us)
+def test_the_delay_is_u_times_the_ceiling(base: float, factor: float, count: int, u: float) -> None:
+    """Exactly, for any number of failures, also far past where 2**n overflows."""
+    backoff = ExponentialBackoff(base, base * factor)
+    assert backoff.delay(failures(min(count, 40)), u) == u * backoff.ceiling(min(count, 40))
+    exact = base * factor if count > 1_000 else min(base * factor, base * 2.0 ** (count - 1))
+    assert math.isclose(backoff.ceiling(count), exact)
+
+
+@given(bases, st.floats(1, 1e6), st.integers(1, 100))
+def test_the_ceiling_never_falls_and_never_passes_the_cap(base: float, factor: float, count: int) -> None:
+    """Nondecreasing, from base to cap."""
+    backoff = ExponentialBackoff(base, base * factor)
+    assert backoff.ceiling(1) == base
+    assert backoff.ceiling(count) <= backoff.ceiling(count + 1) <= backoff.cap
+
+
+@pytest.mark.parametrize("bad", [0.0, -1.0, math.inf, math.nan])
+def test_seconds_that_are_none_are_refused(bad: float) -> None:
+    """base and cap are finite and above 0."""
+    with pytest.raises(ValueError, match="base"):
+        ExponentialBackoff(base=bad)
+    with pytest.raises(ValueError, match="cap"):
+        ExponentialBackoff(cap=bad)
+
+
+@given(st.lists(st.tuples(st.floats(0.1, 50), st.booleans()), min_size=1, max_size=30), us)
+def test_five_crashes_in_a_minute_make_a_track_fail_until_one_life_is_healthy(
+    gaps: list[tuple[float, bool]], u: float
+) -> None:
+    """Against a reference that looks at every five neighbours."""
+    at, history = 0.0, list[Failure]()
+    since: list[float] = []
+    failing = False
+    for gap, healthy in gaps:
+        at += gap
+        history.append(Failure(None, at, 1.0, healthy))
+        if healthy:
+            since, failing = [], False
+        since.append(at)
+        failing = failing or (len(since) >= 5 and since[-1] - since[-5] <= 60)
+    assert is_failing(history) == failing
+    delay = TrackBackoff().delay(history, u)
+    assert delay == FAILING_RETRY if failing else delay <= 30

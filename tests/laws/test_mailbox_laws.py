@@ -1,0 +1,132 @@
+"""Laws of the mailboxes: what is counted, what survives, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ds_actors._mailbox import EMPTY, Conflate, DropOldest, Dropped, Latest, Mailbox, Reject
+
+capacities = st.integers(2, 6)
+redeliveries = st.integers(0, 2)
+actions = st.lists(st.sampled_from(["put", "put", "put", "take", "settle", "interrupt"]), max_size=60)
+
+MAKERS: dict[str, Callable[[int, int], Mailbox[int]]] = {
+    "reject": lambda n, again: Reject(n, redeliver=again),
+    "drop_oldest": lambda n, again: DropOldest(n, redeliver=again),
+    "latest": lambda _n, again: Latest(redeliver=again),
+    "conflate": lambda n, again: Conflate(lambda message: message % 3, n, redeliver=again),
+}
+
+
+def run(mailbox: Mailbox[int], script: list[str]) -> tuple[list[int], list[Dropped[int]], list[int]]:
+    """Perform a script and return what was taken, what was dropped or refused, and what a close gave back."""
+    taken: list[int] = []
+    lost: list[Dropped[int]] = []
+    hand: Any = EMPTY
+    number = 0
+    for action in script:
+        if action == "put":
+            number += 1
+            had_room = mailbox.has_room(number)
+            cost = mailbox.put(number, 0.0)
+            assert had_room == (cost is None or cost.what != number)
+            lost += [] if cost is None else [cost]
+        elif action == "take":
+            got = mailbox.take(0.0)
+            if got is not EMPTY:
+                assert hand is EMPTY
+                hand = got
+                taken.append(got)
+        elif hand is not EMPTY and action == "settle":
+            mailbox.settle(hand, 0.0)
+            hand = EMPTY
+        elif hand is not EMPTY:
+            lost += mailbox.interrupted(0.0)
+            hand = EMPTY
+        check_counts(mailbox)
+    rest = list(mailbox.close(0.0))
+    check_counts(mailbox)
+    return taken, lost, rest
+
+
+def check_counts(mailbox: Mailbox[int]) -> None:
+    s = mailbox.statistics()
+    assert s.offered == s.accepted + s.refused
+    assert s.accepted == s.handled + s.failed + sum(s.dropped.values()) + s.dead + s.queued + s.in_hand
+    assert s.queued + s.in_hand <= s.capacity
+
+
+@pytest.mark.parametrize("name", MAKERS)
+@given(capacities, redeliveries, actions)
+def test_everything_is_counted_once_and_the_bound_holds(name: str, n: int, again: int, script: list[str]) -> None:
+    """The two equations and the bound hold after every action (M1, M2)."""
+    run(MAKERS[name](n, again), script)
+
+
+@pytest.mark.parametrize("name", ["reject", "drop_oldest", "latest"])
+@given(capacities, actions)
+def test_what_survives_keeps_its_order(name: str, n: int, script: list[str]) -> None:
+    """What is taken, and what is left, comes in the order in which it was put (M3)."""
+    taken, _, rest = run(MAKERS[name](n, 0), script)
+    assert taken + rest == sorted(taken + rest)
+
+
+@given(capacities, st.integers(0, 20))
+def test_reject_keeps_the_first_and_drop_oldest_the_last(n: int, count: int) -> None:
+    """n fit: the first n of a burst, or the last n (M3)."""
+    first, last, newest = Reject[int](n), DropOldest[int](n), Latest[int]()
+    for message in range(count):
+        for mailbox in (first, last, newest):
+            mailbox.put(message)
+    everything = list(range(count))
+    assert list(first.close()) == everything[:n]
+    assert list(last.close()) == everything[-n:]
+    assert list(newest.close()) == everything[-1:]
+
+
+@given(st.lists(st.integers(0, 30), max_size=30))
+def test_conflate_keeps_the_last_of_each_key_in_the_order_of_the_first(messages: list[int]) -> None:
+    """Replacing keeps the place (M3)."""
+    mailbox = Conflate[int](lambda message: message % 4, 10)
+    expected: dict[int, int] = {}
+    for message in messages:
+        mailbox.put(message)
+        expected[message % 4] = message
+    assert list(mailbox.close()) == list(expected.values())
+
+
+@given(st.integers(0, 4))
+def test_a_message_that_always_crashes_is_delivered_once_and_redeliver_times_more(again: int) -> None:
+    """Then it is a dead letter, or failed where nothing is delivered again."""
+    mailbox = Reject[int](redeliver=again)
+    mailbox.put(1)
+    deliveries = 0
+    while mailbox.take() is not EMPTY:
+        deliveries += 1
+        lost = tuple(mailbox.interrupted())
+        assert bool(lost) == (deliveries == again + 1)
+    assert deliveries == again + 1
+    s = mailbox.statistics()
+    assert (s.dead, s.failed) == ((1, 0) if again else (0, 1))
+
+
+def test_a_redelivered_message_gives_way_to_a_newer_one_of_its_key() -> None:
+    """Conflating goes on across a crash."""
+    mailbox = Conflate[int](lambda _: 0, redeliver=3)
+    mailbox.put(1)
+    mailbox.take()
+    mailbox.put(2)
+    assert [one.reason for one in mailbox.interrupted()] == ["conflated"]
+    assert mailbox.take() == 2
+
+
+@pytest.mark.parametrize("make", [lambda: Reject(0), lambda: DropOldest(1), lambda: Reject(redeliver=-1)])
+def test_figures_that_make_no_sense_are_refused(make: Callable[[], object]) -> None:
+    """A ValueError that says what is needed."""
+    with pytest.raises(ValueError, match="or more"):
+        make()

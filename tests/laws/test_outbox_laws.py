@@ -1,0 +1,207 @@
+"""Laws of the outbox: conservation, the window, age, urgency, and that nobody starves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ds_actors._mailbox import EMPTY
+from ds_actors.detection.events import Level, Sample
+from ds_actors.detection.outbox import (
+    AGE_LIMIT,
+    LATE_CAPTURES,
+    WINDOW,
+    CaptureLate,
+    Deliver,
+    GiveUp,
+    Outbox,
+    Relevel,
+    RequestTurn,
+    Withdraw,
+)
+
+levels = st.sampled_from([Level.UNKNOWN, Level.CLEAR, Level.SUSPICIOUS, Level.ALERT])
+tracks = st.integers(0, 11)
+
+
+def request(track: int, level: Level = Level.CLEAR, participants: int = 4) -> RequestTurn:
+    return RequestTurn(f"TR_{track}", f"p{track % participants}", level, None)
+
+
+def sample(track: str, at: float) -> Sample:
+    return Sample("p", track, 0, b"", at)
+
+
+steps = st.one_of(
+    st.tuples(st.just("request"), tracks, levels),
+    st.tuples(st.just("relevel"), tracks, levels),
+    st.tuples(st.sampled_from(["take", "settle", "interrupt", "late", "give_up", "withdraw", "restart"]), tracks),
+    st.tuples(st.just("deliver"), tracks, st.floats(0, 3)),
+    st.tuples(st.just("wait"), st.floats(0, 3)),
+)
+
+
+class Model:
+    """Performs steps and checks what must hold after each."""
+
+    def __init__(self) -> None:
+        self.outbox = Outbox()
+        self.now = 100.0
+        self.hand: Any = EMPTY
+        self.granted: set[str] = set()
+        self.late: set[str] = set()
+        self.dues = 0
+
+    def do(self, step: tuple[Any, ...]) -> None:
+        outbox, now = self.outbox, self.now
+        name = f"TR_{step[1]}" if step[0] != "wait" else ""
+        match step[0]:
+            case "request":
+                self.dues += 1
+                outbox.put(request(step[1], step[2]), now)
+            case "relevel":
+                outbox.put(Relevel(name, step[2]), now)
+            case "take":
+                got = outbox.take(now)
+                if isinstance(got, RequestTurn):
+                    self.granted.add(got.track)
+                    outbox.settle(got, now)
+                elif got is not EMPTY:
+                    assert self.hand is EMPTY
+                    assert now - got.sample.captured_at < AGE_LIMIT
+                    self.hand = got
+            case "settle" if self.hand is not EMPTY:
+                outbox.settle(self.hand, now)
+                self.hand = EMPTY
+            case "interrupt" if self.hand is not EMPTY:
+                list(outbox.interrupted(now))
+                self.hand = EMPTY
+            case "deliver":
+                outbox.put(Deliver(name, sample(name, now - step[2])), now)
+            case "late":
+                outbox.put(CaptureLate(name), now)
+            case "give_up":
+                outbox.put(GiveUp(name, "no_frame"), now)
+            case "withdraw":
+                outbox.put(Withdraw(name), now)
+            case "restart":
+                outbox.put(Withdraw(name, "restarted"), now)
+            case "wait":
+                self.now += step[1]
+            case _:
+                pass
+        self.check()
+
+    def check(self) -> None:
+        account = self.outbox.account()
+        assert account.due == self.dues
+        assert account.due == account.sent + sum(account.dropped.values()) + account.waiting + account.granted
+        assert account.granted <= WINDOW + 4 * LATE_CAPTURES
+        statistics = self.outbox.statistics()
+        assert statistics.accepted == statistics.handled + statistics.queued + statistics.in_hand
+        assert statistics.handled >= 0
+
+
+@settings(max_examples=300)
+@given(st.lists(steps, max_size=80))
+def test_every_due_sample_is_accounted_for_at_every_moment(script: list[tuple[Any, ...]]) -> None:
+    """due = sent + dropped + waiting + granted, the window holds, and nothing old is handed out."""
+    model = Model()
+    for step in script:
+        model.do(step)
+    list(model.outbox.close(model.now))
+    account = model.outbox.account()
+    assert account.waiting == 0
+    assert account.granted == (model.hand is not EMPTY)
+
+
+@settings(max_examples=100)
+@given(st.integers(1, 12), st.integers(1, 3), st.data())
+def test_with_n_participants_each_is_granted_within_4n_grants(n: int, each: int, data: st.DataObject) -> None:
+    """Whatever the levels, and whoever asks again at once: a waiting participant waits 4n grants at most."""
+    outbox = Outbox()
+    waited = dict.fromkeys((f"p{p}" for p in range(n)), 0)
+    for track in range(n * each):
+        outbox.put(request(track, data.draw(levels), n), 0.0)
+    for _ in range(8 * n):
+        got = outbox.take(0.0)
+        assert isinstance(got, RequestTurn)
+        for participant in waited:
+            waited[participant] = 0 if participant == got.participant else waited[participant] + 1
+        assert max(waited.values()) <= 4 * n
+        outbox.put(GiveUp(got.track, "no_frame"), 0.0)
+        outbox.put(RequestTurn(got.track, got.participant, data.draw(levels), None), 0.0)
+
+
+@given(st.lists(levels, min_size=1, max_size=3))
+def test_the_most_urgent_goes_first(three: list[Level]) -> None:
+    """ALERT before SUSPICIOUS before the rest, for the first three grants."""
+    outbox = Outbox()
+    for track, level in enumerate(three):
+        outbox.put(request(track, level), 0.0)
+    first = outbox.take(0.0)
+    assert isinstance(first, RequestTurn)
+    severities = [level.severity if level.elevated else 0 for level in three]
+    assert severities[int(first.track[3:])] == max(severities)
+
+
+def test_never_granted_goes_before_granted_long_ago() -> None:
+    """A new track does not wait for the round."""
+    outbox = Outbox()
+    outbox.put(request(0), 0.0)
+    outbox.take(0.0)
+    outbox.put(GiveUp("TR_0", "no_frame"), 0.0)
+    outbox.put(request(0), 0.0)
+    outbox.put(request(1), 0.0)
+    got = outbox.take(0.0)
+    assert isinstance(got, RequestTurn)
+    assert got.track == "TR_1"
+
+
+def test_eight_turns_are_granted_and_a_late_capture_frees_one() -> None:
+    """The ninth waits until one is given back; a participant may have two captures outside."""
+    outbox = Outbox()
+    for track in range(12):
+        outbox.put(request(track, participants=1), 0.0)
+    granted = [outbox.take(0.0) for _ in range(9)]
+    assert granted[8] is EMPTY
+    got = [one.track for one in granted if isinstance(one, RequestTurn)]
+    assert len(got) == WINDOW
+    assert outbox.put(CaptureLate(got[0]), 0.0) is None
+    assert outbox.put(CaptureLate(got[1]), 0.0) is None
+    refused = outbox.put(CaptureLate(got[2]), 0.0)
+    assert refused is not None
+    assert refused.reason == "no_frame"
+    assert sum(isinstance(outbox.take(0.0), RequestTurn) for _ in range(5)) == 3
+
+
+def test_a_late_frame_takes_the_next_free_turn_of_its_class() -> None:
+    """It is handed out before requests of its class that wait for a grant."""
+    outbox = Outbox(window=1)
+    outbox.put(request(0), 0.0)
+    outbox.take(0.0)
+    outbox.put(CaptureLate("TR_0"), 0.4)
+    outbox.put(request(0 + 4), 0.4)
+    second = outbox.take(0.4)
+    assert isinstance(second, RequestTurn)
+    outbox.put(Deliver("TR_0", sample("TR_0", 0.5)), 0.5)
+    outbox.put(GiveUp(second.track, "no_frame"), 0.5)
+    late = outbox.take(0.6)
+    assert isinstance(late, Deliver)
+    outbox.settle(late, 0.6)
+    assert outbox.account().sent == 1
+
+
+def test_a_sample_cut_off_in_its_send_is_sent_again_while_it_is_fresh() -> None:
+    """Then it is dropped as stale."""
+    outbox = Outbox()
+    outbox.put(request(0), 0.0)
+    outbox.take(0.0)
+    outbox.put(Deliver("TR_0", sample("TR_0", 0.0)), 0.0)
+    first = outbox.take(0.1)
+    assert list(outbox.interrupted(0.2)) == []
+    assert outbox.take(0.3) is first
+    assert [one.reason for one in outbox.interrupted(2.0)] == ["stale"]
+    assert outbox.account().dropped == {"stale": 1}
