@@ -38,14 +38,22 @@ def test_the_demo_alerts_survives_the_cut_and_ends_by_itself() -> None:
 
 def test_ctrl_c_ends_the_sandbox_with_a_summary() -> None:
     """SIGINT is an orderly end: a summary, exit 0, no traceback."""
-    process = subprocess.Popen(
-        [*COMMAND, "sandbox", "--port", "0", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    listening = json.loads(process.stdout.readline())
-    assert listening["url"].startswith("ws://127.0.0.1:")
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
+    with subprocess.Popen(
+        [*COMMAND, "sandbox", "--port", "0", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell that starts the tests in the background leaves SIGINT ignored, and a child inherits that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:
+        try:
+            assert process.stdout is not None
+            listening = json.loads(process.stdout.readline())
+            assert listening["url"].startswith("ws://127.0.0.1:")
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=20)
+        finally:
+            process.kill()
     assert process.returncode == 0
     assert json.loads(out)["event"] == "summary"
     assert err == ""
