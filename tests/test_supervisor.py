@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -175,7 +176,7 @@ async def test_a_backoff_waits_u_times_the_ceiling_and_spends_no_window(autojump
             ref.tell("crash")
             while len(ready) == lives:
                 await trio.sleep(0.125)
-    waits = [round(b - a, 3) for a, b in zip(ready, ready[1:], strict=False)]
+    waits = [round(b - a, 3) for a, b in itertools.pairwise(ready)]
     assert [wait // 0.5 * 0.5 for wait in waits] == [0.5, 1.0, 2.0, 4.0, 4.0]
 
 

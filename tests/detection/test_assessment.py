@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -165,16 +166,18 @@ def test_an_empty_message_becomes_a_sentence_and_controls_are_removed() -> None:
 
 def test_coverage_is_the_first_that_applies() -> None:
     """In the contract's order, each made to apply by one fact more."""
-    facts: dict[str, object] = {"last_result": 0.0, "rate": 1.0, "due_since": 0.0}
-    expected = [
-        (Coverage.STALE, {}),
-        (Coverage.NO_FRAMES, {"empty_captures": 3}),
-        (Coverage.FAILING, {"failing": True}),
+    facts: dict[str, Any] = {"last_result": 0.0, "rate": 1.0, "due_since": 0.0}
+    expected: list[tuple[Coverage, str, Any]] = [
+        (Coverage.STALE, "empty_captures", 0),
+        (Coverage.NO_FRAMES, "empty_captures", 3),
+        (Coverage.FAILING, "failing", True),
+        (Coverage.NOT_SUBSCRIBED, "subscribed", False),
+        (Coverage.ENCRYPTED, "encrypted", True),
+        (Coverage.MUTED, "muted", True),
+        (Coverage.NOT_MONITORED, "monitored", False),
     ]
-    expected += [(Coverage.NOT_SUBSCRIBED, {"subscribed": False}), (Coverage.ENCRYPTED, {"encrypted": True})]
-    expected += [(Coverage.MUTED, {"muted": True}), (Coverage.NOT_MONITORED, {"monitored": False})]
-    assert coverage(Facts(**facts), 14.9) is Coverage.CHECKED  # type: ignore[arg-type]
+    assert coverage(Facts(**facts), 14.9) is Coverage.CHECKED
     assert coverage(Facts(due_since=0.0, rate=1.0), 14.9) is Coverage.WAITING
-    for wanted, more in expected:
-        facts.update(more)
-        assert coverage(Facts(**facts), 15.0) is wanted  # type: ignore[arg-type]
+    for wanted, name, value in expected:
+        facts[name] = value
+        assert coverage(Facts(**facts), 15.0) is wanted

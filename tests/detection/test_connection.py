@@ -189,7 +189,7 @@ async def test_a_close_code_comes_out_of_the_block(code: int, kind: type[Excepti
         await websocket.aclose(code, "because")
 
     async with websocket_server(handler) as port:
-        with pytest.raises(kind, match=str(code)):  # noqa: PT012
+        with pytest.raises(kind, match=str(code)):
             async with open_websocket(local(port)) as websocket, trio.open_nursery() as nursery:
                 nursery.start_soon(websocket.get_message)
                 nursery.start_soon(websocket.get_message)
@@ -205,7 +205,7 @@ async def test_a_message_over_64_kib_closes() -> None:
         await trio.sleep_forever()
 
     async with websocket_server(handler) as port:
-        with pytest.raises(Unreachable, match="1009"):  # noqa: PT012
+        with pytest.raises(Unreachable, match="1009"):
             async with open_websocket(local(port)) as websocket:
                 assert len(await websocket.get_message()) == 64 * 1024
                 await websocket.get_message()

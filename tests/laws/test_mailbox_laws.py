@@ -125,7 +125,9 @@ def test_a_redelivered_message_gives_way_to_a_newer_one_of_its_key() -> None:
     assert mailbox.take() == 2
 
 
-@pytest.mark.parametrize("make", [lambda: Reject(0), lambda: DropOldest(1), lambda: Reject(redeliver=-1)])
+@pytest.mark.parametrize(
+    "make", [lambda: Reject[int](0), lambda: DropOldest[int](1), lambda: Reject[int](redeliver=-1)]
+)
 def test_figures_that_make_no_sense_are_refused(make: Callable[[], object]) -> None:
     """A ValueError that says what is needed."""
     with pytest.raises(ValueError, match="or more"):

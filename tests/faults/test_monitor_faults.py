@@ -1,0 +1,241 @@
+"""The monitor under virtual time: actors killed at any moment, and a day without the service."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+from attrs import define, field
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from trio.testing import MockClock, memory_stream_pair
+from trio_websocket import ConnectionClosed, wrap_server_stream
+
+from ds_actors.detection import AdaptiveSampling, Coverage, Dataspike, Frame, Level, Monitor, ResultType, TrackInfo
+from ds_actors.detection.events import Sample, WireResult
+from ds_actors.detection.wire import decode_request, encode_result
+
+KEY = Dataspike(api_key="k", url="ws://127.0.0.1:1")
+VERDICTS = {"A": ResultType.ALERT, "B": ResultType.CLEAR, "C": ResultType.SUSPICIOUS}
+
+
+@define
+class Still:
+    """A source that has a frame at once."""
+
+    async def capture(self) -> Frame:
+        await trio.lowlevel.checkpoint()
+        return Frame(2, 2, "rgb24", bytes(12))
+
+    async def aclose(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+
+async def encode(_frame: Frame, _quality: int, _max_side: int | None) -> bytes:
+    await trio.lowlevel.checkpoint()
+    return b"jpeg"
+
+
+@define
+class Service:
+    """The service on memory streams: each connection is a real WebSocket, and time is virtual."""
+
+    nursery: trio.Nursery
+    reachable: bool = True
+    attempts: list[float] = field(factory=list[float])
+    samples: list[tuple[float, Sample]] = field(factory=list[tuple[float, Sample]])
+    silent: set[str] = field(factory=set[str])
+
+    async def connect(self, _service: Dataspike) -> trio.abc.Stream:
+        self.attempts.append(trio.current_time())
+        await trio.lowlevel.checkpoint()
+        if not self.reachable:
+            raise OSError("nobody there")
+        ours, theirs = memory_stream_pair()
+        self.nursery.start_soon(self._serve, theirs)
+        return ours
+
+    async def _serve(self, stream: Any) -> None:
+        try:
+            async with trio.open_nursery() as nursery:
+                websocket = await (await wrap_server_stream(nursery, stream)).accept()
+                while True:
+                    message = await websocket.get_message()
+                    assert isinstance(message, bytes)
+                    sample = decode_request(message)
+                    self.samples.append((trio.current_time(), sample))
+                    if sample.track not in self.silent:
+                        verdict = VERDICTS[sample.track]
+                        await websocket.send_message(
+                            encode_result(WireResult(verdict, sample.participant, sample.track))
+                        )
+        except* (ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+
+
+async def with_monitor(body: Callable[[Service, Monitor], Any], **options: Any) -> None:
+    async with AsyncExitStack() as stack:
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        service = Service(nursery)
+        monitor = Monitor(service=KEY, connect=service.connect, encode=encode, **options)
+        async with monitor:
+            await body(service, monitor)
+        nursery.cancel_scope.cancel()
+
+
+def lives(monitor: Monitor) -> list[Any]:
+    """Every incarnation that lives now, at any depth."""
+    found: list[Any] = []
+
+    def walk(life: Any) -> None:
+        for link in life.links.values():
+            if link.life is not None:
+                if hasattr(link.life, "links"):
+                    walk(link.life)
+                else:
+                    found.append(link.life)
+
+    walk(monitor._supervisor._life)
+    return found
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(st.floats(0.0, 3.0), st.integers(0, 5)), min_size=1, max_size=12))
+def test_killing_any_actor_at_any_moment_changes_no_level_and_no_coverage(kills: list[tuple[float, int]]) -> None:
+    """Sinks, uplink and tracks are killed at random; what was found out stays, and checking goes on."""
+
+    class Killed(Exception):
+        pass
+
+    async def crash() -> None:
+        await trio.lowlevel.checkpoint()
+        raise Killed
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        for track in VERDICTS:
+            await monitor.add_track(TrackInfo(f"p{track}", track), Still())
+        await trio.sleep(0.5)
+        expected = {track: (verdict.level, Coverage.CHECKED) for track, verdict in VERDICTS.items()}
+        for wait, which in kills:
+            await trio.sleep(wait)
+            living = lives(monitor)
+            if living:
+                living[which % len(living)].spawn(crash)
+            await trio.testing.wait_all_tasks_blocked()
+            now = {track: (monitor.level(track), monitor.coverage(track)) for track in VERDICTS}
+            assert now == expected
+        await trio.sleep(70)
+        seen = len(service.samples)
+        await trio.sleep(6)
+        assert {sample.track for _, sample in service.samples[seen:]} == set(VERDICTS)
+        account = monitor.status().uplink
+        assert account.due == account.sent + sum(account.dropped.values()) + account.waiting + account.granted
+
+    logging.disable(logging.CRITICAL)
+    try:
+        trio.run(with_monitor_of(body), clock=MockClock(autojump_threshold=0))
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def with_monitor_of(body: Callable[[Service, Monitor], Any], **options: Any) -> Callable[[], Any]:
+    async def main() -> None:
+        await with_monitor(body, **options)
+
+    return main
+
+
+def test_a_day_of_outage_is_bounded_and_ends_fresh(caplog: pytest.LogCaptureFixture) -> None:
+    """Attempts follow the injected u exactly, log lines are one in five minutes, the first samples after are fresh."""
+    day, u = 86_400.0, 0.5
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        for track in VERDICTS:
+            await monitor.add_track(TrackInfo(f"p{track}", track), Still())
+        await trio.sleep(day)
+        account = monitor.status().uplink
+        assert account.state == "down"
+        assert account.waiting + account.granted <= len(VERDICTS)
+        assert account.due == account.sent + sum(account.dropped.values()) + account.waiting + account.granted
+        gaps = [b - a for a, b in zip(service.attempts, service.attempts[1:], strict=False)]
+        expected = [u * min(15.0, 0.5 * 2 ** min(n, 10)) for n in range(len(gaps))]
+        assert gaps == pytest.approx(expected, abs=1e-6)
+        back = trio.current_time()
+        service.reachable = True
+        await trio.sleep(16)
+        first = service.samples[: len(VERDICTS)]
+        assert {sample.track for _, sample in first} == set(VERDICTS)
+        connected = service.attempts[-1]
+        assert connected >= back
+        assert all(at - connected < 0.5 for at, _ in first)
+        assert monitor.level("A") is Level.ALERT
+        assert monitor.status().uplink.connections == 1
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            service = Service(nursery, reachable=False)
+            monitor = Monitor(service=KEY, connect=service.connect, encode=encode, random=lambda: u)
+            async with monitor:
+                await body(service, monitor)
+            nursery.cancel_scope.cancel()
+
+    trio.run(main, clock=MockClock(autojump_threshold=0))
+    lines = [record for record in caplog.records if record.name == "ds_actors.detection"]
+    assert 2 <= len(lines) <= day / 300 + 3
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+async def accept_and_say_nothing(stream: trio.abc.Stream) -> None:
+    """Answer the upgrade (RFC 6455, 4.2.2), then take bytes and send none."""
+    head = bytearray()
+    while b"\r\n\r\n" not in head:
+        head += await stream.receive_some(4_096)
+    key = next(
+        line.partition(b":")[2].strip() for line in head.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key")
+    )
+    digest = hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
+    lines = [b"HTTP/1.1 101 Switching Protocols", b"Upgrade: websocket", b"Connection: Upgrade"]
+    lines += [b"Sec-WebSocket-Accept: " + base64.b64encode(digest), b"", b""]
+    await stream.send_all(b"\r\n".join(lines))
+    while await stream.receive_some(65_536):
+        pass
+
+
+def test_a_service_that_falls_silent_is_noticed_within_twenty_seconds() -> None:
+    """No byte for 10 s, a ping, no byte for 10 s: the connection is replaced."""
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            service = Service(nursery)
+
+            async def connect(settings_: Dataspike) -> trio.abc.Stream:
+                if service.attempts:
+                    return await service.connect(settings_)
+                service.attempts.append(trio.current_time())
+                ours, theirs = memory_stream_pair()
+                nursery.start_soon(accept_and_say_nothing, theirs)
+                return ours
+
+            monitor = Monitor(
+                service=KEY, connect=connect, encode=encode, random=lambda: 0.5, sampling=lambda: AdaptiveSampling(1, 1)
+            )
+            began = trio.current_time()
+            async with monitor:
+                await monitor.add_track(TrackInfo("p", "A"), Still())
+                await trio.sleep(19)
+                assert len(service.attempts) == 1
+                assert monitor.coverage("A") is Coverage.STALE
+                await trio.sleep(3)
+                assert len(service.attempts) == 2
+                assert service.attempts[1] - began == pytest.approx(20.5, abs=0.5)
+                assert monitor.level("A") is Level.ALERT
+            nursery.cancel_scope.cancel()
+
+    trio.run(main, clock=MockClock(autojump_threshold=0))
