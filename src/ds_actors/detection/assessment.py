@@ -64,7 +64,6 @@ class Applied:
 @define
 class _Remembered:
     level: Level
-    left_at: float | None = None
     sources: list[str] = field(factory=list[str])
     """The ended tracks whose level this is."""
 
@@ -78,6 +77,8 @@ class Assessments:
     """Results by what became of them: clear, suspicious, alert, error, unknown, unknown_track."""
     _ended: OrderedDict[str, Assessment] = field(factory=OrderedDict[str, Assessment])
     _memory: OrderedDict[tuple[str, Kind], _Remembered] = field(factory=OrderedDict[tuple[str, Kind], _Remembered])
+    _left: OrderedDict[str, float] = field(factory=OrderedDict[str, float])
+    """When an identity left, the earliest first: also of those whose tracks end, or are judged, after that."""
 
     def add_track(self, info: TrackInfo, now: float) -> Level:
         """Take a track in and return its level, inherited from the participant's last track of the kind.
@@ -89,6 +90,8 @@ class Assessments:
         if known is not None:
             known.info = info
             return known.level
+        self.participant_joined(info.participant)
+        self._ended.pop(info.track, None)  # a sid that comes back ends anew, behind those that ended before
         assessment = Assessment(info, now)
         remembered = self._memory.pop((info.participant, info.kind), None)
         if remembered is not None:
@@ -110,26 +113,20 @@ class Assessments:
         self._ended[track] = assessment
         while len(self._ended) > MEMORY_LIMIT:
             self._ended.popitem(last=False)
-        # What this track had taken over is its own business no more.
-        for older in self._ended.values():
-            if older.successor == track:
-                older.successor = None
         if assessment.level.elevated:
             self._remember(assessment, assessment.level)
 
     def participant_left(self, identity: str, now: float) -> None:
         """Begin to forget an identity: what is remembered of it goes ten minutes from now."""
-        for kind in ("video", "audio"):
-            remembered = self._memory.get((identity, kind))
-            if remembered is not None:
-                remembered.left_at = now
+        self._forget_old(now)
+        self._left.pop(identity, None)
+        self._left[identity] = now
+        while len(self._left) > MEMORY_LIMIT:
+            self._forget(next(iter(self._left)))
 
     def participant_joined(self, identity: str) -> None:
         """The identity is back: what is remembered of it stays."""
-        for kind in ("video", "audio"):
-            remembered = self._memory.get((identity, kind))
-            if remembered is not None:
-                remembered.left_at = None
+        self._left.pop(identity, None)
 
     def level(self, track: str) -> Level:
         """Return a live track's level; unknown for any other."""
@@ -141,6 +138,7 @@ class Assessments:
         self.tracks.clear()
         self._ended.clear()
         self._memory.clear()
+        self._left.clear()
 
     def result(self, result: WireResult, now: float, wall_ms: int) -> Applied | None:
         """Apply one answer of the service; None when it belongs to no track here (counted).
@@ -183,14 +181,17 @@ class Assessments:
 
     def _late(self, ended: Assessment, level: Level) -> tuple[str, Level | None]:
         """Apply an ended track's verdict: to the memory, or to the successor, which it may only raise."""
-        successor = self.tracks.get(ended.successor or "")
-        if successor is None:
+        sid = ended.successor
+        while sid is not None and sid not in self.tracks:  # the successor ended too, and may have one of its own
+            sid = self._ended[sid].successor if sid in self._ended else None
+        if sid is None:
             if level.elevated:
                 self._remember(ended, level)
             else:
                 self._relent(ended)
             return ended.info.track, None
-        if level.severity > successor.level.severity:
+        successor = self.tracks[sid]
+        if level.elevated and level.severity > successor.level.severity:
             successor.level, successor.judged = level, True
             return successor.info.track, level
         return successor.info.track, None
@@ -219,10 +220,13 @@ class Assessments:
             if oldest.ended is None or now - oldest.ended < LATE_RESULTS:
                 break
             self._ended.popitem(last=False)
-        gone = [
-            key
-            for key, one in self._memory.items()
-            if one.left_at is not None and now - one.left_at >= MEMORY_AFTER_LEAVING
-        ]
-        for key in gone:
-            del self._memory[key]
+        while self._left:
+            identity, left_at = next(iter(self._left.items()))
+            if now - left_at < MEMORY_AFTER_LEAVING:
+                break
+            self._forget(identity)
+
+    def _forget(self, identity: str) -> None:
+        del self._left[identity]
+        self._memory.pop((identity, "video"), None)
+        self._memory.pop((identity, "audio"), None)

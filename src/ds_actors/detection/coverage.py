@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from typing import Final
 
@@ -42,11 +43,12 @@ class Facts:
     due_since: float | None = None
     """Since when results could have come: start, or unmuting."""
     rate: float = 0.2
+    """Samples a second that are promised now; 0 promises nothing, and nothing is stale then."""
 
 
 def coverage(facts: Facts, now: float) -> Coverage:
     """Return the first coverage that applies."""
-    stale_after = max(STALE_AFTER, 3 / facts.rate)
+    stale_after = max(STALE_AFTER, 3 / facts.rate) if facts.rate > 0 else math.inf
     # The clock of a track that was muted starts again with it: nothing could come meanwhile.
     heard = max((t for t in (facts.last_result, facts.due_since) if t is not None), default=None)
     if not facts.monitored:

@@ -11,6 +11,8 @@ from attrs import field, frozen
 
 TOPIC: Final = "deepfake_alert"
 MESSAGE_LIMIT: Final = 1_024
+PAYLOAD_LIMIT: Final = 15_000
+"""Bytes of JSON that a payload stays under: LiveKit's bound on a reliable data packet is 15 KB."""
 
 Kind = Literal["video", "audio"]
 
@@ -159,7 +161,11 @@ class ResultEvent:
 
     def json(self) -> str:
         """Return the payload as one line of ASCII JSON, under 15 KB whatever strangers chose as their names."""
-        return json.dumps({k: _short(v) if isinstance(v, str) else v for k, v in self.dict().items()})
+        payload = self.dict()
+        line = json.dumps(payload)
+        if len(line) < PAYLOAD_LIMIT:
+            return line
+        return json.dumps({key: _cut(key, value) if isinstance(value, str) else value for key, value in payload.items()})
 
     def to_dict(self) -> Mapping[str, str]:
         """Return the four keys of the plugin's version 1.2."""
@@ -171,17 +177,19 @@ class ResultEvent:
         }
 
 
-# Five strings of strangers, at most 12 bytes a character once escaped (a surrogate pair): 15 KB holds 1,024 of a
-# message (a control character is gone by then) only if the names stay short, and LiveKit's are.
-_NAME_LIMIT: Final = 256
+# Four names and a message are strangers' text: 4 * 2,000 + 6,000 leaves room for the keys and the rest.
+_NAME_BYTES: Final = 2_000
+_MESSAGE_BYTES: Final = 6_000
 
 
-def _short(text: str) -> str:
-    budget = 5_000
-    escaped = json.dumps(text)
-    if len(escaped) <= budget:
-        return text
-    return text[:_NAME_LIMIT] if len(text) > MESSAGE_LIMIT else text[: budget // 12]
+def _cut(key: str, text: str) -> str:
+    """Return as much of the text as its share of the payload holds once escaped."""
+    left = _MESSAGE_BYTES if key == "message" else _NAME_BYTES
+    for index, character in enumerate(text):
+        left -= len(json.dumps(character)) - 2
+        if left < 0:
+            return text[:index]
+    return text
 
 
 def clean_message(text: str, level: Level) -> str:

@@ -121,7 +121,7 @@ def check_fps(name: str, fps: float) -> float:
     Raises:
         ValueError: naming it, when it is not a finite number above 0 and 30 at most.
     """
-    if isinstance(fps, bool) or not (math.isfinite(fps) and 0 < fps <= MAX_FPS):
+    if isinstance(fps, bool) or not 0 < fps <= MAX_FPS:
         raise ValueError(f"{name} must be a finite number above 0, {MAX_FPS:g} at most, not {fps!r}")
     return float(fps)
 
@@ -184,7 +184,8 @@ class AdaptiveSampling:
         match event:
             case Started(level):
                 self._level = level
-                self._due = now
+                self._due = max(now, self._last + 1 / self.burst_fps)
+                self._origin = -math.inf
             case Due():
                 self._consume(now)
             case Verdict(level) if level.is_verdict:

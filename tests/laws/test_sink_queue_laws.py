@@ -1,0 +1,65 @@
+"""Laws of a sink's mailbox: order within a track, tracks side by side, and what a full one gives up."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ds_actors._mailbox import EMPTY
+from ds_actors.detection.events import Level, ResultEvent, ResultType
+from ds_actors.detection.sinks._queue import SinkQueue
+
+types = st.sampled_from([ResultType.CLEAR, ResultType.SUSPICIOUS, ResultType.ALERT, ResultType.ERROR])
+actions = st.lists(
+    st.one_of(
+        st.tuples(st.just("put"), st.integers(0, 3), types, st.sampled_from([Level.CLEAR, Level.ALERT])),
+        st.tuples(st.sampled_from(["take", "settle", "interrupt"]), st.integers(0, 3), types, st.none()),
+    ),
+    max_size=80,
+)
+
+
+def event(number: int, track: int, kind: ResultType, previous: Level) -> ResultEvent:
+    return ResultEvent(kind, f"p{track}", f"T{track}", "", number, previous_level=previous)
+
+
+@given(actions)
+def test_order_bounds_and_counts_hold_at_every_moment(script: list[tuple[str, int, ResultType, Level | None]]) -> None:
+    """Per track in order, never two of one track in hand, never more than may be, everything counted once."""
+    queue = SinkQueue(per_track=3, at_once=2)
+    hand: dict[str, ResultEvent] = {}
+    last: dict[str, int] = {}
+    for number, (action, track, kind, previous) in enumerate(script):
+        if action == "put" and previous is not None:
+            queue.put(event(number, track, kind, previous))
+        elif action == "take":
+            got = queue.take()
+            if got is not EMPTY:
+                assert got.track_id not in hand
+                assert got.timestamp_ms > last.get(got.track_id, -1)
+                hand[got.track_id] = got
+                last[got.track_id] = got.timestamp_ms
+        elif action == "settle" and hand:
+            queue.settle(hand.pop(next(iter(hand))))
+        elif action == "interrupt":
+            assert {one.what for one in queue.interrupted()} == set(hand.values())
+            hand.clear()
+        s = queue.statistics()
+        assert len(hand) == s.in_hand <= 2
+        assert s.queued <= 4 * 3
+        assert s.accepted == s.handled + s.failed + sum(s.dropped.values()) + s.dead + s.queued + s.in_hand
+
+
+def test_the_least_valuable_event_goes_first() -> None:
+    """The oldest that changes no level, then the oldest that is no ALERT, then the oldest."""
+    queue = SinkQueue(per_track=3)
+    kinds = [
+        (ResultType.ALERT, Level.CLEAR),
+        (ResultType.SUSPICIOUS, Level.ALERT),
+        (ResultType.SUSPICIOUS, Level.SUSPICIOUS),
+        (ResultType.ALERT, Level.SUSPICIOUS),
+        (ResultType.ALERT, Level.CLEAR),
+        (ResultType.ALERT, Level.CLEAR),
+    ]
+    dropped = [queue.put(event(n, 0, kind, previous)) for n, (kind, previous) in enumerate(kinds)]
+    assert [None if one is None else one.what.timestamp_ms for one in dropped] == [None, None, None, 2, 1, 0]
