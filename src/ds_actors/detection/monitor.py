@@ -24,6 +24,7 @@ from ds_actors import (
     ChildSpec,
     ExponentialBackoff,
     Failure,
+    Node,
     RestartScheduled,
     Supervisor,
     SupervisorRef,
@@ -202,8 +203,9 @@ class Monitor:
     ) -> bool | None:
         try:
             return await self._supervisor.__aexit__(kind, error, traceback)
-        except Exception:
-            self._set_state("failed")
+        except Exception as raised:
+            if raised is not error:  # the body's own error is not the monitor's failure
+                self._set_state("failed")
             raise
         finally:
             if self._state != "failed":
@@ -267,7 +269,7 @@ class Monitor:
         """Begin to forget an identity: what is remembered of it goes ten minutes from now."""
         self._assessments.participant_left(identity, trio.current_time())
 
-    def tree(self) -> object:
+    def tree(self) -> Node:
         """Return the snapshot of the tree of actors."""
         return self._supervisor.tree()
 
