@@ -165,7 +165,9 @@ class ResultEvent:
         line = json.dumps(payload)
         if len(line) < PAYLOAD_LIMIT:
             return line
-        return json.dumps({key: _cut(key, value) if isinstance(value, str) else value for key, value in payload.items()})
+        return json.dumps(
+            {key: _cut(key, value) if isinstance(value, str) else value for key, value in payload.items()}
+        )
 
     def to_dict(self) -> Mapping[str, str]:
         """Return the four keys of the plugin's version 1.2."""

@@ -1,0 +1,101 @@
+"""What the adaptive policy plans, case by case; its laws are in tests/laws."""
+
+from __future__ import annotations
+
+import pytest
+
+from ds_actors.detection.events import Level
+from ds_actors.detection.sampling import (
+    AdaptiveSampling,
+    Dropped,
+    Due,
+    Paused,
+    Promise,
+    Resumed,
+    SamplingEvent,
+    Scene,
+    Sent,
+    Speaking,
+    Started,
+    Verdict,
+    check_fps,
+    check_quality,
+)
+
+
+def sampled(level: Level = Level.UNKNOWN) -> AdaptiveSampling:
+    """A policy of 0.2 and 1 fps whose first sample was due at 0."""
+    policy = AdaptiveSampling(0.2, 1.0)
+    policy.on(Started(level), 0.0)
+    policy.on(Due(), 0.0)
+    return policy
+
+
+def test_its_promise_is_its_two_rates() -> None:
+    """What the laws are judged against."""
+    assert AdaptiveSampling(0.5, 4.0).promise == Promise(4.0, 0.5, 0.25, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("level", "due"),
+    [(Level.UNKNOWN, 5.0), (Level.CLEAR, 5.0), (Level.ERROR, 5.0), (Level.SUSPICIOUS, 1.0), (Level.ALERT, 1.0)],
+)
+def test_the_level_it_starts_from_sets_the_rate(level: Level, due: float) -> None:
+    """An inherited suspicion is sampled at burst from the first sample on."""
+    assert sampled(level).on(Sent(), 0.1).due == due
+
+
+def test_lateness_does_not_add_up() -> None:
+    """The grid stays where it was, however late each sample is taken."""
+    policy = sampled()
+    assert [policy.on(Due(), late).due for late in (5.9, 12.0, 15.4)] == [10.0, 15.0, 20.0]
+
+
+def test_a_due_time_is_consumed_once_and_not_early() -> None:
+    """A wake-up before the time changes nothing."""
+    policy = sampled()
+    assert policy.on(Due(), 4.9).due == 5.0
+    assert policy.on(Due(), 5.0).due == 10.0
+    assert policy.on(Due(), 5.0).due == 10.0
+
+
+def test_a_suspicion_brings_the_next_sample_forward_and_a_clear_puts_it_back() -> None:
+    """Both count from the last sample."""
+    policy = sampled()
+    assert policy.on(Verdict(Level.SUSPICIOUS), 0.4).due == 1.0
+    assert policy.on(Verdict(Level.ALERT), 0.5).due == 1.0
+    assert policy.on(Verdict(Level.CLEAR), 0.6).due == 5.0
+    assert policy.on(Verdict(Level.ALERT), 3.0).due == 3.0
+
+
+@pytest.mark.parametrize("event", [Sent(), Dropped("stale"), Speaking(active=True), Scene(b"x"), Resumed()])
+def test_what_is_no_verdict_moves_nothing(event: SamplingEvent) -> None:
+    """Nor does a resume without a pause, which would be a way to have more samples made."""
+    policy = sampled()
+    assert policy.on(event, 2.0).due == 5.0
+
+
+def test_a_verdict_that_comes_while_muted_counts_when_unmuted() -> None:
+    """A late ALERT is not lost to the mute."""
+    policy = sampled()
+    assert policy.on(Paused(), 0.1).due is None
+    assert policy.on(Verdict(Level.ALERT), 0.2).due is None
+    assert policy.on(Due(), 0.3).due is None
+    assert policy.on(Resumed(), 0.4).due == 1.0
+    assert policy.on(Due(), 1.0).due == 2.0
+
+
+def test_being_started_again_does_not_exceed_the_ceiling() -> None:
+    """A policy that outlives its track's crash remembers when the last sample was."""
+    policy = sampled()
+    assert policy.on(Started(), 0.3).due == 1.0
+    policy.on(Due(), 1.0)
+    assert policy.on(Started(), 60.0).due == 60.0
+
+
+def test_the_limits_themselves_are_allowed() -> None:
+    """30 fps, two equal rates, quality 0 and 100."""
+    assert AdaptiveSampling(30, 30).promise.ceiling_fps == 30.0
+    assert [check_quality(quality) for quality in (0, 100)] == [0, 100]
+    with pytest.raises(ValueError, match="burst_fps"):
+        check_fps("burst_fps", 10**400)

@@ -1,0 +1,204 @@
+"""Laws of the shelf of assessments, for any history of tracks, results and departures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ds_actors.detection import assessment as shelves
+from ds_actors.detection.assessment import LATE_RESULTS, MEMORY_AFTER_LEAVING, Assessments
+from ds_actors.detection.coverage import Coverage, Facts, coverage
+from ds_actors.detection.events import Kind, Level, ResultType, TrackInfo, WireResult
+
+TRACKS = {
+    info.track: info
+    for info in [
+        TrackInfo("alice", "A1"),
+        TrackInfo("alice", "A2"),
+        TrackInfo("alice", "A3"),
+        TrackInfo("alice", "AM", "audio"),
+        TrackInfo("bob", "B1"),
+    ]
+}
+sids = st.sampled_from(sorted(TRACKS))
+numbers = st.integers(0, 6)
+steps = st.one_of(
+    st.tuples(st.just("add"), sids),
+    st.tuples(st.just("end"), sids),
+    st.tuples(st.just("result"), st.tuples(sids, numbers)),
+    st.tuples(st.just("wait"), st.floats(0.1, 70)),
+    st.tuples(st.just("leave"), st.sampled_from(["alice", "bob"])),
+)
+scripts = st.lists(steps, max_size=40)
+
+
+class Room:
+    """A shelf, its clock, and the ends it has seen."""
+
+    def __init__(self) -> None:
+        self.shelf = Assessments()
+        self.now = 0.0
+        self.ended: dict[str, float] = {}
+
+    def levels(self) -> dict[str, Level]:
+        return {sid: self.shelf.level(sid) for sid in self.shelf.tracks}
+
+    def judge(self, sid: str, number: int) -> shelves.Applied | None:
+        return self.shelf.result(WireResult(number, TRACKS[sid].participant, sid), self.now, 1)
+
+    def end(self, sid: str) -> None:
+        if sid in self.shelf.tracks:
+            self.ended[sid] = self.now
+        self.shelf.end_track(sid, self.now)
+
+    def do(self, step: tuple[str, Any]) -> None:
+        match step:
+            case ("add", sid):
+                self.shelf.add_track(TRACKS[sid], self.now)
+            case ("end", sid):
+                self.end(sid)
+            case ("result", (sid, number)):
+                self.judge(sid, number)
+            case ("wait", seconds):
+                self.now += seconds
+            case (_, who):
+                for sid in [sid for sid in self.shelf.tracks if TRACKS[sid].participant == who]:
+                    self.end(sid)
+                self.shelf.participant_left(who, self.now)
+
+
+def after(script: list[tuple[str, Any]]) -> Room:
+    room = Room()
+    for step in script:
+        room.do(step)
+    return room
+
+
+@settings(max_examples=200)
+@given(scripts)
+def test_only_a_result_ever_changes_a_live_tracks_level(script: list[tuple[str, Any]]) -> None:
+    """Tracks that come and go, time and departures leave the level of those that stay."""
+    room = Room()
+    for step in script:
+        before = room.levels()
+        room.do(step)
+        if step[0] != "result":
+            assert all(before[sid] is level for sid, level in room.levels().items() if sid in before)
+
+
+@settings(max_examples=200)
+@given(scripts, sids, numbers)
+def test_a_result_touches_its_own_track_or_raises_a_successor(
+    script: list[tuple[str, Any]], sid: str, number: int
+) -> None:
+    """Only verdicts change a level, never that of another participant or kind, and a late one never lowers."""
+    room = after(script)
+    before = room.levels()
+    applied = room.judge(sid, number)
+    changed = {one for one, level in room.levels().items() if level is not before[one]}
+    level = ResultType.from_wire(number).level
+    assert len(changed) <= 1
+    for one in changed:
+        assert level.is_verdict
+        assert room.shelf.level(one) is level
+        assert applied is not None
+        assert (applied.track, applied.level) == (one, level)
+        assert (TRACKS[one].participant, TRACKS[one].kind) == (TRACKS[sid].participant, TRACKS[sid].kind)
+        if one != sid:
+            assert level.elevated
+            assert level.severity > before[one].severity
+    if sid in before and level.is_verdict:
+        assert room.shelf.level(sid) is level
+
+
+@settings(max_examples=200)
+@given(scripts, sids, numbers)
+def test_a_result_counts_while_its_track_lives_and_for_a_minute_after(
+    script: list[tuple[str, Any]], sid: str, number: int
+) -> None:
+    """Any other is unknown_track; each result is counted once."""
+    room = after(script)
+    counted, unknown = room.shelf.counts.total(), room.shelf.counts["unknown_track"]
+    counts = sid in room.shelf.tracks or (sid in room.ended and room.now - room.ended[sid] < LATE_RESULTS)
+    assert (room.judge(sid, number) is not None) is counts
+    assert room.shelf.counts.total() == counted + 1
+    assert room.shelf.counts["unknown_track"] == unknown + (not counts)
+
+
+@settings(max_examples=200)
+@given(scripts)
+def test_ten_minutes_after_leaving_nothing_is_remembered(script: list[tuple[str, Any]]) -> None:
+    """Whichever came first, the departure or the end of the tracks, and whatever late results said after that."""
+    room = after(script)
+    room.shelf.participant_left("alice", room.now)
+    for sid in list(room.shelf.tracks):
+        room.end(sid)
+    room.now += 1
+    for sid in TRACKS:
+        room.judge(sid, 4)
+    room.now += MEMORY_AFTER_LEAVING
+    assert room.shelf.add_track(TrackInfo("alice", "new"), room.now) is Level.UNKNOWN
+    assert room.shelf.add_track(TrackInfo("alice", "heard", "audio"), room.now) is Level.UNKNOWN
+
+
+@given(scripts, sids, st.sampled_from([1, 4]))
+def test_turning_a_track_off_and_on_again_never_lowers_what_it_was(
+    script: list[tuple[str, Any]], sid: str, number: int
+) -> None:
+    """The next track of the participant and the kind starts at least as high."""
+    room = after(script)
+    room.do(("add", sid))
+    room.judge(sid, number)
+    room.do(("end", sid))
+    level = ResultType.from_wire(number).level
+    inherited = room.shelf.add_track(TrackInfo(TRACKS[sid].participant, "new", TRACKS[sid].kind), room.now)
+    assert inherited.severity >= level.severity
+
+
+@given(scripts)
+def test_adding_a_live_track_again_changes_nothing(script: list[tuple[str, Any]]) -> None:
+    """An actor that was restarted finds the level it had."""
+    room = after(script)
+    before = room.levels()
+    for sid in before:
+        assert room.shelf.add_track(TRACKS[sid], room.now) is before[sid]
+    assert room.levels() == before
+
+
+def test_a_late_alert_reaches_the_track_that_holds_the_level_now() -> None:
+    """Also when the camera went off and on more than once since."""
+    room = after([("add", "A1"), ("result", ("A1", 1)), ("end", "A1"), ("add", "A2"), ("end", "A2"), ("add", "A3")])
+    applied = room.judge("A1", 4)
+    assert applied is not None
+    assert (applied.track, applied.level, room.shelf.level("A3")) == ("A3", Level.ALERT, Level.ALERT)
+
+
+@pytest.mark.parametrize("kind", ["video", "audio"])
+def test_a_level_is_inherited_within_its_kind_only(kind: Kind) -> None:
+    """A suspicious camera says nothing about the voice."""
+    room = after([("add", "A1"), ("result", ("A1", 4)), ("end", "A1")])
+    level = room.shelf.add_track(TrackInfo("alice", "new", kind), room.now)
+    assert level is (Level.ALERT if kind == "video" else Level.UNKNOWN)
+
+
+def test_what_the_shelf_keeps_of_the_past_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ended tracks, remembered levels and departures, each by the same limit."""
+    monkeypatch.setattr(shelves, "MEMORY_LIMIT", 10)
+    shelf = Assessments()
+    for n in range(50):
+        shelf.add_track(TrackInfo(f"p{n}", f"T{n}"), 0.0)
+        shelf.result(WireResult(4, f"p{n}", f"T{n}"), 0.0, 1)
+        shelf.end_track(f"T{n}", 0.0)
+        shelf.participant_left(f"p{n}", 0.0)
+        assert max(len(shelf._ended), len(shelf._memory), len(shelf._left)) <= 10
+    assert shelf.add_track(TrackInfo("p49", "new"), 1.0) is Level.ALERT
+
+
+@given(st.builds(Facts, monitored=st.booleans(), muted=st.booleans(), rate=st.sampled_from([0.0, 0.2, 1.0, 30.0])))
+def test_every_track_has_one_coverage_and_nothing_is_stale_within_fifteen_seconds(facts: Facts) -> None:
+    """Also for a policy that promises no rate at all."""
+    wanted = Coverage.WAITING if not facts.muted else Coverage.MUTED
+    assert coverage(facts, 14.9) is (wanted if facts.monitored else Coverage.NOT_MONITORED)
