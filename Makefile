@@ -6,9 +6,11 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null || echo .cache/uv/bin/uv)
 READY := $(VENV)/.ready
 PINS := requirements/dev.txt
+DOCS := .cache/docs
+COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench pins clean
+.PHONY: help setup demo test check bench docs pins proto clean
 
 help: ## Show what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,10 +41,20 @@ check: $(READY) ## Lint, types (mypy and pyright strict), import rules
 bench: $(READY) ## Run the benchmarks; each prints a ratio measured in the same run
 	@for one in benchmarks/bench_*.py; do echo "== $$one"; $(BIN)/python $$one || exit 1; done
 
+$(DOCS)/.ready: requirements/docs.txt | $(filter .cache/%,$(UV))
+	$(UV) venv --quiet --clear --python $(PYTHON) $(DOCS)
+	$(UV) pip install --quiet --python $(DOCS)/bin/python --require-hashes --requirement requirements/docs.txt
+	@touch $@
+
+docs: $(DOCS)/.ready ## Build the documentation into site/
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --strict
+
 pins: | $(filter .cache/%,$(UV)) ## Write the pinned requirements anew
-	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade \
-	  --python-version 3.11 --all-extras --group test --group check --no-emit-package ds-actors \
-	  --output-file $(PINS) pyproject.toml
+	$(COMPILE) --all-extras --group test --group check --no-emit-package ds-actors --output-file $(PINS) pyproject.toml
+	$(COMPILE) --group pyproject.toml:docs --output-file requirements/docs.txt
+
+proto: | $(filter .cache/%,$(UV)) ## Generate the wire's code from streaming.proto
+	PATH="$(abspath $(dir $(UV))):$$PATH" scripts/generate_wire.sh
 
 clean: ## Remove what the targets above made
-	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis site
