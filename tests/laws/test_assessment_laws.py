@@ -176,6 +176,16 @@ def test_a_late_alert_reaches_the_track_that_holds_the_level_now() -> None:
     assert (applied.track, applied.level, room.shelf.level("A3")) == ("A3", Level.ALERT, Level.ALERT)
 
 
+def test_a_sid_that_comes_back_keeps_no_other_track_alive() -> None:
+    """Its second end lies behind the ends in between, which still count for a minute only."""
+    room = after(
+        [("add", "A1"), ("end", "A1"), ("add", "B1"), ("end", "B1"), ("wait", 50.0), ("add", "A1"), ("end", "A1")]
+    )
+    room.now += 49.0
+    assert room.judge("B1", 4) is None
+    assert room.judge("A1", 4) is not None
+
+
 @pytest.mark.parametrize("kind", ["video", "audio"])
 def test_a_level_is_inherited_within_its_kind_only(kind: Kind) -> None:
     """A suspicious camera says nothing about the voice."""
