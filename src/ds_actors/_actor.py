@@ -24,6 +24,18 @@ Ts = TypeVarTuple("Ts")
 
 logger = logging.getLogger("ds_actors")
 
+
+@trio.lowlevel.disable_ki_protection
+async def _let(function: Callable[..., Awaitable[object]], *args: Any) -> None:
+    # The library's own frames are protected from Ctrl-C; what people wrote must be interruptible.
+    await function(*args)
+
+
+@trio.lowlevel.disable_ki_protection
+def _made(make: Callable[[], Actor[Any]]) -> Actor[Any]:
+    return make()
+
+
 # A schedule point costs about as much as handling ten short messages; siblings wait for no more than these.
 _MESSAGES_PER_SCHEDULE_POINT = 16
 
@@ -232,6 +244,7 @@ class Incarnation:
         self._deferred: set[Slot] = set()
         self._asked_to_stop = False
         self._finishing = False
+        self._over = False
         self._deadline: float | None = None
         self._killed = False
 
@@ -263,6 +276,8 @@ class Incarnation:
     # ---- what the actor calls through its context and inbox
 
     def spawn(self, function: Callable[..., Awaitable[object]], /, *args: Any) -> trio.CancelScope:
+        if self._over:
+            raise RuntimeError(f"this incarnation of {self.cell.path} is over; it can spawn nothing any more")
         scope = trio.CancelScope(shield=True)
         self._tasks.add(scope)
         if self._killed:
@@ -270,12 +285,13 @@ class Incarnation:
         self._spawner(self._task, scope, function, args)
         return scope
 
+    @trio.lowlevel.enable_ki_protection
     async def _task(
         self, scope: trio.CancelScope, function: Callable[..., Awaitable[object]], args: tuple[Any, ...]
     ) -> None:
         try:
             with scope:
-                await function(*args)
+                await _let(function, *args)
         except BaseException as error:  # noqa: BLE001 - judged, and raised where the incarnation ends
             self._failures.append(error)
             self._scope.cancel()
@@ -355,36 +371,42 @@ class Incarnation:
 
     async def live(self, ready: Callable[[], None]) -> Exit:
         """Run from construction to the last task's end; never raises."""
-        self.cell.stop_requested = self._asked_to_stop
-        escaped: list[BaseException] = []
-        actor: Actor[Any] | None = None
+        if self._asked_to_stop:
+            return Exit(stopped=True)
+        cell, actor = self.cell, None
+        cell.stop_requested = False
+        cell.task = trio.lowlevel.current_task()
         try:
             with self._scope:
                 actor = await self._start()
                 if actor is not None:
-                    self.cell.task = trio.lowlevel.current_task()
                     self.ready_at = trio.current_time()
                     ready()
-                    await actor.run()
+                    await _let(actor.run)
         except BaseException as error:  # noqa: BLE001 - everything is judged below
-            escaped.append(error)
-        finally:
-            self.cell.task = None
-        self._fail_hands(escaped)
+            self._failures.append(error)
+        self._report(self._judge().crash)
+        self._fail_hands()
+        reported = len(self._failures)
         if actor is not None and self.ready_at is not None:
-            await self._stopping(actor, escaped)
+            await self._stopping(actor)
+        self._over = True
         await self._end_tasks()
-        escaped += self._failures
+        self._report(judge(combine(self._failures[reported:], f"{cell.path} failed to clean up")).crash)
         for slot in self._deferred:
             slot.end(error=AskDropped("the incarnation ended before it answered"))
+        cell.task = None
+        return self._judge()
+
+    def _judge(self) -> Exit:
         message = f"{self.cell.path} failed in several ways"
-        return judge(combine(escaped, message), stopped=self._asked_to_stop)
+        return judge(combine(list(self._failures), message), stopped=self._asked_to_stop)
 
     async def _start(self) -> Actor[Any] | None:
         with trio.move_on_after(self._start_timeout) as limit:
-            actor = self._make()
+            actor = _made(self._make)
             self._adopt(actor)
-            await actor.started()
+            await _let(actor.started)
             return actor
         if limit.cancelled_caught and not self._asked_to_stop:
             raise TimeoutError(f"started() took longer than {self._start_timeout:g} s")
@@ -407,11 +429,8 @@ class Incarnation:
                 raise TypeError(f"{type(actor).__name__} has a field called {name!r}, which Actor needs; rename it")
             slot.__set__(actor, value)
 
-    def _fail_hands(self, escaped: list[BaseException]) -> None:
-        cell = self.cell
-        crash = judge(combine([*escaped, *self._failures], cell.path)).crash
-        if crash is not None:
-            self._report(crash)
+    def _fail_hands(self) -> None:
+        cell, crash = self.cell, self._judge().crash
         for item in self._hands.values():
             if type(item) is Envelope:
                 slot: Slot = item.slot
@@ -423,7 +442,9 @@ class Incarnation:
         self._hands.clear()
         cell.interrupted()
 
-    def _report(self, crash: Exception) -> None:
+    def _report(self, crash: Exception | None) -> None:
+        if crash is None:
+            return
         # The types of messages, never their content.
         kinds = ", ".join(type(content(item)).__name__ for item in self._hands.values()) or "no message"
         if isinstance(crash, self._expected):
@@ -431,19 +452,21 @@ class Incarnation:
         else:
             logger.error("%s crashed (in hand: %s)", self.cell.path, kinds, exc_info=crash)
 
-    async def _stopping(self, actor: Actor[Any], escaped: list[BaseException]) -> None:
+    async def _stopping(self, actor: Actor[Any]) -> None:
         deadline = self._deadline
         if deadline is None:
             deadline = trio.current_time() + self._grace
-        with trio.CancelScope(shield=True, deadline=deadline) as scope:
-            self._tasks.add(scope)  # so that a later cut or kill reaches it
-            try:
-                await actor.stopping(judge(combine([*escaped, *self._failures], ""), stopped=self._asked_to_stop))
-            except BaseException as error:  # noqa: BLE001 - judged where the incarnation ends
-                if not isinstance(error, trio.Cancelled):
-                    escaped.append(error)
-            finally:
-                self._tasks.discard(scope)
+        scope = trio.CancelScope(shield=True, deadline=deadline)
+        self._tasks.add(scope)  # so that a later cut or kill reaches it
+        try:
+            with scope:
+                await _let(actor.stopping, self._judge())
+        except BaseException as error:  # noqa: BLE001 - judged where the incarnation ends
+            self._failures.append(error)
+        finally:
+            self._tasks.discard(scope)
+        if scope.cancelled_caught and not self._killed:
+            logger.warning("%s took longer than its grace to clean up and was cut off", self.cell.path)
 
     async def _end_tasks(self) -> None:
         if self._tasks:

@@ -158,11 +158,11 @@ class Cell:
     def take(self) -> Any | Empty:
         """Take the next item in hand, or EMPTY."""
         item = self.mailbox.take(self.now())
-        if item is not EMPTY and type(item) is Envelope and item.slot.closed:
+        while item is not EMPTY and type(item) is Envelope and item.slot.closed:
             # Its caller has timed out or was cancelled: nobody waits, so it is not worth handling.
             self.mailbox.settle(item, self.now())
             self._admit()
-            return self.take()
+            item = self.mailbox.take(self.now())
         return item
 
     @trio.lowlevel.enable_ki_protection
@@ -183,7 +183,7 @@ class Cell:
         self._admit()
         try:
             await sender.slot.wait()
-        except trio.Cancelled:
+        except BaseException:
             sender.slot.closed = True
             raise
 

@@ -11,7 +11,7 @@ from attrs import field, frozen
 from ds_actors._actor import Actor
 from ds_actors._backoff import Backoff
 from ds_actors._mailbox import Mailbox, Reject
-from ds_actors._supervision import Restart, Rules, Strategy
+from ds_actors._supervision import Restart, Rules, Strategy, Supervision
 
 M = TypeVar("M")
 Ts = TypeVarTuple("Ts")
@@ -93,7 +93,7 @@ class ChildSpec(Generic[M]):
         self.mailbox = mailbox
         self.drain = drain
         self.expected = expected
-        self.rules(name or "unnamed")
+        self.rules("unnamed" if name is None else name)
 
     def default_name(self) -> str:
         """Return the factory's own name, which a supervisor numbers where it is taken."""
@@ -113,6 +113,9 @@ class SupervisorSpec:
 
     `children` is a sequence, or a callable evaluated at every start (OTP's init). After a restart those children run
     again; what `start` added later is gone.
+
+    Raises:
+        ValueError: for an empty name, or figures that make no sense.
     """
 
     name: str
@@ -127,6 +130,11 @@ class SupervisorSpec:
     stable_after: float = 10.0
     grace: float = field(default=math.inf)
     """Seconds for the whole subtree to stop; by default as long as its parent has."""
+
+    def __attrs_post_init__(self) -> None:
+        Supervision(self.strategy, self.max_restarts, self.within)
+        self.rules(self.name)
+        _seconds("grace", self.grace)
 
     def rules(self, name: str) -> Rules:
         """Return what the decisions need to know."""

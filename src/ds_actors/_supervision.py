@@ -319,10 +319,12 @@ class Supervision:
                 if child is not None and child.incarnation == incarnation and child.status is Status.WAITING:
                     yield self._start(child)
             case Add(rules):
-                self.adopt(rules)
-                yield self._start(self.children[rules.name])
+                if self.phase not in (Phase.STOPPING, Phase.HALTED):
+                    self.adopt(rules)
+                    yield self._start(self.children[rules.name])
             case Terminate(name):
-                yield from self._terminate(name)
+                if self.phase is not Phase.STOPPING:  # then its turn comes, in order
+                    yield from self._terminate(name)
             case Shutdown():
                 yield from self._shut_down()
 
@@ -368,7 +370,9 @@ class Supervision:
             yield from self._stop_next()
         elif stopped:
             row, kind = STRATEGIES[self.strategy], RESTARTS[child.rules.restart]
-            yield from self._rest(child, forget=row.forgets_finished or not kind.kept, why="terminated")
+            # A start that was called off leaves no spec behind, as one that failed.
+            forget = row.forgets_finished or not kind.kept or not child.ever_ready
+            yield from self._rest(child, forget=forget, why="terminated")
             yield from self._after_boot_child()
         elif not child.ever_ready:
             yield from self._first_start_failed(child, event)

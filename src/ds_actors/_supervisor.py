@@ -44,6 +44,10 @@ Ts = TypeVarTuple("Ts")
 logger = logging.getLogger("ds_actors")
 
 
+# Seconds after which a cancelled actor that still runs is named once more.
+_CANCELLATION_TAKES = 1.0
+
+
 def escape(name: str) -> str:
     """Return a name as a path's part: no slash, no control character, nothing that is not ASCII or printable."""
     return "".join(
@@ -65,6 +69,8 @@ class _Link:
     """Set when the first start is decided."""
     failure: BaseException | None = None
     failed: bool = False
+    ready: bool = False
+    """Some incarnation became ready."""
     timers: list[trio.CancelScope] = field(factory=list[trio.CancelScope])
     gone: trio.Event = field(factory=trio.Event)
 
@@ -92,6 +98,7 @@ class _Life:
     # ---- its life
 
     @asynccontextmanager
+    @trio.lowlevel.enable_ki_protection
     async def open(self) -> AsyncGenerator[None]:
         """Start the children in order, yield, and stop what lives in reverse order.
 
@@ -103,8 +110,9 @@ class _Life:
                 specs = self.spec.children
                 for child in specs() if callable(specs) else specs:
                     name = self._name(child)
+                    link = self._link(child, name)
                     self.supervision.adopt(child.rules(name))
-                    self.links[name] = self._link(child, name)
+                    self.links[name] = link
                 self.feed(rules.Boot())
                 await self._booted.wait()
                 yield
@@ -123,7 +131,7 @@ class _Life:
                         ready()
                     await self.halted.wait()
         except BaseException as error:  # noqa: BLE001 - judged below
-            escaped.append(error)
+            escaped.append(_unwrapped(error))
         failure = self.failure()
         if failure is not None:
             escaped.append(failure)
@@ -211,14 +219,20 @@ class _Life:
         link.life = life
         self._nursery.start_soon(self._run, link, life, name, number, name=f"{self.path}/{escape(name)}")
 
+    @trio.lowlevel.enable_ki_protection
     async def _run(self, link: _Link, life: Incarnation | _Life, name: str, number: int) -> None:
         def ready() -> None:
             self.feed(rules.Ready(name, number))
-            self._decided(link)
+            if self.supervision.children[name].status is rules.Status.RUNNING:
+                link.ready = True
+                self._decided(link)
             if self._telemetry.listeners:
                 self._emit(ChildReady(self._path(name), number))
 
-        end = await life.live(ready)
+        try:
+            end = await life.live(ready)
+        except BaseException as error:  # noqa: BLE001 - of the mailbox, which people may write
+            end = judge(error)
         link.life = None
         for timer in link.timers:
             timer.cancel()
@@ -229,11 +243,8 @@ class _Life:
             self._upward.append(end.upward)
             self._abandon()
             self.feed(rules.Shutdown())
-        error = end.crash
-        if error is None and not end.stopped and link.waiter is not None:
-            error = ActorStopped(f"{self._path(name)} finished before it was ready")
         link.failure = end.crash
-        self.feed(rules.Ended(name, number, error, life.healthy))
+        self.feed(rules.Ended(name, number, end.crash, life.healthy))
 
     def _decided(self, link: _Link) -> None:
         if link.waiter is not None:
@@ -265,13 +276,18 @@ class _Life:
             return
         life.cut(deadline)
 
-        def over() -> None:
-            if link.life is life and isinstance(life, Incarnation):
-                logger.warning("%s did not stop in time and is cancelled", life.cell.path)
-                life.kill()
-
         if isinstance(life, Incarnation):  # a supervisor does the same with its own children
-            self._timer(link, deadline, over)
+            self._timer(link, deadline, lambda: self._over(link, life))
+
+    def _over(self, link: _Link, life: Incarnation) -> None:
+        path = life.cell.path
+        logger.warning("%s did not stop in time and is cancelled", path)
+        life.kill()
+        self._timer(
+            link,
+            trio.current_time() + _CANCELLATION_TAKES,
+            lambda: logger.warning("%s ignores its cancellation; trio can do no more than wait for it", path),
+        )
 
     def _wake(self, name: str, number: int, at: float) -> None:
         if self._telemetry.listeners:
@@ -331,52 +347,68 @@ class _Life:
 
     async def add(self, spec: ChildSpec[Any] | SupervisorSpec) -> _Link:
         """Start one more child and wait until it is ready."""
-        phase = self.supervision.phase
-        if phase in (rules.Phase.STOPPING, rules.Phase.HALTED):
+        if self.supervision.phase is rules.Phase.BOOTING:
+            self._refuse_from_start()
+            await self._booted.wait()
+        if self.supervision.phase is not rules.Phase.RUNNING:
             raise ActorStopped(f"{self.path} is stopping")
-        self._refuse_from_start()
         most = self.spec.max_children
         if most is not None and len(self.links) >= most:
             raise StartFailed(f"{self.path} has its {most} children already")
-        name = self._name(spec)
-        link = self._link(spec, name)
-        waiter = link.waiter = trio.Event()
-        self.links[name] = link
-        self.feed(rules.Add(spec.rules(name)))
+        name, waiter = self._name(spec), trio.Event()
+        link = self._add(spec, name, waiter)
         try:
             await waiter.wait()
-        except trio.Cancelled:
+        except BaseException:
             self.feed(rules.Terminate(name))
             raise
         if link.failed:
             raise StartFailed(f"{self._path(name)} did not start") from link.failure
+        if not link.ready:
+            raise ActorStopped(f"{self._path(name)} was stopped before it was ready") from link.failure
+        return link
+
+    @trio.lowlevel.enable_ki_protection
+    def _add(self, spec: ChildSpec[Any] | SupervisorSpec, name: str, waiter: trio.Event) -> _Link:
+        link = self._link(spec, name)
+        child = spec.rules(name)
+        link.waiter = waiter
+        self.links[name] = link
+        self.feed(rules.Add(child))
         return link
 
     def _refuse_from_start(self) -> None:
         # A first batch waits for each child's started(): a sibling started from there would wait for ever.
-        if self.supervision.phase is rules.Phase.BOOTING:
+        task = trio.lowlevel.current_task()
+        if any(self._runs(link, task, starting=True) for link in self.links.values()):
             raise RuntimeError(
                 f"{self.path} is still starting its children; start further ones from a task spawned there"
             )
+
+    def _runs(self, link: _Link, task: trio.lowlevel.Task, *, starting: bool = False) -> bool:
+        life = link.life
+        if isinstance(life, _Life):
+            return any(life._runs(one, task, starting=starting) for one in life.links.values())  # noqa: SLF001
+        return life is not None and life.cell.task is task and not (starting and life.ready_at is not None)
 
     async def terminate(self, name: str) -> None:
         """Stop a child in order and wait until it is gone."""
         link = self.links.get(name)
         if link is None:
             raise LookupError(f"{self.path} has no child called {name!r}")
-        self._refuse_self(link)
+        if self._runs(link, trio.lowlevel.current_task()):
+            raise RuntimeError(
+                f"{self._path(name)} must not be stopped from within and waited for; use self.context.stop()"
+            )
         self.feed(rules.Terminate(name))
         if link.life is not None:
             await link.gone.wait()
 
-    def _refuse_self(self, link: _Link) -> None:
-        task = trio.lowlevel.current_task()
-        if link.cell is not None and link.cell.task is task:
-            raise RuntimeError(f"{link.cell.path} must not stop itself and wait; use self.context.stop()")
-
     def node(self, name: str, status: str, child: rules.Child | None) -> Node:
         """Return the snapshot of this supervisor and all below it."""
-        nodes = tuple(self._child_node(one, link) for one, link in self.links.items())
+        # A listener may ask in the middle of a stop, when a child is decided to go and still linked.
+        known = self.supervision.children
+        nodes = tuple(self._child_node(one, link) for one, link in self.links.items() if one in known)
         return Node(
             name,
             self.path,
@@ -465,7 +497,8 @@ class SupervisorRef:
         Raises:
             StartFailed: it did not become ready (`__cause__`); no sibling is touched, no restart is tried.
             ValueError: the name is taken.
-            ActorStopped: this supervisor is stopping.
+            ActorStopped: this supervisor is stopping, or stopped the child before it was ready.
+            RuntimeError: called from `started` of a child that this supervisor's own start waits for.
         """
         if isinstance(factory, (ChildSpec, SupervisorSpec)):
             if args or options:
@@ -484,6 +517,7 @@ class SupervisorRef:
 
         Raises:
             LookupError: there is no child of that name.
+            RuntimeError: called by the child itself, or from below it, which would wait for itself.
         """
         await self._living().terminate(name)
 
@@ -548,10 +582,9 @@ class Supervisor(SupervisorRef):
         random: Callable[[], float] = random.random,
     ) -> None:
         super().__init__(name, "/" + escape(name))
-        self._spec = SupervisorSpec(name, strategy, children, max_restarts, within, max_children, grace=close_within)
-        Supervision(strategy, max_restarts, within)  # bad figures are refused here, not when the block begins
         if not close_within >= 0:
             raise ValueError(f"close_within must be 0 or more seconds, not {close_within!r}")
+        self._spec = SupervisorSpec(name, strategy, children, max_restarts, within, max_children, grace=close_within)
         self.telemetry = Telemetry()
         for listener in listeners:
             self.telemetry.add(listener)
@@ -573,10 +606,11 @@ class Supervisor(SupervisorRef):
         return await self._opened.__aexit__(kind, error, traceback)
 
     @asynccontextmanager
+    @trio.lowlevel.enable_ki_protection
     async def _open(self) -> AsyncGenerator[None]:
         life = self._life = _Life(self._spec, self.path, self.telemetry, self._draw)
         life.on_give_up = self._body.cancel
-        raised: BaseException | None = None
+        errors: list[BaseException] = []
         try:
             async with life.open():
                 if not life.halted.is_set():
@@ -584,15 +618,14 @@ class Supervisor(SupervisorRef):
                         with self._body:
                             yield
                     except BaseException as error:  # noqa: BLE001 - raised again when the tree has stopped
-                        raised = error
+                        errors.append(error)
         except BaseException as error:  # noqa: BLE001 - raised again below
-            # A second Cancelled of the same cancellation says nothing new.
-            raised = raised or _unwrapped(error)
+            errors.append(_unwrapped(error))
         failure = life.failure()
-        errors = [e for e in (raised, failure) if e is not None]
-        if errors:
-            final = combine(errors, "the block and its tree failed")
-            assert final is not None
+        if failure is not None:
+            errors.append(failure)
+        final = combine(_telling(errors), "the block and its tree failed")
+        if final is not None:
             raise final
 
     async def wait(self) -> None:
@@ -602,6 +635,13 @@ class Supervisor(SupervisorRef):
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` with every telemetry event from now on; the returned function ends that."""
         return self.telemetry.add(listener)
+
+
+def _telling(errors: list[BaseException]) -> list[BaseException]:
+    """Leave out what says nothing new: a cancellation beside an error, a second Ctrl-C."""
+    telling = [error for error in errors if not isinstance(error, trio.Cancelled)]
+    again = isinstance(telling[0], KeyboardInterrupt) if telling else False
+    return [e for n, e in enumerate(telling) if not (n and again and isinstance(e, KeyboardInterrupt))] or errors[:1]
 
 
 def _unwrapped(error: BaseException) -> BaseException:
