@@ -183,11 +183,12 @@ class _Queue(Generic[M]):
         # An ask is never delivered twice: its one ending, AskFailed, has already told the caller.
         if self._attempts < self.redeliver and type(hand) is not Envelope:
             self._attempts += 1
-            if self._put_back(hand):
+            newer = self._put_back(hand)
+            if newer is None:
                 return ()
             self._attempts = 0
-            self._dropped["conflated"] += 1
-            return (Dropped(hand, "conflated"),)
+            self._dropped[newer] += 1
+            return (Dropped(hand, newer),)
         exhausted = self.redeliver > 0 and type(hand) is not Envelope
         self._attempts = 0
         if exhausted:
@@ -196,9 +197,10 @@ class _Queue(Generic[M]):
         self._failed += 1
         return (Dropped(hand, "interrupted"),)
 
-    def _put_back(self, message: M) -> bool:
+    def _put_back(self, message: M) -> str | None:
+        """Put a message back in front, or return why it gives way to a newer one."""
         self._queue.appendleft(message)
-        return True
+        return None
 
     def close(self, _now: float = 0.0, /) -> Iterable[M]:
         """Return what still waited, counted as dead."""
@@ -258,7 +260,8 @@ class DropOldest(_Queue[M]):
         if self._full():
             oldest = self._queue.popleft()
             self._dropped["oldest"] += 1
-            self._attempts = 0
+            if self._hand is EMPTY:  # else the attempts are those of the message in hand
+                self._attempts = 0
             cost = Dropped(oldest, "oldest")
         self._queue.append(message)
         return cost
@@ -274,6 +277,9 @@ class Latest(DropOldest[M]):
 
     def _full(self) -> bool:
         return bool(self._queue)
+
+    def _put_back(self, message: M) -> str | None:
+        return "oldest" if self._queue else super()._put_back(message)
 
 
 class Conflate(_Queue[M]):
@@ -310,6 +316,8 @@ class Conflate(_Queue[M]):
         older = self._newest.get(key, EMPTY)
         if older is not EMPTY:
             self._dropped["conflated"] += 1
+            if self._hand is EMPTY and key == next(iter(self._newest)):
+                self._attempts = 0  # they were those of the message that was put back in front
             self._newest[key] = message
             return Dropped(older, "conflated")
         if len(self._newest) + (self._hand is not EMPTY) >= self.capacity:
@@ -325,12 +333,12 @@ class Conflate(_Queue[M]):
         message = self._hand = self._newest.pop(next(iter(self._newest)))
         return message
 
-    def _put_back(self, message: M) -> bool:
+    def _put_back(self, message: M) -> str | None:
         key = self._key(message)
         if key in self._newest:
-            return False
+            return "conflated"
         self._newest = {key: message, **self._newest}
-        return True
+        return None
 
     def close(self, _now: float = 0.0, /) -> Iterable[M]:
         """Return what still waited, counted as dead."""

@@ -132,3 +132,50 @@ def test_figures_that_make_no_sense_are_refused(make: Callable[[], object]) -> N
     """A ValueError that says what is needed."""
     with pytest.raises(ValueError, match="or more"):
         make()
+
+
+@pytest.mark.parametrize("name", MAKERS)
+@given(st.integers(2, 5), redeliveries, st.lists(st.integers(0, 3), max_size=12))
+def test_no_message_is_delivered_more_often_than_it_may_be(name: str, n: int, again: int, puts: list[int]) -> None:
+    """Whatever is put, dropped or replaced meanwhile; and none gives up sooner because of another's attempts."""
+    mailbox = MAKERS[name](n, again)
+    deliveries: dict[int, int] = {}
+    number = 0
+    for count in puts:
+        got = mailbox.take(0.0)
+        if got is not EMPTY:
+            deliveries[got] = deliveries.get(got, 0) + 1
+            assert deliveries[got] <= again + 1
+        for _ in range(count):
+            number += 1
+            mailbox.put(number, 0.0)
+        for one in mailbox.interrupted(0.0):
+            assert one.reason not in ("redelivered", "interrupted") or deliveries[one.what] == again + 1
+        check_counts(mailbox)
+        # Between the lives of an actor messages come too.
+        number += 1
+        mailbox.put(number, 0.0)
+
+
+def test_only_the_newest_waits_across_a_crash() -> None:
+    """The one put back gives way to the one behind it."""
+    mailbox = Latest[int](redeliver=3)
+    mailbox.put(1)
+    mailbox.take()
+    mailbox.put(2)
+    assert [one.reason for one in mailbox.interrupted()] == ["oldest"]
+    mailbox.put(3)
+    assert list(mailbox.close()) == [3]
+
+
+def test_what_is_dropped_meanwhile_does_not_prolong_a_message_that_crashes() -> None:
+    """A full mailbox that makes room while a message is in hand keeps count of that message's deliveries."""
+    mailbox = DropOldest[int](2, redeliver=1)
+    mailbox.put(0)
+    deliveries = 0
+    while mailbox.take() == 0:
+        deliveries += 1
+        mailbox.put(1)
+        mailbox.put(2)
+        mailbox.interrupted()
+    assert deliveries == 2
