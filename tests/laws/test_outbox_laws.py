@@ -100,8 +100,8 @@ class Model:
         assert account.due == account.sent + sum(account.dropped.values()) + account.waiting + account.granted
         assert account.granted <= WINDOW + 4 * LATE_CAPTURES
         statistics = self.outbox.statistics()
-        assert statistics.accepted == statistics.handled + statistics.queued + statistics.in_hand
-        assert statistics.handled >= 0
+        gone = statistics.handled + statistics.dead + sum(statistics.dropped.values())
+        assert statistics.accepted == gone + statistics.queued + statistics.in_hand
 
 
 @settings(max_examples=300)
@@ -112,6 +112,7 @@ def test_every_due_sample_is_accounted_for_at_every_moment(script: list[tuple[An
     for step in script:
         model.do(step)
     list(model.outbox.close(model.now))
+    model.check()
     account = model.outbox.account()
     assert account.waiting == 0
     assert account.granted == (model.hand is not EMPTY)
@@ -205,3 +206,104 @@ def test_a_sample_cut_off_in_its_send_is_sent_again_while_it_is_fresh() -> None:
     assert outbox.take(0.3) is first
     assert [one.reason for one in outbox.interrupted(2.0)] == ["stale"]
     assert outbox.account().dropped == {"stale": 1}
+
+
+@settings(max_examples=100)
+@given(st.lists(st.tuples(tracks, levels), min_size=1, max_size=60), st.integers(1, 4))
+def test_the_order_is_that_of_the_contract(asks: list[tuple[int, Level]], n: int) -> None:
+    """Against a reference: class, participant, track, the one whose last grant is oldest first; each fourth is fair."""
+    outbox, clock, grants = Outbox(window=1), 0, 0
+    last: dict[str, int] = {}
+    waiting: dict[str, tuple[str, int]] = {}
+    asked: dict[str, int] = {}
+    for number, (index, level) in enumerate(asks):
+        one = request(index, level, n)
+        if one.participant not in last:
+            clock += 1
+            last[one.participant] = clock
+        outbox.put(one, 0.0)
+        if one.track not in waiting:
+            rank = {Level.ALERT: 0, Level.SUSPICIOUS: 1}.get(level, 2 + (one.track in last))
+            waiting[one.track], asked[one.track] = (one.participant, rank), number
+        if number % 2:
+            continue
+        grants += 1
+        who = min((p for p, _ in waiting.values()), key=last.__getitem__) if grants % 4 == 0 else None
+        expected = min(
+            (track for track, (p, _) in waiting.items() if who in (None, p)),
+            key=lambda track: (waiting[track][1], last[waiting[track][0]], last.get(track, 0), asked[track]),
+        )
+        got = outbox.take(0.0)
+        assert isinstance(got, RequestTurn)
+        assert got.track == expected
+        clock += 1
+        last[got.participant] = last[got.track] = clock
+        del waiting[got.track]
+        outbox.put(GiveUp(got.track, "no_frame"), 0.0)
+
+
+@given(st.integers(1, 6))
+def test_publishing_anew_does_not_jump_the_queue(decoys: int) -> None:
+    """Participants who end each track and begin another at ALERT cannot keep one who stays from its 4n grants."""
+    outbox = Outbox()
+    outbox.put(RequestTurn("honest", "honest", Level.CLEAR, None), 0.0)
+    outbox.take(0.0)
+    outbox.put(GiveUp("honest", "no_frame"), 0.0)
+    outbox.put(RequestTurn("honest", "honest", Level.CLEAR, None), 0.0)
+    held: dict[str, str] = {}
+    for grant in range(4 * (decoys + 1)):
+        for decoy in range(decoys):
+            if f"d{decoy}" not in held:
+                held[f"d{decoy}"] = f"d{decoy}_{grant}"
+                outbox.put(RequestTurn(f"d{decoy}_{grant}", f"d{decoy}", Level.ALERT, None), 0.0)
+        got = outbox.take(0.0)
+        assert isinstance(got, RequestTurn)
+        if got.participant == "honest":
+            return
+        outbox.put(Withdraw(held.pop(got.participant)), 0.0)
+    raise AssertionError("starved")
+
+
+def test_a_withdrawn_sample_is_not_sent_again() -> None:
+    """Consent or the track went while it was in hand: a dead connection does not requeue it."""
+    outbox = Outbox()
+    outbox.put(request(0), 0.0)
+    outbox.take(0.0)
+    outbox.put(Deliver("TR_0", sample("TR_0", 0.0)), 0.0)
+    outbox.take(0.0)
+    outbox.put(Withdraw("TR_0"), 0.0)
+    assert [one.reason for one in outbox.interrupted(0.1)] == ["ended"]
+    assert outbox.take(0.1) is EMPTY
+
+
+def test_a_late_frame_grows_old_like_any_other() -> None:
+    """It is dropped at the age limit while it waits for a free turn, and no longer counts as a late capture."""
+    outbox = Outbox(window=1)
+    outbox.put(request(0), 0.0)
+    outbox.take(0.0)
+    outbox.put(CaptureLate("TR_0"), 0.3)
+    outbox.put(request(1), 0.3)
+    outbox.take(0.3)
+    outbox.put(Deliver("TR_0", sample("TR_0", 0.5)), 0.5)
+    assert outbox.put(request(0), 2.4) is not None
+    assert outbox.put(request(0), 2.5) is None
+    assert outbox.account().dropped == {"superseded": 1, "stale": 1}
+
+
+def test_a_grant_that_its_track_never_heard_of_waits_again() -> None:
+    """The uplink died between take and settle: the place in the window is not lost."""
+    outbox = Outbox(window=1)
+    outbox.put(request(0), 0.0)
+    first = outbox.take(0.0)
+    assert list(outbox.interrupted(0.0)) == []
+    assert outbox.take(0.0) is first
+
+
+def test_nothing_is_remembered_of_tracks_that_ended() -> None:
+    """Memory grows with the live tracks only, whatever strangers publish."""
+    outbox = Outbox()
+    for track in range(100):
+        outbox.put(RequestTurn(f"TR_{track}", f"p{track}", Level.ALERT, None), 0.0)
+        outbox.take(0.0)
+        outbox.put(Withdraw(f"TR_{track}"), 0.0)
+    assert not any((outbox._tracks, outbox._participants, outbox._turns, outbox._told, *outbox._classes))  # pyright: ignore[reportPrivateUsage]

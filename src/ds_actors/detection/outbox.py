@@ -16,6 +16,8 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from enum import Enum
+from itertools import chain
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
@@ -95,13 +97,44 @@ class _State(Enum):
     IN_HAND = "in hand"
 
 
+_CLASSES: Final = 4
+"""ALERT, SUSPICIOUS, never granted, and the rest."""
+
+
+@define(eq=False)
+class _Participant:
+    last: int
+    """When it was granted last, or else became known: one who leaves and comes back gains nothing by it."""
+    tracks: int = 0
+    late: int = 0
+    """Turns outside the window: captures under way, and frames that wait for the next free turn."""
+
+
+@define(eq=False)
+class _Track:
+    name: str
+    participant: _Participant
+    last: int = 0
+
+
 @define(eq=False)
 class _Turn:
     request: RequestTurn
-    level: Level
+    participant: _Participant
     number: int
+    fresh: bool
+    """The track had never been granted a turn when it asked for this one."""
+    rank: int = 0
     state: _State = _State.WAITING
     sample: Deliver | None = None
+    withdrawn: str | None = None
+    """Why its track was withdrawn while its sample was in hand."""
+
+    def relevel(self, level: Level) -> None:
+        if level.elevated:
+            self.rank = 0 if level is Level.ALERT else 1
+        else:
+            self.rank = 2 if self.fresh else 3
 
 
 @frozen
@@ -115,6 +148,9 @@ class OutboxAccount:
     granted: int
 
 
+_last: Final = attrgetter("last")
+
+
 class Outbox:
     """One turn a track at most; memory grows with the live tracks only."""
 
@@ -124,19 +160,19 @@ class Outbox:
         self._window = window
         self._age_limit = age_limit
         self._turns: dict[str, _Turn] = {}
-        self._waiting: dict[str, dict[str, _Turn]] = {}  # by participant, then by track
+        self._classes: tuple[dict[_Participant, dict[str, _Turn]], ...] = tuple({} for _ in range(_CLASSES))
+        self._waiting = 0
+        self._made: dict[str, _Turn] = {}  # waiting turns that have their frame, oldest first
         self._ready: deque[_Turn] = deque()
         self._in_hand: _Turn | None = None
+        self._told: dict[str, _Turn] = {}  # granted turns whose request is not settled yet
         self._open = 0  # turns that hold a place in the window
-        self._late: Counter[str] = Counter()
-        self._grants = 0
-        self._requests = 0
-        self._last_track: dict[str, int] = {}  # the number of a track's last grant
-        self._last_participant: dict[str, int] = {}
-        self._tracks_of: Counter[str] = Counter()  # tracks known, so that a participant can be forgotten
-        self._owner: dict[str, str] = {}
-        self._due = self._sent = self._offered = self._refused = self._controls = 0
+        self._grants = self._requests = self._clock = 0
+        self._tracks: dict[str, _Track] = {}
+        self._participants: dict[str, _Participant] = {}
+        self._due = self._sent = self._offered = self._refused = self._handled = self._dead = 0
         self._dropped: Counter[str] = Counter()
+        self._messages_dropped: Counter[str] = Counter()
 
     # ---- the mailbox
 
@@ -147,32 +183,33 @@ class Outbox:
     def put(self, message: OutboxMessage, now: float, /) -> Dropped[OutboxMessage] | None:
         """Apply a message; a request is refused as "superseded", a late capture as "no_frame", a sample as "stale"."""
         self._offered += 1
+        self._expire(now)
         cost = self._apply(message, now)
         if cost is not None:
             self._refused += 1
         elif not isinstance(message, (RequestTurn, Deliver)):
-            self._controls += 1
+            self._handled += 1
         return cost
 
     def _apply(self, message: OutboxMessage, now: float) -> Dropped[OutboxMessage] | None:
+        turn = self._turns.get(message.track)
         match message:
             case RequestTurn():
-                return self._request(message, now)
-            case Deliver(track):
-                return self._deliver(self._turns.get(track), message, now)
-            case CaptureLate(track):
-                return self._capture_late(self._turns.get(track), message)
-            case Relevel(track, level):
-                turn = self._turns.get(track)
+                return self._request(message)
+            case Deliver():
+                return self._deliver(turn, message, now)
+            case CaptureLate():
+                return self._capture_late(turn, message)
+            case Relevel(_, level):
                 if turn is not None:
-                    turn.level = level
-            case GiveUp(track, reason):
-                turn = self._turns.get(track)
+                    self._relevel(turn, level)
+            case GiveUp(_, reason):
                 if turn is not None and turn.state in (_State.GRANTED, _State.LATE):
                     self._drop(turn, reason)
             case Withdraw(track, reason):
-                turn = self._turns.get(track)
-                if turn is not None and turn.state is not _State.IN_HAND:
+                if turn is self._in_hand and turn is not None:
+                    turn.withdrawn = reason
+                elif turn is not None:
                     self._drop(turn, reason)
                 if reason == "ended":
                     self._forget(track)
@@ -184,190 +221,234 @@ class Outbox:
             return EMPTY
         self._expire(now)
         if self._ready:
-            turn = self._in_hand = self._ready.popleft()
-            turn.state = _State.IN_HAND
-            assert turn.sample is not None
-            return turn.sample
-        while self._open < self._window and self._waiting:
+            turn = self._ready.popleft()
+        elif self._waiting and self._open < self._window:
             turn = self._most_urgent()
             self._grant(turn)
             if turn.sample is None:
+                self._told[turn.request.track] = turn
                 return turn.request
-            # A late frame that has its turn now is ready at once.
-            if now - turn.sample.sample.captured_at >= self._age_limit:
-                self._drop(turn, "stale")
-                continue
-            turn.state = _State.IN_HAND
-            self._in_hand = turn
-            return turn.sample
-        return EMPTY
+        else:
+            return EMPTY
+        assert turn.sample is not None
+        turn.state = _State.IN_HAND
+        self._in_hand = turn
+        return turn.sample
 
     def settle(self, message: OutboxMessage, _now: float, /) -> None:
-        """Count a sample in hand as sent; a granted request needs nothing."""
+        """Count a sample in hand as sent, or a request as handed to its grantee."""
         turn = self._in_hand
-        if turn is None or turn.sample is not message:
+        if turn is not None and turn.sample is message:
+            self._in_hand = None
+            self._sent += 1
+            self._handled += 1
+            self._remove(turn)
             return
-        self._in_hand = None
-        self._sent += 1
-        self._remove(turn)
+        told = self._told.get(message.track)
+        if told is not None and told.request is message:
+            self._heard(told)
 
     def interrupted(self, now: float, /) -> Iterable[Dropped[OutboxMessage]]:
-        """The connection died in mid-send: put the sample back in front while it is fresh."""
+        """The connection died in mid-send: put the sample back in front while it is fresh and wanted."""
+        for told in tuple(self._told.values()):
+            # Nobody may have told the grantee: the turn waits again, rather than hold a place for ever.
+            del self._told[told.request.track]
+            self._open -= 1
+            self._wait(told)
         turn, self._in_hand = self._in_hand, None
         if turn is None:
-            return
+            return ()
         assert turn.sample is not None
-        if now - turn.sample.sample.captured_at < self._age_limit:
-            turn.state = _State.READY
-            self._ready.appendleft(turn)
-            return
-        self._drop(turn, "stale")
-        yield Dropped(turn.sample, "stale")
+        reason = turn.withdrawn or ("stale" if self._is_stale(turn, now) else None)
+        turn.state = _State.READY
+        self._ready.appendleft(turn)
+        if reason is None:
+            return ()
+        self._drop(turn, reason)
+        return (Dropped(turn.sample, reason),)
 
     def close(self, _now: float, /) -> Iterable[OutboxMessage]:
-        """Drop all that is left as "closed"."""
+        """Drop all that is left as "closed", and return the messages that still waited."""
         rest = [turn for turn in self._turns.values() if turn is not self._in_hand]
+        dead: list[OutboxMessage] = []
         for turn in rest:
-            self._drop(turn, "closed")
-        return [turn.sample or turn.request for turn in rest]
+            message = self._queued(turn)
+            if message is not None:
+                dead.append(message)
+            self._dropped["closed"] += 1
+            self._remove(turn)
+        self._dead += len(dead)
+        return dead
 
     def statistics(self) -> MailboxStatistics:
         """Return the counts of messages; `account` has those of samples."""
-        turns = sum(1 for turn in self._turns.values() if turn is not self._in_hand)
-        handled = self._offered - self._refused - turns - (self._in_hand is not None)
         return MailboxStatistics(
             capacity=self._window,
             offered=self._offered,
             refused=self._refused,
-            handled=handled,
-            queued=turns,
-            in_hand=int(self._in_hand is not None),
+            handled=self._handled,
+            dead=self._dead,
+            queued=self._waiting + len(self._ready),
+            in_hand=len(self._told) + (self._in_hand is not None),
+            dropped=MappingProxyType(dict(self._messages_dropped)),
         )
 
     def account(self) -> OutboxAccount:
         """Return what became of every sample that was due."""
-        waiting = sum(turn.state is _State.WAITING for turn in self._turns.values())
-        return OutboxAccount(
-            self._due, self._sent, MappingProxyType(dict(self._dropped)), waiting, len(self._turns) - waiting
-        )
+        granted = len(self._turns) - self._waiting
+        return OutboxAccount(self._due, self._sent, MappingProxyType(dict(self._dropped)), self._waiting, granted)
 
     # ---- turns
 
-    def _request(self, message: RequestTurn, now: float) -> Dropped[OutboxMessage] | None:
-        self._expire(now)
+    def _request(self, message: RequestTurn) -> Dropped[OutboxMessage] | None:
         self._due += 1
         if message.track in self._turns:
             self._dropped["superseded"] += 1
             return Dropped(message, "superseded")
-        if message.track not in self._owner:
-            self._owner[message.track] = message.participant
-            self._tracks_of[message.participant] += 1
+        track = self._tracks.get(message.track)
+        if track is None or track.name != message.participant:
+            self._forget(message.track)
+            track = self._know(message)
         self._requests += 1
-        turn = _Turn(message, message.level, self._requests)
+        turn = _Turn(message, track.participant, self._requests, track.last == 0)
+        turn.relevel(message.level)
         self._turns[message.track] = turn
-        self._waiting.setdefault(message.participant, {})[message.track] = turn
+        self._wait(turn)
         return None
 
     def _deliver(self, turn: _Turn | None, message: Deliver, now: float) -> Dropped[OutboxMessage] | None:
-        if turn is None or turn.state not in (_State.GRANTED, _State.LATE) or turn.sample is not None:
+        if turn is None or turn.state not in (_State.GRANTED, _State.LATE):
             return Dropped(message, "no_turn")
         if now - message.sample.captured_at >= self._age_limit:
             self._drop(turn, "stale")
             return Dropped(message, "stale")
+        self._heard(turn)
         turn.sample = message
         if turn.state is _State.GRANTED:
             turn.state = _State.READY
             self._ready.append(turn)
         else:
-            self._uncount_late(turn)
-            turn.state = _State.WAITING
-            self._waiting.setdefault(turn.request.participant, {})[turn.request.track] = turn
+            self._made[turn.request.track] = turn
+            self._wait(turn)
         return None
 
     def _capture_late(self, turn: _Turn | None, message: CaptureLate) -> Dropped[OutboxMessage] | None:
         if turn is None or turn.state is not _State.GRANTED:
             return Dropped(message, "no_turn")
-        participant = turn.request.participant
-        if self._late[participant] >= LATE_CAPTURES:
+        if turn.participant.late >= LATE_CAPTURES:
             self._drop(turn, "no_frame")
             return Dropped(message, "no_frame")
-        self._late[participant] += 1
+        self._heard(turn)
+        turn.participant.late += 1
         self._open -= 1
         turn.state = _State.LATE
         return None
 
-    def _uncount_late(self, turn: _Turn) -> None:
-        participant = turn.request.participant
-        self._late[participant] -= 1
-        if not self._late[participant]:
-            del self._late[participant]
+    def _relevel(self, turn: _Turn, level: Level) -> None:
+        if turn.state is _State.WAITING:
+            self._unwait(turn)
+            turn.relevel(level)
+            self._wait(turn)
+        else:
+            turn.relevel(level)
+
+    def _heard(self, turn: _Turn) -> None:
+        if self._told.pop(turn.request.track, None) is not None:
+            self._handled += 1
 
     def _grant(self, turn: _Turn) -> None:
         self._unwait(turn)
+        if self._made.pop(turn.request.track, None) is not None:
+            turn.participant.late -= 1
         turn.state = _State.GRANTED
         self._open += 1
         self._grants += 1
-        self._last_track[turn.request.track] = self._grants
-        self._last_participant[turn.request.participant] = self._grants
+        self._clock += 1
+        turn.participant.last = self._tracks[turn.request.track].last = self._clock
+
+    def _wait(self, turn: _Turn) -> None:
+        turn.state = _State.WAITING
+        self._waiting += 1
+        self._classes[turn.rank].setdefault(turn.participant, {})[turn.request.track] = turn
 
     def _unwait(self, turn: _Turn) -> None:
-        waiting = self._waiting[turn.request.participant]
+        self._waiting -= 1
+        waiting = self._classes[turn.rank][turn.participant]
         del waiting[turn.request.track]
         if not waiting:
-            del self._waiting[turn.request.participant]
+            del self._classes[turn.rank][turn.participant]
 
     def _most_urgent(self) -> _Turn:
-        participants: Iterable[str] = self._waiting
+        chosen: _Participant | None = None
         if (self._grants + 1) % FAIR_EVERY == 0:
-            participants = [min(self._waiting, key=lambda one: self._last_participant.get(one, 0))]
-        turns = (turn for one in participants for turn in self._waiting[one].values())
-        return min(turns, key=self._urgency)
+            # Each fair turn moves its participant behind all others, and who comes later starts behind them: at most
+            # n - 1 fair turns go to others while one waits, hence 4n grants.
+            chosen = min(chain.from_iterable(self._classes), key=_last)
+        for rank, waiting in enumerate(self._classes):
+            if not waiting or (chosen is not None and chosen not in waiting):
+                continue
+            # A frame that is made already goes first in its class: it only gets older.
+            for turn in self._made.values():
+                if turn.rank == rank and chosen in (None, turn.participant):
+                    return turn
+            participant = min(waiting, key=_last) if chosen is None else chosen
+            return min(waiting[participant].values(), key=self._track_order)
+        raise AssertionError("nothing waits")
 
-    def _urgency(self, turn: _Turn) -> tuple[int, int, int, int, int]:
-        track, participant = turn.request.track, turn.request.participant
-        last = self._last_track.get(track, 0)
-        elevated = turn.level.severity if turn.level.elevated else 0
-        # A frame that is made already goes first in its class: it only gets older.
-        made = 0 if turn.sample is not None else 1
-        never = 0 if last == 0 else 1
-        # Elevated and never granted classes go round the participants; the rest by the track's own last grant.
-        turn_of = self._last_participant.get(participant, 0) if elevated or not never else last
-        return (-elevated, 0 if elevated else never, made, turn_of, last or turn.number)
+    def _track_order(self, turn: _Turn) -> tuple[int, int]:
+        return self._tracks[turn.request.track].last, turn.number
+
+    def _is_stale(self, turn: _Turn, now: float) -> bool:
+        return turn.sample is not None and now - turn.sample.sample.captured_at >= self._age_limit
 
     def _expire(self, now: float) -> None:
-        fresh: deque[_Turn] = deque()
-        for turn in self._ready:
-            assert turn.sample is not None
-            if now - turn.sample.sample.captured_at < self._age_limit:
-                fresh.append(turn)
-            else:
-                self._count_drop(turn, "stale")
-        self._ready = fresh
+        if self._ready or self._made:
+            for turn in [one for one in chain(self._ready, self._made.values()) if self._is_stale(one, now)]:
+                self._drop(turn, "stale")
+
+    def _queued(self, turn: _Turn) -> OutboxMessage | None:
+        """Return the message of a turn that waits in the mailbox; None while its capture is under way."""
+        if turn.state in (_State.WAITING, _State.READY):
+            return turn.sample or turn.request
+        return None
 
     def _drop(self, turn: _Turn, reason: str) -> None:
-        if turn.state is _State.READY and turn in self._ready:
-            self._ready.remove(turn)
-        self._count_drop(turn, reason)
-
-    def _count_drop(self, turn: _Turn, reason: str) -> None:
+        if self._queued(turn) is not None:
+            self._messages_dropped[reason] += 1
         self._dropped[reason] += 1
         self._remove(turn)
 
     def _remove(self, turn: _Turn) -> None:
-        del self._turns[turn.request.track]
-        if turn.state is _State.WAITING:
-            self._unwait(turn)
-        elif turn.state is _State.LATE:
-            self._uncount_late(turn)
-        else:
-            self._open -= 1
+        track = turn.request.track
+        del self._turns[track]
+        self._heard(turn)
+        if self._made.pop(track, None) is not None or turn.state is _State.LATE:
+            turn.participant.late -= 1
+        match turn.state:
+            case _State.WAITING:
+                self._unwait(turn)
+            case _State.LATE:
+                pass
+            case _State.READY:
+                self._ready.remove(turn)
+                self._open -= 1
+            case _:
+                self._open -= 1
 
-    def _forget(self, track: str) -> None:
-        participant = self._owner.pop(track, None)
-        self._last_track.pop(track, None)
+    # ---- who is known
+
+    def _know(self, message: RequestTurn) -> _Track:
+        participant = self._participants.get(message.participant)
         if participant is None:
-            return
-        self._tracks_of[participant] -= 1
-        if not self._tracks_of[participant]:
-            del self._tracks_of[participant]
-            self._last_participant.pop(participant, None)
+            self._clock += 1
+            participant = self._participants[message.participant] = _Participant(self._clock)
+        participant.tracks += 1
+        track = self._tracks[message.track] = _Track(message.participant, participant)
+        return track
+
+    def _forget(self, name: str) -> None:
+        track = self._tracks.pop(name, None)
+        if track is not None:
+            track.participant.tracks -= 1
+            if not track.participant.tracks:
+                del self._participants[track.name]
