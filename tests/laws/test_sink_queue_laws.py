@@ -31,7 +31,10 @@ def test_order_bounds_and_counts_hold_at_every_moment(script: list[tuple[str, in
     last: dict[str, int] = {}
     for number, (action, track, kind, previous) in enumerate(script):
         if action == "put" and previous is not None:
-            queue.put(event(number, track, kind, previous))
+            one = event(number, track, kind, previous)
+            had_room = queue.has_room(one)
+            cost = queue.put(one)
+            assert had_room == (cost is None or cost.what is not one)
         elif action == "take":
             got = queue.take()
             if got is not EMPTY:
@@ -63,3 +66,30 @@ def test_the_least_valuable_event_goes_first() -> None:
     ]
     dropped = [queue.put(event(n, 0, kind, previous)) for n, (kind, previous) in enumerate(kinds)]
     assert [None if one is None else one.what.timestamp_ms for one in dropped] == [None, None, None, 2, 1, 0]
+
+
+def test_an_event_that_is_itself_the_least_valuable_is_refused() -> None:
+    """It pushes no change of level out, and the sender hears that it was not let in."""
+    queue = SinkQueue(per_track=1)
+    queue.put(event(0, 0, ResultType.SUSPICIOUS, Level.CLEAR))
+    repeat = event(1, 0, ResultType.SUSPICIOUS, Level.SUSPICIOUS)
+    cost = queue.put(repeat)
+    assert cost is not None
+    assert cost.what is repeat
+    assert (queue.statistics().refused, queue.statistics().queued) == (1, 1)
+
+
+def test_a_track_that_waits_on_its_event_in_hand_delays_no_other() -> None:
+    """Sixteen tracks are served side by side, and the next of one comes after it is settled."""
+    queue = SinkQueue()
+    for number in range(2):
+        for track in range(17):
+            queue.put(event(number, track, ResultType.ALERT, Level.CLEAR))
+    hand = [queue.take() for _ in range(17)]
+    assert hand[16] is EMPTY
+    first = hand[0]
+    assert first is not EMPTY
+    queue.settle(first)
+    following = queue.take()
+    assert following is not EMPTY
+    assert following.track_id == "T16"

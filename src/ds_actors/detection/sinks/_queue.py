@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import MappingProxyType
 from typing import ClassVar, Final
 
@@ -28,15 +28,19 @@ class SinkQueue:
         self._waiting: dict[str, deque[ResultEvent]] = {}
         self._turns: deque[str] = deque()  # tracks with events, in the order of their next
         self._in_hand: dict[str, ResultEvent] = {}
-        self._offered = self._handled = self._failed = self._dead = 0
+        self._offered = self._refused = self._handled = self._failed = self._dead = 0
         self._dropped: Counter[str] = Counter()
 
-    def has_room(self, _event: ResultEvent, /) -> bool:
-        """Always: room is made."""
-        return True
+    def has_room(self, event: ResultEvent, /) -> bool:
+        """True unless the event would itself be the least valuable of a full track."""
+        waiting = self._waiting.get(event.track_id, ())
+        return len(waiting) < self._per_track or _least_valuable([*waiting, event]) < len(waiting)
 
     def put(self, event: ResultEvent, _now: float = 0.0, /) -> Dropped[ResultEvent] | None:
-        """Append the event to its track's; when there was no room, drop the least valuable as "full"."""
+        """Append the event to its track's; when there was no room, drop the least valuable as "full".
+
+        Where that is the event itself, it counts as refused.
+        """
         self._offered += 1
         track = event.track_id
         waiting = self._waiting.get(track)
@@ -47,9 +51,13 @@ class SinkQueue:
         waiting.append(event)
         if len(waiting) <= self._per_track:
             return None
-        least = _least_valuable(waiting)
-        waiting.remove(least)
-        self._dropped["full"] += 1
+        index = _least_valuable(waiting)
+        least = waiting[index]
+        del waiting[index]
+        if index == self._per_track:
+            self._refused += 1
+        else:
+            self._dropped["full"] += 1
         return Dropped(least, "full")
 
     def take(self, _now: float = 0.0, /) -> ResultEvent | Empty:
@@ -65,7 +73,8 @@ class SinkQueue:
 
     def settle(self, event: ResultEvent, _now: float = 0.0, /) -> None:
         """Count an event in hand as handled; its track's next may be taken."""
-        if self._in_hand.pop(event.track_id, None) is not None:
+        if self._in_hand.get(event.track_id) is event:
+            del self._in_hand[event.track_id]
             self._handled += 1
             if event.track_id in self._waiting:
                 self._turns.append(event.track_id)
@@ -75,7 +84,7 @@ class SinkQueue:
         lost = tuple(self._in_hand.values())
         self._in_hand.clear()
         self._failed += len(lost)
-        self._turns = deque(self._waiting)
+        self._turns.extend(event.track_id for event in lost if event.track_id in self._waiting)
         return tuple(Dropped(event, "interrupted") for event in lost)
 
     def close(self, _now: float = 0.0, /) -> Iterable[ResultEvent]:
@@ -91,6 +100,7 @@ class SinkQueue:
         return MailboxStatistics(
             capacity=self._per_track,
             offered=self._offered,
+            refused=self._refused,
             handled=self._handled,
             failed=self._failed,
             dead=self._dead,
@@ -100,7 +110,7 @@ class SinkQueue:
         )
 
 
-def _least_valuable(waiting: deque[ResultEvent]) -> ResultEvent:
-    unchanged = (event for event in waiting if event.level is event.previous_level or not event.level.is_verdict)
-    lesser = (event for event in waiting if event.level is not Level.ALERT)
-    return next(unchanged, None) or next(lesser, None) or waiting[0]
+def _least_valuable(waiting: Sequence[ResultEvent]) -> int:
+    unchanged = (n for n, one in enumerate(waiting) if one.level is one.previous_level or not one.level.is_verdict)
+    lesser = (n for n, one in enumerate(waiting) if one.level is not Level.ALERT)
+    return next(unchanged, next(lesser, 0))
