@@ -84,7 +84,11 @@ def test_a_sample_over_two_mebibytes_is_encoded_again_smaller() -> None:
     [
         (Frame(0, 5, "rgb24", b""), "0 x 5"),
         (Frame(2, 2, "rgb24", b"123"), "has 12 bytes, not 3"),
+        (Frame(2, 2, "rgb24", b""), "has 12 bytes, not 0"),
+        (Frame(2, 2, "rgb24", memoryview(bytes(24)).cast("h")), "has 12 bytes, not 24"),
+        (Frame(2, 2, "rgb24", memoryview(bytes(24))[::2]), "contiguous"),
         (Frame(2, 2, "yuy2", b""), "layout"),  # type: ignore[arg-type]
+        (Frame(2, 2, "rgb24", bytes(12), 45), "rotation"),  # type: ignore[arg-type]
     ],
 )
 def test_what_is_no_frame_is_refused(frame: Frame, said: str) -> None:
@@ -92,3 +96,28 @@ def test_what_is_no_frame_is_refused(frame: Frame, said: str) -> None:
     with pytest.raises(EncodingError, match=said):
         encode_jpeg(frame)
     assert "data" not in repr(frame)
+
+
+@pytest.mark.parametrize("data", [bytearray(12), memoryview(bytes(12)), memoryview(bytes(12)).cast("B", (2, 6))])
+def test_any_contiguous_bytes_are_a_frame(data: bytearray | memoryview) -> None:
+    """Decoders lend buffers of several shapes."""
+    assert Image.open(io.BytesIO(encode_jpeg(Frame(2, 2, "rgb24", data)))).size == (2, 2)
+
+
+@pytest.mark.parametrize("rotation", [0, 90])
+@pytest.mark.parametrize(("options", "said"), [({"quality": 101}, "quality"), ({"max_side": 0}, "max_side")])
+def test_options_out_of_range_are_refused(rotation: Literal[0, 90], options: dict[str, int], said: str) -> None:
+    """Whichever encoder would have got them."""
+    with pytest.raises(EncodingError, match=said):
+        encode_jpeg(Frame(2, 2, "rgb24", bytes(12), rotation), **options)
+
+
+def test_what_the_encoder_refuses_is_an_encoding_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A frame that cannot be encoded is a counted drop of its track, not a crash."""
+
+    def broken(*_args: object, **_options: object) -> bytes:
+        raise OSError("encoder error -2")
+
+    monkeypatch.setattr(encoding, "_with_pillow", broken)
+    with pytest.raises(EncodingError, match="encoder error"):
+        encode_jpeg(Frame(2, 2, "rgb24", bytes(12), 90))

@@ -22,6 +22,8 @@ MAX_SAMPLE_BYTES: Final = 2 * 1024 * 1024
 REDUCED_SIDE: Final = 1_920
 _MAX_SIDE: Final = 16_384
 
+_TURNS: Final = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
+
 Layout = Literal["i420", "nv12", "rgb24", "rgba"]
 Plane = NDArray[np.uint8]
 
@@ -48,29 +50,36 @@ class Frame:
 def encode_jpeg(frame: Frame, *, quality: int = 75, max_side: int | None = None) -> bytes:
     """Return the frame as a JPEG, upright, its longest side at most `max_side` pixels.
 
-    One that comes out over 2 MiB is encoded again with its longest side at 1,920.
+    One that comes out over 2 MiB is encoded again with its longest side at 1,920; one that is no larger than that stays
+    as it is.
 
     Raises:
-        EncodingError: for a size, a layout or an amount of data that make no frame.
+        EncodingError: for a size, a layout, a rotation or an amount of data that make no frame, a quality outside 0 to
+            100, a `max_side` below 1, and whatever the encoder refuses.
     """
+    if not 0 <= quality <= 100:
+        raise EncodingError(f"the quality must be 0 to 100, not {quality!r}")
+    if max_side is not None and max_side < 1:
+        raise EncodingError(f"max_side must be 1 at least, not {max_side!r}")
     planes = _planes(frame)
     data = _encode(frame, planes, quality, max_side)
-    if len(data) > MAX_SAMPLE_BYTES:
-        data = _encode(frame, planes, quality, min(max_side or REDUCED_SIDE, REDUCED_SIDE))
+    side = max(frame.width, frame.height) if max_side is None else min(max_side, max(frame.width, frame.height))
+    if len(data) > MAX_SAMPLE_BYTES and side > REDUCED_SIDE:
+        data = _encode(frame, planes, quality, REDUCED_SIDE)
     return data
 
 
 def _encode(frame: Frame, planes: tuple[Plane, ...], quality: int, max_side: int | None) -> bytes:
     too_large = max_side is not None and max(frame.width, frame.height) > max_side
-    if frame.rotation or too_large or simplejpeg is None:
-        return _with_pillow(frame, planes, quality, max_side)
     try:
+        if frame.rotation or too_large or simplejpeg is None:
+            return _with_pillow(frame, planes, quality, max_side)
         if frame.layout in ("i420", "nv12"):
             y, u, v = planes
             return simplejpeg.encode_jpeg_yuv_planes(y, u, v, quality=quality)
         space = "RGB" if frame.layout == "rgb24" else "RGBX"
         return simplejpeg.encode_jpeg(planes[0], quality=quality, colorspace=space, colorsubsampling="420")
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise EncodingError(str(error)) from error
 
 
@@ -84,9 +93,14 @@ def _planes(frame: Frame) -> tuple[Plane, ...]:
     size = sizes.get(frame.layout)
     if size is None:
         raise EncodingError(f"the layout must be one of {', '.join(sizes)}, not {frame.layout!r}")
-    if len(frame.data) != size:
-        raise EncodingError(f"{width} x {height} in {frame.layout} has {size} bytes, not {len(frame.data)}")
-    flat = np.frombuffer(frame.data, dtype=np.uint8)
+    if frame.rotation not in (0, *_TURNS):
+        raise EncodingError(f"the rotation must be 0, 90, 180 or 270, not {frame.rotation!r}")
+    try:
+        flat = np.frombuffer(frame.data, dtype=np.uint8) if frame.data else np.empty(0, np.uint8)
+    except BufferError as error:
+        raise EncodingError("the data must be contiguous") from error
+    if flat.size != size:
+        raise EncodingError(f"{width} x {height} in {frame.layout} has {size} bytes, not {flat.size}")
     if frame.layout in ("rgb24", "rgba"):
         return (flat.reshape(height, width, -1),)
     y = flat[:luma].reshape(height, width)
@@ -95,9 +109,6 @@ def _planes(frame: Frame) -> tuple[Plane, ...]:
         return y, u, v
     uv = flat[luma:].reshape(half_height, half_width, 2)
     return y, np.ascontiguousarray(uv[:, :, 0]), np.ascontiguousarray(uv[:, :, 1])
-
-
-_TURNS: Final = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
 
 
 def _with_pillow(frame: Frame, planes: tuple[Plane, ...], quality: int, max_side: int | None) -> bytes:
