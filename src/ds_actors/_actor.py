@@ -386,8 +386,8 @@ class Incarnation:
         except BaseException as error:  # noqa: BLE001 - everything is judged below
             self._failures.append(error)
         self._report(self._judge().crash)
-        self._fail_hands()
         reported = len(self._failures)
+        self._fail_hands()
         if actor is not None and self.ready_at is not None:
             await self._stopping(actor)
         self._over = True
@@ -440,7 +440,10 @@ class Incarnation:
                     failure.__cause__ = crash
                 slot.end(error=failure)
         self._hands.clear()
-        cell.interrupted()
+        try:
+            cell.interrupted()
+        except Exception as error:  # noqa: BLE001 - of a mailbox that people wrote
+            self._failures.append(error)
 
     def _report(self, crash: Exception | None) -> None:
         if crash is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -12,6 +13,8 @@ import trio
 from ds_actors._errors import ActorStopped, AskDropped
 from ds_actors._mailbox import EMPTY, Dropped, Empty, Envelope, Mailbox, content
 from ds_actors._telemetry import DeadLetter, Telemetry
+
+logger = logging.getLogger("ds_actors")
 
 
 class Slot:
@@ -222,7 +225,13 @@ class Cell:
             return
         self.gone = True
         error = ActorStopped(f"{self.path} has stopped")
-        for item in self.mailbox.close(self.now()):
+        try:
+            rest = tuple(self.mailbox.close(self.now()))
+        except Exception:
+            # People write mailboxes: one that fails must not keep the rest of the tree from stopping.
+            logger.exception("the mailbox of %s failed to close", self.path)
+            rest = ()
+        for item in rest:
             self._lost(item, "stopped", error)
         while self._senders:
             self._senders.popleft().slot.end(error=error)

@@ -71,7 +71,7 @@ class ChildSpec(Generic[M]):
         stable_after: float = 10.0,
         grace: float = 5.0,
         start_timeout: float = 30.0,
-        mailbox: Callable[[], Mailbox[M]] = Reject,
+        mailbox: Callable[[], Mailbox[Any]] = Reject,
         drain: bool = False,
         expected: tuple[type[Exception], ...] = (),
     ) -> None:

@@ -483,7 +483,7 @@ class SupervisorRef:
         stable_after: float = 10.0,
         grace: float = 5.0,
         start_timeout: float = 30.0,
-        mailbox: Callable[[], Mailbox[M]] = Reject,
+        mailbox: Callable[[], Mailbox[Any]] = Reject,
         drain: bool = False,
         expected: tuple[type[Exception], ...] = (),
     ) -> ActorRef[M]: ...
@@ -639,9 +639,9 @@ class Supervisor(SupervisorRef):
 
 def _telling(errors: list[BaseException]) -> list[BaseException]:
     """Leave out what says nothing new: a cancellation beside an error, a second Ctrl-C."""
-    telling = [error for error in errors if not isinstance(error, trio.Cancelled)]
-    again = isinstance(telling[0], KeyboardInterrupt) if telling else False
-    return [e for n, e in enumerate(telling) if not (n and again and isinstance(e, KeyboardInterrupt))] or errors[:1]
+    telling = [error for error in errors if not isinstance(error, trio.Cancelled)] or errors
+    repeated = all(isinstance(error, (trio.Cancelled, KeyboardInterrupt)) for error in telling)
+    return telling[:1] if repeated else telling
 
 
 def _unwrapped(error: BaseException) -> BaseException:
