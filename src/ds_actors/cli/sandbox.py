@@ -3,50 +3,101 @@
 from __future__ import annotations
 
 import json
-import sys
-from typing import Annotated
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import Annotated, NoReturn
 
 import trio
 import typer
+from attrs import asdict
 
-from ds_actors.sandbox import Sandbox, always_clear, judge_marker, open_sandbox
+from ds_actors.detection.events import plain
+from ds_actors.sandbox import (
+    Happened,
+    MarkerVerdicts,
+    Row,
+    Sandbox,
+    ScriptError,
+    always_clear,
+    load_script,
+    open_sandbox,
+)
 
 
 def sandbox(
+    *,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 for any free one.", min=0, max=65_535)] = 8765,
+    script: Annotated[
+        Path | None, typer.Option(help="TOML file with verdicts and faults over time.", metavar="FILE")
+    ] = None,
+    marker: Annotated[
+        bool, typer.Option("--marker/--no-marker", help="Look for the painted patch, or judge everything clear.")
+    ] = True,
     api_key: Annotated[
         list[str] | None, typer.Option(help="A key to accept; may be given several times. Default: any.")
     ] = None,
-    marker: Annotated[
-        bool, typer.Option("--marker/--clear", help="Look for the painted patch, or judge everything clear.")
-    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """Run a detector service on this machine, for trying things out.
 
     It is a stand-in, not a deepfake detector: it finds a magenta and green checkerboard painted into the picture.
-    Ctrl-C ends it with a summary.
+    A script rules where it says something. Ctrl-C ends it with a table of the rules that each client kept or broke.
     """
-    judge = judge_marker if marker else always_clear
-    seen: list[Sandbox] = []
-
-    async def run() -> None:
-        async with open_sandbox(judge, api_keys=api_key, port=port) as service:
-            seen.append(service)
-            _say(as_json, event="listening", url=service.url)
-            await trio.sleep_forever()
-
     try:
-        trio.run(run)
+        plan = None if script is None else load_script(script)
+    except ScriptError as error:
+        _fail(str(error))
+    seen: list[Sandbox] = []
+    verdicts = MarkerVerdicts() if marker else always_clear
+    tell = partial(_tell, as_json)
+    opening = open_sandbox(verdicts, script=plan, api_keys=api_key, host=host, port=port, tell=tell)
+    try:
+        trio.run(_run, opening, seen, f"{plain(host)} port {port}", as_json)
     except* KeyboardInterrupt:
-        for service in seen:
-            answers = dict(service.answers)
-            _say(as_json, event="summary", attempts=len(service.attempts), samples=len(service.samples), **answers)
-    except* OSError as errors:
-        sys.stderr.write(f"cannot listen on port {port}: {errors.exceptions[0]}; choose another with --port\n")
-        raise typer.Exit(1) from None
+        pass
+    for service in seen:
+        _summary(service, as_json)
 
 
-def _say(as_json: bool, **said: object) -> None:
-    line = json.dumps(said) if as_json else " ".join(f"{key}={value}" for key, value in said.items())
-    typer.echo(line)
+async def _run(opening: AbstractAsyncContextManager[Sandbox], seen: list[Sandbox], address: str, as_json: bool) -> None:
+    async with AsyncExitStack() as stack:
+        try:
+            service = await stack.enter_async_context(opening)
+        except OSError as error:
+            _fail(f"cannot listen on {address}: {error.strerror or error}; choose another with --port")
+        seen.append(service)
+        typer.echo(json.dumps({"event": "listening", "url": service.url}) if as_json else f"listening on {service.url}")
+        await trio.sleep_forever()
+
+
+def _tell(as_json: bool, event: Happened) -> None:
+    if as_json:
+        typer.echo(json.dumps({"event": event.what, "at": event.at, "client": event.client, "detail": event.detail}))
+    else:
+        typer.echo(f"{event.at:7.1f} s  {event.client}: {event.what} {event.detail}".rstrip())
+
+
+def _summary(service: Sandbox, as_json: bool) -> None:
+    rows = service.grade()
+    if as_json:
+        said = {"event": "summary", "attempts": len(service.attempts), "samples": len(service.samples)}
+        said |= {"malformed": service.malformed}
+        typer.echo(json.dumps({**said, "answers": service.answers, "grade": [asdict(row) for row in rows]}))
+        return
+    answers = ", ".join(f"{count} {level}" for level, count in sorted(service.answers.items())) or "none"
+    typer.echo(f"{len(service.attempts)} attempts, {len(service.samples)} samples; answers: {answers}")
+    for line in table(rows):
+        typer.echo(line)
+
+
+def table(rows: list[Row]) -> list[str]:
+    """Return the grade table as plain lines, one a rule."""
+    width = max((len(row.rule) for row in rows), default=0)
+    return [f"{row.client}  {'kept  ' if row.kept else 'BROKEN'}  {row.rule:{width}}  {row.figure}" for row in rows]
+
+
+def _fail(text: str) -> NoReturn:
+    typer.echo(text, err=True)
+    raise typer.Exit(1)

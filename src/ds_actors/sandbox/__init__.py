@@ -1,16 +1,45 @@
 """A local detector service on the real wire, for tests, the demo and trying things out. Not a deepfake detector."""
 
-from ds_actors.sandbox._server import Faults, Judge, Received, Sandbox, always_clear, open_sandbox
+from ds_actors.sandbox._server import Happened, Sandbox, open_sandbox
+from ds_actors.sandbox.faults import Faults, TimedFault
+from ds_actors.sandbox.grading import Row, grade
 from ds_actors.sandbox.marker import judge_marker, marker_share, paint_marker
+from ds_actors.sandbox.records import Attempt, ClientRecord, Received
+from ds_actors.sandbox.script import Script, ScriptError, TimedVerdict, load_script, parse_script
+from ds_actors.sandbox.verdicts import (
+    Judge,
+    JudgeVerdicts,
+    MarkerVerdicts,
+    MostSevere,
+    ScriptedVerdicts,
+    Verdicts,
+    always_clear,
+)
 
 __all__ = [
+    "Attempt",
+    "ClientRecord",
     "Faults",
+    "Happened",
     "Judge",
+    "JudgeVerdicts",
+    "MarkerVerdicts",
+    "MostSevere",
     "Received",
+    "Row",
     "Sandbox",
+    "Script",
+    "ScriptError",
+    "ScriptedVerdicts",
+    "TimedFault",
+    "TimedVerdict",
+    "Verdicts",
     "always_clear",
+    "grade",
     "judge_marker",
+    "load_script",
     "marker_share",
     "open_sandbox",
     "paint_marker",
+    "parse_script",
 ]

@@ -1,186 +1,217 @@
-"""The service: a real socket, the real wire, verdicts by stated rules, and faults on command."""
+"""The service: a real socket, the real wire, verdicts by stated rules, and faults on command or by script."""
 
 from __future__ import annotations
 
+import hmac
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Collection
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
 from typing import Final
 
 import trio
 from attrs import define, field, frozen
-from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, serve_websocket
+from trio_websocket import ConnectionClosed
+from wsproto.utilities import ProtocolError
 
-from ds_actors.detection.events import ResultType, Sample, WireResult
-from ds_actors.detection.wire import MalformedMessage, decode_request, encode_result
+from ds_actors.detection.events import Sample, WireResult
 
-Judge = Callable[[Sample, float], ResultType | None]
-"""Returns the verdict on a sample; its second argument is the seconds since the service began. None: no answer."""
+from ._connection import Service, serve_client
+from .faults import Faults, RefuseConnections, play
+from .grading import HIGHEST_FPS, Row, grade
+from .records import ClientRecord, Received, Records
+from .script import Script, load_script
+from .verdicts import Judge, JudgeVerdicts, ScriptedVerdicts, Verdicts, always_clear
 
-_MAX_MESSAGE: Final = 16 * 1024 * 1024
+_OUTAGES_KEPT: Final = 1_000
 
 
 @frozen
-class Received:
-    """One sample as it arrived; its pixels are not kept."""
+class Happened:
+    """Something to tell whoever watches: connected, refused, closed."""
 
     at: float
     """Seconds since the service began."""
-    participant: str
-    track: str
-    size: int
-    age: float
-    """Seconds from its own timestamp to its arrival, by the wall clock."""
-
-
-@define(eq=False)
-class Faults:
-    """What goes wrong, by command; each holds until it is set back."""
-
-    refuse: int | None = None
-    """Answer upgrades with this HTTP status."""
-    retry_after: int | None = None
-    """Seconds for the Retry-After header of a refusal."""
-    close_code: int | None = None
-    """Accept the upgrade, then close with this code."""
-    silent: bool = False
-    """Read, and answer nothing: neither results nor pongs."""
-    delay: float = 0.0
-    """Seconds that every answer is held back."""
-    garbage: bool = False
-    """Answer with bytes that are no message."""
-    oversized: bool = False
-    """Answer with a message over 64 KiB."""
+    what: str
+    client: str
+    detail: str
 
 
 @define(eq=False)
 class Sandbox:
-    """A running service and what it has seen."""
+    """A running service, what it has seen and what may be done to it; belongs to its trio thread."""
 
-    judge: Judge
-    keys: Collection[str] | None
+    verdicts: Verdicts
+    faults: Faults
+    host: str
     port: int = 0
-    faults: Faults = field(factory=Faults)
-    attempts: list[float] = field(factory=list[float])
-    """When each upgrade was asked for, seconds since the service began."""
-    samples: list[Received] = field(factory=list[Received])
-    answers: Counter[str] = field(factory=Counter[str])
-    malformed: int = 0
-    _began: float = field(factory=time.monotonic)
-    _open: set[trio.CancelScope] = field(factory=set[trio.CancelScope])
+    _keys: Collection[str] | None = field(default=None, repr=False)
+    _tell: Callable[[Happened], None] | None = field(default=None, repr=False)
+    _records: Records = field(factory=Records, repr=False)
+    _outages: list[tuple[float, float]] = field(factory=list[tuple[float, float]], repr=False)
+    _down_since: float | None = None
+    _began: float = field(factory=time.monotonic, repr=False)
+    _open: set[trio.CancelScope] = field(factory=set[trio.CancelScope], repr=False)
 
     @property
     def url(self) -> str:
-        """Where to connect."""
-        return f"ws://127.0.0.1:{self.port}"
+        """Where to connect; of a service on all addresses the loopback one."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - read, not bound
+        return f"ws://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def clients(self) -> list[ClientRecord]:
+        """What each client did, in order of first attempts."""
+        return self._records.clients
+
+    @property
+    def attempts(self) -> list[float]:
+        """When each upgrade was asked for, of all clients, seconds since the service began."""
+        return sorted(attempt.at for client in self.clients for attempt in client.attempts)
+
+    @property
+    def samples(self) -> list[Received]:
+        """The samples of all clients, by time."""
+        return sorted((one for client in self.clients for one in client.samples), key=lambda one: one.at)
+
+    @property
+    def answers(self) -> Counter[str]:
+        """Results sent, by level."""
+        total = Counter[str]()
+        for client in self.clients:
+            total.update(client.answers)
+        return total
+
+    @property
+    def malformed(self) -> int:
+        """Messages that were no FrameRequest."""
+        return sum(client.malformed for client in self.clients)
 
     @property
     def connected(self) -> int:
-        """Connections that are open now."""
-        return len(self._open)
+        """Accepted connections that are open now."""
+        return sum(one.ended is None for client in self.clients for one in client.connections)
+
+    def grade(self, *, burst_fps: float = HIGHEST_FPS) -> list[Row]:
+        """Return which rules of the contract each client kept; `burst_fps` is the highest rate a track may have."""
+        now = self.elapsed()
+        down = [] if self._down_since is None else [(self._down_since, now)]
+        return grade(self.clients, now=now, burst_fps=burst_fps, outages=[*self._outages, *down])
 
     def drop_now(self) -> None:
         """Cut every open connection without a closing handshake."""
-        for scope in self._open:
-            scope.cancel()
+        self.faults.drop_now()
 
     def elapsed(self) -> float:
         """Return the seconds since the service began."""
         return time.monotonic() - self._began
 
-    async def handle(self, request: WebSocketRequest) -> None:
-        """Serve one client."""
-        self.attempts.append(self.elapsed())
-        status = self.faults.refuse or (None if self._accepted(request) else 401)
-        if status is not None:
-            headers = [] if self.faults.retry_after is None else [(b"Retry-After", b"%d" % self.faults.retry_after)]
-            await request.reject(status, extra_headers=headers)
-            return
-        websocket = await request.accept()
-        if self.faults.close_code is not None:
-            await websocket.aclose(self.faults.close_code)
-            return
-        scope = trio.CancelScope()
-        self._open.add(scope)
+    def _cut(self) -> None:
+        for scope in self._open:
+            scope.cancel()
+
+    def _accepts(self, key: str) -> bool:
+        given = key.encode("latin-1", "replace")
+        return self._keys is None or any(hmac.compare_digest(given, one.encode()) for one in self._keys)
+
+    def _judge(self, sample: Sample) -> list[WireResult]:
+        return self.verdicts.judge(sample, self.elapsed())
+
+    def _said(self, what: str, client: ClientRecord, detail: str) -> None:
+        if self._tell is not None:
+            self._tell(Happened(self.elapsed(), what, client.name, detail))
+
+    async def _listen(self, socket: trio.socket.SocketType, nursery: trio.Nursery) -> None:
+        service = Service(self.faults, self.elapsed, self._judge, self._records.client, self._accepts, self._said)
+        serve = partial(trio.serve_listeners, partial(self._serve, service))
+        while True:
+            if self.faults.active(RefuseConnections) is None:
+                socket.listen()
+                async with trio.open_nursery() as listening:
+                    listener = trio.SocketListener(socket)
+                    listening.start_soon(partial(serve, [listener], handler_nursery=nursery))
+                    while self.faults.active(RefuseConnections) is None:
+                        await self.faults.changed()
+                    listening.cancel_scope.cancel()
+                # The port is kept without listening on it: nobody else gets it, and connecting is refused.
+                socket = await _bind(self.host, self.port)
+            self._down_since = self.elapsed()
+            while self.faults.active(RefuseConnections) is not None:
+                await self.faults.changed()
+            self._outages.append((self._down_since, self.elapsed()))
+            del self._outages[:-_OUTAGES_KEPT]
+            self._down_since = None
+
+    async def _serve(self, service: Service, stream: trio.SocketStream) -> None:
         try:
-            with scope:
-                await self._serve(websocket)
-        finally:
-            self._open.discard(scope)
-        if scope.cancelled_caught:
-            # What the nursery that serves this client sees ends the connection as a crashed service would.
-            await trio.aclose_forcefully(websocket._stream)  # noqa: SLF001 - there is no public way to cut it
-
-    def _accepted(self, request: WebSocketRequest) -> bool:
-        if self.keys is None:
-            return True
-        given = dict(request.headers).get(b"authorization", b"").decode("latin-1")
-        return given.removeprefix("Bearer ") in self.keys
-
-    async def _serve(self, websocket: WebSocketConnection) -> None:
-        try:
-            while True:
-                if self.faults.silent:
-                    await trio.sleep(0.05)
-                    continue
-                data = await websocket.get_message()
-                arrived = time.time()
-                try:
-                    sample = decode_request(data if isinstance(data, bytes) else data.encode())
-                except MalformedMessage:
-                    self.malformed += 1
-                    continue
-                age = arrived - sample.timestamp_ms / 1_000
-                self.samples.append(Received(self.elapsed(), sample.participant, sample.track, len(sample.data), age))
-                await self._answer(websocket, sample)
-        except ConnectionClosed:
-            pass
-
-    async def _answer(self, websocket: WebSocketConnection, sample: Sample) -> None:
-        faults = self.faults
-        if faults.delay:
-            await trio.sleep(faults.delay)
-        if faults.garbage:
-            await websocket.send_message(b"\xff\xff\xff")
-        elif faults.oversized:
-            await websocket.send_message(b"\0" * 70_000)
-        else:
-            kind = await trio.to_thread.run_sync(self.judge, sample, self.elapsed())
-            if kind is not None and not faults.silent:
-                self.answers[kind.name.lower()] += 1
-                result = WireResult(int(kind), sample.participant, sample.track)
-                await websocket.send_message(encode_result(result))
-
-
-def always_clear(_sample: Sample, _elapsed: float) -> ResultType:
-    """Judge everything clear."""
-    return ResultType.CLEAR
+            address = str(stream.socket.getpeername()[0])
+        except OSError:
+            return  # gone before it was served
+        with trio.CancelScope() as scope:
+            self._open.add(scope)
+            try:
+                await serve_client(service, stream, address)
+            except* (ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError, ProtocolError):
+                pass  # one client's end is noted in its record, and concerns nobody else
+            finally:
+                self._open.discard(scope)
 
 
 @asynccontextmanager
 async def open_sandbox(
-    judge: Judge = always_clear, *, api_keys: Collection[str] | None = None, host: str = "127.0.0.1", port: int = 0
+    verdicts: Verdicts | Judge = always_clear,
+    *,
+    script: Script | Path | None = None,
+    faults: Faults | None = None,
+    api_keys: Collection[str] | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    tell: Callable[[Happened], None] | None = None,
 ) -> AsyncGenerator[Sandbox]:
     """Run the service for the length of a block.
 
     Args:
-        judge: decides the verdict on each sample, in a worker thread.
-        api_keys: the keys it accepts; None for any.
+        verdicts: decides the answers, in a worker thread; a plain function that returns a ResultType is enough.
+        script: verdicts and faults over time, or the TOML file that says them; it rules where it says something.
+        faults: faults in force from the start.
+        api_keys: the keys it accepts; None for any, or none at all.
         host: address to listen on.
         port: 0 for any free one.
+        tell: called for each connection, refusal and end.
+
+    Raises:
+        ScriptError: when the script cannot be followed.
+        OSError: when the address cannot be listened on.
     """
-    sandbox = Sandbox(judge, api_keys)
+    rules = JudgeVerdicts(verdicts) if callable(verdicts) else verdicts
+    # Read before anything runs, and a small local file: no thread is worth it.
+    plan = load_script(script) if isinstance(script, Path) else script
+    if plan is not None:
+        rules = ScriptedVerdicts(plan, otherwise=rules)
+    socket = await _bind(host, port)
+    sandbox = Sandbox(rules, faults or Faults(), host, socket.getsockname()[1], api_keys, tell)
+    sandbox.faults.on_drop(sandbox._cut)  # noqa: SLF001 - its own
     async with trio.open_nursery() as nursery:
-
-        async def serve(task_status: trio.TaskStatus[object]) -> None:
-            await serve_websocket(
-                sandbox.handle, host, port, None, max_message_size=_MAX_MESSAGE, task_status=task_status
-            )
-
-        server = await nursery.start(serve)
-        sandbox.port = server.port
+        nursery.start_soon(sandbox._listen, socket, nursery)  # noqa: SLF001
+        nursery.start_soon(play, () if plan is None else plan.faults, sandbox.faults)
         try:
             yield sandbox
         finally:
             nursery.cancel_scope.cancel()
+
+
+async def _bind(host: str, port: int) -> trio.socket.SocketType:
+    addresses: Sequence[tuple[int, int, int, str, object]] = await trio.socket.getaddrinfo(
+        host, port, type=trio.socket.SOCK_STREAM, flags=trio.socket.AI_PASSIVE
+    )
+    family, kind, protocol, _, address = addresses[0]
+    socket = trio.socket.socket(family, kind, protocol)
+    try:
+        socket.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_REUSEADDR, 1)
+        await socket.bind(address)
+    except BaseException:
+        socket.close()
+        raise
+    return socket

@@ -20,6 +20,7 @@ GREEN: Final = (20, 230, 20)
 SUSPICIOUS_SHARE: Final = 0.01
 ALERT_SHARE: Final = 0.05
 _TILE: Final = 16
+_MOST_PIXELS: Final = 64_000_000
 
 
 def paint_marker(picture: NDArray[np.uint8], share: float) -> NDArray[np.uint8]:
@@ -45,10 +46,13 @@ def marker_share(picture: NDArray[np.uint8]) -> float:
 
 
 def judge_marker(sample: Sample, _elapsed: float) -> ResultType:
-    """Judge a JPEG by the share of the patch; what cannot be decoded is an error."""
+    """Judge a JPEG by the share of the patch; what is no JPEG, or over 64 megapixels, is an error."""
     try:
-        picture = np.asarray(Image.open(io.BytesIO(sample.data)).convert("RGB"))
-    except (OSError, ValueError):
+        with Image.open(io.BytesIO(sample.data), formats=["JPEG"]) as opened:
+            if opened.width * opened.height > _MOST_PIXELS:
+                return ResultType.ERROR
+            picture = np.asarray(opened.convert("RGB"))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning):
         return ResultType.ERROR
     share = marker_share(picture)
     if share >= ALERT_SHARE:

@@ -1,0 +1,161 @@
+"""One client's connection: the upgrade, the samples, the answers, and the faults among them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import unquote
+
+import trio
+from attrs import define, field
+from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, wrap_server_stream
+
+from ds_actors.detection.events import ResultType, Sample, WireResult
+from ds_actors.detection.wire import MalformedMessage, decode_request, encode_result
+
+from ._stream import GatedStream
+from .faults import CloseOnAccept, Faults, Garbage, Oversized, Refuse, Slow
+from .records import Attempt, ClientRecord, Received
+
+UPGRADE_TIMEOUT: Final = 10.0
+CLOSE_TIMEOUT: Final = 2.0
+MAX_MESSAGE: Final = 16 * 1024 * 1024
+ANSWERS_WAITING: Final = 1_000
+
+
+@define(eq=False)
+class Service:
+    """What the connections of one service share."""
+
+    faults: Faults
+    elapsed: Callable[[], float]
+    judge: Callable[[Sample], list[WireResult]]
+    client: Callable[[str, str], ClientRecord]
+    """The record for an address and a key."""
+    accepts: Callable[[str], bool]
+    """Whether a key is good; "" when none was given."""
+    tell: Callable[[str, ClientRecord, str], None]
+    one_at_a_time: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(1))
+    """Verdicts may keep state, so that no two samples are judged at once."""
+
+
+async def serve_client(service: Service, stream: trio.abc.Stream, address: str) -> None:
+    """Serve one client until it or the service ends the connection."""
+    gate = GatedStream(stream, service.faults)
+    async with trio.open_nursery() as nursery:
+        request = None
+        with trio.move_on_after(UPGRADE_TIMEOUT):
+            request = await wrap_server_stream(nursery, gate, max_message_size=MAX_MESSAGE)
+        if request is not None:
+            await _upgrade(service, gate, request, address)
+        nursery.cancel_scope.cancel()
+
+
+async def _upgrade(service: Service, gate: GatedStream, request: WebSocketRequest, address: str) -> None:
+    now = service.elapsed()
+    scheme, _, key = dict(request.headers).get(b"authorization", b"").decode("latin-1").partition(" ")
+    key = key.strip() if scheme.lower() == "bearer" else ""
+    client = service.client(address, key)
+    attempt = Attempt(now, said=now, key_in_url=bool(key) and key in unquote(request.path))
+    client.attempts.append(attempt)
+    refusal = service.faults.active(Refuse)
+    if refusal is None and not service.accepts(key):
+        refusal = Refuse(401)
+    if refusal is not None:
+        wait = service.faults.retry_after if refusal.retry_after is None else refusal.retry_after
+        attempt.status, attempt.retry_after = refusal.status, wait
+        attempt.over(now, "service")
+        service.tell("refused", client, f"HTTP {refusal.status}")
+        headers = [] if wait is None else [(b"Retry-After", b"%d" % wait)]
+        await request.reject(refusal.status, extra_headers=headers, body=b"refused by the sandbox\n")
+        return
+
+    def sent() -> None:
+        attempt.answered = True
+        attempt.heard(service.elapsed())
+
+    try:
+        websocket = await request.accept()
+        service.tell("connected", client, "")
+        gate.sent = sent
+        await _Connection(service, client, attempt, websocket).run()
+    finally:
+        # A cut or the service's own end comes as a cancellation, which has noted nothing yet.
+        attempt.over(service.elapsed(), "service")
+        code = "" if attempt.code is None else f", code {attempt.code}"
+        service.tell("closed", client, f"by {attempt.ended_by}{code}")
+
+
+@define(eq=False)
+class _Connection:
+    """An accepted connection: one task reads and judges, one sends the answers when they are due."""
+
+    service: Service
+    client: ClientRecord
+    attempt: Attempt
+    websocket: WebSocketConnection
+
+    async def run(self) -> None:
+        answers, due = trio.open_memory_channel[tuple[float, WireResult]](ANSWERS_WAITING)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._send, due)
+            fault = self.service.faults.active(CloseOnAccept)
+            if fault is not None:
+                nursery.start_soon(self._close, fault)
+            await self._read(answers)
+            nursery.cancel_scope.cancel()
+
+    async def _read(self, answers: trio.MemorySendChannel[tuple[float, WireResult]]) -> None:
+        while True:
+            try:
+                data = await self.websocket.get_message()
+            except ConnectionClosed as closed:
+                self._over(closed)
+                return
+            wall, now = time.time(), self.service.elapsed()
+            try:
+                if isinstance(data, str):
+                    raise MalformedMessage("a text message")
+                sample = decode_request(data)
+            except MalformedMessage:
+                self.client.malformed += 1
+                continue
+            self.client.received += 1
+            age = wall - sample.timestamp_ms / 1_000
+            size = len(sample.data)
+            received = Received(now, sample.participant, sample.track, size, age, sample.format)
+            self.client.samples.append(received)
+            results = await trio.to_thread.run_sync(self.service.judge, sample, limiter=self.service.one_at_a_time)
+            slow = self.service.faults.active(Slow)
+            for result in results:
+                await answers.send((trio.current_time() + (slow.seconds if slow else 0.0), result))
+
+    async def _send(self, due: trio.MemoryReceiveChannel[tuple[float, WireResult]]) -> None:
+        async for at, result in due:
+            await trio.sleep_until(at)
+            oversized = self.service.faults.active(Oversized)
+            try:
+                if oversized is not None:
+                    await self.websocket.send_message(bytes(oversized.size))
+                elif self.service.faults.active(Garbage) is not None:
+                    await self.websocket.send_message(b"\xff\xff\xff")
+                else:
+                    await self.websocket.send_message(encode_result(result))
+                    self.client.answers[ResultType.from_wire(result.number).level.value] += 1
+            except ConnectionClosed:
+                return  # the reading task notes who closed it
+
+    async def _close(self, fault: CloseOnAccept) -> None:
+        await trio.sleep(fault.after)
+        self.attempt.over(self.service.elapsed(), "service", fault.code)
+        with trio.move_on_after(CLOSE_TIMEOUT):
+            await self.websocket.aclose(fault.code)
+
+    def _over(self, closed: ConnectionClosed) -> None:
+        code = None if closed.reason is None else closed.reason.code
+        if code is None or code == 1006:
+            self.attempt.over(self.service.elapsed(), "lost")
+        else:
+            # 1009 is the service's own: a message over the limit.
+            self.attempt.over(self.service.elapsed(), "service" if code == 1009 else "client", code)

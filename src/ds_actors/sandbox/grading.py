@@ -1,0 +1,211 @@
+"""Which rules of the contract a client kept, judged from the records alone. Pure.
+
+A rule for which nothing happened counts as kept and says so: the figure is "did not come up".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import Final
+
+from attrs import frozen
+
+from ds_actors.detection.session import REFUSED_CODES, REFUSED_STATUSES
+
+from .records import Attempt, ClientRecord, Received
+
+MAX_SAMPLE_BYTES: Final = 2 * 1024 * 1024
+MAX_AGE: Final = 2.0
+"""Seconds; a sample is dropped at this age."""
+HIGHEST_FPS: Final = 30.0
+PCM_BYTES: Final = 96_000
+STABLE_AFTER: Final = 10.0
+"""Seconds of connection, with an answer, after which the backoff begins anew."""
+
+_TRANSFER: Final = 0.25
+"""Seconds that a sample may take from the client's last look at its age to here."""
+_QUIET: Final = 22.0
+"""Seconds: a ping after 10 s, its answer in 10 s, and two for the ping's way."""
+_TIMING: Final = 0.1
+"""Seconds by which two clocks may see one wait differently."""
+_NOTHING: Final = "did not come up"
+_CAP: Final = 15.0
+_FEWEST_GAPS: Final = 5
+
+
+@frozen
+class Row:
+    """One line of the grade table."""
+
+    client: str
+    rule: str
+    kept: bool
+    figure: str
+
+
+@frozen
+class _Gap:
+    """The time from the end of one attempt to the next, inside one row of failures."""
+
+    waited: float
+    after: Attempt
+    ordinary: int
+    """How many ordinary failures there are in the row so far, this one included."""
+    refusals: int
+
+
+def grade(
+    clients: Sequence[ClientRecord],
+    *,
+    now: float,
+    burst_fps: float = HIGHEST_FPS,
+    outages: Sequence[tuple[float, float]] = (),
+) -> list[Row]:
+    """Return a row for each rule and client.
+
+    Args:
+        clients: the records.
+        now: seconds since the service began.
+        burst_fps: the highest rate, in samples a second, that a track may have.
+        outages: when the service did not listen (from, to): attempts made then are not in the records.
+    """
+    return [row for client in clients for row in _client(client, now, burst_fps, outages)]
+
+
+def _client(
+    client: ClientRecord, now: float, burst_fps: float, outages: Sequence[tuple[float, float]]
+) -> Iterator[Row]:
+    gaps = list(_gaps(client.attempts, outages))
+    samples = list(client.samples)
+
+    def row(rule: str, judged: tuple[bool, str] | None) -> Row:
+        kept, figure = (True, _NOTHING) if judged is None else judged
+        return Row(client.name, rule, kept, figure)
+
+    yield row("waits between attempts as full jitter does (0.5 s doubling to 15 s)", _backoff(gaps))
+    yield row("after a refusal: 30 s, doubling to 5 min, less a fifth at most", _refusals(gaps))
+    yield row("waits as long as Retry-After says", _retry_after(gaps))
+    yield row("the key is in the header only", _key(client.attempts))
+    yield row("leaves a connection that says nothing for 20 s", _quiet(client.connections, now))
+    yield row(f"no sample older than {MAX_AGE:g} s", _ages(samples))
+    yield row(f"no track above {burst_fps:g} samples a second", _rates(samples, burst_fps))
+    yield row("pictures of 2 MiB at most", _largest(samples))
+    yield row("sound in chunks of 96,000 bytes", _chunks(samples))
+    yield row("every message is one well-formed sample", _malformed(client))
+
+
+def _gaps(attempts: Sequence[Attempt], outages: Sequence[tuple[float, float]]) -> Iterator[_Gap]:
+    ordinary = refusals = 0
+    for before, after in pairwise(attempts):
+        if before.ended is None:
+            continue
+        lived = before.ended - before.at
+        if before.status is None and before.answered and lived >= STABLE_AFTER:
+            ordinary = refusals = 0
+        unseen = any(begin < after.at and end > before.ended for begin, end in outages)
+        if before.ended_by == "client" or unseen or after.at < before.ended:
+            # A program that was stopped and started again owes nothing to the row before.
+            ordinary = refusals = 0
+            continue
+        if _refused(before):
+            refusals += 1
+        else:
+            ordinary += 1
+        yield _Gap(after.at - before.ended, before, ordinary, refusals)
+
+
+def _refused(attempt: Attempt) -> bool:
+    return attempt.status in REFUSED_STATUSES or (attempt.status is None and attempt.code in REFUSED_CODES)
+
+
+def _backoff(gaps: Sequence[_Gap]) -> tuple[bool, str] | None:
+    # Full jitter allows any single wait to be next to nothing, so the row is judged as a whole: the sum of the waits
+    # against what it is on average, four standard deviations below at most (uniform: mean c/2, variance c^2/12).
+    ordinary = [gap for gap in gaps if not _refused(gap.after) and gap.after.retry_after is None]
+    if not ordinary:
+        return None
+    ceilings = [min(_CAP, math.ldexp(0.5, min(gap.ordinary - 1, 100))) for gap in ordinary]
+    total = sum(gap.waited for gap in ordinary)
+    spread = math.sqrt(sum(ceiling**2 for ceiling in ceilings) / 12)
+    least = max(sum(ceilings) / 2 - 4 * spread, sum(ceilings) / 10)
+    kept = len(ordinary) < _FEWEST_GAPS or total >= least
+    return kept, f"{len(ordinary)} waits, {total / len(ordinary):.2f} s on average"
+
+
+def _refusals(gaps: Sequence[_Gap]) -> tuple[bool, str] | None:
+    refused = [gap for gap in gaps if _refused(gap.after)]
+    if not refused:
+        return None
+    least = [0.8 * min(300.0, math.ldexp(30.0, min(gap.refusals - 1, 100))) for gap in refused]
+    kept = all(gap.waited >= seconds - _TIMING for gap, seconds in zip(refused, least, strict=True))
+    return kept, f"{len(refused)} probes, the soonest after {min(gap.waited for gap in refused):.1f} s"
+
+
+def _retry_after(gaps: Sequence[_Gap]) -> tuple[bool, str] | None:
+    asked = [(gap.waited, gap.after.retry_after) for gap in gaps if gap.after.status in (429, 503)]
+    pairs = [(waited, min(300.0, seconds)) for waited, seconds in asked if seconds is not None]
+    if not pairs:
+        return None
+    waited, seconds = min(pairs, key=lambda pair: pair[0] - pair[1])
+    return waited >= seconds - _TIMING, f"waited {waited:.1f} s, asked for {seconds:g} s"
+
+
+def _key(attempts: Sequence[Attempt]) -> tuple[bool, str] | None:
+    shown = sum(attempt.key_in_url for attempt in attempts)
+    return (shown == 0, f"{shown} of {len(attempts)} attempts showed it") if attempts else None
+
+
+def _quiet(connections: Sequence[Attempt], now: float) -> tuple[bool, str] | None:
+    quiet = [one.quiet if one.ended is not None else max(one.quiet, now - one.said) for one in connections]
+    return (max(quiet) <= _QUIET, f"longest {max(quiet):.1f} s") if quiet else None
+
+
+def _ages(samples: Sequence[Received]) -> tuple[bool, str] | None:
+    if not samples:
+        return None
+    oldest = max(one.age for one in samples)
+    return oldest <= MAX_AGE + _TRANSFER, f"oldest {oldest:.2f} s of {len(samples)}"
+
+
+def _rates(samples: Sequence[Received], burst_fps: float) -> tuple[bool, str] | None:
+    # A window long enough for five samples; two more than its share, because the first of a burst and the last may
+    # each arrive a little off the grid.
+    times: dict[tuple[str, str], list[float]] = {}
+    for one in samples:
+        times.setdefault((one.participant, one.track), []).append(one.at)
+    if not times:
+        return None
+    window = max(1.0, 5 / burst_fps)
+    most = max(_most_within(window, at) for at in times.values())
+    return most <= burst_fps * window + 2, f"{most} samples in {window:g} s at most"
+
+
+def _most_within(window: float, times: Sequence[float]) -> int:
+    most = first = 0
+    for last, time in enumerate(times):
+        while times[first] <= time - window:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
+def _sizes(samples: Sequence[Received], wanted: Callable[[Received], bool]) -> list[int]:
+    return [one.size for one in samples if wanted(one)]
+
+
+def _largest(samples: Sequence[Received]) -> tuple[bool, str] | None:
+    sizes = _sizes(samples, lambda one: one.format == "jpeg")
+    return (max(sizes) <= MAX_SAMPLE_BYTES, f"largest {max(sizes):,} bytes") if sizes else None
+
+
+def _chunks(samples: Sequence[Received]) -> tuple[bool, str] | None:
+    sizes = _sizes(samples, lambda one: one.format == "pcm")
+    odd = sum(size != PCM_BYTES for size in sizes)
+    return (odd == 0, f"{odd} of {len(sizes)} were not") if sizes else None
+
+
+def _malformed(client: ClientRecord) -> tuple[bool, str] | None:
+    total = client.received + client.malformed
+    return (client.malformed == 0, f"{client.malformed} of {total:,} were not") if total else None

@@ -1,0 +1,116 @@
+"""What each client did: its attempts, its connections and its samples; no pixels and no keys."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, deque
+from typing import Final, Literal
+
+from attrs import define, field, frozen
+
+ATTEMPTS_KEPT: Final = 10_000
+SAMPLES_KEPT: Final = 100_000
+CLIENTS_KEPT: Final = 1_000
+
+EndedBy = Literal["client", "service", "lost"]
+
+
+@frozen
+class Received:
+    """One sample as it arrived; its pixels are not kept."""
+
+    at: float
+    """Seconds since the service began."""
+    participant: str
+    track: str
+    size: int
+    """Bytes of the picture or sound, without the message around them."""
+    age: float
+    """Seconds from its own timestamp to its arrival, by the wall clock."""
+    format: Literal["jpeg", "pcm"] = "jpeg"
+
+
+@define(eq=False)
+class Attempt:
+    """One upgrade that was asked for, and what came of it; times are seconds since the service began."""
+
+    at: float
+    status: int | None = None
+    """The HTTP status it was refused with; None when it was accepted."""
+    retry_after: float | None = None
+    """Seconds of the Retry-After that the refusal carried."""
+    key_in_url: bool = False
+    """True when the path or query carried the key."""
+    ended: float | None = None
+    """When it was over; None while the connection is open."""
+    ended_by: EndedBy | None = None
+    """Who ended it: a closing client, the service (refusals, faults), or nobody who said so."""
+    code: int | None = None
+    """The close code, where there was one."""
+    answered: bool = False
+    """True once a result or a pong has gone out."""
+    quiet: float = 0.0
+    """The longest time, in seconds, that the client held the connection while nothing was sent to it."""
+    said: float = 0.0
+    """When something was last sent to the client."""
+
+    def heard(self, now: float) -> None:
+        """Note that something is sent to the client."""
+        self.quiet = max(self.quiet, now - self.said)
+        self.said = now
+
+    def over(self, now: float, ended_by: EndedBy, code: int | None = None) -> None:
+        """Note the end; only the first one counts."""
+        if self.ended is None:
+            self.quiet = max(self.quiet, now - self.said)
+            self.ended, self.ended_by, self.code = now, ended_by, code
+
+
+@define(eq=False)
+class ClientRecord:
+    """One client: whoever connects from one address with one key. The lists keep the latest entries."""
+
+    name: str
+    attempts: deque[Attempt] = field(factory=lambda: deque[Attempt](maxlen=ATTEMPTS_KEPT), repr=False)
+    samples: deque[Received] = field(factory=lambda: deque[Received](maxlen=SAMPLES_KEPT), repr=False)
+    received: int = 0
+    """All samples, also those no longer in the list."""
+    malformed: int = 0
+    """Messages that were no FrameRequest."""
+    answers: Counter[str] = field(factory=Counter[str])
+    """Results sent, by level."""
+
+    @property
+    def connections(self) -> list[Attempt]:
+        """The attempts that were accepted."""
+        return [attempt for attempt in self.attempts if attempt.status is None]
+
+    def rates(self) -> dict[tuple[str, str], float]:
+        """Return samples a second by (participant, track), from the first to the last of each; 0.0 for a single one."""
+        times: dict[tuple[str, str], list[float]] = {}
+        for one in self.samples:
+            times.setdefault((one.participant, one.track), []).append(one.at)
+        return {key: (len(at) - 1) / (at[-1] - at[0]) if at[-1] > at[0] else 0.0 for key, at in times.items()}
+
+
+@define(eq=False)
+class Records:
+    """The clients by address and key; the key itself is not kept."""
+
+    _clients: dict[bytes, ClientRecord] = field(factory=dict[bytes, ClientRecord], repr=False)
+    _count: int = 0
+
+    def client(self, address: str, key: str) -> ClientRecord:
+        """Return the record of that client, a new one at its first attempt; the oldest goes when there are too many."""
+        digest = hashlib.sha256(f"{address}\0{key}".encode("utf-8", "surrogatepass")).digest()
+        if digest not in self._clients:
+            if len(self._clients) >= CLIENTS_KEPT:
+                del self._clients[next(iter(self._clients))]
+            self._count += 1
+            self._clients[digest] = ClientRecord(f"client {self._count}")
+        return self._clients[digest]
+
+    @property
+    def clients(self) -> list[ClientRecord]:
+        """The clients, in order of their first attempt."""
+        return list(self._clients.values())
