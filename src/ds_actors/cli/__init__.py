@@ -1,4 +1,4 @@
-"""The commands: `ds-actors demo | sandbox`."""
+"""The commands: `ds-actors demo | sandbox | scan`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import typer
 from ds_actors._version import __version__
 from ds_actors.cli.demo import demo
 from ds_actors.cli.sandbox import sandbox
+from ds_actors.cli.scan import scan
 
 app = typer.Typer(
     help="Supervised actors for trio, and the live deepfake monitor built from them.",
@@ -37,6 +38,7 @@ def _main(  # pyright: ignore[reportUnusedFunction]
 
 app.command()(demo)
 app.command()(sandbox)
+app.command()(scan)
 
 
 def run() -> None:

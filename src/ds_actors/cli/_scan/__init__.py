@@ -1,0 +1,1 @@
+"""The parts of `ds-actors scan`: decode a file, send its samples, judge the answers, report."""

@@ -1,0 +1,169 @@
+"""One file's samples to the service and their answers back. Nothing is dropped: sending waits for answers."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+import trio
+from attrs import define, field, frozen
+from trio_websocket import WebSocketConnection
+
+from ds_actors.detection.connection import open_websocket
+from ds_actors.detection.errors import Unreachable
+from ds_actors.detection.events import ResultType, Sample
+from ds_actors.detection.service import Dataspike
+from ds_actors.detection.session import Close, SendPing, Session
+from ds_actors.detection.wire import MalformedMessage, decode_result, encode_request
+
+from .decode import Due, Video
+from .result import FileScan
+
+WINDOW: Final = 16
+"""Samples that may be without an answer at a time."""
+SILENCE: Final = 10.0
+"""Seconds without an answer, while only answers are waited for, that end a file's scan."""
+
+
+@frozen
+class _Waiting:
+    seconds: float
+    thumbnail: bytes | None = field(repr=False)
+
+
+@define(eq=False)
+class Exchange:
+    """One file on one connection. Answers are matched to samples by their order: the wire has no number."""
+
+    video: Video
+    first: Due | None
+    """What the video's first steps gave; it is sent before the rest."""
+    result: FileScan
+    progress: Callable[[], object]
+    """Called whenever the result has changed."""
+    window: int = WINDOW
+    silence: float = SILENCE
+    connected: bool = field(default=False, init=False)
+    silent: bool = field(default=False, init=False)
+    """True when the service gave no answer for `silence` seconds."""
+    _participant: str = field(factory=lambda: f"scan-{secrets.token_hex(4)}", init=False)
+    _track: str = field(default="video", init=False)
+    _waiting: deque[_Waiting] = field(factory=deque[_Waiting], init=False)
+    _answers: trio.lowlevel.ParkingLot = field(factory=trio.lowlevel.ParkingLot, init=False)
+    _active: float = field(default=0.0, init=False)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the file was read to its end and each of its samples was answered."""
+        return self.video.ended and self.result.answered == self.video.due
+
+    @property
+    def unanswered_from(self) -> float | None:
+        """The time of the first sample without an answer, in seconds; None when there is none."""
+        return self._waiting[0].seconds if self._waiting else None
+
+    async def run(self, service: Dataspike) -> None:
+        """Send every sample and wait for every answer, or until the service has been silent for too long.
+
+        Raises:
+            Refused, Unreachable: as `open_websocket`.
+        """
+        session = Session(trio.current_time())
+        async with open_websocket(service, session=session) as websocket:
+            self.connected = True
+            self._active = trio.current_time()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._receive, websocket, session)
+                nursery.start_soon(self._watch, websocket, session, nursery)
+                self.silent = not await self._send(websocket)
+                nursery.cancel_scope.cancel()
+
+    async def _send(self, websocket: WebSocketConnection) -> bool:
+        if self.first is not None and not await self._send_all(websocket, self.first):
+            return False
+        while not self.video.ended:
+            due = await trio.to_thread.run_sync(self.video.step)
+            if due is not None and not await self._send_all(websocket, due):
+                return False
+            self.note()
+        return await self._at_most(0)
+
+    async def _send_all(self, websocket: WebSocketConnection, due: Due) -> bool:
+        for _ in range(due.count):
+            if not await self._at_most(self.window - 1):
+                return False
+            sample = Sample(self._participant, self._track, int(time.time() * 1_000), due.jpeg)
+            # Noted first: the answer may be here before the send has returned.
+            self._waiting.append(_Waiting(due.seconds, due.thumbnail))
+            await websocket.send_message(encode_request(sample))
+            self.result.sent += 1
+            self._active = trio.current_time()
+            self.note()
+        return True
+
+    async def _at_most(self, count: int) -> bool:
+        """Wait until at most that many samples have no answer; False after `silence` seconds without one."""
+        while len(self._waiting) > count:
+            with trio.move_on_at(self._active + self.silence):
+                await self._answers.park()
+                continue
+            if trio.current_time() >= self._active + self.silence:
+                return False
+        return True
+
+    async def _receive(self, websocket: WebSocketConnection, session: Session) -> None:
+        while True:
+            data = await websocket.get_message()
+            try:
+                if isinstance(data, str):
+                    raise MalformedMessage("text")
+                answer = decode_result(data)
+            except MalformedMessage:
+                self.result.ignore("malformed")
+                close = session.malformed()
+                if close is not None:
+                    raise Unreachable(close.reason) from None
+                continue
+            session.wellformed()
+            if (answer.participant, answer.track) != (self._participant, self._track):
+                self.result.ignore("unknown_track")
+            elif not self._waiting:
+                self.result.ignore("more_answers_than_samples")
+            else:
+                sample = self._waiting.popleft()
+                level = ResultType.from_wire(answer.number).level
+                self.result.timeline.add(sample.seconds, level, sample.thumbnail)
+                self._active = trio.current_time()
+                self._answers.unpark_all()
+                self.note()
+
+    async def _watch(self, websocket: WebSocketConnection, session: Session, nursery: trio.Nursery) -> None:
+        pinging = False
+        while True:
+            now = trio.current_time()
+            # A send may begin, and with it a nearer deadline, while this sleeps.
+            await trio.sleep_until(min(session.due(), now + (0.05 if pinging else 1.0)))
+            if pinging and not session.sending:
+                pinging = False
+                session.ping_sent(trio.current_time())
+            match session.tick(trio.current_time()):
+                case SendPing():
+                    nursery.start_soon(_ping, websocket)
+                    pinging = True
+                case Close(reason):
+                    raise Unreachable(reason)
+                case None:
+                    pass
+
+    def note(self) -> None:
+        """Bring the result up to date, and show it."""
+        self.result.due = self.video.due
+        self.result.last_pts = None if self.video.last is None else float(self.video.last)
+        self.progress()
+
+
+async def _ping(websocket: WebSocketConnection) -> None:
+    await websocket.ping()

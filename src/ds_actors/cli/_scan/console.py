@@ -1,0 +1,83 @@
+"""What a scan shows: lines and tables on stdout, problems and the progress bar on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Final
+
+import typer
+from attrs import define
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from ds_actors.detection.events import Level, plain
+
+from .report import clock
+from .result import FileScan, Outcome
+from .segments import exact, samples_due
+
+_STYLES: Final = {Level.CLEAR: "green", Level.SUSPICIOUS: "yellow", Level.ALERT: "bold red"}
+
+
+def complain(text: str) -> None:
+    """Write one line to stderr."""
+    typer.echo(f"ds-actors scan: {plain(text)}", err=True)
+
+
+def show(one: FileScan, *, as_json: bool) -> None:
+    """Write one file's result to stdout, and its problem to stderr."""
+    if one.problem:
+        complain(f"{one.path}: {one.problem}")
+    if as_json:
+        typer.echo(json.dumps(one.as_dict()))
+        return
+    if one.outcome in (Outcome.BAD_INPUT, Outcome.NOT_SCANNED):
+        return
+    console = Console(highlight=False)
+    figures = f"{one.due} samples due, {one.sent} sent, {one.answered} answered; {one.outcome}"
+    console.print(Text(plain(one.path)), Text(str(one.level), _STYLES.get(one.level, "")), soft_wrap=True, sep=": ")
+    table = Table(box=None, pad_edge=False)
+    for name in ("from", "to", "level", "samples"):
+        table.add_column(name, justify="left" if name == "level" else "right")
+    for part in one.timeline.segments:
+        level = Text(str(part.level), _STYLES.get(part.level, ""))
+        table.add_row(clock(part.start), clock(part.end), level, str(part.samples))
+    console.print(table)
+    console.print(Text(figures), soft_wrap=True)
+
+
+@define
+class Bar:
+    """A file's line in the progress view."""
+
+    progress: Progress
+    task: TaskID
+
+    def update(self, one: FileScan) -> None:
+        """Show how far the file is."""
+        elapsed = self.progress.tasks[0].elapsed or 0.0
+        rate = f"{one.answered / elapsed:.1f}/s" if elapsed else ""
+        total = None
+        if one.stated is not None:
+            total = max(one.due, samples_due(exact(one.fps), exact(round(one.stated, 3))))
+        self.progress.update(self.task, completed=one.answered, total=total, rate=rate)
+
+
+@contextmanager
+def progress_bar(name: str) -> Generator[Bar]:
+    """Show progress on stderr for the length of a block, where stderr is a terminal."""
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}", markup=False),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+        yield Bar(progress, progress.add_task(plain(name, 40), total=None, rate=""))

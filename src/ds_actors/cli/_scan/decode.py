@@ -1,0 +1,216 @@
+"""A file's samples, decoded once from front to back by PyAV. These functions block: run them in a worker thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import BinaryIO, Final, Literal, cast
+
+import av
+import av.container
+import av.stream
+import av.video.stream
+from attrs import define, field, frozen
+from av.error import FFmpegError
+
+from ds_actors.detection.encoding import EncodingError, Frame, encode_jpeg
+from ds_actors.detection.events import plain
+
+from .segments import samples_due
+
+THUMBNAIL_SIDE: Final = 192
+_STEP: Final = 32
+"""Packets a step reads at most, so that whoever waits for it may stop between two."""
+_QUARTER_TURNS: Final[dict[int, Literal[0, 90, 180, 270]]] = {0: 0, 1: 90, 2: 180, 3: 270}
+
+
+class BadInput(Exception):
+    """A file that cannot be scanned; the message is one line that says why."""
+
+
+@frozen
+class Due:
+    """One picture and the samples it makes: several where the rate is above the video's own."""
+
+    count: int
+    seconds: float
+    """The frame's time."""
+    jpeg: bytes = field(repr=False)
+    thumbnail: bytes | None = field(default=None, repr=False)
+
+
+@define(eq=False)
+class Video:
+    """One open file. Used by one thread at a time; `close` it.
+
+    Args:
+        path: a regular file.
+        fps: samples a second of video.
+        thumbnails: make a small JPEG of each sample too.
+    """
+
+    path: Path
+    fps: Fraction
+    thumbnails: bool = False
+    due: int = field(default=0, init=False)
+    """Samples due by what is decoded."""
+    last: Fraction | None = field(default=None, init=False)
+    """The latest time of a decoded frame, in seconds."""
+    stated: float | None = field(default=None, init=False)
+    """The container's own figure for its length, in seconds."""
+    ended: bool = field(default=False, init=False)
+    truncated: str = field(default="", init=False)
+    """Why the rest of the file is missing; empty when it was decoded to its end."""
+    _file: BinaryIO | None = field(default=None, init=False)
+    _container: av.container.InputContainer | None = field(default=None, init=False)
+    _frames: Iterator[av.VideoFrame | None] = field(factory=lambda: iter(()), init=False)
+    _reach: Fraction = field(default=Fraction(0), init=False)
+
+    def open(self) -> None:
+        """Open the file and find its video stream.
+
+        Raises:
+            BadInput: when there is no such file, or no video in it.
+        """
+        _check(self.path)
+        try:
+            # Opened by Python, and nothing else may be opened from inside: a playlist could name any file or host.
+            self._file = self.path.open("rb")
+            self._container = container = av.open(
+                self._file, "r", options={"protocol_whitelist": "none"}, metadata_errors="ignore"
+            )
+        except (FFmpegError, OSError, ValueError) as error:
+            raise BadInput(_opening(error)) from error
+        attached = av.stream.Disposition.attached_pic
+        streams = [one for one in container.streams.video if not one.disposition & attached]
+        if not streams:
+            raise BadInput("there is no video stream in it")
+        if container.duration is not None and container.duration > 0:
+            self.stated = container.duration / av.time_base
+        # Slices, not frames: with threads by frame, PyAV does not raise the error of a file's last packet.
+        streams[0].thread_type = "SLICE"
+        self._frames = self._decode(container, streams[0])
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._container is not None:
+            self._container.close()
+        if self._file is not None:
+            self._file.close()
+
+    def step(self) -> Due | None:
+        """Decode on for a while; return the next samples when they are due, None when none is yet.
+
+        Raises:
+            BadInput: when the file is over and gave no picture at all.
+        """
+        for _ in range(_STEP):
+            try:
+                frame = next(self._frames)
+                made = None if frame is None else self._take(frame)
+            except StopIteration:
+                self._finish("")
+                return None
+            except (FFmpegError, EncodingError, ValueError, OSError) as error:
+                self._finish(_words(error))
+                return None
+            if made is not None:
+                return made
+        return None
+
+    def _finish(self, error: str) -> None:
+        self.ended = True
+        if self.last is None:
+            raise BadInput(f"no picture of it could be decoded{f': {error}' if error else ''}")
+        if error:
+            self.truncated = f"it could be decoded up to {float(self.last):.1f} s only: {error}"
+        elif not self.truncated and self.stated is not None and self.stated > self._reach + _margin(self.stated):
+            # Matroska ends without an error wherever it is cut.
+            self.truncated = f"it ends after {float(self._reach):.1f} s and states {self.stated:.1f} s"
+
+    def _decode(
+        self, container: av.container.InputContainer, stream: av.video.stream.VideoStream
+    ) -> Iterator[av.VideoFrame | None]:
+        """Yield frames, and None between packets; an error after the first frame comes out."""
+        start = Fraction(container.start_time or 0, av.time_base)
+        seen = packet_damaged = frame_damaged = False
+        for packet in container.demux():
+            ticks = packet.dts if packet.pts is None else packet.pts
+            if ticks is not None:
+                self._reach = max(self._reach, (ticks + (packet.duration or 0)) * packet.time_base - start)
+            # Theora repeats a picture by an empty packet, which FFmpeg refuses. The one that ends all has no time.
+            if packet.stream.index != stream.index or (packet.size == 0 and ticks is not None):
+                yield None
+                continue
+            packet_damaged = packet.is_corrupt if packet.size else packet_damaged
+            try:
+                frames = cast("list[av.VideoFrame]", packet.decode())
+            except FFmpegError:
+                if seen:
+                    raise
+                frames = []  # a recording may begin between two key frames
+            for frame in frames:
+                seen = True
+                frame_damaged = frame.is_corrupt
+                yield frame
+            yield None
+        if packet_damaged or frame_damaged:
+            self.truncated = "its last picture is not whole"
+
+    def _take(self, frame: av.VideoFrame) -> Due | None:
+        time = self._time(frame)
+        due = max(self.due, samples_due(self.fps, time))
+        made: Due | None = None
+        if due > self.due:
+            picture = _picture(frame)
+            small = encode_jpeg(picture, quality=60, max_side=THUMBNAIL_SIDE) if self.thumbnails else None
+            made = Due(due - self.due, float(time), encode_jpeg(picture), small)
+        self.due = due
+        self.last = time if self.last is None else max(self.last, time)
+        return made
+
+    def _time(self, frame: av.VideoFrame) -> Fraction:
+        ticks = frame.pts if frame.pts is not None else frame.dts
+        if ticks is not None and frame.time_base is not None:
+            return ticks * frame.time_base
+        # A bare stream has no times: its pictures follow each other at its rate.
+        assert self._container is not None
+        rate = self._container.streams.video[0].guessed_rate or Fraction(25)
+        return Fraction(0) if self.last is None else self.last + 1 / rate
+
+
+def _check(path: Path) -> None:
+    try:
+        if path.is_dir():
+            raise BadInput("it is a folder")
+        if not path.exists():
+            raise BadInput("there is no such file")
+        if not path.is_file():
+            raise BadInput("it is not a regular file")
+        if path.stat().st_size == 0:
+            raise BadInput("it is empty")
+    except (OSError, ValueError) as error:
+        raise BadInput(_words(error)) from error
+
+
+def _opening(error: Exception) -> str:
+    if isinstance(error, FFmpegError) and not isinstance(error, PermissionError):
+        return f"it is no video, or was cut off before its index ({_words(error)})"
+    return _words(error)
+
+
+def _words(error: Exception) -> str:
+    return plain(str(getattr(error, "strerror", None) or error), 200) or type(error).__name__
+
+
+def _margin(stated: float) -> float:
+    """Return how many seconds a container's figure may be wrong without a meaning."""
+    return max(2.0, 0.05 * stated)
+
+
+def _picture(frame: av.VideoFrame) -> Frame:
+    # FFmpeg counts the display matrix's degrees against the clock.
+    turn = _QUARTER_TURNS[round(-frame.rotation / 90) % 4]
+    pixels = frame.to_ndarray(format="rgb24")
+    return Frame(frame.width, frame.height, "rgb24", pixels.tobytes(), turn)

@@ -1,0 +1,161 @@
+"""The scan as one self-contained HTML page: figures, a timeline picture, segments. Pure.
+
+Nothing in it is loaded from elsewhere, and its own policy forbids that; every text is escaped.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Final
+
+from ds_actors.detection.events import Level, plain
+
+from .result import FileScan
+from .segments import Segment
+
+WIDTH: Final = 960
+HEIGHT: Final = 96
+_BASE: Final = 72
+THUMBNAILS_SHOWN: Final = 200
+"""Thumbnails of one file on the page, at most."""
+
+_COLOURS: Final = {
+    Level.CLEAR: "#2e7d32",
+    Level.SUSPICIOUS: "#f9a825",
+    Level.ALERT: "#c62828",
+    Level.ERROR: "#6d4c41",
+    Level.UNKNOWN: "#757575",
+}
+# Levels differ in height too, for whoever does not see the colours apart.
+_TALL: Final = {Level.CLEAR: 20, Level.SUSPICIOUS: 42, Level.ALERT: 64, Level.ERROR: 10, Level.UNKNOWN: 10}
+
+_STYLE: Final = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
+h1, h2 { line-height: 1.2; overflow-wrap: anywhere; }
+svg { width: 100%; height: auto; background: #f4f4f4; }
+table { border-collapse: collapse; margin: 1rem 0; }
+th, td { text-align: left; padding: .2rem 1rem .2rem 0; border-bottom: 1px solid #ddd; vertical-align: top; }
+td.n { text-align: right; font-variant-numeric: tabular-nums; }
+.problem { border-left: 4px solid #c62828; padding-left: .7rem; }
+"""
+
+
+def clock(seconds: float) -> str:
+    """Return a time as h:mm:ss.s."""
+    tenths = round(max(0.0, seconds) * 10)
+    return f"{tenths // 36_000}:{tenths // 600 % 60:02}:{tenths // 10 % 60:02}.{tenths % 10}"
+
+
+def page(files: Sequence[FileScan], *, service: str, made: str) -> str:
+    """Return the page.
+
+    Args:
+        files: what was scanned, in order.
+        service: which service gave the verdicts, in words.
+        made: when, in words.
+    """
+    body = "\n".join(_file(one) for one in files)
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>ds-actors scan</title>
+<style>{_STYLE}</style>
+</head>
+<body>
+<h1>ds-actors scan</h1>
+<p>{_text(made)}. Verdicts: {_text(service)}.</p>
+{body}
+</body>
+</html>
+"""
+
+
+def _file(one: FileScan) -> str:
+    parts = [f"<h2>{_text(one.path)}</h2>"]
+    if one.problem:
+        parts.append(f'<p class="problem">{_text(one.problem)}</p>')
+    parts.append(_figures(one))
+    if one.timeline.segments:
+        parts += [timeline(one), _segments(one.timeline.segments)]
+    return _joined(["<section>", *parts, "</section>"])
+
+
+def _joined(parts: Iterable[str]) -> str:
+    return "\n".join(parts)
+
+
+def _figures(one: FileScan) -> str:
+    levels = ", ".join(f"{count} {level}" for level, count in one.timeline.levels.items()) or "none"
+    rows = [
+        ("Outcome", str(one.outcome).replace("_", " ")),
+        ("Most severe level", str(one.level)),
+        ("Answers", levels),
+        ("Samples due, sent, answered", f"{one.due}, {one.sent}, {one.answered}"),
+        ("Samples a second", f"{one.fps:g}"),
+        ("Last decoded picture at", "none" if one.last_pts is None else clock(one.last_pts)),
+    ]
+    return _joined(["<table>", *(f"<tr><th>{_text(a)}</th><td>{_text(b)}</td></tr>" for a, b in rows), "</table>"])
+
+
+def timeline(one: FileScan) -> str:
+    """Return the file's timeline as inline SVG; what has no answer stays empty."""
+    segments = one.timeline.segments
+    end = max(one.last_pts or 0.0, segments[-1].end, 1e-9)
+    scale = WIDTH / end
+    shapes: list[str] = []
+    for part in segments:
+        left, tall = part.start * scale, _TALL[part.level]
+        # A single sample at the very end has no length, and is still to be seen.
+        width = max(2.0, (part.end - part.start) * scale)
+        left = min(left, WIDTH - width)
+        label = f"{clock(part.start)} to {clock(part.end)}: {part.level}, {part.samples} samples"
+        shapes.append(
+            f'<rect x="{left:.2f}" y="{_BASE - tall}" width="{width:.2f}" height="{tall}" '
+            f'fill="{_COLOURS[part.level]}"><title>{_text(label)}</title></rect>'
+        )
+    marks = [
+        f'<text x="{place * WIDTH:.0f}" y="{HEIGHT - 6}" font-size="13" text-anchor="{anchor}">'
+        f"{clock(place * end)}</text>"
+        for place, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end"))
+    ]
+    title = f"Levels over time, from {clock(0)} to {clock(end)}; the most severe is {one.level}"
+    return _joined(
+        [
+            f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{_text(title)}">',
+            *shapes,
+            f'<line x1="0" y1="{_BASE}" x2="{WIDTH}" y2="{_BASE}" stroke="#222"/>',
+            *marks,
+            "</svg>",
+        ]
+    )
+
+
+def _segments(segments: Sequence[Segment]) -> str:
+    pictures = any(one.thumbnail for one in segments)
+    head = "<tr><th>From</th><th>To</th><th>Level</th><th>Samples</th>" + ("<th>First</th>" if pictures else "")
+    rows: list[str] = []
+    for index, one in enumerate(segments):
+        row = (
+            f'<tr><td class="n">{clock(one.start)}</td><td class="n">{clock(one.end)}</td>'
+            f'<td>{_text(one.level)}</td><td class="n">{one.samples}</td>'
+        )
+        if pictures:
+            row += f"<td>{_picture(one) if index < THUMBNAILS_SHOWN else ''}</td>"
+        rows.append(f"{row}</tr>")
+    return _joined(["<table>", f"{head}</tr>", *rows, "</table>"])
+
+
+def _picture(one: Segment) -> str:
+    if one.thumbnail is None:
+        return ""
+    data = base64.b64encode(one.thumbnail).decode("ascii")
+    return f'<img alt="{_text(f"picture at {clock(one.start)}")}" src="data:image/jpeg;base64,{data}">'
+
+
+def _text(text: str) -> str:
+    return escape(plain(text), quote=True)

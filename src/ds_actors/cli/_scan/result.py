@@ -1,0 +1,114 @@
+"""What came of scanning one file, and which exit code a whole scan deserves. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum, StrEnum
+from typing import Any
+
+from attrs import define, field
+
+from ds_actors.detection.events import Level
+
+from .segments import Segment, Timeline
+
+
+class Outcome(StrEnum):
+    """How a file's scan ended."""
+
+    COMPLETE = "complete"
+    TRUNCATED = "truncated"
+    """As many answers as samples, but the file could not be decoded to its end."""
+    PARTIAL = "partial"
+    """Fewer answers than samples due."""
+    BAD_INPUT = "bad_input"
+    INTERRUPTED = "interrupted"
+    NOT_SCANNED = "not_scanned"
+
+
+class ExitCode(IntEnum):
+    """The exit codes of `ds-actors scan`."""
+
+    OK = 0
+    REACHED = 1
+    SERVICE = 2
+    BAD_INPUT = 3
+    TRUNCATED = 4
+    PARTIAL = 5
+    INTERRUPTED = 130
+
+
+@define
+class FileScan:
+    """One file on its way through the scan; counts grow, nothing is taken back."""
+
+    path: str
+    fps: float
+    outcome: Outcome = Outcome.NOT_SCANNED
+    problem: str = ""
+    """Why the outcome is not complete, in one line."""
+    due: int = 0
+    sent: int = 0
+    truncated: bool = False
+    last_pts: float | None = None
+    """Time of the last decoded frame, in seconds."""
+    stated: float | None = None
+    """What the container says about its length, in seconds: shown, and for the progress bar only."""
+    ignored: dict[str, int] = field(factory=dict[str, int])
+    """Messages of the service that answer no sample, by reason."""
+    timeline: Timeline = field(factory=Timeline)
+
+    @property
+    def answered(self) -> int:
+        """How many samples were answered."""
+        return self.timeline.answered
+
+    @property
+    def level(self) -> Level:
+        """The most severe answer."""
+        return self.timeline.level
+
+    def ignore(self, reason: str) -> None:
+        """Count a message that answers no sample."""
+        self.ignored[reason] = self.ignored.get(reason, 0) + 1
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "file": self.path,
+            "outcome": str(self.outcome),
+            "problem": self.problem,
+            "level": str(self.level),
+            "fps": self.fps,
+            "due": self.due,
+            "sent": self.sent,
+            "answered": self.answered,
+            "truncated": self.truncated,
+            "last_pts": None if self.last_pts is None else round(self.last_pts, 3),
+            "levels": {str(level): count for level, count in self.timeline.levels.items()},
+            "ignored": dict(self.ignored),
+            "segments": [_segment(one) for one in self.timeline.segments],
+        }
+
+
+def _segment(one: Segment) -> dict[str, Any]:
+    return {"from": round(one.start, 3), "to": round(one.end, 3), "level": str(one.level), "samples": one.samples}
+
+
+def exit_code(
+    files: Sequence[FileScan], *, fail_on: Level | None, interrupted: bool = False, service_failed: bool = False
+) -> ExitCode:
+    """Return the code of the first that applies: interrupted, level reached, no service, bad input, truncated, partial.
+
+    A level that was reached is certain whatever else went wrong; the codes after it say that none was found *so far*.
+    """
+    outcomes = {one.outcome for one in files}
+    rows = (
+        (interrupted, ExitCode.INTERRUPTED),
+        (fail_on is not None and any(one.level.severity >= fail_on.severity for one in files), ExitCode.REACHED),
+        (service_failed, ExitCode.SERVICE),
+        (Outcome.BAD_INPUT in outcomes, ExitCode.BAD_INPUT),
+        (any(one.truncated for one in files), ExitCode.TRUNCATED),
+        (Outcome.PARTIAL in outcomes, ExitCode.PARTIAL),
+    )
+    return next((code for applies, code in rows if applies), ExitCode.OK)

@@ -1,0 +1,255 @@
+"""`ds-actors scan`: videos in files, sample by sample, to the service and back."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import trio
+import typer
+from attrs import define, field
+
+from ds_actors.cli._scan import report
+from ds_actors.cli._scan.client import SILENCE, Exchange
+from ds_actors.cli._scan.console import complain, progress_bar, show
+from ds_actors.cli._scan.decode import BadInput, Due, Video
+from ds_actors.cli._scan.result import ExitCode, FileScan, Outcome, exit_code
+from ds_actors.cli._scan.segments import exact
+from ds_actors.detection import Dataspike, Level, Refused, Unreachable
+from ds_actors.detection.service import KEY_VARIABLE, URL_VARIABLE
+from ds_actors.sandbox import judge_marker, open_sandbox
+
+_NO_SERVICE = (
+    f"no service: give a key (--api-key or {KEY_VARIABLE}) for Dataspike's, or --sandbox for the local stand-in"
+)
+_STAND_IN = "the sandbox on this machine, a stand-in that looks for a painted patch and is no deepfake detector"
+
+
+class FailOn(StrEnum):
+    """The level from which on the exit code is 1."""
+
+    SUSPICIOUS = "suspicious"
+    ALERT = "alert"
+
+
+@define(eq=False)
+class _Scan:
+    """One run of the command."""
+
+    files: list[FileScan]
+    thumbnails: bool
+    as_json: bool
+    silence: float = SILENCE
+    service_problem: str = ""
+    interrupted: bool = False
+    shown: set[int] = field(factory=set[int])
+
+    async def run(self, service: Dataspike | None) -> None:
+        """Scan the files one after another until one of them ends it all, or Ctrl-C does."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._until_ctrl_c, nursery.cancel_scope)
+            async with _opened(service) as ready:
+                for index, one in enumerate(self.files):
+                    await self._file(ready, one)
+                    self.shown.add(index)
+                    show(one, as_json=self.as_json)
+                    if self.service_problem:
+                        break
+            nursery.cancel_scope.cancel()
+
+    async def _until_ctrl_c(self, scope: trio.CancelScope) -> None:
+        # The first one ends the scan in order; the handler is then gone, and a second one ends the program.
+        with trio.open_signal_receiver(signal.SIGINT) as signals:
+            async for _ in signals:
+                break
+        self.interrupted = True
+        scope.cancel()
+
+    async def _file(self, service: Dataspike, one: FileScan) -> None:
+        video = Video(Path(one.path), exact(one.fps), self.thumbnails)
+        try:
+            first = await _begin(video)
+            one.stated = video.stated
+            with progress_bar(Path(one.path).name) as bar:
+                exchange = Exchange(video, first, one, lambda: bar.update(one), silence=self.silence)
+                await self._exchange(exchange, service)
+        except BadInput as error:
+            one.outcome, one.problem = Outcome.BAD_INPUT, str(error)
+        finally:
+            video.close()
+
+    async def _exchange(self, exchange: Exchange, service: Dataspike) -> None:
+        problem = ""
+        cancelled = True
+        try:
+            if exchange.first is not None:
+                await exchange.run(service)
+            cancelled = False
+        except Refused as error:
+            cancelled, problem, self.service_problem = False, str(error), str(error)
+        except Unreachable as error:
+            cancelled, problem = False, _unreachable(error)
+            if not exchange.connected:
+                self.service_problem = problem
+        finally:
+            if cancelled:
+                problem = "stopped before its end"
+            _conclude(exchange, problem, cancelled=cancelled)
+            if self.service_problem and not exchange.result.sent:
+                # Said once, for all files that are left.
+                exchange.result.outcome, exchange.result.problem = Outcome.NOT_SCANNED, ""
+
+
+async def _begin(video: Video) -> Due | None:
+    """Return the first samples: what is no video is known before anybody connects."""
+    await trio.to_thread.run_sync(video.open)
+    first: Due | None = None
+    while first is None and not video.ended:
+        first = await trio.to_thread.run_sync(video.step)
+    return first
+
+
+def _conclude(exchange: Exchange, problem: str, *, cancelled: bool) -> None:
+    video, one = exchange.video, exchange.result
+    exchange.note()
+    one.truncated = bool(video.truncated)
+    unanswered = exchange.unanswered_from
+    one.timeline.end(one.last_pts or 0.0 if unanswered is None else unanswered)
+    if exchange.complete:
+        one.outcome = Outcome.TRUNCATED if one.truncated else Outcome.COMPLETE
+        one.problem = video.truncated
+        return
+    one.outcome = Outcome.INTERRUPTED if cancelled else Outcome.PARTIAL
+    if exchange.silent:
+        problem = f"the service gave no answer for {exchange.silence:g} s"
+    reasons = [f"{one.answered} of {one.due} samples answered", problem, video.truncated]
+    one.problem = "; ".join(reason for reason in reasons if reason)
+
+
+def _unreachable(error: Unreachable) -> str:
+    return str(error) if error.retry_after is None else f"{error}; it asks to be left alone for {error.retry_after:g} s"
+
+
+@asynccontextmanager
+async def _opened(service: Dataspike | None) -> AsyncGenerator[Dataspike]:
+    if service is not None:
+        yield service
+        return
+    async with open_sandbox(judge_marker) as sandbox:
+        yield Dataspike(api_key="sandbox", url=sandbox.url)
+
+
+def scan(
+    files: Annotated[list[Path], typer.Argument(help="Videos: whatever PyAV (FFmpeg) can open.", metavar="FILE")],
+    *,
+    sandbox: Annotated[
+        bool, typer.Option("--sandbox", help="Ask the local stand-in: it finds a painted patch, not deepfakes.")
+    ] = False,
+    api_key: Annotated[
+        str | None,
+        typer.Option(help=f"Dataspike's key, else {KEY_VARIABLE}, which other users of this machine cannot see."),
+    ] = None,
+    url: Annotated[str | None, typer.Option(help=f"The service's WebSocket URL, else {URL_VARIABLE}.")] = None,
+    fps: Annotated[float, typer.Option(help="Samples a second of video, 30 at most.")] = 1.0,
+    fail_on: Annotated[
+        FailOn | None, typer.Option(help="Exit with 1 when a sample is judged at least that severe.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a file, one a line.")] = False,
+    report_to: Annotated[
+        Path | None, typer.Option("--report", help="Write one self-contained HTML page.", metavar="FILE.html")
+    ] = None,
+    thumbnails: Annotated[
+        bool, typer.Option("--thumbnails", help="Put a small picture of each segment on the report's page.")
+    ] = False,
+) -> None:
+    """Judge videos in files, faster than real time, and never drop a sample.
+
+    Sample k is the first picture at or after k / fps seconds of the video.
+
+    One answer a sample, in order, is assumed, because answers carry no number.
+
+    Done is a file with as many answers as samples; 10 s without one: partial.
+
+    Exit codes, the first that applies:
+
+    130  stopped by Ctrl-C, which shows what there is
+
+    1  --fail-on was reached
+
+    2  wrong usage, or the service cannot be used
+
+    3  a file cannot be read, or is no video
+
+    4  a file is truncated: scanned as far as it goes
+
+    5  a result is partial: fewer answers than samples
+
+    0  none of these
+    """
+    if not (math.isfinite(fps) and 0 < fps <= 30):
+        _stop("--fps must be above 0 and 30 at most")
+    if thumbnails and report_to is None:
+        _stop("--thumbnails needs --report")
+    if report_to is not None:
+        _check_report(report_to, files)
+    service = _service(sandbox=sandbox, key=[api_key], url=url)
+    run = _Scan([FileScan(str(one), fps) for one in files], thumbnails, as_json)
+    try:
+        trio.run(run.run, service)
+    except* KeyboardInterrupt:
+        run.interrupted = True
+    _finish(run, service, report_to, None if fail_on is None else Level(fail_on.value))
+
+
+def _finish(run: _Scan, service: Dataspike | None, report_to: Path | None, fail_on: Level | None) -> None:
+    for index, one in enumerate(run.files):
+        if index not in run.shown and (run.as_json or one.outcome is not Outcome.NOT_SCANNED):
+            show(one, as_json=run.as_json)
+    if run.interrupted:
+        complain("stopped by Ctrl-C")
+    if run.service_problem:
+        left = sum(one.outcome is Outcome.NOT_SCANNED for one in run.files)
+        complain(f"{run.service_problem} ({left} of {len(run.files)} files not scanned)")
+    code = exit_code(run.files, fail_on=fail_on, interrupted=run.interrupted, service_failed=bool(run.service_problem))
+    if report_to is not None:
+        words = _STAND_IN if service is None else service.log_url
+        made = time.strftime("Scanned on %Y-%m-%d at %H:%M:%S %z")
+        try:
+            report_to.write_text(report.page(run.files, service=words, made=made), "utf-8")
+        except OSError as error:
+            complain(f"{report_to} cannot be written: {error.strerror}")
+            code = code or ExitCode.SERVICE
+    raise typer.Exit(int(code))
+
+
+def _service(*, sandbox: bool, key: list[str | None], url: str | None) -> Dataspike | None:
+    """Return the service, None for the sandbox; the key comes in a list, which no traceback's frame need keep."""
+    if sandbox:
+        if key[0] is not None or url is not None:
+            _stop("--sandbox goes with neither --api-key nor --url")
+        return None
+    if key[0] is None and not os.environ.get(KEY_VARIABLE):
+        _stop(_NO_SERVICE)
+    try:
+        return Dataspike(api_key=key.pop(), url=url)
+    except ValueError as error:
+        _stop(str(error))
+
+
+def _check_report(path: Path, files: list[Path]) -> None:
+    if path.is_dir() or not path.parent.is_dir():
+        _stop(f"--report {path}: it must name a file in a folder that exists")
+    if path.exists() and any(one.exists() and path.samefile(one) for one in files):
+        _stop(f"--report {path} would overwrite a video")
+
+
+def _stop(text: str) -> NoReturn:
+    complain(text)
+    raise typer.Exit(int(ExitCode.SERVICE))

@@ -1,0 +1,330 @@
+"""`ds-actors scan`, with real clips and the real sandbox over a socket."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from ds_actors.cli import app
+from ds_actors.cli._scan.result import FileScan, Outcome
+from ds_actors.cli.scan import _Scan
+from ds_actors.detection import Dataspike, Sample
+from ds_actors.detection.events import ResultType
+from ds_actors.sandbox import Sandbox, open_sandbox
+
+sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
+import scan_clips as clips
+
+COMMAND = [sys.executable, "-m", "ds_actors", "scan"]
+HELLO = (
+    Path(os.environ.get("FORENSICS_SAMPLES", "/usr/share/forensics-samples"))
+    / "original-files"
+    / "movie2"
+    / "movie-hello.mp4"
+)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DATASPIKE_API_KEY", "DATASPIKE_WS_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def command(*arguments: str | Path) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            app(["scan", *map(str, arguments)])
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    return command
+
+
+def rows(out: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def test_the_patch_is_found_where_it_is(tmp_path: Path, run: Run) -> None:
+    """Three segments: clear, alert for the two tampered seconds, clear."""
+    path = clips.make(tmp_path / "a.mp4", clips.steady(6), clips.tampered)
+    code, out, err = run("--sandbox", "--json", path)
+    (row,) = rows(out)
+    assert (code, err, row["outcome"], row["level"]) == (0, "", "complete", "alert")
+    assert [(one["from"], one["level"], one["samples"]) for one in row["segments"]] == [
+        (0.0, "clear", 2),
+        (2.0, "alert", 2),
+        (4.0, "clear", 2),
+    ]
+    assert row["due"] == row["sent"] == row["answered"] == 6
+
+
+def test_fail_on_sets_the_exit_code(tmp_path: Path, run: Run) -> None:
+    """1 when the level is reached, 0 when it is not."""
+    bad = clips.make(tmp_path / "bad.mp4", clips.steady(4), clips.tampered)
+    good = clips.make(tmp_path / "good.mp4", clips.steady(2))
+    assert run("--sandbox", "--fail-on", "suspicious", good, bad)[0] == 1
+    assert run("--sandbox", "--fail-on", "alert", good)[0] == 0
+
+
+def test_bad_input_has_one_line_each_and_the_others_are_scanned(tmp_path: Path, run: Run) -> None:
+    """No file, folder, empty, text, no video stream, no index; the good one at the end is judged."""
+    whole = clips.make(tmp_path / "whole.avi", clips.steady(2), codec="mpeg4")
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "text.mp4").write_text("no video\n" * 100)
+    (tmp_path / "stump.mp4").write_bytes(whole.read_bytes()[:40])
+    clips.sound_only(tmp_path / "sound.wav")
+    names = ["absent.mp4", "", "empty.mp4", "text.mp4", "sound.wav", "stump.mp4"]
+    code, out, err = run("--sandbox", "--json", *(tmp_path / name for name in names), whole)
+    assert code == 3
+    assert [row["outcome"] for row in rows(out)] == ["bad_input"] * 6 + ["complete"]
+    lines = err.splitlines()
+    assert len(lines) == 6
+    for line, words in zip(
+        lines, ["no such file", "folder", "is empty", "no video", "no video stream", "no video"], strict=True
+    ):
+        assert words in line
+
+
+def test_a_truncated_file_has_its_own_code_and_all_its_samples(tmp_path: Path, run: Run) -> None:
+    """Samples sent are the samples due by the last decoded frame, and one line says how far it went."""
+    path = clips.cut(clips.make(tmp_path / "a.mp4", clips.steady(12), clips.noise))
+    code, out, err = run("--sandbox", "--json", "--fps", "4", path)
+    (row,) = rows(out)
+    due = int(4 * max(clips.decoded(path))) + 1
+    assert (code, row["outcome"], row["truncated"]) == (4, "truncated", True)
+    assert row["due"] == row["sent"] == row["answered"] == due
+    assert len(err.splitlines()) == 1
+
+
+def test_without_a_service_one_error_names_both_ways(tmp_path: Path, run: Run) -> None:
+    """Exit 2, and nothing is read."""
+    code, out, err = run(tmp_path / "absent.mp4")
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert "DATASPIKE_API_KEY" in err
+    assert "--sandbox" in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--fps", "0"],
+        ["--fps", "nan"],
+        ["--fps", "31"],
+        ["--thumbnails"],
+        ["--api-key", "k"],
+        ["--report", "/nowhere/at/all.html"],
+    ],
+)
+def test_wrong_usage_is_said_before_anything_is_read(tmp_path: Path, run: Run, arguments: list[str]) -> None:
+    """Exit 2 and one line."""
+    code, out, err = run("--sandbox", *arguments, tmp_path / "absent.mp4")
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+
+
+def test_a_url_in_the_clear_is_refused_without_showing_the_key(tmp_path: Path, run: Run) -> None:
+    """The line names the setting, not its value."""
+    code, _out, err = run("--api-key", "topsecret", "--url", "ws://example.org", tmp_path / "absent.mp4")
+    assert code == 2
+    assert "DATASPIKE_WS_URL" in err
+    assert "topsecret" not in err
+
+
+def test_the_report_never_overwrites_a_video(tmp_path: Path, run: Run) -> None:
+    """Exit 2; the file is as it was."""
+    path = clips.make(tmp_path / "a.mp4", clips.steady(1))
+    before = path.read_bytes()
+    assert run("--sandbox", "--report", path, path)[0] == 2
+    assert path.read_bytes() == before
+
+
+def test_the_table_shows_segments_and_no_progress_bar_into_a_pipe(tmp_path: Path, run: Run) -> None:
+    """Stdout has the table, stderr nothing, and neither has a control sequence."""
+    path = clips.make(tmp_path / "[red]a\x1b[2J.mp4", clips.steady(6), clips.tampered)
+    code, out, err = run("--sandbox", path)
+    assert (code, err) == (0, "")
+    assert "\x1b" not in out
+    assert "[red]a[2J.mp4: alert" in out
+    assert "6 samples due, 6 sent, 6 answered; complete" in out
+    assert [line.split() for line in out.splitlines()[1:5]] == [
+        ["from", "to", "level", "samples"],
+        ["0:00:00.0", "0:00:02.0", "clear", "2"],
+        ["0:00:02.0", "0:00:04.0", "alert", "2"],
+        ["0:00:04.0", "0:00:05.9", "clear", "2"],
+    ]
+
+
+def judge(sample: Sample, _now: float) -> ResultType:
+    return ResultType.CLEAR
+
+
+async def against(sandbox: Sandbox, paths: list[Path], *, fps: float = 1.0, silence: float = 10.0) -> _Scan:
+    scan = _Scan([FileScan(str(path), fps) for path in paths], thumbnails=False, as_json=True, silence=silence)
+    await scan.run(Dataspike(api_key="good", url=sandbox.url))
+    return scan
+
+
+async def test_nothing_is_dropped_when_the_service_is_slow(tmp_path: Path) -> None:
+    """Sending waits: every sample arrives, in order, with no more than the window ahead of the answers."""
+    path = clips.make(tmp_path / "a.mp4", clips.steady(5))
+    ahead: list[int] = []
+
+    def slow(sample: Sample, now: float) -> ResultType:
+        time.sleep(0.01)
+        ahead.append(scan_result.sent - scan_result.answered)
+        return judge(sample, now)
+
+    async with open_sandbox(slow) as sandbox:
+        scan = _Scan([FileScan(str(path), 20.0)], thumbnails=False, as_json=True)
+        scan_result = scan.files[0]
+        await scan.run(Dataspike(api_key="good", url=sandbox.url))
+        assert len(sandbox.samples) == scan_result.due == scan_result.answered == 99
+    assert max(ahead) <= 16
+    assert scan_result.outcome is Outcome.COMPLETE
+
+
+async def test_silence_after_the_samples_is_partial(tmp_path: Path) -> None:
+    """All were sent, two were answered; what is known is kept."""
+    path = clips.make(tmp_path / "a.mp4", clips.steady(5))
+    seen: list[int] = []
+
+    def twice(_sample: Sample, _now: float) -> ResultType | None:
+        seen.append(1)
+        return ResultType.SUSPICIOUS if len(seen) <= 2 else None
+
+    async with open_sandbox(twice) as sandbox:
+        (one,) = (await against(sandbox, [path], silence=0.3)).files
+    assert (one.outcome, one.due, one.sent, one.answered) == (Outcome.PARTIAL, 5, 5, 2)
+    assert "2 of 5" in one.problem
+    assert one.timeline.segments[0].end == 2.0
+
+
+async def test_a_lost_connection_is_partial_and_the_next_file_goes_on(tmp_path: Path) -> None:
+    """What was answered before the cut stays; the next file has a connection of its own."""
+    path = clips.make(tmp_path / "a.mp4", clips.steady(5))
+    seen: list[int] = []
+
+    def cut(sample: Sample, now: float) -> ResultType:
+        seen.append(1)
+        if len(seen) == 3:
+            trio.from_thread.run_sync(sandbox.drop_now)
+        return judge(sample, now)
+
+    async with open_sandbox(cut) as sandbox:
+        first, second = (await against(sandbox, [path, path])).files
+        assert len(sandbox.attempts) == 2
+    assert first.outcome is Outcome.PARTIAL
+    assert first.answered < first.sent
+    assert (second.outcome, second.answered) == (Outcome.COMPLETE, 5)
+
+
+async def test_a_refused_key_ends_the_scan(tmp_path: Path) -> None:
+    """One attempt for two files, and the reason names the key's variable."""
+    path = clips.make(tmp_path / "a.mp4", clips.steady(2))
+    async with open_sandbox(judge, api_keys=["other"]) as sandbox:
+        scan = await against(sandbox, [path, path])
+        assert len(sandbox.attempts) == 1
+    assert "DATASPIKE_API_KEY" in scan.service_problem
+    assert [one.outcome for one in scan.files] == [Outcome.NOT_SCANNED] * 2
+
+
+async def test_a_file_that_is_no_video_needs_no_connection(tmp_path: Path) -> None:
+    """It is known to be bad before anybody connects."""
+    (tmp_path / "a.mp4").write_text("no video")
+    async with open_sandbox(judge) as sandbox:
+        scan = await against(sandbox, [tmp_path / "a.mp4"])
+        assert sandbox.attempts == []
+    assert scan.files[0].outcome is Outcome.BAD_INPUT
+
+
+async def test_ctrl_c_gives_the_partial_result(tmp_path: Path) -> None:
+    """Key and URL from the environment; SIGINT: exit 130, the answers so far, no traceback."""
+    path = clips.make(tmp_path / "a.mp4", clips.steady(60, 5))
+    report = tmp_path / "r.html"
+
+    def slow(sample: Sample, now: float) -> ResultType:
+        time.sleep(0.1)
+        return judge(sample, now)
+
+    async with open_sandbox(slow, api_keys=["good"]) as sandbox, trio.open_nursery() as nursery:
+        settings = {"DATASPIKE_API_KEY": "good", "DATASPIKE_WS_URL": sandbox.url}
+        process = await nursery.start(
+            partial(
+                trio.run_process,
+                [*COMMAND, "--json", "--report", str(report), str(path)],
+                capture_stdout=True,
+                capture_stderr=True,
+                check=False,
+                env=os.environ | settings,
+            )
+        )
+        out, err = process.stdout, process.stderr
+        del out, err
+        with trio.fail_after(30):
+            while len(sandbox.samples) < 4:
+                await trio.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        with trio.fail_after(10):
+            await process.wait()
+    assert process.returncode == 130
+    assert "clear" in report.read_text("utf-8")
+
+
+def test_a_terminal_sees_a_progress_bar(tmp_path: Path) -> None:
+    """On stderr only; stdout stays JSON."""
+    path = clips.make(tmp_path / "a.mp4", clips.steady(6))
+    ours, theirs = pty.openpty()
+    try:
+        done = subprocess.run(
+            [*COMMAND, "--sandbox", "--json", "--fps", "30", str(path)],
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            timeout=50,
+            check=False,
+            env=os.environ | {"TERM": "xterm", "COLUMNS": "100"},
+        )
+        seen = os.read(ours, 100_000)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["outcome"] == "complete"
+    assert b"a.mp4" in seen
+    assert b"/179" in seen
+
+
+@pytest.mark.skipif(not HELLO.exists(), reason="apt-get install forensics-samples-files")
+def test_a_real_recording_whole_and_cut(tmp_path: Path, run: Run) -> None:
+    """A man with a headset for 8.3 s: as many samples sent as are due by its decoded frames, cut or not."""
+    whole = tmp_path / HELLO.name
+    whole.write_bytes(HELLO.read_bytes())
+    code, out, _err = run("--sandbox", "--json", "--fps", "2", whole, clips.cut(whole))
+    assert code == 4
+    for row, path in zip(rows(out), [whole, clips.cut(whole)], strict=True):
+        assert row["due"] == row["sent"] == row["answered"] == int(2 * max(clips.decoded(path))) + 1
+    assert [row["outcome"] for row in rows(out)] == ["complete", "truncated"]
+
+
+def test_thumbnails_are_there_only_when_asked_for(tmp_path: Path, run: Run) -> None:
+    """One small picture a segment, inside the page; without the option no pixel is written."""
+    path = clips.make(tmp_path / "a.mp4", clips.steady(6), clips.tampered)
+    page = tmp_path / "r.html"
+    assert run("--sandbox", "--report", page, path)[0] == 0
+    assert "<img" not in page.read_text("utf-8")
+    assert run("--sandbox", "--report", page, "--thumbnails", path)[0] == 0
+    assert page.read_text("utf-8").count('<img alt="picture at') == 3

@@ -1,0 +1,116 @@
+"""Files to samples, against the plainest decoding loop."""
+
+from __future__ import annotations
+
+import io
+import random
+import struct
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ds_actors.cli._scan.decode import BadInput, Due, Video
+from ds_actors.cli._scan.segments import exact
+
+sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
+import scan_clips as clips
+
+
+def read(path: Path, fps: float = 1.0) -> tuple[Video, list[Due]]:
+    video = Video(path, exact(fps))
+    found: list[Due] = []
+    try:
+        video.open()
+        while not video.ended:
+            due = video.step()
+            if due is not None:
+                found.append(due)
+    finally:
+        video.close()
+    return video, found
+
+
+def times(found: list[Due]) -> list[float]:
+    return [one.seconds for one in found for _ in range(one.count)]
+
+
+def expected(frames: list[Fraction], fps: float) -> list[float]:
+    rate = exact(fps)
+    grid = (k / rate for k in range(int(rate * max(frames)) + 1))
+    return [float(next(time for time in frames if time >= due)) for due in grid]
+
+
+@pytest.mark.parametrize("fps", [0.3, 1, 2.5, 9.99, 30])
+@pytest.mark.parametrize("name", ["a.mp4", "b.mkv", "c.ts"])
+def test_sample_k_is_the_first_frame_at_or_after_its_time(tmp_path: Path, name: str, fps: float) -> None:
+    """Also with uneven frames, gaps longer than a sample, and a container that does not begin at zero."""
+    uneven = sorted(random.Random(7).sample(range(0, 9_000, 10), 60))
+    path = clips.make(tmp_path / name, [0, *uneven[1:], 12_340])
+    video, found = read(path, fps)
+    assert times(found) == expected(clips.decoded(path), fps)
+    assert video.due == sum(one.count for one in found)
+    assert video.truncated == ""
+
+
+def test_the_pictures_are_those_of_their_time(tmp_path: Path) -> None:
+    """Each JPEG shows the brightness of its second."""
+    _video, found = read(clips.make(tmp_path / "a.mp4", clips.steady(8)))
+    means = [float(np.asarray(Image.open(io.BytesIO(one.jpeg)).convert("L")).mean()) for one in found]
+    assert len(means) == 8
+    assert all(abs(mean - (20 + 20 * second)) < 4 for second, mean in enumerate(means))
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "b.mkv", "c.ts", "d.avi", "e.webm"])
+def test_a_cut_file_is_truncated_and_owes_what_was_decoded(tmp_path: Path, name: str) -> None:
+    """Whatever the container says of its length, and where FFmpeg reports no error; only MPEG-TS has no end to miss."""
+    codec = {"d.avi": "mpeg4", "e.webm": "libvpx"}.get(name, "libx264")
+    whole = clips.make(tmp_path / name, clips.steady(12), clips.noise, codec)
+    assert read(whole)[0].truncated == ""
+    path = clips.cut(whole)
+    video, found = read(path)
+    frames = clips.decoded(path)
+    assert 2 < max(frames) < 11
+    assert video.truncated or name == "c.ts"
+    assert video.last == max(frames)
+    assert times(found) == expected(frames, 1)
+
+
+def test_the_picture_stands_upright(tmp_path: Path) -> None:
+    """A phone's display matrix turns the frame."""
+    path = clips.make(
+        tmp_path / "a.mp4", clips.steady(1), lambda _: np.indices((96, 128))[1].astype(np.uint8)[..., None].repeat(3, 2)
+    )
+    data = bytearray(path.read_bytes())
+    matrix = data.index(b"tkhd") + 4 + 40
+    one = 1 << 16
+    data[matrix : matrix + 36] = struct.pack(">9i", 0, one, 0, -one, 0, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+    _video, found = read(path)
+    picture = np.asarray(Image.open(io.BytesIO(found[0].jpeg)).convert("L")).astype(int)
+    assert picture.shape == (128, 96)
+    # Turned clockwise by a quarter, what was on the left is on top.
+    assert picture[5].mean() < 20
+    assert picture[-5].mean() > 110
+
+
+def test_a_playlist_opens_nothing_else(tmp_path: Path) -> None:
+    """Neither HLS nor concat reaches the file beside it."""
+    clips.make(tmp_path / "other.ts", clips.steady(1))
+    for name, text in {
+        "list.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nother.ts\n#EXT-X-ENDLIST\n",
+        "list.txt": "ffconcat version 1.0\nfile other.ts\n",
+    }.items():
+        path = tmp_path / name
+        path.write_text(text)
+        with pytest.raises(BadInput):
+            read(path)
+
+
+def test_stdin_and_pipes_are_no_files(tmp_path: Path) -> None:
+    """Opening a pipe could wait for ever."""
+    with pytest.raises(BadInput, match="not a regular file"):
+        read(Path("/dev/null"))

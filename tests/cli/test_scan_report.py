@@ -1,0 +1,65 @@
+"""The report's page: self-contained, and safe whatever a file is called."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from xml.etree import ElementTree as ET
+
+from ds_actors.cli._scan import report
+from ds_actors.cli._scan.report import clock
+from ds_actors.cli._scan.result import FileScan, Outcome
+from ds_actors.detection import Level
+
+HOSTILE = "\"><script>alert(1)</script>&'\x1b[2J\u202e.mp4"
+
+
+class Tags(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+def example() -> FileScan:
+    one = FileScan(HOSTILE, 1.0, Outcome.PARTIAL, problem=HOSTILE, due=6, sent=6, last_pts=6.0)
+    for second, level in enumerate([Level.CLEAR, Level.CLEAR, Level.SUSPICIOUS, Level.ALERT]):
+        one.timeline.add(float(second), level)
+    one.timeline.end(4.0)
+    return one
+
+
+def test_names_and_reasons_are_text_and_nothing_else() -> None:
+    """No tag comes from a file's name, no control or direction character survives, nothing is loaded."""
+    text = report.page([example()], service=HOSTILE, made="now")
+    tags = Tags(text).tags
+    assert "script" not in {tag for tag, _attributes in tags}
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert "&lt;script&gt;" in text
+    for _tag, attributes in tags:
+        assert not {name for name in attributes if name.startswith("on")}
+        assert "href" not in attributes
+        assert (attributes.get("src") or "data:").startswith("data:")
+    assert "default-src &#x27;none&#x27;" in text or "default-src 'none'" in text
+
+
+def test_the_picture_is_drawn_to_scale() -> None:
+    """Each segment is a bar of its length; the unanswered rest stays empty."""
+    (svg,) = re.findall(r"<svg.*?</svg>", report.timeline(example()), re.DOTALL)
+    bars = ET.fromstring(svg).findall("rect")
+    assert [(float(bar.attrib["x"]), float(bar.attrib["width"])) for bar in bars] == [
+        (0.0, 320.0),
+        (320.0, 160.0),
+        (480.0, 160.0),
+    ]
+    assert len({bar.attrib["fill"] for bar in bars}) == len({bar.attrib["height"] for bar in bars}) == 3
+
+
+def test_times_are_read_as_clocks() -> None:
+    """Hours, minutes, seconds, tenths; rounding carries."""
+    assert [clock(0), clock(59.96), clock(3_725.04)] == ["0:00:00.0", "0:01:00.0", "1:02:05.0"]
