@@ -56,6 +56,13 @@ def steady(seconds: float, rate: int = 10) -> list[int]:
     return [k * 1_000 // rate for k in range(int(seconds * rate))]
 
 
+def packet_end(path: Path, count: int) -> int:
+    """Return where the first so many packets of the file end, in bytes."""
+    with av.open(str(path)) as container:
+        packets = [one for one in container.demux() if one.size]
+    return max((one.pos or 0) + one.size for one in packets[:count])
+
+
 def cut(path: Path, share: float = 0.55) -> Path:
     """Write the first part of a file beside it."""
     out = path.with_name(f"cut-{path.name}")

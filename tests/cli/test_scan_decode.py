@@ -79,6 +79,16 @@ def test_a_cut_file_is_truncated_and_owes_what_was_decoded(tmp_path: Path, name:
     assert times(found) == expected(frames, 1)
 
 
+def test_a_file_cut_between_two_packets_is_truncated(tmp_path: Path) -> None:
+    """FFmpeg sees a clean end there; MP4's index lists more, also when less than two seconds are missing."""
+    whole = clips.make(tmp_path / "a.mp4", clips.steady(12), clips.noise)
+    path = tmp_path / "cut.mp4"
+    path.write_bytes(whole.read_bytes()[: clips.packet_end(whole, 109)])
+    video, found = read(path)
+    assert "ends after" in video.truncated
+    assert times(found) == expected(clips.decoded(path), 1)
+
+
 def test_the_picture_stands_upright(tmp_path: Path) -> None:
     """A phone's display matrix turns the frame."""
     path = clips.make(

@@ -66,6 +66,9 @@ class Video:
     _container: av.container.InputContainer | None = field(default=None, init=False)
     _frames: Iterator[av.VideoFrame | None] = field(factory=lambda: iter(()), init=False)
     _reach: Fraction = field(default=Fraction(0), init=False)
+    _packets: int = field(default=0, init=False)
+    _indexed: int = field(default=0, init=False)
+    """How many packets the container's index lists; 0 when it has none."""
 
     def open(self) -> None:
         """Open the file and find its video stream.
@@ -90,6 +93,7 @@ class Video:
             self.stated = container.duration / av.time_base
         # Slices, not frames: with threads by frame, PyAV does not raise the error of a file's last packet.
         streams[0].thread_type = "SLICE"
+        self._indexed = streams[0].frames
         self._frames = self._decode(container, streams[0])
 
     def close(self) -> None:
@@ -125,9 +129,14 @@ class Video:
             raise BadInput(f"no picture of it could be decoded{f': {error}' if error else ''}")
         if error:
             self.truncated = f"it could be decoded up to {float(self.last):.1f} s only: {error}"
-        elif not self.truncated and self.stated is not None and self.stated > self._reach + _margin(self.stated):
-            # Matroska ends without an error wherever it is cut.
+        elif not self.truncated and self.stated is not None and self.stated > self._reach + self._margin(self.stated):
+            # Matroska ends without an error wherever it is cut, MP4 where it is cut between two packets.
             self.truncated = f"it ends after {float(self._reach):.1f} s and states {self.stated:.1f} s"
+
+    def _margin(self, stated: float) -> float:
+        """Return how many seconds a container's figure may be wrong without a meaning."""
+        # An edit list too hides packets that the index counts, but then the stated length is without them.
+        return 0.25 if self._packets < self._indexed else max(2.0, 0.05 * stated)
 
     def _decode(
         self, container: av.container.InputContainer, stream: av.video.stream.VideoStream
@@ -143,6 +152,7 @@ class Video:
             if packet.stream.index != stream.index or (packet.size == 0 and ticks is not None):
                 yield None
                 continue
+            self._packets += bool(packet.size)
             packet_damaged = packet.is_corrupt if packet.size else packet_damaged
             try:
                 frames = cast("list[av.VideoFrame]", packet.decode())
@@ -202,11 +212,6 @@ def _opening(error: Exception) -> str:
 
 def _words(error: Exception) -> str:
     return plain(str(getattr(error, "strerror", None) or error), 200) or type(error).__name__
-
-
-def _margin(stated: float) -> float:
-    """Return how many seconds a container's figure may be wrong without a meaning."""
-    return max(2.0, 0.05 * stated)
 
 
 def _picture(frame: av.VideoFrame) -> Frame:
