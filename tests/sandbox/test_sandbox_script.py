@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from attrs import fields
 from PIL import Image
 
 from ds_actors.detection.events import Level, ResultType, Sample
@@ -22,7 +23,7 @@ from ds_actors.sandbox import (
     parse_script,
 )
 from ds_actors.sandbox import script as script_module
-from ds_actors.sandbox.faults import CloseOnAccept, Drop, Refuse, Slow, TimedFault
+from ds_actors.sandbox.faults import KINDS, CloseOnAccept, Drop, Refuse, Slow, TimedFault
 
 
 def sample(participant: str = "alice", track: str = "TR_a", data: bytes = b"") -> Sample:
@@ -192,3 +193,22 @@ def test_of_several_verdicts_the_most_severe_rules() -> None:
     assert numbers(MostSevere([silent, clear]), sample()) == [ResultType.CLEAR]
     assert numbers(MostSevere([silent]), sample()) == []
     assert numbers(MostSevere([]), sample()) == []
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_example_is_a_script() -> None:
+    """What the documentation shows can be followed."""
+    script = load_script(ROOT / "examples" / "sandbox.toml")
+    assert [one.level for one in script.verdicts] == [Level.SUSPICIOUS, Level.ALERT]
+    assert [type(one.fault) for one in script.faults] == [Drop, Refuse]
+
+
+def test_the_documentation_names_each_fault_and_its_options() -> None:
+    """A row of its table is the kind and the fields of its class."""
+    rows = [
+        line.split("|")[1:3] for line in (ROOT / "docs" / "sandbox.md").read_text("utf-8").splitlines() if "|" in line
+    ]
+    said = {kind.strip(" `"): {word.strip(" `") for word in options.split(",")} - {""} for kind, options in rows[2:]}
+    assert said == {kind: {one.name for one in fields(fault)} for kind, fault in KINDS.items()}
