@@ -7,6 +7,7 @@ import hashlib
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,9 +17,20 @@ from attrs import define, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock, memory_stream_pair
-from trio_websocket import ConnectionClosed, wrap_server_stream
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
 
-from ds_actors.detection import AdaptiveSampling, Coverage, Dataspike, Frame, Level, Monitor, ResultType, TrackInfo
+from ds_actors.detection import (
+    AdaptiveSampling,
+    CallbackSink,
+    Coverage,
+    Dataspike,
+    Frame,
+    Level,
+    Monitor,
+    ResultEvent,
+    ResultType,
+    TrackInfo,
+)
 from ds_actors.detection.events import Sample, WireResult
 from ds_actors.detection.wire import decode_request, encode_result
 
@@ -52,6 +64,7 @@ class Service:
     attempts: list[float] = field(factory=list[float])
     samples: list[tuple[float, Sample]] = field(factory=list[tuple[float, Sample]])
     silent: set[str] = field(factory=set[str])
+    connections: list[WebSocketConnection] = field(factory=list[WebSocketConnection])
 
     async def connect(self, _service: Dataspike) -> trio.abc.Stream:
         self.attempts.append(trio.current_time())
@@ -66,6 +79,7 @@ class Service:
         try:
             async with trio.open_nursery() as nursery:
                 websocket = await (await wrap_server_stream(nursery, stream)).accept()
+                self.connections.append(websocket)
                 while True:
                     message = await websocket.get_message()
                     assert isinstance(message, bytes)
@@ -239,3 +253,27 @@ def test_a_service_that_falls_silent_is_noticed_within_twenty_seconds() -> None:
             nursery.cancel_scope.cancel()
 
     trio.run(main, clock=MockClock(autojump_threshold=0))
+
+
+def test_a_hundred_results_at_once_during_a_heartbeat_close_nothing() -> None:
+    """The callback is stuck, the results wait or are dropped, and the pongs behind them are read all the same."""
+
+    async def stuck(_event: ResultEvent) -> None:
+        await trio.sleep(25)
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        service.silent.add("A")
+        await monitor.add_track(TrackInfo("pA", "A"), Still())
+        await trio.sleep(10)
+        for _ in range(100):
+            await service.connections[0].send_message(encode_result(WireResult(ResultType.ALERT, "pA", "A")))
+        await trio.sleep(60)
+        assert len(service.attempts) == 1
+        status = monitor.status()
+        assert status.results["alert"] == 100
+        (sink,) = status.sinks
+        assert sink.delivered + sink.failed + sink.timed_out + sink.dropped + sink.waiting in (99, 100)
+        assert sink.dropped >= 100 - 32 - 4
+
+    rare = partial(AdaptiveSampling, 0.001, 0.001)
+    trio.run(with_monitor_of(body, sampling=rare, sinks=[CallbackSink(stuck)]), clock=MockClock(autojump_threshold=0))
