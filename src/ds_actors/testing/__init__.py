@@ -1,0 +1,7 @@
+"""A kit for testing one's own actors: probes, virtual time, and a look at what is left over."""
+
+from ds_actors.testing._leftovers import assert_no_leftover_tasks
+from ds_actors.testing._probe import Probe
+from ds_actors.testing._time import run_virtual
+
+__all__ = ["Probe", "assert_no_leftover_tasks", "run_virtual"]
