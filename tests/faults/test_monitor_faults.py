@@ -277,3 +277,18 @@ def test_a_hundred_results_at_once_during_a_heartbeat_close_nothing() -> None:
 
     rare = partial(AdaptiveSampling, 0.001, 0.001)
     trio.run(with_monitor_of(body, sampling=rare, sinks=[CallbackSink(stuck)]), clock=MockClock(autojump_threshold=0))
+
+
+def test_a_result_that_comes_while_closing_still_goes_out() -> None:
+    """The tracks are gone already, the uplink hears its last answer, the sinks are told."""
+    heard: list[ResultEvent] = []
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        service.silent.add("A")
+        await monitor.add_track(TrackInfo("pA", "A"), Still())
+        await trio.sleep(1)
+        await monitor._supervisor.terminate("tracks")
+        await service.connections[0].send_message(encode_result(WireResult(ResultType.ALERT, "pA", "A")))
+
+    trio.run(with_monitor_of(body, sinks=[CallbackSink(heard.append)]), clock=MockClock(autojump_threshold=0))
+    assert [event.level for event in heard] == [Level.ALERT]

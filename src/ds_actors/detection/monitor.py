@@ -325,8 +325,9 @@ class Monitor:
     def captured(self, track: str, *, frame: bool) -> None:
         """Count one-shots without a frame."""
         wanted = self._wanted.get(track)
-        if wanted is not None:
-            self._fact(wanted, empty_captures=0 if frame else wanted.facts.empty_captures + 1)
+        if wanted is None or (frame and not wanted.facts.empty_captures):
+            return
+        self._fact(wanted, empty_captures=0 if frame else wanted.facts.empty_captures + 1)
 
     # ---- what the uplink needs
 
@@ -406,8 +407,11 @@ class Monitor:
         ref = self._refs.get(track)
         if ref is not None and not ref.stopped:
             return ref
-        # The tracks' supervisor was started anew, and with it the actor.
-        tracks = self._supervisor.find("tracks")
+        # The tracks' supervisor was started anew, and with it the actor; or it is gone, as it is when closing.
+        try:
+            tracks = self._supervisor.find("tracks")
+        except LookupError:
+            return None
         assert isinstance(tracks, SupervisorRef)
         for one in tracks.actors():
             if one.name == track:
