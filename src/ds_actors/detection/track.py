@@ -63,13 +63,6 @@ class Mute:
 
 
 @frozen
-class CaptureSlow:
-    """The capture of this turn has taken longer than a turn may be held."""
-
-    turn: int
-
-
-@frozen
 class Captured:
     """The capture of this turn is over: a frame's JPEG, or the reason why there is none."""
 
@@ -80,7 +73,7 @@ class Captured:
     wall_ms: int
 
 
-TrackMessage = Granted | Judged | SampleSent | Mute | CaptureSlow | Captured
+TrackMessage = Granted | Judged | SampleSent | Mute | Captured
 
 
 class TrackHost(Protocol):
@@ -119,6 +112,8 @@ class TrackActor(Actor[TrackMessage]):
     _holds: bool = False
     """A turn is granted, and its capture is under way."""
     _capture: trio.CancelScope | None = None
+    _late_at: float = math.inf
+    """When the capture under way has held its turn for long enough."""
 
     async def started(self) -> None:
         """Read the level that survived, and take back what a former incarnation had asked for."""
@@ -129,17 +124,20 @@ class TrackActor(Actor[TrackMessage]):
             self._on(Paused())
 
     async def run(self) -> None:
-        """Wait for whichever comes first, a message or the time a sample is due."""
+        """Wait for whichever comes first: a message, a sample's due time, or the end of a capture's patience."""
         while True:
             due = math.inf if self._plan.due is None else self._plan.due
             try:
-                with trio.move_on_at(due):
+                with trio.move_on_at(min(due, self._late_at)):
                     message = await self.inbox.take()
                     self._handle(message)
                     self.inbox.settle(message)
             except trio.EndOfChannel:
                 return
-            if self._plan.due is not None and trio.current_time() >= self._plan.due:
+            now = trio.current_time()
+            if now >= self._late_at:
+                self._capture_late()
+            if self._plan.due is not None and now >= self._plan.due:
                 self._sample_due()
 
     async def stopping(self, _exit: object, /) -> None:
@@ -173,8 +171,6 @@ class TrackActor(Actor[TrackMessage]):
                 self._on(Sent())
             case Mute(muted):
                 self._mute(muted=muted)
-            case CaptureSlow(turn):
-                self._capture_slow(turn)
             case Captured():
                 self._captured(message)
 
@@ -197,10 +193,11 @@ class TrackActor(Actor[TrackMessage]):
         self._turn += 1
         self._holds = True
         self._capture = self.context.spawn(self._run_capture, self._turn)
-        self.context.send_after(LATE_AFTER, CaptureSlow(self._turn))
+        self._late_at = trio.current_time() + LATE_AFTER
 
     def _abandon_capture(self) -> None:
         self._holds = False
+        self._late_at = math.inf
         self._turn += 1  # whatever the old capture still says is not heard
         if self._capture is not None:
             self._capture.cancel()
@@ -226,9 +223,8 @@ class TrackActor(Actor[TrackMessage]):
     def _quality(self) -> int:
         return self.quality if self._plan.quality is None else self._plan.quality
 
-    def _capture_slow(self, turn: int) -> None:
-        if turn != self._turn or not self._holds:
-            return
+    def _capture_late(self) -> None:
+        self._late_at = math.inf
         if not self._tell(CaptureLate(self.info.track)):
             self._abandon_capture()
             self._on(Dropped("no_frame"))
@@ -237,6 +233,7 @@ class TrackActor(Actor[TrackMessage]):
         if message.turn != self._turn or not self._holds:
             return
         self._holds = False
+        self._late_at = math.inf
         self._capture = None
         info = self.info
         if message.data is None:
