@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -159,6 +160,49 @@ def test_killing_any_actor_at_any_moment_changes_no_level_and_no_coverage(kills:
         logging.disable(logging.NOTSET)
 
 
+@settings(max_examples=40)
+@given(st.lists(st.floats(0.0, 2.5), min_size=1, max_size=8))
+def test_a_crash_makes_no_track_sample_sooner(waits: list[float]) -> None:
+    """However often its actor is killed, two samples are 1/burst apart, and its last grant is not forgotten."""
+    captures: list[float] = []
+
+    @define
+    class Watched(Still):
+        async def capture(self) -> Frame:
+            captures.append(trio.current_time())
+            return await super().capture()
+
+    class Killed(Exception):
+        pass
+
+    async def crash() -> None:
+        await trio.lowlevel.checkpoint()
+        raise Killed
+
+    async def body(_service: Service, monitor: Monitor) -> None:
+        await monitor.add_track(TrackInfo("pA", "A"), Watched())
+        await trio.sleep(0.5)
+        for wait in waits:
+            await trio.sleep(wait)
+            for life in lives(monitor):
+                if life.cell.name == "A":
+                    life.spawn(crash)
+            await trio.testing.wait_all_tasks_blocked()
+            assert monitor._outbox._tracks["A"].last > 0
+        await trio.sleep(40)
+        assert all(b - a >= 1 - 1e-9 for a, b in itertools.pairwise(captures))
+        assert len(captures) > 5
+        await monitor.remove_track("A")
+        assert not monitor._outbox._tracks
+        assert not monitor._outbox._participants
+
+    logging.disable(logging.CRITICAL)
+    try:
+        trio.run(with_monitor_of(body), clock=MockClock(autojump_threshold=0))
+    finally:
+        logging.disable(logging.NOTSET)
+
+
 def with_monitor_of(body: Callable[[Service, Monitor], Any], **options: Any) -> Callable[[], Any]:
     async def main() -> None:
         await with_monitor(body, **options)
@@ -289,6 +333,7 @@ def test_a_result_that_comes_while_closing_still_goes_out() -> None:
         await trio.sleep(1)
         await monitor._supervisor.terminate("tracks")
         await service.connections[0].send_message(encode_result(WireResult(ResultType.ALERT, "pA", "A")))
+        await trio.testing.wait_all_tasks_blocked()
 
     trio.run(with_monitor_of(body, sinks=[CallbackSink(heard.append)]), clock=MockClock(autojump_threshold=0))
     assert [event.level for event in heard] == [Level.ALERT]

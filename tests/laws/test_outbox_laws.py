@@ -85,7 +85,7 @@ class Model:
             case "give_up":
                 outbox.put(GiveUp(name, "no_frame"), now)
             case "withdraw":
-                outbox.put(Withdraw(name), now)
+                outbox.put(Withdraw(name, for_good=True), now)
             case "restart":
                 outbox.put(Withdraw(name, "restarted"), now)
             case "wait":
@@ -260,7 +260,7 @@ def test_publishing_anew_does_not_jump_the_queue(decoys: int) -> None:
         assert isinstance(got, RequestTurn)
         if got.participant == "honest":
             return
-        outbox.put(Withdraw(held.pop(got.participant)), 0.0)
+        outbox.put(Withdraw(held.pop(got.participant), for_good=True), 0.0)
     raise AssertionError("starved")
 
 
@@ -305,5 +305,5 @@ def test_nothing_is_remembered_of_tracks_that_ended() -> None:
     for track in range(100):
         outbox.put(RequestTurn(f"TR_{track}", f"p{track}", Level.ALERT, None), 0.0)
         outbox.take(0.0)
-        outbox.put(Withdraw(f"TR_{track}"), 0.0)
+        outbox.put(Withdraw(f"TR_{track}", for_good=True), 0.0)
     assert not any((outbox._tracks, outbox._participants, outbox._turns, outbox._told, *outbox._classes))  # pyright: ignore[reportPrivateUsage]

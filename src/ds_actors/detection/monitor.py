@@ -38,7 +38,7 @@ from ds_actors.detection.coverage import Coverage, Facts, coverage
 from ds_actors.detection.encoding import Frame, encode_jpeg
 from ds_actors.detection.errors import UplinkError
 from ds_actors.detection.events import Level, Sample, TrackInfo, WireResult
-from ds_actors.detection.outbox import Outbox, OutboxMessage
+from ds_actors.detection.outbox import Outbox, OutboxMessage, Withdraw
 from ds_actors.detection.sampling import AdaptiveSampling, Plan, SamplingPolicy, check_quality
 from ds_actors.detection.service import Dataspike
 from ds_actors.detection.session import UplinkBackoff
@@ -104,6 +104,7 @@ class _Wanted:
     plan: Plan = field(default=Plan(None, "not started"))
     restarts: deque[float] = field(factory=lambda: deque[float](maxlen=FAILING_CRASHES))
     failing: bool = False
+    last_due: float | None = None
     sent: int = 0
     sent_at: deque[float] = field(factory=lambda: deque[float](maxlen=512))
 
@@ -249,9 +250,12 @@ class Monitor:
         tracks = self._supervisor.find("tracks")
         assert isinstance(tracks, SupervisorRef)
         self._assessments.end_track(track, trio.current_time())
-        # It may have crashed, or its supervisor starts anew without it.
-        with suppress(LookupError):
-            await tracks.terminate(track)
+        try:
+            # It may have crashed, or its supervisor starts anew without it.
+            with suppress(LookupError):
+                await tracks.terminate(track)
+        finally:
+            self.uplink().tell(Withdraw(track, for_good=True))
 
     def set_muted(self, track: str, muted: bool, /) -> None:  # noqa: FBT001 - reads as the event it is
         """Stop sampling a muted track and drop its queued sample; go on when it is unmuted."""
@@ -315,6 +319,17 @@ class Monitor:
     def level(self, track: str) -> Level:
         """The level that the track has now, or inherits."""
         return self._assessments.level(track)
+
+    def last_due(self, track: str) -> float | None:
+        """When its last sample was due, also before a crash; None before the first."""
+        wanted = self._wanted.get(track)
+        return None if wanted is None else wanted.last_due
+
+    def sample_due(self, track: str) -> None:
+        """Keep when a sample was due, which outlives a crash."""
+        wanted = self._wanted.get(track)
+        if wanted is not None:
+            wanted.last_due = trio.current_time()
 
     def planned(self, track: str, plan: Plan) -> None:
         """Keep the newest plan, for the views."""
@@ -439,7 +454,7 @@ class Monitor:
 
     def _track_spec(self, wanted: _Wanted) -> ChildSpec[TrackMessage]:
         def make() -> TrackActor:
-            # A policy that crashed its track begins anew; the level it starts from has survived.
+            # A policy that crashed its track begins anew; what it starts from, level and last sample, has survived.
             wanted.policy = self._sampling()
             return TrackActor(
                 wanted.info, wanted.source, wanted.policy, self, self._encode_for, self._quality, wanted.muted

@@ -83,6 +83,8 @@ class Withdraw:
 
     track: str
     reason: str = "ended"
+    for_good: bool = False
+    """Nothing more comes of this track: when it was granted last is forgotten too."""
 
 
 OutboxMessage = RequestTurn | Relevel | CaptureLate | Deliver | GiveUp | Withdraw
@@ -206,12 +208,12 @@ class Outbox:
             case GiveUp(_, reason):
                 if turn is not None and turn.state in (_State.GRANTED, _State.LATE):
                     self._drop(turn, reason)
-            case Withdraw(track, reason):
+            case Withdraw(track, reason, for_good):
                 if turn is self._in_hand and turn is not None:
                     turn.withdrawn = reason
                 elif turn is not None:
                     self._drop(turn, reason)
-                if reason == "ended":
+                if for_good:
                     self._forget(track)
         return None
 

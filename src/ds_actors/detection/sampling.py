@@ -49,6 +49,8 @@ class Started:
     """The track's actor began; `level` is what the track has, or inherits."""
 
     level: Level = Level.UNKNOWN
+    last_due: float | None = None
+    """When an earlier incarnation's last sample was due; None at the first."""
 
 
 @frozen
@@ -182,8 +184,10 @@ class AdaptiveSampling:
     def on(self, event: SamplingEvent, now: float, /) -> Plan:
         """Take note of an event and return the plan from now on."""
         match event:
-            case Started(level):
+            case Started(level, last_due):
                 self._level = level
+                if last_due is not None:
+                    self._last = max(self._last, last_due)
                 self._due = max(now, self._last + 1 / self.burst_fps)
                 self._origin = -math.inf
             case Due():

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 import trio
 from attrs import define, field, frozen
 
-from ds_actors import Actor, ActorRef
+from ds_actors import Actor, ActorRef, Exit
 from ds_actors.detection.encoding import EncodingError, Frame
 from ds_actors.detection.events import Level, Sample, TrackInfo
 from ds_actors.detection.outbox import CaptureLate, Deliver, GiveUp, OutboxMessage, Relevel, RequestTurn, Withdraw
@@ -41,6 +41,9 @@ Encode = Callable[[Frame, int, int | None], Awaitable[bytes]]
 @frozen
 class Granted:
     """The outbox gave this track its turn."""
+
+    request: RequestTurn
+    """What it grants; one that was withdrawn meanwhile, or is a former incarnation's, is no turn any more."""
 
 
 @frozen
@@ -87,6 +90,14 @@ class TrackHost(Protocol):
         """The level that the track has now, or inherits."""
         ...
 
+    def last_due(self, track: str) -> float | None:
+        """When its last sample was due, also before a crash; None before the first."""
+        ...
+
+    def sample_due(self, track: str) -> None:
+        """Hear that a sample is due now."""
+        ...
+
     def planned(self, track: str, plan: Plan) -> None:
         """Hear the newest plan, for the views."""
         ...
@@ -108,6 +119,8 @@ class TrackActor(Actor[TrackMessage]):
     quality: int = 75
     muted: bool = False
     _plan: Plan = field(default=Plan(None, "not started"))
+    _request: RequestTurn | None = None
+    """The newest request that the outbox has, granted or not."""
     _turn: int = 0
     _holds: bool = False
     """A turn is granted, and its capture is under way."""
@@ -119,7 +132,7 @@ class TrackActor(Actor[TrackMessage]):
         """Read the level that survived, and take back what a former incarnation had asked for."""
         self.context.needs_proof()
         self._tell(Withdraw(self.info.track, "restarted"))
-        self._on(Started(self.host.level(self.info.track)))
+        self._on(Started(self.host.level(self.info.track), self.host.last_due(self.info.track)))
         if self.muted:
             self._on(Paused())
 
@@ -140,9 +153,9 @@ class TrackActor(Actor[TrackMessage]):
             if self._plan.due is not None and now >= self._plan.due:
                 self._sample_due()
 
-    async def stopping(self, _exit: object, /) -> None:
-        """Free the turn, and close the source."""
-        self._tell(Withdraw(self.info.track, "ended"))
+    async def stopping(self, exit: Exit, /) -> None:  # noqa: A002 - the word of the field
+        """Free the turn, and close the source; that the track is over for good is its monitor's to say."""
+        self._tell(Withdraw(self.info.track, "ended" if exit.crash is None else "restarted"))
         await self.source.aclose()
 
     def _on(self, event: SamplingEvent) -> None:
@@ -153,16 +166,20 @@ class TrackActor(Actor[TrackMessage]):
         return self.host.uplink().tell(message)
 
     def _sample_due(self) -> None:
-        self._on(Due())
         track = self.info.track
-        turn = RequestTurn(track, self.info.participant, self.host.level(track), self.context.ref)
-        if not self._tell(turn):
+        self.host.sample_due(track)
+        self._on(Due())
+        request = RequestTurn(track, self.info.participant, self.host.level(track), self.context.ref)
+        if self._tell(request):
+            self._request = request
+        else:
             self._on(Dropped("superseded"))
 
     def _handle(self, message: TrackMessage) -> None:
         match message:
-            case Granted():
-                self._begin_capture()
+            case Granted(request):
+                if request is self._request:
+                    self._begin_capture()
             case Judged(level):
                 self._tell(Relevel(self.info.track, level))
                 self._on(Verdict(level))
@@ -180,15 +197,13 @@ class TrackActor(Actor[TrackMessage]):
         self.muted = muted
         if muted:
             self._abandon_capture()
+            self._request = None
             self._tell(Withdraw(self.info.track, "muted"))
             self._on(Paused())
         else:
             self._on(Resumed())
 
     def _begin_capture(self) -> None:
-        if self.muted:
-            self._tell(GiveUp(self.info.track, "muted"))
-            return
         self._abandon_capture()
         self._turn += 1
         self._holds = True

@@ -83,7 +83,7 @@ class Uplink(Actor[OutboxMessage]):
         async for message in self.inbox:
             match message:
                 case RequestTurn():
-                    message.grantee.tell(Granted())
+                    message.grantee.tell(Granted(message))
                 case Deliver(_, sample):
                     before = session.slow_sends
                     await websocket.send_message(encode_request(sample))
