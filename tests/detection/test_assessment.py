@@ -98,6 +98,23 @@ def test_a_late_alert_counts_for_a_minute_and_may_only_raise_the_successor() -> 
     assert shelf.judge(ALERT, "A") is None
 
 
+def test_a_late_alert_of_a_track_that_ended_clear_raises_the_successor() -> None:
+    """Turning the camera off and on again eats no ALERT."""
+    shelf = Shelf()
+    shelf.add("A")
+    shelf.judge(CLEAR)
+    shelf.end("A")
+    assert shelf.add("B") is Level.UNKNOWN
+    late = shelf.judge(ALERT, "A")
+    assert late is not None
+    assert (late.track, late.level) == ("B", Level.ALERT)
+    assert shelf.shelf.level("B") is Level.ALERT
+    shelf.end("B")
+    shelf.now = 130.0
+    shelf.add("C")
+    assert not shelf.shelf._alone
+
+
 def test_a_late_verdict_without_a_successor_goes_to_the_memory() -> None:
     """The next track of the participant starts there."""
     shelf = Shelf()

@@ -76,6 +76,8 @@ class Assessments:
     counts: Counter[str] = field(factory=Counter[str])
     """Results by what became of them: clear, suspicious, alert, error, unknown, unknown_track."""
     _ended: OrderedDict[str, Assessment] = field(factory=OrderedDict[str, Assessment])
+    _alone: dict[tuple[str, Kind], list[str]] = field(factory=dict[tuple[str, Kind], list[str]])
+    """The ended ones that have no successor yet."""
     _memory: OrderedDict[tuple[str, Kind], _Remembered] = field(factory=OrderedDict[tuple[str, Kind], _Remembered])
     _left: OrderedDict[str, float] = field(factory=OrderedDict[str, float])
     """When an identity left, the earliest first: also of those whose tracks end, or are judged, after that."""
@@ -91,15 +93,18 @@ class Assessments:
             known.info = info
             return known.level
         self.participant_joined(info.participant)
-        self._ended.pop(info.track, None)  # a sid that comes back ends anew, behind those that ended before
+        if info.track in self._ended:  # a sid that comes back ends anew, behind those that ended before
+            self._ended.move_to_end(info.track, last=False)
+            self._forget_ended()
         assessment = Assessment(info, now)
         remembered = self._memory.pop((info.participant, info.kind), None)
         if remembered is not None:
             assessment.level, assessment.judged = remembered.level, True
-            for sid in remembered.sources:
-                ended = self._ended.get(sid)
-                if ended is not None:
-                    ended.successor = info.track
+        # Also of those that ended clear: what comes late of them concerns the participant's newest track.
+        for sid in self._alone.pop((info.participant, info.kind), ()):
+            ended = self._ended.get(sid)
+            if ended is not None:
+                ended.successor = info.track
         self.tracks[info.track] = assessment
         return assessment.level
 
@@ -111,8 +116,9 @@ class Assessments:
             return
         assessment.ended = now
         self._ended[track] = assessment
+        self._alone.setdefault((assessment.info.participant, assessment.info.kind), []).append(track)
         while len(self._ended) > MEMORY_LIMIT:
-            self._ended.popitem(last=False)
+            self._forget_ended()
         if assessment.level.elevated:
             self._remember(assessment, assessment.level)
 
@@ -137,6 +143,7 @@ class Assessments:
         """Forget everything, as at close."""
         self.tracks.clear()
         self._ended.clear()
+        self._alone.clear()
         self._memory.clear()
         self._left.clear()
 
@@ -219,12 +226,21 @@ class Assessments:
             oldest = next(iter(self._ended.values()))
             if oldest.ended is None or now - oldest.ended < LATE_RESULTS:
                 break
-            self._ended.popitem(last=False)
+            self._forget_ended()
         while self._left:
             identity, left_at = next(iter(self._left.items()))
             if now - left_at < MEMORY_AFTER_LEAVING:
                 break
             self._forget(identity)
+
+    def _forget_ended(self) -> None:
+        sid, assessment = self._ended.popitem(last=False)
+        key = (assessment.info.participant, assessment.info.kind)
+        alone = self._alone.get(key, [])
+        if sid in alone:
+            alone.remove(sid)
+            if not alone:
+                del self._alone[key]
 
     def _forget(self, identity: str) -> None:
         del self._left[identity]
