@@ -10,7 +10,7 @@ DOCS := .cache/docs
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench docs pins proto clean
+.PHONY: help setup demo test check bench docs picture pins proto clean
 
 help: ## Show what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ $(DOCS)/.ready: requirements/docs.txt | $(filter .cache/%,$(UV))
 
 docs: $(DOCS)/.ready ## Build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --strict
+
+picture: $(READY) ## Draw docs/demo.svg, which the README shows, from the demo as it runs
+	$(BIN)/python scripts/draw_demo.py
 
 pins: | $(filter .cache/%,$(UV)) ## Write the pinned requirements anew
 	$(COMPILE) --all-extras --group test --group check --no-emit-package ds-actors --output-file $(PINS) pyproject.toml

@@ -14,6 +14,8 @@ def main() -> None:
             raise
         sys.stderr.write('ds-actors needs its command line extra: pip install "ds-actors[cli]"\n')
         sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
     run()
 
 

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
+import re
 import signal
+import struct
 import subprocess
 import sys
+import termios
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from ds_actors.cli import app
+
+sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
+import scan_clips as clips
 
 COMMAND = [sys.executable, "-m", "ds_actors"]
-ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.startswith("DATASPIKE")}
+_UNWANTED = ("DATASPIKE", "FORCE_COLOR", "TTY_", "NO_COLOR", "COLUMNS", "LINES")
+ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.startswith(_UNWANTED)}
+
+
+def heeds_ctrl_c() -> None:
+    """Undo that a shell which starts the tests in the background leaves SIGINT ignored: a child inherits that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def test_the_demo_alerts_survives_the_cut_and_ends_by_itself() -> None:
     """One event a line: alice is alerted and cleared, bob never, two connections, exit 0."""
     done = subprocess.run(
-        [*COMMAND, "demo", "--json", "--seconds", "10"],
+        [*COMMAND, "demo", "--json", "--seconds", "8"],
         capture_output=True,
         text=True,
         timeout=50,
@@ -25,6 +45,8 @@ def test_the_demo_alerts_survives_the_cut_and_ends_by_itself() -> None:
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert events[0]["event"] == "begin"
+    assert "NASA" in events[0]["credit"]
     results = [event["result"] for event in events if event["event"] == "result"]
     alice = [one["level"] for one in results if one["participant_id"] == "alice"]
     assert alice[0] == alice[-1] == "clear"
@@ -33,7 +55,126 @@ def test_the_demo_alerts_survives_the_cut_and_ends_by_itself() -> None:
     summary = events[-1]
     assert summary["event"] == "summary"
     assert summary["due"] == summary["sent"] + sum(summary["dropped"].values())
+    assert summary["next"] == "ds-actors demo --video FILE"
+    assert not summary["interrupted"]
     assert [event["uplink"] for event in events if event["event"] == "state"].count("up") == 2
+
+
+def test_piped_it_is_plain_lines_and_plays_a_video(tmp_path: Path) -> None:
+    """A short video plays over and over, is alerted and cleared, and the end names the next command."""
+    path = clips.make(tmp_path / "a talk.mp4", clips.steady(2))
+    done = subprocess.run(
+        [*COMMAND, "demo", "--seconds", "8", "--video", str(path)],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+        env={**ENVIRONMENT, "FORCE_COLOR": "1"},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    *lines, summary, then = done.stdout.splitlines()
+    assert all(re.fullmatch(r" *\d+\.\d s  [ -~]+", one) for one in (*lines, summary))
+    assert lines[0].endswith("two participants, 8 s. Playing a talk.mp4")
+    said = [one.partition(" s  ")[2] for one in lines]
+    order = ("alice: unknown -> clear", "alice: clear -> alert", "the connection is cut", "alice: alert -> clear")
+    assert [one for one in said if one in order] == list(order)
+    assert "samples due" in summary
+    assert then == f"next: ds-actors scan --sandbox '{path}'"
+
+
+def test_on_a_terminal_it_is_a_live_view() -> None:
+    """The tree, the rates and the alert are drawn over and over, and the summary stays at the end."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    out = bytearray()
+    with subprocess.Popen(
+        [*COMMAND, "demo", "--seconds", "8"],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**ENVIRONMENT, "TERM": "xterm-256color"},
+    ) as process:
+        os.close(theirs)
+        try:
+            while data := os.read(ours, 65_536):
+                out += data
+        except OSError:  # how Linux says that the other side is closed
+            pass
+        finally:
+            os.close(ours)
+    assert process.returncode == 0
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out.decode())
+    assert text.count("actual/s") > 20
+    for expected in ("├─ uplink", "alice: clear -> alert", "dropped:", "2 connections", "NASA"):
+        assert expected in text
+    assert text.splitlines()[-1] == "next: ds-actors demo --video FILE"
+    assert out.rstrip().rfind(b"\x1b[?25h") > out.rfind(b"\x1b[?25l")  # the cursor is back
+
+
+def test_ctrl_c_ends_the_demo_with_a_summary() -> None:
+    """SIGINT is an orderly end: what it came to so far, exit 130, no traceback."""
+    with subprocess.Popen(
+        [*COMMAND, "demo", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+        preexec_fn=heeds_ctrl_c,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            while json.loads(process.stdout.readline())["event"] != "result":
+                pass
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert process.returncode == 130
+    summary = json.loads(out.splitlines()[-1])
+    assert summary["event"] == "summary"
+    assert summary["interrupted"]
+    assert err == ""
+
+
+def test_it_ends_quietly_when_nobody_reads_on() -> None:
+    """As in `ds-actors demo | head -1`: no traceback."""
+    with subprocess.Popen(
+        [*COMMAND, "demo", "--json", "--seconds", "8"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=ENVIRONMENT,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.readline()
+            process.stdout.close()
+            assert process.wait(timeout=30) == 1
+            assert process.stderr.read() == b""
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("name", ["missing.mp4", "folder", "text.mp4", "empty.mp4", "sound.wav", "cut.mp4"])
+def test_a_file_that_cannot_be_played_is_one_line_and_exit_2(tmp_path: Path, name: str) -> None:
+    """Nothing begins: one line on stderr names the file and the problem."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "text.mp4").write_text("no video\n")
+    (tmp_path / "empty.mp4").touch()
+    clips.sound_only(tmp_path / "sound.wav")
+    whole = clips.make(tmp_path / "whole.mp4", clips.steady(1)).read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(whole[:200])
+    result = CliRunner().invoke(app, ["demo", "--video", str(tmp_path / name)])
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert re.fullmatch(rf"ds-actors demo: cannot play {re.escape(str(tmp_path / name))}: [ -~]+\n", result.stderr)
+
+
+def test_the_help_says_what_it_is_and_how_it_ends() -> None:
+    """Each option, the exit codes, and that it is no detector."""
+    text = " ".join(CliRunner().invoke(app, ["demo", "--help"], env={"COLUMNS": "100"}).stdout.split())
+    for expected in ("--video", "--seconds", "--json", "No account and no network", "no detector", "(130)", "(2)"):
+        assert expected in text
 
 
 def test_ctrl_c_ends_the_sandbox_with_a_summary() -> None:
@@ -43,8 +184,7 @@ def test_ctrl_c_ends_the_sandbox_with_a_summary() -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A shell that starts the tests in the background leaves SIGINT ignored, and a child inherits that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=heeds_ctrl_c,
     ) as process:
         try:
             assert process.stdout is not None
@@ -65,3 +205,17 @@ def test_without_the_extra_the_command_says_what_installs_it() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=False)
     assert done.returncode == 2
     assert done.stderr == 'ds-actors needs its command line extra: pip install "ds-actors[cli]"\n'
+
+
+def test_ctrl_c_while_it_is_still_loading_is_quiet_too() -> None:
+    """Exit 130, and no traceback of an import."""
+    code = (
+        "import sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'typer': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "from ds_actors.__main__ import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=False)
+    assert (done.returncode, done.stderr) == (130, "")

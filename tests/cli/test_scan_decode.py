@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ds_actors.cli._scan.decode import BadInput, Due, Video
+from ds_actors.cli._scan.decode import Due, Video
 from ds_actors.cli._scan.segments import exact
+from ds_actors.cli._video import BadInput
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
 import scan_clips as clips

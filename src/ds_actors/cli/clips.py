@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from importlib.resources import files
+from typing import Protocol
 
 import numpy as np
 import trio
@@ -38,21 +39,47 @@ def picture_at(image: NDArray[np.uint8], seconds: float, phase: float = 0.0) -> 
     return (np.asarray(part) * light).astype(np.uint8)
 
 
+class Pictures(Protocol):
+    """What a clip shows; blocks, so it is asked in a worker thread."""
+
+    def at(self, seconds: float) -> NDArray[np.uint8]:
+        """Return the RGB picture (360 x 640 x 3) of that time."""
+        ...
+
+    def close(self) -> None:
+        """Release what is held."""
+        ...
+
+
 @define
-class Clip:
-    """A frame source that plays the clip in real time; tampered with when told so."""
+class Portrait:
+    """The portrait, moving; `phase` (0 to 1) says where in the movement it begins."""
 
     phase: float = 0.0
-    tampered: bool = False
     _image: NDArray[np.uint8] = field(factory=portrait, repr=False)
+
+    def at(self, seconds: float) -> NDArray[np.uint8]:
+        """Return the picture of that time."""
+        return picture_at(self._image, seconds, self.phase)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+@define
+class Clip:
+    """A frame source that plays pictures in real time; tampered with when told so."""
+
+    pictures: Pictures = field(factory=Portrait)
+    tampered: bool = False
 
     async def capture(self) -> Frame:
         """Return the picture of this moment."""
-        picture = await trio.to_thread.run_sync(picture_at, self._image, trio.current_time(), self.phase)
+        picture = await trio.to_thread.run_sync(self.pictures.at, trio.current_time())
         if self.tampered:
             picture = paint_marker(picture, 0.12)
         return Frame(WIDTH, HEIGHT, "rgb24", picture.tobytes())
 
     async def aclose(self) -> None:
-        """Nothing is held."""
-        await trio.lowlevel.checkpoint()
+        """Release the pictures."""
+        await trio.to_thread.run_sync(self.pictures.close)

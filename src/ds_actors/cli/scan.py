@@ -19,9 +19,10 @@ from attrs import define, field
 from ds_actors.cli._scan import report
 from ds_actors.cli._scan.client import SILENCE, Exchange
 from ds_actors.cli._scan.console import complain, progress_bar, show
-from ds_actors.cli._scan.decode import BadInput, Due, Video
+from ds_actors.cli._scan.decode import Due, Video
 from ds_actors.cli._scan.result import ExitCode, FileScan, Outcome, exit_code
 from ds_actors.cli._scan.segments import exact
+from ds_actors.cli._video import BadInput
 from ds_actors.detection import Dataspike, Level, Refused, Unreachable
 from ds_actors.detection.service import KEY_VARIABLE, URL_VARIABLE
 from ds_actors.sandbox import judge_marker, open_sandbox

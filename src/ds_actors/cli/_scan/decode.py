@@ -5,28 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO, Final, Literal, cast
+from typing import Final, Literal, cast
 
 import av
 import av.container
-import av.stream
 import av.video.stream
 from attrs import define, field, frozen
 from av.error import FFmpegError
 
+from ds_actors.cli._video import BadInput, OpenVideo, quarter_turns, words
 from ds_actors.detection.encoding import EncodingError, Frame, encode_jpeg
-from ds_actors.detection.events import plain
 
 from .segments import samples_due
 
 THUMBNAIL_SIDE: Final = 192
 _STEP: Final = 32
 """Packets a step reads at most, so that whoever waits for it may stop between two."""
-_QUARTER_TURNS: Final[dict[int, Literal[0, 90, 180, 270]]] = {0: 0, 1: 90, 2: 180, 3: 270}
-
-
-class BadInput(Exception):
-    """A file that cannot be scanned; the message is one line that says why."""
+_TURNS: Final[tuple[Literal[0, 90, 180, 270], ...]] = (0, 90, 180, 270)
 
 
 @frozen
@@ -62,8 +57,7 @@ class Video:
     ended: bool = field(default=False, init=False)
     truncated: str = field(default="", init=False)
     """Why the rest of the file is missing; empty when it was decoded to its end."""
-    _file: BinaryIO | None = field(default=None, init=False)
-    _container: av.container.InputContainer | None = field(default=None, init=False)
+    _opened: OpenVideo | None = field(default=None, init=False)
     _frames: Iterator[av.VideoFrame | None] = field(factory=lambda: iter(()), init=False)
     _reach: Fraction = field(default=Fraction(0), init=False)
     _packets: int = field(default=0, init=False)
@@ -76,32 +70,17 @@ class Video:
         Raises:
             BadInput: when there is no such file, or no video in it.
         """
-        _check(self.path)
-        try:
-            # Opened by Python, and nothing else may be opened from inside: a playlist could name any file or host.
-            self._file = self.path.open("rb")
-            self._container = container = av.open(
-                self._file, "r", options={"protocol_whitelist": "none"}, metadata_errors="ignore"
-            )
-        except (FFmpegError, OSError, ValueError) as error:
-            raise BadInput(_opening(error)) from error
-        attached = av.stream.Disposition.attached_pic
-        streams = [one for one in container.streams.video if not one.disposition & attached]
-        if not streams:
-            raise BadInput("there is no video stream in it")
+        self._opened = opened = OpenVideo(self.path)
+        container = opened.container
         if container.duration is not None and container.duration > 0:
             self.stated = container.duration / av.time_base
-        # Slices, not frames: with threads by frame, PyAV does not raise the error of a file's last packet.
-        streams[0].thread_type = "SLICE"
-        self._indexed = streams[0].frames
-        self._frames = self._decode(container, streams[0])
+        self._indexed = opened.stream.frames
+        self._frames = self._decode(container, opened.stream)
 
     def close(self) -> None:
         """Close the file."""
-        if self._container is not None:
-            self._container.close()
-        if self._file is not None:
-            self._file.close()
+        if self._opened is not None:
+            self._opened.close()
 
     def step(self) -> Due | None:
         """Decode on for a while; return the next samples when they are due, None when none is yet.
@@ -117,7 +96,7 @@ class Video:
                 self._finish("")
                 return None
             except (FFmpegError, EncodingError, ValueError, OSError) as error:
-                self._finish(_words(error))
+                self._finish(words(error))
                 return None
             if made is not None:
                 return made
@@ -185,37 +164,11 @@ class Video:
         if ticks is not None and frame.time_base is not None:
             return ticks * frame.time_base
         # A bare stream has no times: its pictures follow each other at its rate.
-        assert self._container is not None
-        rate = self._container.streams.video[0].guessed_rate or Fraction(25)
+        assert self._opened is not None
+        rate = self._opened.stream.guessed_rate or Fraction(25)
         return Fraction(0) if self.last is None else self.last + 1 / rate
 
 
-def _check(path: Path) -> None:
-    try:
-        if path.is_dir():
-            raise BadInput("it is a folder")
-        if not path.exists():
-            raise BadInput("there is no such file")
-        if not path.is_file():
-            raise BadInput("it is not a regular file")
-        if path.stat().st_size == 0:
-            raise BadInput("it is empty")
-    except (OSError, ValueError) as error:
-        raise BadInput(_words(error)) from error
-
-
-def _opening(error: Exception) -> str:
-    if isinstance(error, FFmpegError) and not isinstance(error, PermissionError):
-        return f"it is no video, or was cut off before its index ({_words(error)})"
-    return _words(error)
-
-
-def _words(error: Exception) -> str:
-    return plain(str(getattr(error, "strerror", None) or error), 200) or type(error).__name__
-
-
 def _picture(frame: av.VideoFrame) -> Frame:
-    # FFmpeg counts the display matrix's degrees against the clock.
-    turn = _QUARTER_TURNS[round(-frame.rotation / 90) % 4]
     pixels = frame.to_ndarray(format="rgb24")
-    return Frame(frame.width, frame.height, "rgb24", pixels.tobytes(), turn)
+    return Frame(frame.width, frame.height, "rgb24", pixels.tobytes(), _TURNS[quarter_turns(frame)])

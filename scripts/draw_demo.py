@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""Runs the demo and draws docs/demo.svg: the live view while the alert lasts, after the connection has come back."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import sys
+import time
+from pathlib import Path
+
+import trio
+from rich.console import Console
+
+from ds_actors.cli._demo.show import Entry, Show
+from ds_actors.cli._demo.story import Story
+from ds_actors.cli._demo.view import Moment, draw
+from ds_actors.cli.clips import CREDIT, Clip, Portrait
+from ds_actors.detection import Monitor
+
+SECONDS = 24.0
+COLUMNS = 100
+PICTURE = Path(__file__).parent.parent / "docs" / "demo.svg"
+
+
+def main() -> None:
+    """Run the demo until the moment has come, and write the picture."""
+    logging.getLogger("ds_actors").addHandler(logging.NullHandler())
+    back = trio.Event()
+    drawn: list[str] = []
+
+    def heard(entry: Entry) -> None:
+        if show.alerts and entry.data.get("uplink") == "up":
+            back.set()
+
+    async def look(monitor: Monitor) -> None:
+        await back.wait()
+        await trio.sleep(2.0)  # a few samples over the new connection
+        elapsed = time.monotonic() - show.began
+        now = trio.current_time()
+        drawn.append(svg(Moment(monitor.status(), monitor.tree(), tuple(show.log), elapsed, SECONDS, now, CREDIT)))
+        scope.cancel()
+
+    async def run() -> None:
+        with scope:
+            await Story(show, Clip(Portrait()), Clip(Portrait(0.37)), SECONDS, look).run()
+
+    show = Show(heard)
+    scope = trio.CancelScope()
+    trio.run(run)
+    if not drawn:
+        sys.exit("the demo ended before the connection was back after an alert")
+    PICTURE.write_text(drawn[0], "utf-8")
+    print(f"{PICTURE.relative_to(PICTURE.parent.parent)}: {len(drawn[0])} characters")
+
+
+def svg(moment: Moment) -> str:
+    """Return the view as SVG that asks nobody for a font: the local monospace one will do."""
+    console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    console.print(draw(moment))
+    text = console.export_svg(title="ds-actors demo", unique_id="demo")
+    text = re.sub(r"@font-face\s*\{[^}]*\}\s*", "", text)
+    text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)
+    return "\n".join(line.rstrip() for line in text.replace("Fira Code, monospace", "monospace").splitlines()) + "\n"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The parts of `ds-actors demo`: what plays, what happens, and what is shown of it."""

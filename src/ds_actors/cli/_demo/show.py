@@ -1,0 +1,101 @@
+"""What the demo says, entry by entry, and how an entry is written down."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+
+import typer
+from attrs import define, field, frozen
+
+from ds_actors.detection import Level, ResultEvent, Status
+from ds_actors.detection.events import plain
+
+
+@frozen
+class Entry:
+    """Something that happened."""
+
+    seconds: float
+    """Since the demo began."""
+    event: str
+    text: str
+    """One line, safe to print; empty where only the JSON form tells it."""
+    level: Level | None = None
+    """The level that a track has now, where the entry is about that."""
+    data: Mapping[str, object] = field(factory=dict[str, object])
+    """What the JSON form has beside the event and its time."""
+
+
+@define
+class Show:
+    """Keeps the newest entries for the live view, and hands every one to `write`."""
+
+    write: Callable[[Entry], object]
+    began: float = field(factory=time.monotonic)
+    log: deque[Entry] = field(factory=lambda: deque[Entry](maxlen=50))
+    alerts: int = 0
+
+    def say(self, event: str, text: str, *, level: Level | None = None, **data: object) -> None:
+        """Say what happened."""
+        entry = Entry(time.monotonic() - self.began, event, text, level, data)
+        if text:
+            self.log.append(entry)
+        self.write(entry)
+
+    def result(self, event: ResultEvent) -> None:
+        """Say what a sample was judged; in words only where it changes the track's level."""
+        self.alerts += event.level is Level.ALERT
+        who = plain(event.participant_id, 40)
+        text = f"{who}: {event.previous_level} -> {event.level}" if event.level is not event.previous_level else ""
+        self.say("result", text, level=event.level, result=event.dict())
+
+    def state(self, status: Status) -> None:
+        """Say what has become of the uplink."""
+        uplink = status.uplink
+        if status.state == "closed" or uplink.cause == "stopped":
+            return
+        text = f"uplink {uplink.state}" + (f": {plain(uplink.cause)}" if uplink.cause else "")
+        self.say("state", text, state=status.state, uplink=uplink.state, cause=uplink.cause)
+
+    def summary(self, status: Status, then: str, *, interrupted: bool) -> None:
+        """Say what it all came to, and what to try next."""
+        uplink = status.uplink
+        alerts = f"{self.alerts} samples were an alert"
+        text = f"{counts(status)}; {alerts}; {uplink.connections} connections\nnext: {then}"
+        self.say(
+            "summary",
+            f"stopped early: {text}" if interrupted else text,
+            due=uplink.due,
+            sent=uplink.sent,
+            dropped=dict(uplink.dropped),
+            alerts=self.alerts,
+            connections=uplink.connections,
+            interrupted=interrupted,
+            next=then,
+        )
+
+
+def counts(status: Status) -> str:
+    """Return how many samples were due, sent, and dropped for which reason."""
+    uplink = status.uplink
+    dropped = ", ".join(f"{count} {plain(reason)}" for reason, count in uplink.dropped.items())
+    return f"{uplink.due} samples due, {uplink.sent} sent; dropped: {dropped or 'none'}"
+
+
+def as_line(entry: Entry) -> None:
+    """Write an entry for people."""
+    if entry.text:
+        typer.echo(line(entry))
+
+
+def as_json(entry: Entry) -> None:
+    """Write an entry for programs."""
+    typer.echo(json.dumps({"event": entry.event, "seconds": round(entry.seconds, 2), **entry.data}))
+
+
+def line(entry: Entry) -> str:
+    """Return an entry as it reads."""
+    return f"{entry.seconds:5.1f} s  {entry.text}"

@@ -1,0 +1,78 @@
+"""What happens in the demo: two participants, a face painted over for a while, a connection that is cut."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Awaitable, Callable
+
+import trio
+from attrs import define
+
+from ds_actors.cli._demo.show import Show
+from ds_actors.cli.clips import Clip
+from ds_actors.detection import AdaptiveSampling, CallbackSink, Dataspike, Monitor, Status, TrackInfo
+from ds_actors.sandbox import Sandbox, judge_marker, open_sandbox
+
+
+@define
+class Story:
+    """One run of the demo; `look` is a task that is given the monitor and shows it while the story lasts."""
+
+    show: Show
+    alice: Clip
+    bob: Clip
+    seconds: float
+    look: Callable[[Monitor], Awaitable[None]] | None = None
+    status: Status | None = None
+    """How it ended; None when it did not come to a monitor."""
+    interrupted: bool = False
+
+    async def run(self) -> None:
+        """Play the story to its end, or until Ctrl-C."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._until_ctrl_c, nursery.cancel_scope)
+            async with open_sandbox(judge_marker) as service:
+                await self._watch(service)
+            nursery.cancel_scope.cancel()
+
+    async def _until_ctrl_c(self, scope: trio.CancelScope) -> None:
+        # The first one ends the demo in order; the handler is then gone, and a second one ends the program.
+        with trio.open_signal_receiver(signal.SIGINT) as signals:
+            async for _ in signals:
+                break
+        self.interrupted = True
+        scope.cancel()
+
+    async def _watch(self, service: Sandbox) -> None:
+        monitor = Monitor(
+            service=Dataspike(api_key="demo", url=service.url),
+            sampling=lambda: AdaptiveSampling(normal_fps=1.0, burst_fps=4.0),
+            sinks=[CallbackSink(self.show.result)],
+            state_cb=self.show.state,
+        )
+        try:
+            async with monitor, trio.open_nursery() as nursery:
+                if self.look is not None:
+                    nursery.start_soon(self.look, monitor)
+                await monitor.add_track(TrackInfo("alice", "TR_alice"), self.alice)
+                await monitor.add_track(TrackInfo("bob", "TR_bob"), self.bob)
+                await self._steps(service)
+                nursery.cancel_scope.cancel()
+        finally:
+            self.status = monitor.status()
+
+    async def _steps(self, service: Sandbox) -> None:
+        began = trio.current_time()
+        steps: list[tuple[float, str, Callable[[], None]]] = [
+            (0.25, "alice's face is painted over", lambda: self._tamper(tampered=True)),
+            (0.45, "the connection is cut", service.drop_now),
+            (0.65, "alice's face is her own again", lambda: self._tamper(tampered=False)),
+        ]
+        for share, text, act in steps:
+            await trio.sleep_until(began + share * self.seconds)
+            self.show.say("step", text, step=text)
+            act()
+        await trio.sleep_until(began + self.seconds)
+
+    def _tamper(self, *, tampered: bool) -> None:
+        self.alice.tampered = tampered
