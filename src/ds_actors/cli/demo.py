@@ -7,6 +7,8 @@ import os
 import shlex
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -45,7 +47,6 @@ def demo(
     with exit code 0. Ctrl-C ends it sooner (130); a file that cannot be played
     ends it before it begins (2).
     """
-    logging.getLogger("ds_actors").addHandler(logging.NullHandler())  # the demo shows the same itself
     console = Console()
     live = sys.stdout.isatty() and console.is_interactive and not json_lines
     write = as_json if json_lines else as_line
@@ -57,7 +58,8 @@ def demo(
         story = Story(show, alice, bob, seconds)
         if live:
             story.look = lambda monitor: look(monitor, show, console, seconds, playing)
-        _run(story)
+        with _quiet_log():
+            _run(story)
         if story.status is not None:
             show.write = write
             show.summary(story.status, _next(video), interrupted=story.interrupted)
@@ -111,6 +113,17 @@ def _run(story: Story) -> None:
         raise KeyboardInterrupt from None
     except* BrokenPipeError:
         raise BrokenPipeError from None
+
+
+@contextmanager
+def _quiet_log() -> Iterator[None]:
+    """Keep the library's log off the terminal, since the demo shows the same itself."""
+    log, nowhere = logging.getLogger("ds_actors"), logging.NullHandler()
+    log.addHandler(nowhere)
+    try:
+        yield
+    finally:
+        log.removeHandler(nowhere)
 
 
 def _nothing(_entry: Entry) -> None:
