@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -116,7 +116,7 @@ def _run(story: Story) -> None:
 
 
 @contextmanager
-def _quiet_log() -> Iterator[None]:
+def _quiet_log() -> Generator[None]:
     """Keep the library's log off the terminal, since the demo shows the same itself."""
     log, nowhere = logging.getLogger("ds_actors"), logging.NullHandler()
     log.addHandler(nowhere)
