@@ -214,7 +214,7 @@ class Monitor:
             return
         wanted.muted = muted
         if not muted:
-            wanted.learn(due_since=trio.current_time(), empty_captures=0)
+            wanted.facts.due_since, wanted.facts.empty_captures = trio.current_time(), 0
         ref = self._track_ref(track)
         if ref is not None:
             ref.tell(Mute(muted))
@@ -336,7 +336,7 @@ class Monitor:
             return
         wanted = self._wanted.get(applied.event.track_id)
         if wanted is not None:
-            wanted.learn(last_result=now)
+            wanted.facts.last_result = now
         if applied.level is not None:
             ref = self._track_ref(applied.track)
             if ref is not None:

@@ -139,19 +139,25 @@ class TrackActor(Actor[TrackMessage]):
     async def run(self) -> None:
         """Wait for whichever comes first: a message, a sample's due time, or the end of a capture's patience."""
         while True:
-            due = math.inf if self._plan.due is None else self._plan.due
-            try:
-                with trio.move_on_at(min(due, self._late_at)):
-                    message = await self.inbox.take()
+            # One scope until it fires: a new one for each message would cost more than the message.
+            with trio.CancelScope() as alarm:
+                while True:
+                    alarm.deadline = self._act()
+                    try:
+                        message = await self.inbox.take()
+                    except trio.EndOfChannel:
+                        return
                     self._handle(message)
                     self.inbox.settle(message)
-            except trio.EndOfChannel:
-                return
-            now = trio.current_time()
-            if now >= self._late_at:
-                self._capture_late()
-            if self._plan.due is not None and now >= self._plan.due:
-                self._sample_due()
+
+    def _act(self) -> float:
+        """Do what is due, and return when something is due next."""
+        now = trio.current_time()
+        if now >= self._late_at:
+            self._capture_late()
+        if self._plan.due is not None and now >= self._plan.due:
+            self._sample_due()
+        return self._late_at if self._plan.due is None else min(self._plan.due, self._late_at)
 
     async def stopping(self, exit: Exit, /) -> None:  # noqa: A002 - the word of the field
         """Free the turn, and close the source; that the track is over for good is its monitor's to say."""
