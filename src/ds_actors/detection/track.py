@@ -48,9 +48,7 @@ class Granted:
 
 @frozen
 class Judged:
-    """The track's level after a result, or after a late one of its predecessor."""
-
-    level: Level
+    """The track's level, which its host keeps, has a result more behind it."""
 
 
 @frozen
@@ -164,9 +162,10 @@ class TrackActor(Actor[TrackMessage]):
         return self._late_at if self._plan.due is None else min(self._plan.due, self._late_at)
 
     async def stopping(self, exit: Exit, /) -> None:  # noqa: A002 - the word of the field
-        """Free the turn, and close the source; that the track is over for good is its monitor's to say."""
+        """Free the turn; close the source, unless another incarnation may go on with it after this crash."""
         self._tell(Withdraw(self.info.track, "ended" if exit.crash is None else "restarted"))
-        await self.source.aclose()
+        if exit.crash is None:
+            await self.source.aclose()
 
     def _on(self, event: SamplingEvent) -> None:
         self._plan = self.policy.on(event, trio.current_time())
@@ -190,7 +189,9 @@ class TrackActor(Actor[TrackMessage]):
             case Granted(request):
                 if request is self._request:
                     self._begin_capture()
-            case Judged(level):
+            case Judged():
+                # Not the message's: where the mailbox was full of older ones, the newest was refused.
+                level = self.host.level(self.info.track)
                 self._tell(Relevel(self.info.track, level))
                 self._on(Verdict(level))
             case SampleSent():
@@ -233,6 +234,8 @@ class TrackActor(Actor[TrackMessage]):
         frame: Frame | None = None
         with trio.move_on_after(patience):
             frame = await self.source.capture()
+        if frame is not None and turn == self._turn:
+            self._late_at = math.inf  # it is the frame that may be late, not the encoder
         at, wall_ms = trio.current_time(), time.time_ns() // 1_000_000
         data: bytes | None = None
         reason = "no_frame"
