@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar, TypeVarTuple, cast
 import trio
 
 from ds_actors._cell import Cell, Slot
-from ds_actors._errors import ActorStopped, AskDropped, AskFailed
+from ds_actors._errors import ActorStopped, AskDropped, AskFailed, Ignore
 from ds_actors._exits import Exit, combine, judge
 from ds_actors._mailbox import EMPTY, Empty, Envelope, content
 from ds_actors._ref import ActorRef, Answer, Request, cell_of
@@ -193,7 +193,8 @@ class Actor(Generic[M]):
     async def started(self) -> None:
         """Prepare; the actor is ready, and the next sibling starts, when this returns.
 
-        No I/O that can hang belongs here: readiness is not connectedness. Raising means that the start failed.
+        No I/O that can hang belongs here: readiness is not connectedness. Raising means that the start failed, except
+        for `Ignore`: the actor is not needed, and is neither run nor tried again.
         """
 
     async def receive(self, message: M, /) -> Answer | None:
@@ -207,7 +208,7 @@ class Actor(Generic[M]):
     async def stopping(self, exit: Exit, /) -> None:  # noqa: A002 - the word of the field
         """Clean up, once for each incarnation whose `started` returned, also after a crash.
 
-        Shielded from cancellation for what is left of the grace. Not called when the start failed.
+        Shielded from cancellation for what is left of the grace. Not called when the start failed or was ignored.
         """
 
 
@@ -243,6 +244,7 @@ class Incarnation:
         self._hands: dict[int, Any] = {}
         self._deferred: set[Slot] = set()
         self._asked_to_stop = False
+        self._ignored = False
         self._finishing = False
         self._over = False
         self._deadline: float | None = None
@@ -250,9 +252,13 @@ class Incarnation:
 
     # ---- what the supervisor calls
 
-    def stop(self, deadline: float) -> None:
-        """Ask for an orderly end; at `deadline` (trio's clock, seconds) the scopes are cancelled."""
+    def stop(self, deadline: float, *, again: bool = False) -> None:
+        """Ask for an orderly end; at `deadline` (trio's clock, seconds) the scopes are cancelled.
+
+        With `again` the next incarnation takes over the mailbox, so that there is nothing to drain.
+        """
         self._asked_to_stop = True
+        self._drain = self._drain and not again
         self.cut(deadline)
         self.cell.stop_requested = True
         self.cell.wake_receiver()
@@ -400,13 +406,18 @@ class Incarnation:
 
     def _judge(self) -> Exit:
         message = f"{self.cell.path} failed in several ways"
-        return judge(combine(list(self._failures), message), stopped=self._asked_to_stop)
+        escaped = combine(list(self._failures), message)
+        return judge(escaped, stopped=self._asked_to_stop, ignored=self._ignored)
 
     async def _start(self) -> Actor[Any] | None:
         with trio.move_on_after(self._start_timeout) as limit:
-            actor = _made(self._make)
-            self._adopt(actor)
-            await _let(actor.started)
+            try:
+                actor = _made(self._make)
+                self._adopt(actor)
+                await _let(actor.started)
+            except Ignore:
+                self._ignored = True
+                return None
             return actor
         if limit.cancelled_caught and not self._asked_to_stop:
             raise TimeoutError(f"started() took longer than {self._start_timeout:g} s")

@@ -10,10 +10,7 @@ from hypothesis import event, example, given
 from hypothesis import strategies as st
 
 from ds_actors import ExponentialBackoff
-from ds_actors._supervision import (
-    ALIVE,
-    RESTARTS,
-    STRATEGIES,
+from ds_actors._events import (
     Add,
     Boot,
     Booted,
@@ -24,18 +21,16 @@ from ds_actors._supervision import (
     Event,
     GaveUp,
     Halted,
-    Phase,
     Ready,
     Rest,
-    Rules,
     Shutdown,
     Start,
-    Status,
     Stop,
-    Supervision,
     Terminate,
     Wake,
 )
+from ds_actors._rules import ALIVE, RESTARTS, STRATEGIES, Phase, Rules, Status
+from ds_actors._supervision import Supervision
 
 NAMES = "abcd"
 CRASH = ValueError("crash")
