@@ -10,7 +10,7 @@ DOCS := .cache/docs
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench docs picture pins proto clean
+.PHONY: help setup demo test oracle check bench docs picture pins proto clean
 
 help: ## Show what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ demo: $(READY) ## Watch the whole way from pixels to an alert, on this machine a
 
 test: $(READY) ## Run all tests
 	$(BIN)/python -m pytest
+
+oracle: $(READY) ## Tell 100,000 stories to Erlang's supervisor and to this one, and compare (needs erlang-base)
+	DS_ACTORS_ORACLE_STORIES=$${DS_ACTORS_ORACLE_STORIES:-100000} $(BIN)/python -m pytest --durations=1 tests/oracle
 
 check: $(READY) ## Lint, types (mypy and pyright strict), import rules
 	$(BIN)/ruff check

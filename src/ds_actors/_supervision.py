@@ -313,7 +313,7 @@ class Supervision:
         elif asked:
             yield from self._rest(child, TERMINATED, forget=self._leaves_nothing(child))
         elif event.ignored:
-            child.origin = None
+            child.origin = None  # it is no start called off
             yield from self._rest(child, IGNORED, forget=self._leaves_nothing(child))
         elif child.origin is not None:
             yield from self._requested_start_failed(child, event)
@@ -338,8 +338,9 @@ class Supervision:
         return self._row.forgets_finished or not RESTARTS[child.rules.restart].kept or called_off
 
     def _requested_start_failed(self, child: Child, event: Ended) -> Iterator[Effect]:
-        yield from self._rest(child, START_FAILED, forget=child.origin is not Origin.REQUEST)
-        if child.origin is Origin.BOOT:
+        origin = child.origin
+        yield from self._rest(child, START_FAILED, forget=origin is not Origin.REQUEST)
+        if origin is Origin.BOOT:
             yield BootFailed(child.rules.name, event.error)
             yield from self._shut_down()
 
@@ -358,13 +359,17 @@ class Supervision:
         if not child.rules.significant:
             return
         if self.auto_shutdown == "all_significant" and any(
-            one.rules.significant and one.status is not Status.DOWN for one in self.children.values()
+            one.rules.significant and self._goes_on(one) for one in self.children.values()
         ):
             return
         if self.phase is Phase.BOOTING:
             self._shut_down_by = child.rules.name
         else:
             yield from self._shut_down_for(child.rules.name)
+
+    def _goes_on(self, child: Child) -> bool:
+        """A significant child that holds the supervisor up: it lives, or will again by itself."""
+        return child.status is not Status.DOWN
 
     def _judge_by_window(self, child: Child, event: Ended, now: float) -> Iterator[Effect]:
         window = self._window
@@ -404,7 +409,7 @@ class Supervision:
 
     def _rest(self, child: Child, why: str, *, forget: bool) -> Iterator[Effect]:
         child.why, child.until = why, None
-        child.unwanted = False
+        child.origin, child.unwanted = None, False
         if forget:
             del self.children[child.rules.name]
         yield Rest(child.rules.name, forget, child.error, why)
