@@ -6,6 +6,7 @@ ends it; the supervisor is told how, and decides what comes next.
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar, TypeVarTuple, cast
@@ -31,13 +32,31 @@ async def _let(function: Callable[..., Awaitable[object]], *args: Any) -> None:
     await function(*args)
 
 
+def _interruptible(method: Callable[[*Ts], Awaitable[R]]) -> Callable[[*Ts], Awaitable[R]]:
+    """Do the same for an actor's `run` or `receive`, where a frame more would cost memory, or time for each message."""
+    if inspect.iscoroutinefunction(method):
+        trio.lowlevel.disable_ki_protection(method)
+        return method
+
+    @trio.lowlevel.disable_ki_protection
+    async def called(*args: *Ts) -> R:
+        return await method(*args)
+
+    return called
+
+
+def _inherited(method: Callable[..., object], default: Callable[..., object]) -> bool:
+    """Whether a hook is Actor's own, which does nothing: then no scope is made around it."""
+    return getattr(method, "__func__", None) is default
+
+
 @trio.lowlevel.disable_ki_protection
 def _made(make: Callable[[], Actor[Any]]) -> Actor[Any]:
     return make()
 
 
 # A schedule point costs about as much as handling ten short messages; siblings wait for no more than these.
-_MESSAGES_PER_SCHEDULE_POINT = 16
+_MESSAGES_PER_SCHEDULE_POINT = 64
 
 
 class Later(Generic[R]):
@@ -212,6 +231,11 @@ class Actor(Generic[M]):
         """
 
 
+# The descriptors that Actor's __slots__ made, whatever a subclass calls by their names.
+_CONTEXT: Any = Actor.__dict__["context"]
+_INBOX: Any = Actor.__dict__["inbox"]
+
+
 class Incarnation:
     """One life of an actor, from its construction to its last task's end."""
 
@@ -241,7 +265,10 @@ class Incarnation:
         self._tasks: set[trio.CancelScope] = set()
         self._tasks_done: trio.Event | None = None
         self._failures: list[BaseException] = []
+        self._serving: Any = EMPTY
+        """What `serve` has in hand."""
         self._hands: dict[int, Any] = {}
+        """What was taken through the inbox and is not settled, by the message's id."""
         self._deferred: set[Slot] = set()
         self._asked_to_stop = False
         self._ignored = False
@@ -312,7 +339,9 @@ class Incarnation:
         self.cell.wake_receiver()
 
     def defer(self, request: Request[R]) -> Later[R]:
-        item = self._hands.get(id(request))
+        item = self._serving
+        if content(item) is not request:
+            item = self._hands.get(id(request))
         if type(item) is not Envelope:
             return Later(None)
         slot: Slot = item.slot
@@ -339,11 +368,14 @@ class Incarnation:
         item = self._hands.pop(id(message), None)
         if item is None:
             return
-        if type(item) is Envelope:
-            self._end(item, answer)
+        self._end(item, answer)
         self.cell.settle(item)
 
-    def _end(self, item: Envelope, answer: Answer | None) -> None:
+    def _end(self, item: object, answer: Answer | None) -> None:
+        if answer is not None and type(answer) is not Answer:
+            raise TypeError(f"receive returned {type(answer).__name__}; return message.answer(value), or None")
+        if type(item) is not Envelope:
+            return
         slot: Slot = item.slot
         if answer is not None:
             slot.end(answer.value)
@@ -351,23 +383,32 @@ class Incarnation:
             name = type(item.request).__name__
             slot.end(error=AskFailed(f"{self.cell.path} returned no answer to {name}"))
 
+    @trio.lowlevel.enable_ki_protection
     async def serve(self, receive: Callable[[Any], Awaitable[Answer | None]]) -> None:
         """Handle messages one after the other until a stop is requested."""
-        cell, count = self.cell, 0
+        receive = _interruptible(receive)
+        cell, mailbox, timed, count = self.cell, self.cell.mailbox, self.cell.timed, 0
+        # For each message: what the cell's methods do is spelled out, because a call costs as much as its work.
         while not cell.stop_requested or (self._drain and not self._finishing):
-            item = cell.take()
+            item = mailbox.take(trio.current_time() if timed else 0.0)
             if item is EMPTY:
                 if cell.stop_requested:
                     return
                 await cell.wait_for_message()
                 count = 0
                 continue
-            message = content(item)
-            self._hands[id(message)] = item
-            answer = await receive(message)
-            if answer is not None and type(answer) is not Answer:
-                raise TypeError(f"receive returned {type(answer).__name__}; return message.answer(value), or None")
-            self.settle(message, answer)
+            asked = type(item) is Envelope
+            if asked and item.slot.closed:
+                cell.settle(item)
+                continue
+            self._serving = item
+            answer = await receive(item.request if asked else item)
+            if asked or answer is not None:
+                self._end(item, answer)
+            self._serving = EMPTY
+            mailbox.settle(item, trio.current_time() if timed else 0.0)
+            if cell.senders:
+                cell.admit()
             count += 1
             if count >= _MESSAGES_PER_SCHEDULE_POINT:
                 count = 0
@@ -388,37 +429,43 @@ class Incarnation:
                 if actor is not None:
                     self.ready_at = trio.current_time()
                     ready()
-                    await _let(actor.run)
+                    await _interruptible(actor.run)()
         except BaseException as error:  # noqa: BLE001 - everything is judged below
             self._failures.append(error)
-        self._report(self._judge().crash)
         reported = len(self._failures)
+        if reported:
+            self._report(self._judge().crash)
         self._fail_hands()
         if actor is not None and self.ready_at is not None:
             await self._stopping(actor)
         self._over = True
         await self._end_tasks()
-        self._report(judge(combine(self._failures[reported:], f"{cell.path} failed to clean up")).crash)
+        if len(self._failures) > reported:
+            self._report(judge(combine(self._failures[reported:], f"{cell.path} failed to clean up")).crash)
         for slot in self._deferred:
             slot.end(error=AskDropped("the incarnation ended before it answered"))
         cell.task = None
         return self._judge()
 
     def _judge(self) -> Exit:
+        if not self._failures:
+            return Exit(stopped=self._asked_to_stop, ignored=self._ignored)
         message = f"{self.cell.path} failed in several ways"
         escaped = combine(list(self._failures), message)
         return judge(escaped, stopped=self._asked_to_stop, ignored=self._ignored)
 
     async def _start(self) -> Actor[Any] | None:
-        with trio.move_on_after(self._start_timeout) as limit:
-            try:
-                actor = _made(self._make)
-                self._adopt(actor)
+        try:
+            actor = _made(self._make)
+            self._adopt(actor)
+            if _inherited(actor.started, Actor.started):
+                return actor
+            with trio.move_on_after(self._start_timeout) as limit:
                 await _let(actor.started)
-            except Ignore:
-                self._ignored = True
-                return None
-            return actor
+                return actor
+        except Ignore:
+            self._ignored = True
+            return None
         if limit.cancelled_caught and not self._asked_to_stop:
             raise TimeoutError(f"started() took longer than {self._start_timeout:g} s")
         return None
@@ -426,8 +473,7 @@ class Incarnation:
     def _adopt(self, actor: Actor[Any]) -> None:
         if not isinstance(cast("object", actor), Actor):
             raise TypeError(f"the factory returned {type(actor).__name__}, not an Actor")
-        for name, value in (("context", Context[Any](self)), ("inbox", Inbox[Any](self))):
-            slot = getattr(Actor, name)
+        for name, slot, value in (("context", _CONTEXT, Context(self)), ("inbox", _INBOX, Inbox(self))):
             taken = getattr(type(actor), name, None) is not slot
             if not taken:
                 try:
@@ -442,7 +488,7 @@ class Incarnation:
 
     def _fail_hands(self) -> None:
         cell, crash = self.cell, self._judge().crash
-        for item in self._hands.values():
+        for item in self._in_hand():
             if type(item) is Envelope:
                 slot: Slot = item.slot
                 failure: Exception = ActorStopped(f"{cell.path} stopped while it handled the request")
@@ -450,23 +496,30 @@ class Incarnation:
                     failure = AskFailed(f"{cell.path} crashed on {type(item.request).__name__}")
                     failure.__cause__ = crash
                 slot.end(error=failure)
+        self._serving = EMPTY
         self._hands.clear()
         try:
             cell.interrupted()
         except Exception as error:  # noqa: BLE001 - of a mailbox that people wrote
             self._failures.append(error)
 
+    def _in_hand(self) -> list[Any]:
+        hands = list(self._hands.values())
+        return hands if self._serving is EMPTY else [self._serving, *hands]
+
     def _report(self, crash: Exception | None) -> None:
         if crash is None:
             return
         # The types of messages, never their content.
-        kinds = ", ".join(type(content(item)).__name__ for item in self._hands.values()) or "no message"
+        kinds = ", ".join(type(content(item)).__name__ for item in self._in_hand()) or "no message"
         if isinstance(crash, self._expected):
             logger.debug("%s ended with %s", self.cell.path, type(crash).__name__)
         else:
             logger.error("%s crashed (in hand: %s)", self.cell.path, kinds, exc_info=crash)
 
     async def _stopping(self, actor: Actor[Any]) -> None:
+        if _inherited(actor.stopping, Actor.stopping):
+            return
         deadline = self._deadline
         if deadline is None:
             deadline = trio.current_time() + self._grace

@@ -10,6 +10,7 @@ import logging
 import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, cast
 
 import trio
@@ -17,6 +18,7 @@ from attrs import define, field
 
 from ds_actors import _events as events
 from ds_actors._actor import Incarnation
+from ds_actors._alarms import Alarm, Alarms
 from ds_actors._cell import Cell
 from ds_actors._errors import ActorStopped, Ignore, RestartLimitReached, StartFailed
 from ds_actors._exits import Exit, combine, judge
@@ -39,6 +41,8 @@ _CANCELLATION_TAKES = 1.0
 
 def escape(name: str) -> str:
     """Return a name as a path's part: no slash, no control character, nothing that is not ASCII or printable."""
+    if name.isprintable() and "/" not in name and "%" not in name:
+        return name
     return "".join(
         c if c.isprintable() and c not in "/%" else "".join(f"%{b:02x}" for b in c.encode("utf-8", "replace"))
         for c in name
@@ -78,8 +82,9 @@ class Link:
     """It became ready since its start was requested."""
     why: str = ""
     """Why it is at rest; empty while it is not."""
-    timers: list[trio.CancelScope] = field(factory=list[trio.CancelScope])
-    gone: trio.Event = field(factory=trio.Event)
+    alarms: list[Alarm] = field(factory=list[Alarm])
+    gone: trio.Event | None = None
+    """Set when it is at rest; made when somebody waits for that."""
 
 
 class Life:
@@ -94,6 +99,8 @@ class Life:
         self._telemetry = telemetry
         self._draw = draw
         self._nursery: trio.Nursery | None = None
+        self._alarms: Alarms | None = None
+        self._numbers: dict[str, int] = {}
         self._booted = trio.Event()
         self.up = False
         """Every child of the first batch became ready."""
@@ -116,6 +123,7 @@ class Life:
         """
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
+            self._alarms = Alarms(nursery)
             try:
                 specs = self.spec.children
                 for child in specs() if callable(specs) else specs:
@@ -206,6 +214,8 @@ class Life:
                 self.up = True
                 self._booted.set()
             case events.Halted():
+                assert self._alarms is not None
+                self._alarms.close()
                 self._booted.set()
                 self.halted.set()
 
@@ -214,7 +224,7 @@ class Life:
         assert self._nursery is not None
         if link.why:  # it was at rest, so its old mailbox is closed and who watched it was told
             link.cell = self._cell(link.spec, name) if isinstance(link.cell, Cell) else link.cell
-            link.gone, link.why = trio.Event(), ""
+            link.gone, link.why = None, ""
         life: Incarnation | Life
         if isinstance(link.cell, SupervisorCell):
             assert isinstance(link.spec, SupervisorSpec)
@@ -225,7 +235,7 @@ class Life:
             life = Incarnation(
                 link.cell,
                 number,
-                lambda: spec.factory(*spec.args),
+                partial(spec.factory, *spec.args),
                 grace=spec.grace,
                 drain=spec.drain,
                 start_timeout=spec.start_timeout,
@@ -233,24 +243,16 @@ class Life:
                 spawner=self._nursery.start_soon,
             )
         link.life = life
-        self._nursery.start_soon(self._run, link, life, name, number, name=self.child_path(name))
+        self._nursery.start_soon(self._run, link, life, name, number, name=link.cell.path)
 
     @trio.lowlevel.enable_ki_protection
     async def _run(self, link: Link, life: Incarnation | Life, name: str, number: int) -> None:
-        def ready() -> None:
-            self.feed(events.Ready(name, number))
-            if self.supervision.children[name].status is Status.RUNNING:
-                link.ready = True
-                self._decided(link)
-            if self._telemetry.listeners:
-                self._telemetry.emit(ChildReady(self.child_path(name), number))
-
         try:
-            end = await life.live(ready)
+            end = await life.live(partial(self._ready, link, name, number))
         except BaseException as error:  # noqa: BLE001 - of the mailbox, which people may write
             end = judge(error)
         link.life = None
-        self._cancel_timers(link)
+        self._cancel_alarms(link)
         if self._telemetry.listeners:
             self._telemetry.emit(ChildEnded(self.child_path(name), number, end.kind, end.crash or end.upward))
         if end.upward is not None:
@@ -260,6 +262,14 @@ class Life:
         link.failure = end.crash
         self.feed(events.Ended(name, number, end.crash, life.healthy, end.ignored))
 
+    def _ready(self, link: Link, name: str, number: int) -> None:
+        self.feed(events.Ready(name, number))
+        if self.supervision.children[name].status is Status.RUNNING:
+            link.ready = True
+            self._decided(link)
+        if self._telemetry.listeners:
+            self._telemetry.emit(ChildReady(self.child_path(name), number))
+
     def _decided(self, link: Link) -> None:
         if link.waiter is not None:
             link.waiter.set()
@@ -268,12 +278,13 @@ class Life:
     def _rest(self, effect: events.Rest) -> None:
         link = self.links[effect.name]
         link.why = effect.why
-        self._cancel_timers(link)
+        self._cancel_alarms(link)
         if isinstance(link.cell, Cell):
             link.cell.close()
         if effect.forgotten:
             del self.links[effect.name]
-        link.gone.set()
+        if link.gone is not None:
+            link.gone.set()
         self._decided(link)
 
     def _request_stop(self, link: Link, *, again: bool) -> None:
@@ -290,13 +301,13 @@ class Life:
         life.cut(deadline)
 
         if isinstance(life, Incarnation):  # a supervisor does the same with its own children
-            self._timer(link, deadline, lambda: self._over(link, life))
+            self._alarm(link, deadline, lambda: self._over(link, life))
 
     def _over(self, link: Link, life: Incarnation) -> None:
         path = life.cell.path
         logger.warning("%s did not stop in time and is cancelled", path)
         life.kill()
-        self._timer(
+        self._alarm(
             link,
             trio.current_time() + _CANCELLATION_TAKES,
             lambda: logger.warning("%s ignores its cancellation; trio can do no more than wait for it", path),
@@ -306,27 +317,17 @@ class Life:
         if self._telemetry.listeners:
             failures = self.supervision.children[name].consecutive
             self._telemetry.emit(RestartScheduled(self.child_path(name), at, failures))
-        self._timer(self.links[name], at, lambda: self.feed(events.Due(name, number)))
+        self._alarm(self.links[name], at, lambda: self.feed(events.Due(name, number)))
 
-    def _timer(self, link: Link, at: float, act: Callable[[], None]) -> None:
-        scope = trio.CancelScope(shield=True)
-        link.timers.append(scope)
-
-        async def wait() -> None:
-            with scope:
-                await trio.sleep_until(at)
-                if scope in link.timers:
-                    link.timers.remove(scope)
-                act()
-
-        assert self._nursery is not None
-        self._nursery.start_soon(wait)
+    def _alarm(self, link: Link, at: float, act: Callable[[], None]) -> None:
+        assert self._alarms is not None
+        link.alarms.append(self._alarms.set(at, act))
 
     @staticmethod
-    def _cancel_timers(link: Link) -> None:
-        for timer in link.timers:
-            timer.cancel()
-        link.timers.clear()
+    def _cancel_alarms(link: Link) -> None:
+        for alarm in link.alarms:
+            alarm.cancel()
+        link.alarms.clear()
 
     def _give_up(self, name: str, error: BaseException | None, limit: str) -> None:
         self._failure = RestartLimitReached(f"{self.path} gave up: {limit}, the last by {escape(name)}")
@@ -351,9 +352,10 @@ class Life:
             if spec.name in self.supervision.children:
                 raise ValueError(f"{self.path} already has a child called {spec.name!r}")
             return spec.name
-        base, name, number = spec.default_name(), spec.default_name(), 1
+        base = name = spec.default_name()
         while name in self.supervision.children:
-            number += 1
+            # Counted on, so that the ten-thousandth child need not try all the names before its own.
+            number = self._numbers[base] = self._numbers.get(base, 1) + 1
             name = f"{base}-{number}"
         return name
 
@@ -461,4 +463,6 @@ class Life:
             )
         self.feed(events.Terminate(name))
         if link.life is not None:
+            if link.gone is None:
+                link.gone = trio.Event()
             await link.gone.wait()
