@@ -19,7 +19,7 @@ Contestant = Callable[[], float]
 
 @frozen
 class Goal:
-    """How `ours` should compare with one yardstick."""
+    """How `ours` should compare with one yardstick; a figure without `most` and `faster` is for information."""
 
     yardstick: str
     most: float | None = None
@@ -54,7 +54,8 @@ def compare(
             continue
         theirs = costs[goal.yardstick]
         ratios = [our / their for our, their in zip(costs["ds-actors"], theirs, strict=True)]
-        print(f"  against {goal.yardstick:<44} {statistics.median(theirs) * scale:8.2f} {word}   {verdict(goal, ratios)}")
+        cost = f"{statistics.median(theirs) * scale:8.2f} {word}"
+        print(f"  against {goal.yardstick:<44} {cost}   {verdict(goal, ratios)}")
 
 
 def verdict(goal: Goal, ratios: list[float]) -> str:
@@ -65,8 +66,9 @@ def verdict(goal: Goal, ratios: list[float]) -> str:
         text, wanted, met = f"{median:.2f} times as fast", f"{goal.faster:g} or more", median >= goal.faster
         low, high = min(speeds), max(speeds)
     else:
-        assert goal.most is not None
         median = statistics.median(ratios)
+        if goal.most is None:
+            return f"{median:.2f} times ({min(ratios):.2f} to {max(ratios):.2f})"
         text, wanted, met = f"{median:.2f} times", f"{goal.most:g} or less", median <= goal.most
         low, high = min(ratios), max(ratios)
     return f"{text} ({low:.2f} to {high:.2f}; goal: {wanted}, {'met' if met else 'NOT met'})"

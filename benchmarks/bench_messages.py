@@ -11,6 +11,7 @@ slot under `fail_after(1)` over the same deque.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import logging
 import threading
@@ -145,10 +146,8 @@ def told_to_pykka() -> float:
 
     class Counting(pykka.ThreadingActor):
         def on_receive(self, message: object) -> None:
-            try:
+            with contextlib.suppress(StopIteration):
                 work.receive(message).send(None)
-            except StopIteration:
-                pass
 
     actor = Counting.start()
     for _ in range(REPETITIONS):
@@ -183,7 +182,7 @@ def triotp_server(receive: Any) -> types.ModuleType:
 
 
 async def told_to_triotp() -> float:
-    """triotp's cast."""
+    """Cast, which waits until the server takes the message."""
     from triotp import gen_server, mailbox  # noqa: PLC0415 - only where it is installed
 
     work, took = Work(), 0.0
@@ -270,7 +269,7 @@ async def asked_by_hand() -> float:
 
 
 async def asked_of_triotp() -> float:
-    """triotp's call."""
+    """Call, which opens a channel for the reply."""
     from triotp import gen_server, mailbox  # noqa: PLC0415 - only where it is installed
 
     async def receive(_: object) -> None: ...

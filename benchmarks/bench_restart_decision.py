@@ -10,7 +10,9 @@ from time import process_time
 
 from _compare import Contestant, Goal, compare, rounds
 
-from ds_actors._supervision import Boot, Ended, Ready, Rules, Start, Supervision
+from ds_actors._events import Boot, Ended, Ready, Start
+from ds_actors._rules import Rules
+from ds_actors._supervision import Supervision
 
 DECISIONS = 5_000
 

@@ -102,7 +102,8 @@ class Cell:
         self.watchers: dict[object, Callable[[], None]] = {}
         self.thread = get_ident()
         self._receiver: trio.lowlevel.Task | None = None
-        self.senders: deque[_Sender] = deque()
+        self.senders: deque[_Sender] | None = None
+        """Those who wait for room, in the order they came."""
 
     def now(self) -> float:
         """Return the time for the mailbox, which is 0.0 where it needs none."""
@@ -134,8 +135,7 @@ class Cell:
 
     def put_when_room(self, message: Any) -> None:
         """Deliver a watch's message: as soon as the mailbox has room, and never lost for want of it."""
-        self.senders.append(_Sender(message))
-        self.admit()
+        self._line_up(_Sender(message))
 
     def wake_receiver(self) -> None:
         """Let a waiting actor look again: there is a message, or it is asked to stop."""
@@ -176,13 +176,18 @@ class Cell:
         if self.gone:
             raise ActorStopped(f"{self.path} has stopped")
         sender = _Sender(message)
-        self.senders.append(sender)
-        self.admit()
+        self._line_up(sender)
         try:
             await sender.slot.wait()
         except BaseException:
             sender.slot.closed = True
             raise
+
+    def _line_up(self, sender: _Sender) -> None:
+        if self.senders is None:
+            self.senders = deque()
+        self.senders.append(sender)
+        self.admit()
 
     def admit(self) -> None:
         """Let waiting sends in, in their order, while there is room."""

@@ -6,15 +6,14 @@ Source: stdlib's supervisor.erl and its documentation; Elixir's DynamicSuperviso
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Mapping
 from enum import Enum
 from types import MappingProxyType
 from typing import Final, Literal
 
-from attrs import define, field, frozen
+from attrs import define, frozen
 
-from ds_actors._backoff import MAX_FAILURES_KEPT, Backoff, Failure
+from ds_actors._backoff import Backoff, Failure
 
 Restart = Literal["permanent", "transient", "temporary"]
 Strategy = Literal["one_for_one", "one_for_all", "rest_for_one", "dynamic"]
@@ -141,7 +140,7 @@ class Child:
     incarnation: int = 0
     restarts: int = 0
     ready_at: float = 0.0
-    failures: deque[Failure] = field(factory=lambda: deque[Failure](maxlen=MAX_FAILURES_KEPT))
+    failures: tuple[Failure, ...] = ()
     consecutive: int = 0
     """Consecutive failures; more than are kept, after a long outage."""
     was_ready: bool = False

@@ -27,7 +27,7 @@ from collections.abc import Iterator
 
 from attrs import define, field
 
-from ds_actors._backoff import Backoff, Failure
+from ds_actors._backoff import MAX_FAILURES_KEPT, Backoff, Failure
 from ds_actors._events import (
     CRASHED,
     DELETED,
@@ -389,17 +389,18 @@ class Supervision:
         self._forgive(child, event, now)
         lived = now - child.ready_at if child.was_ready else 0.0
         child.consecutive += 1
-        child.failures.append(Failure(event.error, now, lived, child.was_ready and event.healthy))
+        failure = Failure(event.error, now, lived, child.was_ready and event.healthy)
+        child.failures = (*child.failures, failure)[-MAX_FAILURES_KEPT:]
         if rules.max_failures is not None and child.consecutive > rules.max_failures:
             yield from self._give_up(child, event, f"more than {rules.max_failures} failures in a row")
             return
-        child.until = child.not_before = now + max(0.0, backoff.delay(tuple(child.failures), u))
+        child.until = child.not_before = now + max(0.0, backoff.delay(child.failures, u))
         yield from self._again(child, now)
 
     def _forgive(self, child: Child, event: Ended, now: float) -> None:
         """Forget the failures before a healthy life that was long enough."""
         if child.was_ready and event.healthy and now - child.ready_at >= child.rules.stable_after:
-            child.failures.clear()
+            child.failures = ()
             child.consecutive = 0
 
     def _give_up(self, child: Child, event: Ended, limit: str) -> Iterator[Effect]:
