@@ -45,9 +45,9 @@ def _interruptible(receive: Callable[[Any], Awaitable[R]]) -> Callable[[Any], Aw
     return called
 
 
-def _inherited(method: Callable[..., object], default: Callable[..., object]) -> bool:
+def _inherited(actor: Actor[Any], hook: str) -> bool:
     """Whether a hook is Actor's own; then it needs neither a scope nor a frame."""
-    return getattr(method, "__func__", None) is default
+    return getattr(getattr(actor, hook), "__func__", None) is getattr(Actor, hook)
 
 
 @trio.lowlevel.disable_ki_protection
@@ -431,7 +431,7 @@ class Incarnation:
                     self.ready_at = trio.current_time()
                     ready()
                     del ready  # a parked actor has no more use for it, and there may be many
-                    if _inherited(actor.run, Actor.run):
+                    if _inherited(actor, "run"):
                         await self.serve(actor.receive)
                     else:
                         await _let(actor.run)
@@ -463,7 +463,7 @@ class Incarnation:
         try:
             actor = _made(self._make)
             self._adopt(actor)
-            if _inherited(actor.started, Actor.started):
+            if _inherited(actor, "started"):
                 return actor
             with trio.move_on_after(self._start_timeout) as limit:
                 await _let(actor.started)
@@ -478,7 +478,9 @@ class Incarnation:
     def _adopt(self, actor: Actor[Any]) -> None:
         if not isinstance(cast("object", actor), Actor):
             raise TypeError(f"the factory returned {type(actor).__name__}, not an Actor")
-        for name, slot, value in (("context", _CONTEXT, Context(self)), ("inbox", _INBOX, Inbox(self))):
+        context: Context[Any] = Context(self)
+        inbox: Inbox[Any] = Inbox(self)
+        for name, slot, value in (("context", _CONTEXT, context), ("inbox", _INBOX, inbox)):
             if getattr(type(actor), name) is not slot or hasattr(actor, name):
                 raise TypeError(f"{type(actor).__name__} has a field called {name!r}, which Actor needs; rename it")
             slot.__set__(actor, value)
@@ -515,7 +517,7 @@ class Incarnation:
             logger.error("%s crashed (in hand: %s)", self.cell.path, kinds, exc_info=crash)
 
     async def _stopping(self, actor: Actor[Any]) -> None:
-        if _inherited(actor.stopping, Actor.stopping):
+        if _inherited(actor, "stopping"):
             return
         deadline = self._deadline
         if deadline is None:
