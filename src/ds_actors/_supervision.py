@@ -409,7 +409,7 @@ class Supervision:
         yield from self._shut_down()
 
     def _rest(self, child: Child, why: str, *, forget: bool) -> Iterator[Effect]:
-        child.why, child.until = why, None
+        child.why, child.until, child.not_before = why, None, -math.inf
         child.origin, child.unwanted = None, False
         if forget:
             del self.children[child.rules.name]
