@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
-EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
+# The others are run by tests of their own, in tests/examples.
+SERVERS_AND_COMMANDS = {"chat_server.py", "crawler.py"}
+EXAMPLES = sorted(
+    path for path in (Path(__file__).parents[1] / "examples").glob("*.py") if path.name not in SERVERS_AND_COMMANDS
+)
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
