@@ -50,7 +50,7 @@ from ds_actors.detection.track_backoff import TrackBackoff
 from ds_actors.detection.uplink import Uplink
 from ds_actors.detection.wanted import WantedTrack, WantedTracks
 
-logger = logging.getLogger("ds_actors.detection")
+logger: logging.Logger = logging.getLogger("ds_actors.detection")
 
 SLOW_QUALITY: Final = 50
 SLOW_SIDE: Final = 960
