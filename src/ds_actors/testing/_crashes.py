@@ -85,7 +85,7 @@ class FailingStarts(Generic[*Ts, M]):
         self._factory = factory
         self._failing = failing
         self._error = error
-        self.starts = 0
+        self.starts: int = 0
         """Starts so far, those that failed included."""
 
     def __call__(self, *args: *Ts) -> Actor[M]:
