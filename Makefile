@@ -38,10 +38,13 @@ test: $(READY) ## Run all tests
 oracle: $(READY) ## Tell 100,000 stories to Erlang's supervisor and to this one, and compare (needs erlang-base)
 	DS_ACTORS_ORACLE_STORIES=$${DS_ACTORS_ORACLE_STORIES:-100000} $(BIN)/python -m pytest --durations=1 tests/oracle
 
-check: $(READY) ## Lint, types (mypy and pyright strict), import rules
+check: $(READY) ## Lint, types (mypy and pyright strict, all that is public known), import rules
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/pyright
+	@mkdir -p .cache
+	@PATH="$(abspath $(BIN)):$$PATH" pyright --verifytypes ds_actors --ignoreexternal >.cache/verifytypes \
+	  || { grep -E ' error: |score' -B1 .cache/verifytypes; exit 1; }
 	$(BIN)/lint-imports
 
 $(BENCH)/.ready: pyproject.toml | $(filter .cache/%,$(UV))

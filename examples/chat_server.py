@@ -151,7 +151,7 @@ class Member(Actor[Line | Hangup]):
             case Hangup():
                 self.context.stop()
 
-    async def stopping(self, exit: Exit, /) -> None:  # noqa: A002 - the word of the field
+    async def stopping(self, exit: Exit, /) -> None:
         await self.stream.aclose()
 
     async def _write(self, text: str) -> None:

@@ -94,7 +94,7 @@ class Host(Actor[Fetch]):
         else:
             await self.frontier.send(Fetched(url, "not wanted by robots.txt"))
 
-    async def stopping(self, exit: Exit, /) -> None:  # noqa: A002 - the word of the field
+    async def stopping(self, exit: Exit, /) -> None:
         await self._client.aclose()
 
     @asynccontextmanager

@@ -26,9 +26,9 @@ class Slot:
         self._value: Any = None
         self._error: Exception | None = None
         self._task: trio.lowlevel.Task | None = None
-        self.ended = False
+        self.ended: bool = False
         """An ending arrived."""
-        self.closed = False
+        self.closed: bool = False
         """An ending arrived, or nobody waits for one any more."""
 
     def end(self, value: Any = None, error: Exception | None = None) -> None:
@@ -90,17 +90,17 @@ class Cell:
     )
 
     def __init__(self, name: str, path: str, mailbox: Mailbox[Any], telemetry: Telemetry) -> None:
-        self.name = name
-        self.path = path
-        self.mailbox = mailbox
-        self.timed = mailbox.timed
-        self.telemetry = telemetry
-        self.gone = False
-        self.stop_requested = False
+        self.name: str = name
+        self.path: str = path
+        self.mailbox: Mailbox[Any] = mailbox
+        self.timed: bool = mailbox.timed
+        self.telemetry: Telemetry = telemetry
+        self.gone: bool = False
+        self.stop_requested: bool = False
         self.task: trio.lowlevel.Task | None = None
-        self.token = trio.lowlevel.current_trio_token()
+        self.token: trio.lowlevel.TrioToken = trio.lowlevel.current_trio_token()
         self.watchers: dict[object, Callable[[], None]] = {}
-        self.thread = get_ident()
+        self.thread: int = get_ident()
         self._receiver: trio.lowlevel.Task | None = None
         self.senders: deque[_Sender] | None = None
         """Those who wait for room, in the order they came."""

@@ -95,16 +95,16 @@ class Life:
         self.path = path
         self.healthy = True
         self.links: dict[str, Link] = {}
-        self.supervision = Supervision(spec.strategy, spec.max_restarts, spec.within, spec.auto_shutdown)
-        self._telemetry = telemetry
+        self.supervision: Supervision = Supervision(spec.strategy, spec.max_restarts, spec.within, spec.auto_shutdown)
+        self.telemetry = telemetry
         self._draw = draw
         self._nursery: trio.Nursery | None = None
         self._alarms: Alarms | None = None
         self._numbers: dict[str, int] = {}
         self._booted = trio.Event()
-        self.up = False
+        self.up: bool = False
         """Every child of the first batch became ready."""
-        self.halted = trio.Event()
+        self.halted: trio.Event = trio.Event()
         self._upward: list[BaseException] = []
         self._failure: BaseException | None = None
         self._deadline = math.inf
@@ -228,7 +228,7 @@ class Life:
         life: Incarnation | Life
         if isinstance(link.cell, SupervisorCell):
             assert isinstance(link.spec, SupervisorSpec)
-            life = link.cell.life = Life(link.spec, link.cell.path, self._telemetry, self._draw)
+            life = link.cell.life = Life(link.spec, link.cell.path, self.telemetry, self._draw)
         else:
             assert isinstance(link.spec, ChildSpec)
             spec = link.spec
@@ -253,8 +253,8 @@ class Life:
             end = judge(error)
         link.life = None
         self._cancel_alarms(link)
-        if self._telemetry.listeners:
-            self._telemetry.emit(ChildEnded(self.child_path(name), number, end.kind, end.crash or end.upward))
+        if self.telemetry.listeners:
+            self.telemetry.emit(ChildEnded(self.child_path(name), number, end.kind, end.crash or end.upward))
         if end.upward is not None:
             self._upward.append(end.upward)
             self._abandon()
@@ -267,8 +267,8 @@ class Life:
         if self.supervision.children[name].status is Status.RUNNING:
             link.ready = True
             self._decided(link)
-        if self._telemetry.listeners:
-            self._telemetry.emit(ChildReady(self.child_path(name), number))
+        if self.telemetry.listeners:
+            self.telemetry.emit(ChildReady(self.child_path(name), number))
 
     def _decided(self, link: Link) -> None:
         if link.waiter is not None:
@@ -314,9 +314,9 @@ class Life:
         )
 
     def _wake(self, name: str, number: int, at: float) -> None:
-        if self._telemetry.listeners:
+        if self.telemetry.listeners:
             failures = self.supervision.children[name].consecutive
-            self._telemetry.emit(RestartScheduled(self.child_path(name), at, failures))
+            self.telemetry.emit(RestartScheduled(self.child_path(name), at, failures))
         self._alarm(self.links[name], at, lambda: self.feed(events.Due(name, number)))
 
     def _alarm(self, link: Link, at: float, act: Callable[[], None]) -> None:
@@ -332,8 +332,8 @@ class Life:
     def _give_up(self, name: str, error: BaseException | None, limit: str) -> None:
         self._failure = RestartLimitReached(f"{self.path} gave up: {limit}, the last by {escape(name)}")
         self._failure.__cause__ = error
-        if self._telemetry.listeners:
-            self._telemetry.emit(SupervisorGaveUp(self.path, self.child_path(name), limit))
+        if self.telemetry.listeners:
+            self.telemetry.emit(SupervisorGaveUp(self.path, self.child_path(name), limit))
         self._abandon()
 
     def _abandon(self) -> None:
@@ -363,7 +363,7 @@ class Life:
         path = self.child_path(name)
         if isinstance(spec, SupervisorSpec):
             return SupervisorCell(name, path)
-        return Cell(name, path, spec.mailbox(), self._telemetry)
+        return Cell(name, path, spec.mailbox(), self.telemetry)
 
     def _link(self, spec: ChildSpec[Any] | SupervisorSpec, name: str) -> Link:
         return Link(spec, self._cell(spec, name))

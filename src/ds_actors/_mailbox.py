@@ -142,8 +142,8 @@ class _Queue(Generic[M]):
             raise ValueError(f"{type(self).__name__} needs a capacity of {least} or more, not {capacity!r}")
         if redeliver < 0:
             raise ValueError(f"redeliver counts deliveries after the first, so 0 or more, not {redeliver!r}")
-        self.capacity = capacity
-        self.redeliver = redeliver
+        self.capacity: int = capacity
+        self.redeliver: int = redeliver
         self._queue: deque[M] = _NO_QUEUE
         self._hand: M | Empty = EMPTY
         self._attempts = 0  # of the message in hand, or of the one put back in front
@@ -303,7 +303,7 @@ class Conflate(_Queue[M]):
 
     def __init__(self, key: Callable[[M], Hashable], capacity: int = DEFAULT_CAPACITY, *, redeliver: int = 0) -> None:
         super().__init__(capacity, redeliver=redeliver)
-        self.key = key
+        self.key: Callable[[M], Hashable] = key
         # Insertion order is arrival order, and replacing a value keeps its place.
         self._newest: dict[Hashable, M] = {}
 

@@ -25,8 +25,8 @@ class Answer:
     __slots__ = ("request", "value")
 
     def __init__(self, request: object, value: object) -> None:
-        self.request = request
-        self.value = value
+        self.request: object = request
+        self.value: object = value
 
 
 class Request(Generic[R]):

@@ -87,17 +87,17 @@ class ChildSpec(Generic[M]):
         _seconds("start_timeout", start_timeout)
         self.factory: Callable[..., Actor[M]] = factory
         self.args: tuple[Any, ...] = args
-        self.name = name
+        self.name: str | None = name
         self.restart: Restart = restart
-        self.backoff = backoff
-        self.max_failures = max_failures
-        self.stable_after = stable_after
-        self.grace = grace
-        self.start_timeout = start_timeout
-        self.mailbox = mailbox
-        self.drain = drain
-        self.expected = expected
-        self.significant = significant
+        self.backoff: Backoff | None = backoff
+        self.max_failures: int | None = max_failures
+        self.stable_after: float = stable_after
+        self.grace: float = grace
+        self.start_timeout: float = start_timeout
+        self.mailbox: Callable[[], Mailbox[Any]] = mailbox
+        self.drain: bool = drain
+        self.expected: tuple[type[Exception], ...] = expected
+        self.significant: bool = significant
         self.rules("unnamed" if name is None else name)
 
     def default_name(self) -> str:

@@ -219,7 +219,7 @@ class Supervisor(SupervisorRef):
             auto_shutdown=auto_shutdown,
             grace=close_within,
         )
-        self.telemetry = Telemetry()
+        self.telemetry: Telemetry = Telemetry()
         for listener in listeners:
             self.telemetry.add(listener)
         self._draw = random
