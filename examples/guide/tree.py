@@ -34,7 +34,7 @@ async def main() -> None:
             bakery.tell(sale)
         post.tell(-4)
         await trio.testing.wait_all_tasks_blocked()
-        print(totals)  # prints {'bakery': 7, 'post': -4}
+        print(sorted(totals.items()))  # prints [('bakery', 7), ('post', -4)]
         print(app.tree())  # prints └─ post waiting: crashed, back in
 
 
