@@ -174,6 +174,9 @@ def scan(
 
     Sample k is the first picture at or after k / fps seconds of the video.
 
+    Time counts from the first picture, unless that is within 2 s of zero.
+    Where it jumps back, or by over a minute, it goes on by one picture.
+
     One answer a sample, in order, is assumed, because answers carry no number.
 
     Done is a file with as many answers as samples; 10 s without one: partial.
