@@ -183,6 +183,8 @@ def scan(
 
     Exit codes, the first that applies:
 
+    141  nobody reads its output on, as in ds-actors scan ... | head -1
+
     130  stopped by Ctrl-C, which shows what there is
 
     1  --fail-on was reached
