@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ds_actors.detection import encoding
-from ds_actors.detection.encoding import EncodingError, Frame, Layout, encode_jpeg
+from ds_actors.detection.encoding import (
+    MAX_SAMPLE_BYTES,
+    EncodingError,
+    Frame,
+    Layout,
+    SampleTooLargeError,
+    encode_jpeg,
+)
 
 MEAN_ERROR = 3.0
 """Of 255, over all pixels and channels, for a smooth picture at quality 95."""
@@ -77,6 +84,22 @@ def test_a_sample_over_two_mebibytes_is_encoded_again_smaller() -> None:
     noise = np.random.default_rng(1).integers(0, 255, (1600, 2400, 3), np.uint8)
     jpeg = encode_jpeg(Frame(2400, 1600, "rgb24", noise.tobytes()), quality=90)
     assert max(Image.open(io.BytesIO(jpeg)).size) == 1_920
+
+
+def test_one_that_is_no_larger_than_that_is_encoded_again_at_lower_quality() -> None:
+    """Noise of 1,920 x 1,920 at quality 90 is 3 MiB, at 50 it fits, and keeps its size."""
+    noise = np.random.default_rng(1).integers(0, 255, (1920, 1920, 3), np.uint8)
+    jpeg = encode_jpeg(Frame(1920, 1920, "rgb24", noise.tobytes()), quality=90)
+    assert Image.open(io.BytesIO(jpeg)).size == (1920, 1920)
+    assert len(jpeg) <= MAX_SAMPLE_BYTES
+
+
+def test_what_does_not_fit_then_either_is_no_sample() -> None:
+    """A drop of its own reason; its message has sizes only."""
+    noise = np.random.default_rng(1).integers(0, 255, (3000, 3000, 3), np.uint8)
+    with pytest.raises(SampleTooLargeError, match=r"^its JPEG has [0-9,]+ bytes, over 2,097,152$") as raised:
+        encode_jpeg(Frame(3000, 3000, "rgb24", noise.tobytes()), quality=100)
+    assert (raised.value.reason, EncodingError.reason) == ("too_large", "not_encodable")
 
 
 @pytest.mark.parametrize(
