@@ -25,7 +25,9 @@ from .result import FileScan
 WINDOW: Final = 16
 """Samples that may be without an answer at a time."""
 SILENCE: Final = 10.0
-"""Seconds without an answer, while only answers are waited for, that end a file's scan."""
+"""Seconds without an answer, once all samples are sent, that end a file's scan."""
+STALLED: Final = 60.0
+"""Seconds without an answer that end it while samples are left: slow answers only hold them back."""
 
 
 @frozen
@@ -46,9 +48,10 @@ class Exchange:
     """Called whenever the result has changed."""
     window: int = WINDOW
     silence: float = SILENCE
+    stalled: float = STALLED
     connected: bool = field(default=False, init=False)
-    silent: bool = field(default=False, init=False)
-    """True when the service gave no answer for `silence` seconds."""
+    gave_up_after: float | None = field(default=None, init=False)
+    """Seconds without an answer after which the service was waited for no longer; None when it was not given up."""
     _participant: str = field(factory=lambda: f"scan-{secrets.token_hex(4)}", init=False)
     _track: str = field(default="video", init=False)
     _waiting: deque[_Waiting] = field(factory=deque[_Waiting], init=False)
@@ -78,23 +81,24 @@ class Exchange:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._receive, websocket, session)
                 nursery.start_soon(self._watch, websocket, session, nursery)
-                self.silent = not await self._send(websocket)
+                await self._send(websocket)
                 nursery.cancel_scope.cancel()
 
-    async def _send(self, websocket: WebSocketConnection) -> bool:
-        if self.first is not None and not await self._send_all(websocket, self.first):
-            return False
-        while not self.video.ended:
+    async def _send(self, websocket: WebSocketConnection) -> None:
+        if self.first is not None:
+            await self._send_all(websocket, self.first)
+        while not self.video.ended and self.gave_up_after is None:
             due = await trio.to_thread.run_sync(self.video.step)
-            if due is not None and not await self._send_all(websocket, due):
-                return False
+            if due is not None:
+                await self._send_all(websocket, due)
             self.note()
-        return await self._at_most(0)
+        if self.gave_up_after is None:
+            await self._at_most(0, self.silence)
 
-    async def _send_all(self, websocket: WebSocketConnection, due: Due) -> bool:
+    async def _send_all(self, websocket: WebSocketConnection, due: Due) -> None:
         for _ in range(due.count):
-            if not await self._at_most(self.window - 1):
-                return False
+            if not await self._at_most(self.window - 1, self.stalled):
+                return
             sample = Sample(self._participant, self._track, int(time.time() * 1_000), due.jpeg)
             # Noted first: the answer may be here before the send has returned.
             self._waiting.append(_Waiting(due.seconds, due.thumbnail))
@@ -102,15 +106,15 @@ class Exchange:
             self.result.sent += 1
             self._active = trio.current_time()
             self.note()
-        return True
 
-    async def _at_most(self, count: int) -> bool:
-        """Wait until at most that many samples have no answer; False after `silence` seconds without one."""
+    async def _at_most(self, count: int, patience: float) -> bool:
+        """Wait until at most that many samples have no answer; give up after `patience` seconds without one."""
         while len(self._waiting) > count:
-            with trio.move_on_at(self._active + self.silence):
+            with trio.move_on_at(self._active + patience):
                 await self._answers.park()
                 continue
-            if trio.current_time() >= self._active + self.silence:
+            if trio.current_time() >= self._active + patience:
+                self.gave_up_after = patience
                 return False
         return True
 
