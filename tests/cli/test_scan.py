@@ -139,11 +139,12 @@ def test_wrong_usage_is_said_before_anything_is_read(tmp_path: Path, run: Run, a
 
 
 def test_a_url_in_the_clear_is_refused_without_showing_the_key(tmp_path: Path, run: Run) -> None:
-    """The line names the setting, not its value."""
+    """The line names the setting, not its value, and no way out that the command has not."""
     code, _out, err = run("--api-key", "topsecret", "--url", "ws://example.org", tmp_path / "absent.mp4")
     assert code == 2
     assert "DATASPIKE_WS_URL" in err
     assert "topsecret" not in err
+    assert "allow_insecure" not in err
 
 
 def test_the_report_never_overwrites_a_video(tmp_path: Path, run: Run) -> None:

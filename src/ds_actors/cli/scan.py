@@ -24,7 +24,7 @@ from ds_actors.cli._scan.result import ExitCode, FileScan, Outcome, exit_code
 from ds_actors.cli._scan.segments import exact
 from ds_actors.cli._video import BadInput
 from ds_actors.detection import Dataspike, Level, Refused, Unreachable
-from ds_actors.detection.service import KEY_VARIABLE, URL_VARIABLE
+from ds_actors.detection.service import KEY_VARIABLE, PERMITS_INSECURE, URL_VARIABLE
 from ds_actors.sandbox import judge_marker, open_sandbox
 
 _NO_SERVICE = (
@@ -250,7 +250,7 @@ def _service(*, sandbox: bool, key: list[str | None], url: str | None) -> Datasp
     try:
         return Dataspike(api_key=key.pop(), url=url)
     except ValueError as error:
-        _stop(str(error))
+        _stop(str(error).removesuffix(PERMITS_INSECURE))
 
 
 def _check_report(path: Path, files: list[Path]) -> None:

@@ -14,6 +14,8 @@ from .proxies import ProxyAddress, find_proxy
 DEFAULT_URL: Final = "wss://api.dataspike.io/api/v4/deepfake/stream"
 KEY_VARIABLE: Final = "DATASPIKE_API_KEY"
 URL_VARIABLE: Final = "DATASPIKE_WS_URL"
+PERMITS_INSECURE: Final = " (allow_insecure=True permits it)"
+"""How an error ends that says what a program may do and a command line may not."""
 
 _LOOPBACK: Final = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 _SHOWN: Final = "***"
@@ -89,10 +91,10 @@ class Dataspike:
         if not (self.secure or self.loopback or allow_insecure):
             raise ValueError(
                 f"url (or {URL_VARIABLE}) must begin with wss:// unless it leads to this machine: "
-                "ws:// would show the key and everybody's pictures (allow_insecure=True permits it)"
+                f"ws:// would show the key and everybody's pictures{PERMITS_INSECURE}"
             )
         if ssl_context is not None and not allow_insecure and not _verifies(ssl_context):
-            raise ValueError("ssl_context must verify certificates and host names (allow_insecure=True permits it)")
+            raise ValueError(f"ssl_context must verify certificates and host names{PERMITS_INSECURE}")
         self.ssl_context: ssl.SSLContext | None = ssl_context
         self.proxy: ProxyAddress | None = None
         if not self.loopback:
