@@ -13,11 +13,11 @@ from attrs import define, field, frozen
 from trio_websocket import WebSocketConnection
 
 from ds_actors.detection.connection import open_websocket
-from ds_actors.detection.errors import Unreachable
-from ds_actors.detection.events import ResultType, Sample
+from ds_actors.detection.events import ResultType, Sample, WireResult
+from ds_actors.detection.listening import listen
 from ds_actors.detection.service import Dataspike
-from ds_actors.detection.session import Close, SendPing, Session
-from ds_actors.detection.wire import MalformedMessage, decode_result, encode_request
+from ds_actors.detection.session import Session
+from ds_actors.detection.wire import encode_request
 
 from .decode import Due, Video
 from .result import FileScan
@@ -79,8 +79,7 @@ class Exchange:
             self.connected = True
             self._active = trio.current_time()
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._receive, websocket, session)
-                nursery.start_soon(self._watch, websocket, session, nursery)
+                listen(nursery, websocket, session, result=self._answer, malformed=self._malformed)
                 await self._send(websocket)
                 nursery.cancel_scope.cancel()
 
@@ -118,56 +117,24 @@ class Exchange:
                 return False
         return True
 
-    async def _receive(self, websocket: WebSocketConnection, session: Session) -> None:
-        while True:
-            data = await websocket.get_message()
-            try:
-                if isinstance(data, str):
-                    raise MalformedMessage("text")
-                answer = decode_result(data)
-            except MalformedMessage:
-                self.result.ignore("malformed")
-                close = session.malformed()
-                if close is not None:
-                    raise Unreachable(close.reason) from None
-                continue
-            session.wellformed()
-            if (answer.participant, answer.track) != (self._participant, self._track):
-                self.result.ignore("unknown_track")
-            elif not self._waiting:
-                self.result.ignore("more_answers_than_samples")
-            else:
-                sample = self._waiting.popleft()
-                level = ResultType.from_wire(answer.number).level
-                self.result.timeline.add(sample.seconds, level, sample.thumbnail)
-                self._active = trio.current_time()
-                self._answers.unpark_all()
-                self.note()
+    def _malformed(self) -> None:
+        self.result.ignore("malformed")
 
-    async def _watch(self, websocket: WebSocketConnection, session: Session, nursery: trio.Nursery) -> None:
-        pinging = False
-        while True:
-            now = trio.current_time()
-            # A send may begin, and with it a nearer deadline, while this sleeps.
-            await trio.sleep_until(min(session.due(), now + (0.05 if pinging else 1.0)))
-            if pinging and not session.sending:
-                pinging = False
-                session.ping_sent(trio.current_time())
-            match session.tick(trio.current_time()):
-                case SendPing():
-                    nursery.start_soon(_ping, websocket)
-                    pinging = True
-                case Close(reason):
-                    raise Unreachable(reason)
-                case None:
-                    pass
+    def _answer(self, answer: WireResult) -> None:
+        if (answer.participant, answer.track) != (self._participant, self._track):
+            self.result.ignore("unknown_track")
+        elif not self._waiting:
+            self.result.ignore("more_answers_than_samples")
+        else:
+            sample = self._waiting.popleft()
+            level = ResultType.from_wire(answer.number).level
+            self.result.timeline.add(sample.seconds, level, sample.thumbnail)
+            self._active = trio.current_time()
+            self._answers.unpark_all()
+            self.note()
 
     def note(self) -> None:
         """Bring the result up to date, and show it."""
         self.result.due = self.video.due
         self.result.last_pts = None if self.video.last is None else float(self.video.last)
         self.progress()
-
-
-async def _ping(websocket: WebSocketConnection) -> None:
-    await websocket.ping()
