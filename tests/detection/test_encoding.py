@@ -7,10 +7,11 @@ from typing import Literal
 
 import numpy as np
 import pytest
+import trio
 from numpy.typing import NDArray
 from PIL import Image
 
-from ds_actors.detection import encoding
+from ds_actors.detection import Dataspike, Monitor, TrackInfo, encoding
 from ds_actors.detection.encoding import (
     MAX_SAMPLE_BYTES,
     EncodingError,
@@ -19,6 +20,7 @@ from ds_actors.detection.encoding import (
     SampleTooLargeError,
     encode_jpeg,
 )
+from ds_actors.sandbox import open_sandbox
 
 MEAN_ERROR = 3.0
 """Of 255, over all pixels and channels, for a smooth picture at quality 95."""
@@ -144,3 +146,29 @@ def test_what_the_encoder_refuses_is_an_encoding_error(monkeypatch: pytest.Monke
     monkeypatch.setattr(encoding, "_with_pillow", broken)
     with pytest.raises(EncodingError, match="encoder error"):
         encode_jpeg(Frame(2, 2, "rgb24", bytes(12), 90))
+
+
+class Noise:
+    """A camera whose pictures no JPEG makes small."""
+
+    frame = Frame(3000, 3000, "rgb24", np.random.default_rng(1).integers(0, 255, 27_000_000, np.uint8).tobytes())
+
+    async def capture(self) -> Frame:
+        await trio.lowlevel.checkpoint()
+        return self.frame
+
+    async def aclose(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+
+async def test_a_track_drops_what_is_too_large_as_that_and_sends_nothing_over_2_mib() -> None:
+    """Counted by its own reason; the service sees none of it."""
+    async with open_sandbox() as sandbox:
+        monitor = Monitor(service=Dataspike(api_key="k", url=sandbox.url), quality=100)
+        async with monitor:
+            await monitor.add_track(TrackInfo("alice", "TR_1"), Noise())
+            with trio.fail_after(30):
+                while not monitor.status().uplink.dropped:
+                    await trio.sleep(0.02)
+            assert monitor.status().uplink.dropped == {"too_large": 1}
+        assert sandbox.samples == []

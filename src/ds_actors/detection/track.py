@@ -243,8 +243,8 @@ class TrackActor(Actor[TrackMessage]):
             try:
                 data = await self.encode(frame, self._quality(), self._plan.max_side)
                 reason = ""
-            except EncodingError:
-                reason = "not_encodable"
+            except EncodingError as error:
+                reason = error.reason
         self.host.captured(self.info.track, frame=frame is not None)
         self.context.ref.tell(Captured(turn, data, reason, at, wall_ms))
 
