@@ -246,7 +246,7 @@ class Monitor:
             await self._close_source(wanted)
 
     async def _close_source(self, wanted: WantedTrack) -> None:
-        """Close a source whose actor may have crashed and not come back; the actor's own is the ordinary way."""
+        """Close a source for good; no actor does, since another may go on with it after a crash, also one above."""
         with trio.move_on_after(CLOSE_SOURCE, shield=True):
             try:
                 await wanted.source.aclose()
