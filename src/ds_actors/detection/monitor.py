@@ -188,6 +188,7 @@ class Monitor:
 
         Raises:
             ValueError: when the track is watched already.
+            ActorStopped: before the monitor's block, after it, or while its tracks are started anew.
         """
         if info.track in self._wanted:
             raise ValueError(f"the track {info.track!r} is watched already")
@@ -417,7 +418,10 @@ class Monitor:
     # ---- inside
 
     def _tracks(self) -> SupervisorRef:
-        tracks = self._supervisor.find("tracks")
+        try:
+            tracks = self._supervisor.find("tracks")
+        except LookupError:
+            raise ActorStopped("the monitor is closed") from None
         assert isinstance(tracks, SupervisorRef)
         return tracks
 
