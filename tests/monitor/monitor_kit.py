@@ -159,9 +159,8 @@ def run(body: Body, *, reachable: bool = True, **options: Any) -> None:
 
 
 def monitor_of(service: Service, **options: Any) -> Monitor:
-    return Monitor(
-        **{"service": KEY, "connect": service.connect, "encode": encode, "random": lambda: 0.5, **options}
-    )
+    usual: dict[str, Any] = {"service": KEY, "connect": service.connect, "encode": encode, "random": lambda: 0.5}
+    return Monitor(**(usual | options))
 
 
 @contextmanager
@@ -218,9 +217,9 @@ class _Bomb(Actor[None]):
         raise Crashed("a test makes its supervisor give up")
 
 
-async def kill_supervisor(monitor: Monitor, name: str) -> None:
-    """Crash a supervisor as supervisors crash: a child of it reaches the limit of restarts."""
-    found = monitor._supervisor.find(name)
+async def kill_supervisor(monitor: Monitor, name: str | None = None) -> None:
+    """Crash a supervisor, by default the root, as supervisors crash: a child of it reaches the limit of restarts."""
+    found = monitor._supervisor if name is None else monitor._supervisor.find(name)
     assert isinstance(found, SupervisorRef)
     with suppress(ActorStopped):  # it is down already, or goes before the start returns
         await found.start(_Bomb)

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 import trio
-import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import memory_stream_pair
@@ -120,7 +119,7 @@ def test_a_day_of_outage_is_bounded_and_ends_fresh(monkeypatch: pytest.MonkeyPat
         assert monitor.status().uplink.connections == 1
 
     monkeypatch.setattr(logging.getLogger("ds_actors.detection"), "filters", [count])
-    kit.run(body, reachable=False, random=lambda: u)
+    kit.run(body, reachable=False, random=lambda: u, sampling=partial(AdaptiveSampling, 0.05, 1.0))
     assert 2 <= said.total() <= day / 300 + 3
     assert not [level for level in said if level >= logging.ERROR]
 
