@@ -27,6 +27,7 @@ import monitor_kit as kit
 from monitor_kit import VERDICTS, Service
 
 
+@pytest.mark.timeout(180)  # much of it, on a busy machine
 @settings(max_examples=30)
 @given(st.lists(st.tuples(st.floats(0.0, 3.0), st.integers(0, 7)), min_size=1, max_size=12))
 def test_killing_any_actor_at_any_moment_changes_no_level_and_no_coverage(kills: list[tuple[float, int]]) -> None:
@@ -82,6 +83,7 @@ def test_a_crash_makes_no_track_sample_sooner(waits: list[float]) -> None:
         kit.run(body)
 
 
+@pytest.mark.timeout(180)
 def test_a_day_of_outage_is_bounded_and_ends_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Attempts follow the injected u exactly, memory does not grow, a line in five minutes, first samples are fresh."""
     day, u, said = 86_400.0, 0.5, Counter[int]()

@@ -176,11 +176,11 @@ def test_a_send_that_moves_no_byte_ends_the_connection() -> None:
 
 
 def test_a_slow_link_that_moves_bytes_is_alive() -> None:
-    """Nine seconds for each 8 KiB, for minutes."""
+    """Nine seconds for each piece of a sample, for minutes."""
 
     async def encode(_frame: Frame, _quality: int, _max_side: int | None) -> bytes:
         await trio.lowlevel.checkpoint()
-        return bytes(30 * 1024)
+        return bytes(4 * 1024)
 
     async def body(service: Service, monitor: Monitor) -> None:
         await trio.sleep(0.1)

@@ -205,7 +205,8 @@ def test_muting_drops_the_queued_sample() -> None:
     async def body(service: Service, monitor: Monitor) -> None:
         await trio.sleep(0.1)
         service.links[-1].seconds = 1.0
-        await kit.add(monitor, "A", "B", source=Slow(seconds=0.1))
+        await kit.add(monitor, "A", source=Slow(seconds=0.1))
+        await kit.add(monitor, "B", source=Slow(seconds=0.2))
         await trio.sleep(0.5)
         assert monitor.status().uplink.granted == 2
         monitor.set_muted("B", True)
