@@ -125,19 +125,23 @@ class Life:
             self._nursery = nursery
             self._alarms = Alarms(nursery)
             try:
-                specs = self.spec.children
-                for child in specs() if callable(specs) else specs:
-                    name = self._name(child)
-                    link = self._link(child, name)
-                    self.supervision.adopt(child.rules(name))
-                    self.links[name] = link
-                self.feed(events.Boot())
+                if not self.halted.is_set():
+                    self._adopt_children()
+                    self.feed(events.Boot())
                 await self._booted.wait()
                 yield
             finally:
                 self.stop(trio.current_time() + self.spec.grace)
                 with trio.CancelScope(shield=True):
                     await self.halted.wait()
+
+    def _adopt_children(self) -> None:
+        specs = self.spec.children
+        for child in specs() if callable(specs) else specs:
+            name = self._name(child)
+            link = self._link(child, name)
+            self.supervision.adopt(child.rules(name))
+            self.links[name] = link
 
     async def live(self, ready: Callable[[], None]) -> Exit:
         """Run as somebody's child; never raises."""
@@ -214,8 +218,8 @@ class Life:
                 self.up = True
                 self._booted.set()
             case events.Halted():
-                assert self._alarms is not None
-                self._alarms.close()
+                if self._alarms is not None:  # else it was stopped before its task had begun
+                    self._alarms.close()
                 self._booted.set()
                 self.halted.set()
 

@@ -142,7 +142,8 @@ class Supervision:
     def _handle(self, event: Event, now: float, u: float) -> Iterator[Effect]:
         match event:
             case Boot():
-                yield from self._boot(now)
+                if self.phase is Phase.BOOTING:  # else it was stopped before it began
+                    yield from self._boot(now)
             case Ready(name, incarnation) | Ended(name, incarnation) | Due(name, incarnation):
                 child = self.children.get(name)
                 if child is not None and child.incarnation == incarnation:
