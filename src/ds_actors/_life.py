@@ -410,8 +410,9 @@ class Life:
             raise RuntimeError(f"{self.child_path(name)} is {status.value}; only a child at rest can be {what}")
 
     async def _accept_starts(self) -> None:
-        if self.supervision.phase is Phase.BOOTING:
+        if self.supervision.starts_in_order:
             self._refuse_from_start()
+        if self.supervision.phase is Phase.BOOTING:
             await self._booted.wait()
         if self.supervision.phase is not Phase.RUNNING:
             raise ActorStopped(f"{self.path} is stopping")
@@ -445,7 +446,7 @@ class Life:
         self.feed(events.Add(child))
 
     def _refuse_from_start(self) -> None:
-        # A first batch waits for each child's started(): a sibling started from there would wait for ever.
+        # Each of a set waits for the one before: a sibling started from one's started() would wait for ever.
         task = trio.lowlevel.current_task()
         if any(self._runs(link, task, starting=True) for link in self.links.values()):
             raise RuntimeError(

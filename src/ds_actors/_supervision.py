@@ -184,6 +184,11 @@ class Supervision:
                 pass  # it is not at rest
 
     @property
+    def starts_in_order(self) -> bool:
+        """A start that is requested now waits for those of others."""
+        return self.phase is Phase.BOOTING or (self._round is not None and self._row.restarts != "itself")
+
+    @property
     def _row(self) -> StrategyRow:
         return STRATEGIES[self.strategy]
 
