@@ -22,14 +22,19 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_st
 
 from ds_actors.detection import (
     AdaptiveSampling,
+    Budget,
+    Budgeted,
     CallbackSink,
     Coverage,
     Dataspike,
+    Fastest,
     Frame,
     Level,
     Monitor,
     ResultEvent,
     ResultType,
+    SceneSampling,
+    SpeakerSampling,
     TrackInfo,
 )
 from ds_actors.detection.events import Sample, WireResult
@@ -337,3 +342,61 @@ def test_a_result_that_comes_while_closing_still_goes_out() -> None:
 
     trio.run(with_monitor_of(body, sinks=[CallbackSink(heard.append)]), clock=MockClock(autojump_threshold=0))
     assert [event.level for event in heard] == [Level.ALERT]
+
+
+async def test_a_room_with_a_budget_sends_what_it_holds_and_the_alert_first(autojump_clock: MockClock) -> None:
+    """Three tracks want 120 samples a minute and get 30; nobody is left out, and the rest is counted."""
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        for name in "ABC":
+            await monitor.add_track(TrackInfo(name, name), Still())
+        await trio.sleep(120)
+        account = monitor.status().uplink
+        assert 57 <= account.sent <= 61
+        assert account.dropped["superseded"] > 100
+        per_track = {name: sum(one.track == name for _, one in service.samples) for name in "ABC"}
+        assert per_track["A"] > per_track["C"] > 5
+        assert per_track["B"] > 5
+        gaps = [b - a for (a, _), (b, _) in itertools.pairwise(service.samples)]
+        assert max(gaps) < 2.01  # what waits goes as soon as the budget holds it
+
+    budget = Budget(samples_per_minute=30, burst_seconds=2)
+    await with_monitor(body, sampling=lambda: AdaptiveSampling(1.0, 1.0), budget=budget)
+
+
+async def test_what_is_spoken_and_seen_reaches_the_policy_and_its_reason_the_status(autojump_clock: MockClock) -> None:
+    """Speaking quickens the participant's tracks; a new picture quickens its own."""
+
+    async def body(_service: Service, monitor: Monitor) -> None:
+        for name in "BC":
+            await monitor.add_track(TrackInfo(name, name), Still())
+        reason = lambda: {one.track: (one.reason, one.target_fps) for one in monitor.status().tracks}  # noqa: E731
+        await trio.sleep(0.1)
+        assert reason()["B"] == ("silent: 0.2 fps", 0.2)
+        monitor.set_speaking("B", True)
+        await trio.sleep(0.1)
+        assert reason() == {"B": ("speaking: 0.5 fps", 0.5), "C": ("silent: 0.2 fps", 0.2)}
+        monitor.saw("C", bytes([200]) * 64)
+        monitor.saw("nobody", b"")
+        await trio.sleep(0.1)
+        assert reason()["C"] == ("new scene: 1 fps", 1.0)
+        monitor.set_speaking("B", False)
+        await trio.sleep(10)
+        assert reason()["B"] == ("silent: 0.2 fps", 0.2)
+
+    await with_monitor(body, sampling=lambda: Fastest(SpeakerSampling(), SceneSampling()))
+
+
+async def test_a_muted_track_gets_back_what_its_budget_set_aside(autojump_clock: MockClock) -> None:
+    """Mute and unmute while the service is away spend nothing."""
+    sampling = lambda: Budgeted(AdaptiveSampling(0.2, 1.0), Budget(samples_per_minute=6, burst_seconds=30))  # noqa: E731
+    async with trio.open_nursery() as nursery:
+        service = Service(nursery, reachable=False)
+        async with Monitor(service=KEY, connect=service.connect, encode=encode, sampling=sampling) as monitor:
+            await monitor.add_track(TrackInfo("B", "B"), Still())
+            for muted in [True, False] * 5:
+                await trio.sleep(2)
+                monitor.set_muted("B", muted)
+            await trio.sleep(2)
+            assert monitor.status().tracks[0].reason == "unknown: 0.2 fps"
+            assert monitor.status().uplink.dropped["muted"] == 5
