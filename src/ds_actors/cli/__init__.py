@@ -1,4 +1,4 @@
-"""The commands: `ds-actors demo | sandbox | scan`."""
+"""The commands: `ds-actors demo | sandbox | scan | simulate`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from ds_actors._version import __version__
 from ds_actors.cli.demo import demo
 from ds_actors.cli.sandbox import sandbox
 from ds_actors.cli.scan import scan
+from ds_actors.cli.simulate import simulate
 
 app: typer.Typer = typer.Typer(
     help="Supervised actors for trio, and the live deepfake monitor built from them.",
@@ -39,6 +40,7 @@ def _main(  # pyright: ignore[reportUnusedFunction]
 app.command()(demo)
 app.command()(sandbox)
 app.command()(scan)
+app.command()(simulate)
 
 
 def run() -> None:
