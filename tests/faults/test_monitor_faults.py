@@ -370,7 +370,10 @@ async def test_what_is_spoken_and_seen_reaches_the_policy_and_its_reason_the_sta
     async def body(_service: Service, monitor: Monitor) -> None:
         for name in "BC":
             await monitor.add_track(TrackInfo(name, name), Still())
-        reason = lambda: {one.track: (one.reason, one.target_fps) for one in monitor.status().tracks}  # noqa: E731
+
+        def reason() -> dict[str, tuple[str, float]]:
+            return {one.track: (one.reason, one.target_fps) for one in monitor.status().tracks}
+
         await trio.sleep(0.1)
         assert reason()["B"] == ("silent: 0.2 fps", 0.2)
         monitor.set_speaking("B", True)
