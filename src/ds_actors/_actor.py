@@ -291,7 +291,7 @@ class Incarnation:
         self._tasks_done: trio.Event | None = None
         self._failures: list[BaseException] = []
         self._serving: Any = EMPTY
-        """What `serve` has in hand."""
+        """What `serve` had in hand when it ended; before that, the last ask."""
         self._hands: dict[int, Any] = {}
         """What was taken through the inbox and is not settled, by the message's id."""
         self._deferred: dict[Slot, None] = {}
@@ -426,31 +426,37 @@ class Incarnation:
         """Handle messages one after the other until a stop is requested."""
         receive = _interruptible(receive)
         cell, mailbox, timed, count = self.cell, self.cell.mailbox, self.cell.timed, 0
-        # For each message: what the cell's methods do is spelled out, because a call costs as much as its work.
-        while not cell.stop_requested or (self._drain and not self._finishing):
-            item = mailbox.take(trio.current_time() if timed else 0.0)
-            if item is EMPTY:
-                if cell.stop_requested:
-                    return
-                await cell.wait_for_message()
-                count = 0
-                continue
-            asked = type(item) is Envelope
-            if asked and item.slot.closed:
-                cell.settle(item)
-                continue
+        item: Any = EMPTY
+        try:
+            # For each message: what the cell's methods do is spelled out, because a call costs as much as its work.
+            while not cell.stop_requested or (self._drain and not self._finishing):
+                item = mailbox.take(trio.current_time() if timed else 0.0)
+                if item is EMPTY:
+                    if cell.stop_requested:
+                        return
+                    await cell.wait_for_message()
+                    count = 0
+                    continue
+                if type(item) is not Envelope:
+                    answer = await receive(item)
+                    if answer is not None:
+                        self._end(item, answer)
+                elif item.slot.closed:
+                    cell.settle(item)
+                    continue
+                else:
+                    self._serving = item  # where `defer` finds it
+                    self._end(item, await receive(item.request))
+                mailbox.settle(item, trio.current_time() if timed else 0.0)
+                if cell.senders:
+                    cell.admit()
+                count += 1
+                if count >= _MESSAGES_PER_SCHEDULE_POINT:
+                    item, count = EMPTY, 0
+                    await trio.lowlevel.checkpoint()
+            item = EMPTY
+        finally:
             self._serving = item
-            answer = await receive(item.request if asked else item)
-            if asked or answer is not None:
-                self._end(item, answer)
-            self._serving = EMPTY
-            mailbox.settle(item, trio.current_time() if timed else 0.0)
-            if cell.senders:
-                cell.admit()
-            count += 1
-            if count >= _MESSAGES_PER_SCHEDULE_POINT:
-                count = 0
-                await trio.lowlevel.checkpoint()
 
     # ---- its life
 
