@@ -35,7 +35,8 @@ async def _let(function: Callable[..., Awaitable[object]], *args: Any) -> None:
 
 def _interruptible(receive: Callable[[Any], Awaitable[R]]) -> Callable[[Any], Awaitable[R]]:
     """Do the same for an actor's `receive`, where a frame more would cost each message time."""
-    if inspect.iscoroutinefunction(receive):
+    code = getattr(receive, "__code__", None)
+    if code is not None and code.co_flags & inspect.CO_COROUTINE:
         trio.lowlevel.disable_ki_protection(receive)
         return receive
 
@@ -481,9 +482,10 @@ class Incarnation:
         except BaseException as error:  # noqa: BLE001 - everything is judged below
             self._failures.append(error)
         reported = len(self._failures)
-        if reported:
-            self._report(self._judge().crash)
-        self._fail_hands()
+        crash = self._judge().crash
+        self._report(crash)
+        self._fail_hands(crash)
+        del crash
         if actor is not None and self.ready_at is not None:
             await self._stopping(actor)
         self._over = True
@@ -493,7 +495,13 @@ class Incarnation:
         for slot in self._deferred:
             slot.end(error=AskDropped("the incarnation ended before it answered"))
         cell.task = None
-        return self._judge()
+        return self._end_for_good()
+
+    def _end_for_good(self) -> Exit:
+        # A failure's traceback holds the frame of `live`: with no way back from there, no collector is needed.
+        end = self._judge()
+        self._failures.clear()
+        return end
 
     def _judge(self) -> Exit:
         if not self._failures:
@@ -528,8 +536,8 @@ class Incarnation:
                 raise TypeError(f"{type(actor).__name__} has a field called {name!r}, which Actor needs; rename it")
             slot.__set__(actor, value)
 
-    def _fail_hands(self) -> None:
-        cell, crash = self.cell, self._judge().crash
+    def _fail_hands(self, crash: Exception | None) -> None:
+        cell = self.cell
         for item in self._in_hand():
             if type(item) is Envelope:
                 slot: Slot = item.slot
@@ -552,11 +560,11 @@ class Incarnation:
     def _report(self, crash: Exception | None) -> None:
         if crash is None:
             return
-        # The types of messages, never their content.
-        kinds = ", ".join(type(content(item)).__name__ for item in self._in_hand()) or "no message"
         if isinstance(crash, self._expected):
             logger.debug("%s ended with %s", self.cell.path, type(crash).__name__)
-        else:
+        elif logger.isEnabledFor(logging.ERROR):
+            # The types of messages, never their content.
+            kinds = ", ".join(type(content(item)).__name__ for item in self._in_hand()) or "no message"
             logger.error("%s crashed (in hand: %s)", self.cell.path, kinds, exc_info=crash)
 
     async def _stopping(self, actor: Actor[Any]) -> None:

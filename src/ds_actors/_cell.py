@@ -141,7 +141,9 @@ class Cell:
     def put(self, item: Any) -> bool:
         """Offer an item; True when it was let in. Whoever asked in vain is told."""
         if self.gone:
-            self._lost(item, "stopped", ActorStopped(f"{self.path} has stopped"))
+            if type(item) is Envelope:
+                item.slot.end(error=ActorStopped(f"{self.path} has stopped"))
+            self._dead(item, "stopped")
             return False
         cost = self.mailbox.put(item, self.now())
         if self.receiver is not None:
@@ -233,11 +235,11 @@ class Cell:
     def report(self, dropped: tuple[Dropped[Any], ...]) -> None:
         """Tell whoever asked, and the listeners, what a mailbox dropped."""
         for one in dropped:
-            self._lost(one.what, one.reason, AskDropped(one.reason))
+            if type(one.what) is Envelope:
+                one.what.slot.end(error=AskDropped(one.reason))
+            self._dead(one.what, one.reason)
 
-    def _lost(self, item: Any, reason: str, error: Exception) -> None:
-        if type(item) is Envelope:
-            item.slot.end(error=error)
+    def _dead(self, item: Any, reason: str) -> None:
         if self.telemetry.listeners:
             self.telemetry.emit(DeadLetter(self.path, type(content(item)).__name__, reason))
 
@@ -260,7 +262,9 @@ class Cell:
             logger.exception("the mailbox of %s failed to close", self.path)
             rest = ()
         for item in rest:
-            self._lost(item, "stopped", error)
+            if type(item) is Envelope:
+                item.slot.end(error=error)
+            self._dead(item, "stopped")
         while self.senders:
             self.senders.popleft().slot.end(error=error)
         watchers, self.watchers = self.watchers, {}
