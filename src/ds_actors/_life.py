@@ -265,6 +265,7 @@ class Life:
             self.feed(events.Shutdown())
         link.failure = end.crash
         self.feed(events.Ended(name, number, end.crash, life.healthy, end.ignored))
+        del end  # its traceback holds this frame on newer Pythons
 
     def _ready(self, link: Link, name: str, number: int) -> None:
         self.feed(events.Ready(name, number))
