@@ -2,7 +2,8 @@
 
 A budget fills as time passes, holds what `burst_seconds` bring at most, and is full at the start. So in any window of
 W seconds at most (W + burst_seconds) x rate is spent. A sample's bytes are known only once it is made: `sample_bytes`
-are set aside for it before, and what it took more or less is settled when it was sent.
+are set aside for it before, and what it took more or less is settled when it was sent: a window's bytes may exceed
+theirs by what one sample takes beyond `sample_bytes`.
 """
 
 from __future__ import annotations

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from typing import Final
+
 from attrs import define, evolve, field
 
 from ds_actors.detection.budget import Budget, TokenBuckets
 
 from .grid import Grid
 from .protocol import Dropped, Due, Plan, Promise, SamplingEvent, SamplingPolicy, Sent, Started
+
+_NOTHING: Final = 1e-9
+"""Seconds by which binary fractions may miss each other."""
 
 
 @define(init=False)
@@ -88,6 +94,8 @@ class Budgeted:
     _due: float | None = field(default=None, init=False)
     _plan: Plan = field(default=Plan(None, "not started"), init=False)
     """The policy's own, without a look at the budget."""
+    _taken: float = field(default=-math.inf, init=False)
+    """For when the last sample was planned: one that the budget put off keeps its distance from the next."""
 
     def __attrs_post_init__(self) -> None:
         if self.policy.promise.budget is not None:
@@ -103,9 +111,10 @@ class Budgeted:
         """Take note of an event and return the plan from now on."""
         match event:
             case Started(_, last_due):
-                self._buckets, self._reserved = TokenBuckets(self.budget, last_due), 0
+                self._buckets, self._reserved, self._taken = TokenBuckets(self.budget, last_due), 0, -math.inf
             case Due() if self._due is not None and now >= self._due:
                 self._reserved += 1
+                self._taken = self._due
                 self._buckets.reserve(now)
             case Sent(size):
                 if not self._reserved:  # a former incarnation's
@@ -127,9 +136,10 @@ class Budgeted:
         if plan.due is None:
             self._due = None
             return plan
-        ready = self._buckets.ready_at(now)
+        ready = max(self._buckets.ready_at(now), self._taken + 1 / self.policy.promise.ceiling_fps)
         self._due = max(plan.due, ready)
-        if ready <= plan.due:
+        if ready <= plan.due + _NOTHING:
+            self._due = plan.due
             return plan
         fps = None if plan.fps is None else min(plan.fps, self.budget.fps)
         return Plan(self._due, f"budget is spent; {plan.reason}"[:100], plan.quality, plan.max_side, fps)
