@@ -63,7 +63,7 @@ def test_our_policies_keep_every_law(policy: str) -> None:
 def test_each_fault_is_caught_by_the_law_that_names_it(factory: Callable[[], SamplingPolicy], law: str) -> None:
     """A policy with one fault fails with that law, and a timeline that can be read."""
     with pytest.raises(LawBroken) as caught:
-        check_sampling_policy(factory)
+        check_sampling_policy(factory, examples=200)
     assert caught.value.law == law
     assert LAWS[law][0] in str(caught.value)
     assert len(str(caught.value).splitlines()) < 25

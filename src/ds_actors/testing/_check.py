@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Final
 
 from attrs import frozen
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -27,8 +28,12 @@ class Found:
     history: tuple[Moment, ...] = ()
 
 
+_SOME_MORE: Final = 30
+"""Timelines that are tried after one that breaks a law: another law may name the fault better."""
+
+
 class _Breaks(Exception):
-    """This timeline breaks the law that is looked for."""
+    """This timeline breaks the law that is looked for, or enough of them were tried."""
 
 
 def check(factory: Factory, examples: int, number: int) -> None:
@@ -90,12 +95,18 @@ def _replayed(factory: Factory, timeline: Timeline, history: list[Moment]) -> Br
 
 def _seen(factory: Factory, promise: Promise, examples: int, number: int) -> dict[str, Found]:
     seen: dict[str, Found] = {}
+    left = examples
 
     def look(timeline: Timeline) -> None:
+        nonlocal left
+        left = min(left, _SOME_MORE) - 1 if seen else left
+        if left < 0:
+            raise _Breaks
         for law, found in broken_laws(factory, promise, timeline).items():
             seen.setdefault(law, found)
 
-    _try(look, promise, examples, number)
+    with suppress(_Breaks, Flaky):
+        _try(look, promise, examples, number, Phase.generate)
     return seen
 
 
@@ -110,16 +121,16 @@ def _smallest(factory: Factory, promise: Promise, examples: int, number: int, la
             raise _Breaks
 
     with suppress(_Breaks, Flaky):  # flaky is what a policy with a hidden clock is
-        _try(look, promise, examples, number)
+        _try(look, promise, examples, number, Phase.generate, Phase.shrink)
     return smallest
 
 
-def _try(look: Callable[[Timeline], None], promise: Promise, examples: int, number: int) -> None:
+def _try(look: Callable[[Timeline], None], promise: Promise, examples: int, number: int, *phases: Phase) -> None:
     decorated = settings(
         max_examples=examples,
         database=None,
         deadline=None,
-        phases=(Phase.generate, Phase.shrink),
+        phases=phases,
         report_multiple_bugs=False,
         suppress_health_check=tuple(HealthCheck),
         print_blob=False,

@@ -74,10 +74,13 @@ def timelines(promise: Promise = _USUAL, *, max_size: int = 25) -> st.SearchStra
         max_size: steps, at most.
     """
     judged = st.tuples(durations(promise), levels()).map(lambda pair: (Pass(pair[0]), Judge(pair[1])))
+    settled = Pass(promise.settles_within + 3 / promise.floor_fps)
+    episode = st.tuples(levels(), durations(promise), st.sampled_from([Level.CLEAR, Level.ERROR]))
     step: st.SearchStrategy[Sequence[Step]] = st.one_of(
         durations(promise).map(lambda seconds: (Pass(seconds),)),
         levels().map(lambda level: (Judge(level),)),
         *[judged] * 4,  # most of what happens
+        episode.map(lambda it: (Judge(it[0]), Pass(it[1]), Judge(it[2]), settled)),
         durations(promise).map(lambda seconds: (Mute(), Pass(seconds), Unmute())),
         st.sampled_from([(Mute(),), (Unmute(),)]),
         st.booleans().map(lambda active: (Speak(active),)),
