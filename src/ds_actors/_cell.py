@@ -171,9 +171,16 @@ class Cell:
             self._receiver = None
 
     async def wait_for_message(self) -> None:
-        """Wait until something was put, settled, or a stop was requested."""
+        """Wait until something was put or settled, a stop was requested, or the mailbox said that it is time."""
+        at: float | None = None
+        if self.timed and hasattr(self.mailbox, "ready_at"):
+            at = self.mailbox.ready_at(trio.current_time())
         self._receiver = trio.lowlevel.current_task()
-        await trio.lowlevel.wait_task_rescheduled(self._forget_receiver)
+        if at is None:
+            await trio.lowlevel.wait_task_rescheduled(self._forget_receiver)
+            return
+        with trio.move_on_at(at):
+            await trio.lowlevel.wait_task_rescheduled(self._forget_receiver)
 
     def _forget_receiver(self, _: object) -> trio.lowlevel.Abort:
         self._receiver = None

@@ -113,13 +113,17 @@ def _wrong(plan: Plan) -> str:
     wrong = ""
     if not plan.reason.strip() or not plan.reason.isprintable() or len(plan.reason) > 100:
         wrong = f"the reason is {plan.reason!r}; views need one line of 1 to 100 characters"
-    elif plan.quality is not None and (type(plan.quality) is not int or not 0 <= plan.quality <= 100):
+    elif plan.quality is not None and not (_is_whole(plan.quality) and 0 <= plan.quality <= 100):
         wrong = f"the quality is {plan.quality!r}; it is an integer from 0 to 100, or None"
-    elif plan.max_side is not None and (type(plan.max_side) is not int or plan.max_side < 1):
+    elif plan.max_side is not None and not (_is_whole(plan.max_side) and plan.max_side >= 1):
         wrong = f"max_side is {plan.max_side!r}; it is 1 pixel or more, or None"
     elif plan.fps is not None and not 0 < plan.fps <= MAX_FPS:
         wrong = f"the rate is {plan.fps!r} fps; it is above 0, {MAX_FPS:g} at most, or None"
     return wrong
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _pause(history: History) -> Broken | None:
@@ -344,17 +348,15 @@ def drifts(policy: SamplingPolicy, level: Level) -> str:
     late = min(0.003, 0.05 / promise.ceiling_fps)
     plan = policy.on(Started(level), BEGIN)
     fps = plan.fps if level.elevated else promise.floor_fps
-    if fps is None or plan.due is None:
-        return ""
-    if promise.budget is not None and promise.budget.fps < fps:
+    if fps is None or (promise.budget is not None and promise.budget.fps < fps):
         return ""  # the budget is the rate then, and has a law of its own
     seconds = min(DAY, _MOST_STEADY / fps)
-    count = 0
-    while plan.due is not None and plan.due <= BEGIN + seconds and count <= 2 * _MOST_STEADY:
-        now = plan.due + late
+    size = 50_000 if promise.budget is None else min(50_000, promise.budget.sample_bytes)
+    count, due = 0, plan.due
+    while due is not None and due <= BEGIN + seconds and count <= 2 * _MOST_STEADY:
         count += 1
-        policy.on(Due(), now)
-        plan = policy.on(Sent(min(50_000, promise.budget.sample_bytes) if promise.budget else 50_000), now)
+        policy.on(Due(), due + late)
+        due = policy.on(Sent(size), due + late).due
     expected = math.floor(seconds * fps)
     if abs(count - expected) <= 1:
         return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from attrs import define, field, frozen
 
@@ -255,8 +255,8 @@ class Track:
     def _on(self, event: SamplingEvent, sample: int | None = None) -> None:
         before = self._plan
         try:
-            plan = self._policy.on(event, self.now)
-            if not isinstance(plan, Plan) or not _is_time(plan.due):  # pyright: ignore[reportUnnecessaryIsInstance]
+            plan: Any = self._policy.on(event, self.now)
+            if not isinstance(plan, Plan) or not _is_time(plan.due):
                 raise TypeError(f"it answered with {plan!r}, which is no Plan with a time or None")
         except Exception as error:
             self.history.append(Moment(self.now, event, before, before, self._jumped, sample))
