@@ -126,7 +126,7 @@ def _room(entry: dict[str, Any]) -> dict[str, Any]:
         "sample_bytes": whole(entry, "sample_bytes", 70_000, 1, 16 * 1024 * 1024),
         "capture": number(entry, "capture", 0.02, 0, 60),
         "no_frame": number(entry, "no_frame", 0.0, 0, 1),
-        "manipulated": whole(entry, "manipulated", 0, 0, participants),
+        "manipulated": min(participants, whole(entry, "manipulated", 0, 0, MOST_TRACKS)),
         "manipulated_for": number(entry, "manipulated_for", 30.0, 0.001, 31 * 86_400),
     }
 

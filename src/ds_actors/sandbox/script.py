@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import math
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -75,21 +76,21 @@ class Script:
     """Who is there, for the simulator; whoever runs the service has a room of its own."""
 
 
-def load_script(path: Path) -> Script:
-    """Read a script file.
+def load_script(path: Path, *, room: Mapping[str, Any] | None = None) -> Script:
+    """Read a script file; `room` rules over what its [room] says.
 
     Raises:
         ScriptError: when the file cannot be read, is not TOML, or says something that cannot be done.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ScriptError(f"{path}: cannot be read: {error}") from error
-    return parse_script(text, name=str(path))
+    return parse_script(content, name=str(path), room=room)
 
 
-def parse_script(text: str, *, name: str = "script") -> Script:
-    """Return the script of a TOML text; `name` begins every error.
+def parse_script(text: str, *, name: str = "script", room: Mapping[str, Any] | None = None) -> Script:
+    """Return the script of a TOML text; `name` begins every error, and `room` rules over what its [room] says.
 
     Raises:
         ScriptError: when it is not TOML, or says something that cannot be done.
@@ -101,15 +102,17 @@ def parse_script(text: str, *, name: str = "script") -> Script:
     try:
         known(table, ("default", "verdict", "fault", "service", *ROOM_KEYS))
         default = _level(table["default"], "default") if "default" in table else None
-        room = parse_room(table)
-        manipulated = (TimedVerdict(Level.ALERT, one.begins, one.ends, one.participant) for one in room.manipulations())
+        if room:
+            table["room"] = {**section(table, "room"), **room}
+        here = parse_room(table)
+        manipulated = (TimedVerdict(Level.ALERT, one.begins, one.ends, one.participant) for one in here.manipulations())
         verdicts, faults = entries(table, "verdict"), entries(table, "fault")
         return Script(
             (*manipulated, *(inside(f"verdict {n}", _verdict, entry) for n, entry in enumerate(verdicts, 1))),
             tuple(inside(f"fault {n}", _fault, entry) for n, entry in enumerate(faults, 1)),
             default,
             inside("service", _latency, section(table, "service")),
-            room,
+            here,
         )
     except ScriptError as error:
         raise ScriptError(f"{name}: {error}") from None

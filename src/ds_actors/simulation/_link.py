@@ -81,7 +81,7 @@ class Link:
             simulation.sent(message)
             return
         self.sending = True
-        takes = len(message.sample.data) / simulation.room.link
+        takes = _on_the_wire(message) / simulation.room.link
         simulation.at(simulation.now + takes, self._sent, self._connection, message)
 
     def arrive(self, track: PaperTrack, rule: Rule) -> None:
@@ -158,3 +158,11 @@ class Link:
         self._failures = [*self._failures[-31:], Failure(error, simulation.now, lived, self._answered)]
         delay = UplinkBackoff().delay(self._failures, simulation.random())
         simulation.at(simulation.now + delay, self.connect)
+
+
+def _on_the_wire(message: Deliver) -> int:
+    """Return the bytes of a sample's WebSocket frame: masked header, protobuf's tags and lengths, names, picture."""
+    sample = message.sample
+    size = len(sample.data)
+    header = 22 if size < 1 << 14 else 23 if size < 65_000 else 29
+    return header + len(sample.participant) + len(sample.track) + size

@@ -172,7 +172,7 @@ class Simulation:
             longest = max(longest, *(max(one.longest, self.now - one.since) for one in tracks))
         detections = [
             Detection(one.track, one.begins, None if one.found is None else one.found - one.begins)
-            for one in self._manipulations
+            for one in sorted(self._manipulations, key=lambda one: (one.begins, one.track))
         ]
         return Outcome(
             self.name,
