@@ -20,6 +20,7 @@ from ds_actors.cli.simulate import SCENARIO
 from ds_actors.detection.sampling import AdaptiveSampling, Budget, Budgeted, Fastest
 
 Run = Callable[..., tuple[int, str, str]]
+COLUMNS = ["policy", "samples", "MB", "/min", "dropped", "found", "median", "p99", "fairness", "gap"]
 SHORT = ("--seconds", "60", "--tracks", "5")
 
 
@@ -40,7 +41,7 @@ def test_several_policies_stand_in_one_table_and_one_picture(tmp_path: Path, run
     code, out, err = run("adaptive", "budgeted(adaptive, samples_per_minute=6)", *SHORT, "--plot", picture)
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert lines[0].split() == ["policy", "samples", "MB", "/min", "dropped", "found", "median", "p99", "fairness", "gap"]
+    assert lines[0].split() == COLUMNS
     assert lines[1].startswith("adaptive ")
     assert lines[2].startswith("budgeted(adaptive, samples_per_minute=6) ")
     assert "5 tracks, 60 s each" in lines[3]
@@ -151,13 +152,26 @@ def test_the_built_in_scenario_can_be_begun_with(tmp_path: Path, run: Run) -> No
     assert by_file | {"took": 0} == built_in | {"took": 0}
 
 
-def test_ctrl_c_ends_it_and_shows_what_there_is() -> None:
-    """Exit code 130, no traceback."""
-    command = [sys.executable, "-m", "ds_actors", "simulate", "adaptive", "decaying", "--seconds", "86400"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(4)
+def test_ctrl_c_ends_it_and_shows_what_there_is(tmp_path: Path) -> None:
+    """Exit code 130, the policies that are done, no traceback."""
+    begun = tmp_path / "begun"
+    path = tmp_path / "endless.py"
+    path.write_text(
+        "from pathlib import Path\n"
+        "from ds_actors.detection.sampling import AdaptiveSampling\n"
+        "class Endless(AdaptiveSampling):\n"
+        "    def on(self, event, now):\n"
+        f"        Path({str(begun)!r}).touch()\n"
+        "        return super().on(event, now)\n"
+    )
+    command = [sys.executable, "-m", "ds_actors", "simulate", "adaptive(0.001)", f"{path}:Endless"]
+    process = subprocess.Popen(
+        [*command, "--seconds", "864000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while not begun.exists() and process.poll() is None:
+        time.sleep(0.05)
     os.kill(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert err == "ds-actors simulate: stopped by Ctrl-C\n"
-    assert "Traceback" not in out
+    assert "adaptive(0.001)" in out

@@ -52,14 +52,14 @@ def test_a_manipulation_is_found_with_the_next_sample_and_its_answer() -> None:
         until = 20
         level = "alert"
         [[verdict]]
-        from = 41
-        until = 43
+        from = 42.5
+        until = 44.5
         level = "alert"
     """
     outcome = simulated(text)
     assert outcome.detections == [Detection("TR_p1_1", 12.0, 4.0), Detection("TR_p1_1", 42.5, None)]
     assert (outcome.found, outcome.missed, outcome.quantile(0.5), outcome.quantile(0.99)) == ([4.0], 1, 4.0, None)
-    assert outcome.sent == 12 + 4  # at burst from the answer at 16 until the one that clears it at 21
+    assert outcome.sent == 17  # twelve, and at burst from the answer at 16 until the one that clears it at 21
 
 
 def test_who_speaks_or_is_muted_is_sampled_accordingly() -> None:
