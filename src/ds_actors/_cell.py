@@ -173,8 +173,9 @@ class Cell:
     async def wait_for_message(self) -> None:
         """Wait until something was put or settled, a stop was requested, or the mailbox said that it is time."""
         at: float | None = None
-        if self.timed and hasattr(self.mailbox, "ready_at"):
-            at = self.mailbox.ready_at(trio.current_time())
+        if self.timed:
+            ready_at: Callable[[float], float | None] | None = getattr(self.mailbox, "ready_at", None)
+            at = None if ready_at is None else ready_at(trio.current_time())
         self._receiver = trio.lowlevel.current_task()
         if at is None:
             await trio.lowlevel.wait_task_rescheduled(self._forget_receiver)

@@ -35,7 +35,7 @@ from ds_actors.detection.sampling import (
 class Sound:
     """A sound policy to break: 0.2 fps, 1 fps while elevated; keeps what its children need."""
 
-    inner: Any = field(factory=lambda: AdaptiveSampling(0.2, 1.0))
+    inner: SamplingPolicy = field(factory=lambda: AdaptiveSampling(0.2, 1.0))
     level: Level = Level.UNKNOWN
     last: float = -math.inf
     muted: bool = False
@@ -168,7 +168,7 @@ class Spendthrift(Sound):
 class Phoenix(Sound):
     """A crash fills its budget."""
 
-    inner: Any = field(factory=small_budget)
+    inner: SamplingPolicy = field(factory=small_budget)
 
     def on(self, event: SamplingEvent, now: float, /) -> Plan:
         if isinstance(event, Started) and event.last_due is not None:
@@ -180,7 +180,7 @@ class Phoenix(Sound):
 class Miser(Sound):
     """Once its budget is spent it waits until there is enough for five."""
 
-    inner: Any = field(factory=small_budget)
+    inner: SamplingPolicy = field(factory=small_budget)
 
     def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
         return evolve(plan, due=plan.due + 12) if plan.due is not None and "spent" in plan.reason else plan
@@ -190,7 +190,7 @@ class Miser(Sound):
 class Unrepaid(Sound):
     """Pays for samples that were never sent."""
 
-    inner: Any = field(factory=small_budget)
+    inner: SamplingPolicy = field(factory=small_budget)
 
     def on(self, event: SamplingEvent, now: float, /) -> Plan:
         return self.inner.on(Sent(0) if isinstance(event, Dropped) else event, now)
@@ -254,8 +254,7 @@ class Drifter(Sound):
 
     def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
         if isinstance(event, Due) and plan.due is not None and plan.fps is not None:
-            self.inner.on(Paused(), now)
-            self.inner._grid._paused = False
+            assert isinstance(self.inner, AdaptiveSampling)
             self.inner._grid._origin = None
             self.inner._grid._due = now + 1 / plan.fps
             return evolve(plan, due=now + 1 / plan.fps)

@@ -15,7 +15,7 @@ from ds_actors.detection.events import Sample, WireResult
 from ds_actors.sandbox import Faults, Script, ScriptedVerdicts, parse_script
 from ds_actors.sandbox._connection import Service, serve_client
 from ds_actors.sandbox.faults import RefuseConnections, play
-from ds_actors.sandbox.records import Records
+from ds_actors.sandbox.records import ClientRecord, Records
 from ds_actors.simulation import Simulation
 from ds_actors.testing import run_virtual
 
@@ -56,6 +56,18 @@ class Throttled(trio.abc.Stream):
         await self.inner.aclose()
 
 
+def accepts_any(_key: str) -> bool:
+    return True
+
+
+def says_nothing(_what: str, _client: ClientRecord, _detail: str) -> None:
+    pass
+
+
+def half() -> float:
+    return 0.5
+
+
 @define(eq=False)
 class Rehearsal:
     """The monitor, and the sandbox's own session behind memory streams, under virtual time."""
@@ -85,12 +97,8 @@ class Rehearsal:
         return ours if self.script.room.link > 1e15 else Throttled(ours, self.script.room.link)
 
     async def serve(self, stream: trio.abc.Stream) -> None:
-        said = lambda _what, _client, _detail: None  # noqa: E731
-        accepts = lambda _key: True  # noqa: E731
-        records = Records()
-        service = Service(
-            self.faults, self.elapsed, self.judge, records.client, accepts, said, latency=self.script.latency
-        )
+        client, latency = Records().client, self.script.latency
+        service = Service(self.faults, self.elapsed, self.judge, client, accepts_any, says_nothing, latency)
         with trio.CancelScope() as scope:
             self.cuts.add(scope)
             await serve_client(service, stream, "memory")
@@ -113,8 +121,15 @@ async def rehearse(script: Script, sampling: Any) -> tuple[Any, Rehearsal]:
         it.faults.on_drop(it.cut)
         nursery.start_soon(play, script.faults, it.faults)
         sink = CallbackSink(lambda event: it.events.append((it.elapsed(), event)))
-        options = {"sampling": sampling, "budget": room.budget, "sinks": [sink], "random": lambda: 0.5}
-        async with Monitor(service=KEY, connect=it.connect, encode=it.encode, **options) as monitor:
+        async with Monitor(
+            service=KEY,
+            connect=it.connect,
+            encode=it.encode,
+            sampling=sampling,
+            budget=room.budget,
+            sinks=[sink],
+            random=half,
+        ) as monitor:
             for number in range(room.participants):
                 await trio.sleep_until(it.began + number * room.joins_within / room.participants)
                 who = f"p{number + 1}"
@@ -184,7 +199,7 @@ def test_the_simulator_and_the_monitor_agree_within_five_per_cent(scenario: str)
     script = parse_script(head + "\n" + SCENARIOS[scenario])
     sampling = lambda: AdaptiveSampling(0.2, 1.0)  # noqa: E731
     account, real = run_virtual(rehearse, script, sampling)
-    paper = Simulation(script, sampling, "adaptive", lambda: 0.5)
+    paper = Simulation(script, sampling, "adaptive", half)
     paper.run()
     outcome = paper.outcome()
     found = times_to_detection(script, real.events)

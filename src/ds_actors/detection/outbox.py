@@ -255,9 +255,9 @@ class Outbox:
         """Count a sample in hand as sent, or a request as handed to its grantee."""
         turn = self._in_hand
         if turn is not None and turn.sample is message:
-            if self._buckets is not None:
+            if self._buckets is not None and isinstance(message, Deliver):
                 turn.reserved = False
-                self._buckets.settle(len(turn.sample.sample.data))
+                self._buckets.settle(len(message.sample.data))
             self._in_hand = None
             self._sent += 1
             self._handled += 1

@@ -52,7 +52,8 @@ class Sandbox:
     _records: Records = field(factory=Records, repr=False)
     _outages: list[tuple[float, float]] = field(factory=list[tuple[float, float]], repr=False)
     _down_since: float | None = None
-    _latency: float = 0.0
+    latency: float = 0.0
+    """Seconds from a sample's arrival to its answer."""
     _one_at_a_time: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(1), repr=False)
     _began: float = field(factory=time.monotonic, repr=False)
     _open: set[trio.CancelScope] = field(factory=set[trio.CancelScope], repr=False)
@@ -128,7 +129,7 @@ class Sandbox:
             self._tell(Happened(self.elapsed(), what, client.name, detail))
 
     async def _listen(self, socket: trio.socket.SocketType, nursery: trio.Nursery) -> None:
-        client, latency = self._records.client, self._latency
+        client, latency = self._records.client, self.latency
         service = Service(self.faults, self.elapsed, self._judge, client, self._accepts, self._said, latency)
         serve = partial(trio.serve_listeners, partial(self._serve, service))
         while True:

@@ -214,11 +214,17 @@ def _escalation(history: History) -> Broken | None:
 
 
 def _lengthens(history: History) -> Broken | None:
+    level = Level.UNKNOWN
     for at, moment in history.numbered():
-        if not isinstance(moment.event, Verdict) or not moment.event.level.elevated:
+        if isinstance(moment.event, Started):
+            level = moment.event.level
+        if not isinstance(moment.event, Verdict) or not moment.event.level.is_verdict:
             continue
+        # From alert to suspicious is no escalation; suspicious again, or alert again, is no reason to wait either.
+        escalates = moment.event.level.elevated and moment.event.level.severity >= level.severity
+        level = moment.event.level
         before, due = moment.before.due, moment.plan.due
-        if before is not None and due is not None and due > max(before, moment.now) + EPS:
+        if escalates and before is not None and due is not None and due > max(before, moment.now) + EPS:
             return Broken(at, f"the wait is longer than before: it was until {_at(before)}")
     return None
 
@@ -346,18 +352,27 @@ def drifts(policy: SamplingPolicy, level: Level) -> str:
     """
     promise = policy.promise
     late = min(0.003, 0.05 / promise.ceiling_fps)
+    size = 50_000 if promise.budget is None else min(50_000, promise.budget.sample_bytes)
     plan = policy.on(Started(level), BEGIN)
+    settled = BEGIN + promise.settles_within  # a policy may begin with a closer look
+    for _ in range(_MOST_STEADY):
+        if plan.due is None or plan.due >= settled:
+            break
+        plan = _sampled(policy, plan.due + late, size)
     fps = plan.fps if level.elevated else promise.floor_fps
-    if fps is None or (promise.budget is not None and promise.budget.fps < fps):
+    if plan.due is None or fps is None or (promise.budget is not None and promise.budget.fps < fps):
         return ""  # the budget is the rate then, and has a law of its own
     seconds = min(DAY, _MOST_STEADY / fps)
-    size = 50_000 if promise.budget is None else min(50_000, promise.budget.sample_bytes)
-    count, due = 0, plan.due
-    while due is not None and due <= BEGIN + seconds and count <= 2 * _MOST_STEADY:
+    end, count, due = plan.due + seconds, 0, plan.due
+    while due <= end and count <= 2 * _MOST_STEADY:
         count += 1
-        policy.on(Due(), due + late)
-        due = policy.on(Sent(size), due + late).due
+        due = _sampled(policy, due + late, size).due or math.inf
     expected = math.floor(seconds * fps)
     if abs(count - expected) <= 1:
         return ""
     return f"{count} samples in {seconds:.0f} s at {level.value}, where {fps:g} fps make {expected}, give or take one"
+
+
+def _sampled(policy: SamplingPolicy, now: float, size: int) -> Plan:
+    policy.on(Due(), now)
+    return policy.on(Sent(size), now)
