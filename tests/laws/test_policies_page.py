@@ -11,10 +11,10 @@ from ds_actors.cli._simulate.policies import KNOWN
 from ds_actors.detection import sampling
 from ds_actors.testing._laws import LAWS
 
-sys.path.insert(0, str(Path(__file__).parent / "laws"))  # tests are imported by file, and see no neighbours
+sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
 from broken_policies import BROKEN
 
-PAGE = (Path(__file__).parents[1] / "docs" / "policies.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "policies.md").read_text("utf-8")
 
 
 def test_every_law_is_on_the_page_and_no_other() -> None:
