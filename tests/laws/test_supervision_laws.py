@@ -773,20 +773,22 @@ def test_giving_up_says_who_and_what_and_rests_that_child_once() -> None:
 
 def test_figures_that_make_no_sense_are_refused_with_the_figure() -> None:
     """By the machine and by the rules of a child."""
-    for options in ({"strategy": "x"}, {"max_restarts": -1}, {"within": 0.0}, {"within": math.inf}):
+    wrong: list[dict[str, Any]] = [{"strategy": "x"}, {"max_restarts": -1}, {"within": 0.0}, {"within": math.inf}]
+    for options in wrong:
         with pytest.raises(ValueError, match=next(iter(options))):
-            Supervision(**options)  # type: ignore[arg-type]
+            Supervision(**options)
     Supervision(max_restarts=0, within=0.5)
     backoff = ExponentialBackoff()
-    for name, options in {
+    child: dict[str, dict[str, Any]] = {
         "name": {"name": ""},
         "restart": {"restart": "always"},
         "max_failures belongs": {"max_failures": 1},
         "max_failures must": {"max_failures": -1, "backoff": backoff},
         "stable_after": {"stable_after": -1.0},
-    }.items():
+    }
+    for name, options in child.items():
         with pytest.raises(ValueError, match=name):
-            Rules(**({"name": "a"} | options))  # type: ignore[arg-type]
+            Rules(**({"name": "a"} | options))
     Rules("a", backoff=backoff, max_failures=0, stable_after=0.0)
     supervision = Supervision()
     supervision.adopt(Rules("a"))
