@@ -13,7 +13,7 @@ BENCH_PYTHON ?= $(or $(shell python3.13 -c 'import sys; print(sys.executable)' 2
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test oracle check bench docs diagrams picture pins proto clean
+.PHONY: help setup demo test oracle coverage mutants check bench docs diagrams picture pins proto clean
 
 help: ## Show what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,13 @@ test: $(READY) ## Run all tests
 
 oracle: $(READY) ## Tell 100,000 stories to Erlang's supervisor and to this one, and compare (needs erlang-base)
 	DS_ACTORS_ORACLE_STORIES=$${DS_ACTORS_ORACLE_STORIES:-100000} $(BIN)/python -m pytest --durations=1 tests/oracle
+
+coverage: $(READY) ## Branch coverage of the actor library, which must be complete
+	$(BIN)/python -m coverage run -m pytest -q
+	$(BIN)/python -m coverage report --include='src/ds_actors/_*.py,src/ds_actors/testing/*' --omit='src/ds_actors/__main__.py' --skip-covered --show-missing --fail-under=100
+
+mutants: $(READY) ## Change the pure rules one place at a time: does a test notice? (takes long)
+	$(BIN)/python scripts/mutants.py
 
 check: $(READY) ## Lint, types (mypy and pyright strict, all that is public known), import rules
 	$(BIN)/ruff check

@@ -10,10 +10,14 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 settings.register_profile("default", deadline=None, print_blob=True)
 settings.register_profile("thorough", deadline=None, print_blob=True, max_examples=1_000)
+# scripts/mutants.py asks only whether a test notices, not for the shortest example.
+settings.register_profile(
+    "mutants", deadline=None, phases=[Phase.explicit, Phase.generate], derandomize=True, database=None
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 

@@ -445,7 +445,6 @@ class Supervision:
         self._round = None
         for child in list(self.children.values()):
             if child.status not in ALIVE:
-                child.status = Status.DOWN
                 yield from self._rest(child, SUPERVISOR_STOPS, forget=True)
         if not self._row.stops_in_order:
             for child in list(self.children.values()):

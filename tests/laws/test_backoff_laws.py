@@ -66,3 +66,8 @@ def test_five_crashes_in_a_minute_make_a_track_fail_until_one_life_is_healthy(
     assert is_failing(kept) == (failing or unhealthy)
     delay = TrackBackoff().delay(kept, u)
     assert delay == FAILING_RETRY if failing or unhealthy else delay <= 30
+
+
+def test_a_ceiling_beyond_all_floats_is_the_cap() -> None:
+    """An overflow is no error."""
+    assert ExponentialBackoff(1e300, 1e308).ceiling(2_000) == 1e308

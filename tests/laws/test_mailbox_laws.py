@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ds_actors._mailbox import EMPTY, Conflate, DropOldest, Dropped, Latest, Mailbox, Reject
+from ds_actors._mailbox import (
+    EMPTY,
+    Conflate,
+    DropOldest,
+    Dropped,
+    Envelope,
+    Latest,
+    Mailbox,
+    MailboxStatistics,
+    Reject,
+    content,
+)
 
 capacities = st.integers(2, 6)
 redeliveries = st.integers(0, 2)
@@ -179,3 +190,72 @@ def test_what_is_dropped_meanwhile_does_not_prolong_a_message_that_crashes() -> 
         mailbox.put(2)
         mailbox.interrupted()
     assert deliveries == 2
+
+
+def test_what_a_put_costs_is_returned() -> None:
+    """The message that gave way, or the offered one, with the mailbox's word for why."""
+    oldest, newest, first = DropOldest[str](2), Latest[str](), Reject[str](1)
+    conflate = Conflate[str](lambda message: message[0], 2)
+    for mailbox in (oldest, first, conflate):
+        assert mailbox.put("a1") is None
+    assert newest.put("a1") is None
+    assert oldest.put("b1") is None
+    assert oldest.put("c1") == Dropped("a1", "oldest")
+    assert newest.put("b1") == Dropped("a1", "oldest")
+    assert first.put("b1") == Dropped("b1", "full")
+    assert conflate.put("b1") is None
+    assert conflate.put("a2") == Dropped("a1", "conflated")
+    assert conflate.put("c1") == Dropped("c1", "full")
+    assert conflate.statistics().dropped == {"conflated": 1}
+
+
+def test_the_newest_alone_is_delivered_again_when_nothing_newer_came() -> None:
+    """One in hand and one behind it are all there is room for."""
+    mailbox = Latest[int](redeliver=1)
+    assert mailbox.statistics().capacity == 2
+    mailbox.put(1)
+    assert mailbox.take() == 1
+    assert tuple(mailbox.interrupted()) == ()
+    assert mailbox.take() == 1
+    assert tuple(mailbox.interrupted()) == (Dropped(1, "redelivered"),)
+
+
+def test_an_ask_is_never_delivered_again() -> None:
+    """Its caller was told already; it counts as failed, and what comes after it has all its deliveries."""
+    mailbox = Reject[object](redeliver=1)
+    ask = Envelope("request", "slot")
+    assert (content(ask), ask.slot, content("told")) == ("request", "slot", "told")
+    mailbox.put(ask)
+    mailbox.put("told")
+    assert mailbox.take() is ask
+    assert tuple(mailbox.interrupted()) == (Dropped(ask, "interrupted"),)
+    assert mailbox.statistics().failed == 1
+    assert mailbox.take() == "told"
+    assert tuple(mailbox.interrupted()) == ()
+    assert mailbox.take() == "told"
+
+
+def test_capacities_and_counts_of_an_untouched_mailbox() -> None:
+    """A thousand by default; all else is 0."""
+    for mailbox in (Reject[int](), DropOldest[int](), Conflate[int](hash)):
+        assert mailbox.statistics() == MailboxStatistics(1_000)
+    assert Reject[int](1).capacity == 1
+    assert DropOldest[int](2).capacity == 2
+    assert Reject[int](redeliver=0).redeliver == 0
+    with pytest.raises(ValueError, match="DropOldest needs a capacity of 2 or more, not 1"):
+        DropOldest[int](1)
+    with pytest.raises(ValueError, match="Reject needs a capacity of 1 or more, not 0"):
+        Reject[int](0)
+
+
+def test_room_is_what_a_put_would_find() -> None:
+    """Also for a key that waits already, and never the other way for a mailbox that makes room."""
+    conflate = Conflate[int](lambda message: message % 2, 2)
+    conflate.put(0)
+    conflate.take()
+    conflate.put(1)
+    assert (conflate.has_room(3), conflate.has_room(2)) == (True, False)
+    oldest = DropOldest[int](2)
+    for number in range(3):
+        oldest.put(number)
+    assert oldest.has_room(9)

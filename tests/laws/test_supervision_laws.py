@@ -5,8 +5,9 @@ Source of the laws: supervisor.erl and its documentation. L22, the grace, is the
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
-from ds_actors import ExponentialBackoff
+from ds_actors import ExponentialBackoff, Failure
 from ds_actors._events import (
     IGNORED,
     Add,
@@ -661,3 +662,135 @@ def test_a_shutdown_that_is_due_waits_for_the_first_batch() -> None:
     supervision.handle(Ready("a", 1), 0.0)
     assert all(isinstance(effect, Rest) for effect in supervision.handle(Ended("a", 1), 0.0))
     assert supervision.handle(Ready("b", 1), 0.0) == [Booted(), ShutDown("a"), Stop("b", 1)]
+
+
+def test_a_backoff_is_told_how_each_life_went() -> None:
+    """What it failed with, when, how long it lived, and whether it was healthy: a failed start lived 0.0 s."""
+    told: list[tuple[Failure, ...]] = []
+
+    class Listening:
+        def delay(self, failures: Sequence[Failure], u: float) -> float:
+            told.append(tuple(failures))
+            return -1.0  # less than nothing is nothing
+
+    supervision = Supervision()
+    world = booted(supervision, Rules("a", backoff=Listening(), stable_after=10.0))
+    world.now = 3.0
+    assert world.feed(Ended("a", 1, CRASH)) == (Wake("a", 1, 3.0),)
+    world.feed(Due("a", 1))
+    world.now = 5.0
+    other = ValueError("other")
+    world.feed(Ended("a", 2, other))
+    world.feed(Due("a", 2))
+    world.feed(Ready("a", 3))
+    world.now = 7.0
+    world.feed(Ended("a", 3, None, healthy=False))
+    assert told[-1] == (
+        Failure(CRASH, 3.0, 3.0, healthy=True),
+        Failure(other, 5.0, 0.0, healthy=False),
+        Failure(None, 7.0, 2.0, healthy=False),
+    )
+
+
+@pytest.mark.parametrize(("lived", "forgiven"), [(9.5, False), (10.0, True), (10.5, True)])
+@pytest.mark.parametrize("by", ["its own end", "a sibling's restart"])
+def test_failures_are_forgotten_after_exactly_a_stable_life(lived: float, forgiven: bool, by: str) -> None:
+    """Also when it was a sibling that ended that life."""
+    supervision = Supervision("one_for_all")
+    backoff = ExponentialBackoff(2.0, 100.0)
+    world = booted(supervision, Rules("a", backoff=backoff, stable_after=10.0), Rules("b"))
+    child = supervision.children["a"]
+    world.feed(Ended("a", 1, CRASH))
+    world.feed(Ended("b", 1))
+    world.now = 1.0
+    world.feed(Due("a", 1))
+    world.settle()
+    world.now = 1.0 + lived
+    if by == "its own end":
+        world.feed(Ended("a", 2, CRASH))
+        assert child.consecutive == len(child.failures) == (1 if forgiven else 2)
+    else:
+        world.feed(Ended("b", 2, CRASH))
+        world.feed(Ended("a", 2))
+        assert child.consecutive == len(child.failures) == (0 if forgiven else 1)
+
+
+def test_every_status_says_why() -> None:
+    """In words that `tree()` shows."""
+    supervision = Supervision("rest_for_one", max_restarts=1)
+    supervision.adopt(Rules("a", "transient"))
+    supervision.adopt(Rules("b", "temporary"))
+    assert supervision.children["a"].why == "not started yet"
+    world = World(supervision)
+    world.feed(Boot())
+    whys = {name: child.why for name, child in supervision.children.items()}
+    assert whys == {"a": "starting", "b": "not started yet"}
+    world.settle()
+    world.do("ready", "b")
+    child = supervision.children["a"]
+    assert child.why == ""
+    (stop,) = world.feed(Ended("a", 1, CRASH))
+    assert stop == Stop("b", 1)
+    assert (child.why, supervision.children["b"].why) == ("crashed", "stopping")
+    (rest, _) = world.feed(Ended("b", 1))
+    assert isinstance(rest, Rest)
+    assert (rest.why, rest.forgotten, rest.error) == ("stopped with 'a'", True, None)
+    world.settle()
+    world.feed(Terminate("a"))
+    assert child.why == "terminating"
+    (rest,) = world.feed(Ended("a", 2))
+    assert (rest.why, rest.forgotten) == ("terminated", False)  # type: ignore[union-attr]
+    world.feed(StartAgain("a"))
+    world.settle()
+    world.feed(Ended("a", 3))
+    assert (child.why, child.until) == ("finished", None)
+    (rest,) = world.feed(Delete("a"))
+    assert (rest.why, rest.forgotten) == ("deleted", True)  # type: ignore[union-attr]
+    world.feed(Add(Rules("c")))
+    world.settle()
+    world.feed(Shutdown())
+    assert supervision.children["c"].why == "its supervisor is stopping"
+    (rest, halted) = world.feed(Ended("c", 1))
+    assert (rest.why, rest.forgotten) == ("its supervisor is stopping", True)  # type: ignore[union-attr]
+    assert halted == Halted()
+
+
+def test_giving_up_says_who_and_what_and_rests_that_child_once() -> None:
+    """Then the others stop."""
+    world = booted(Supervision(max_restarts=0, within=2.5), Rules("a"), Rules("b"))
+    limit = "more than 0 restarts within 2.5 s"
+    assert world.feed(Ended("b", 1, CRASH)) == (
+        Rest("b", forgotten=True, error=CRASH, why=limit),
+        GaveUp("b", CRASH, limit),
+        Stop("a", 1),
+    )
+    assert world.feed(Add(Rules("c"))) == world.feed(Terminate("a")) == world.feed(Boot()) == ()
+    own = Rules("a", backoff=ExponentialBackoff(), max_failures=0)
+    world = booted(Supervision(), own)
+    limit = "more than 0 failures in a row"
+    assert world.feed(Ended("a", 1, CRASH))[:2] == (Rest("a", True, CRASH, limit), GaveUp("a", CRASH, limit))
+
+
+def test_figures_that_make_no_sense_are_refused_with_the_figure() -> None:
+    """By the machine and by the rules of a child."""
+    wrong: list[dict[str, Any]] = [{"strategy": "x"}, {"max_restarts": -1}, {"within": 0.0}, {"within": math.inf}]
+    for options in wrong:
+        with pytest.raises(ValueError, match=next(iter(options))):
+            Supervision(**options)
+    Supervision(max_restarts=0, within=0.5)
+    backoff = ExponentialBackoff()
+    child: dict[str, dict[str, Any]] = {
+        "name": {"name": ""},
+        "restart": {"restart": "always"},
+        "max_failures belongs": {"max_failures": 1},
+        "max_failures must": {"max_failures": -1, "backoff": backoff},
+        "stable_after": {"stable_after": -1.0},
+    }
+    for name, options in child.items():
+        with pytest.raises(ValueError, match=name):
+            Rules(**({"name": "a"} | options))
+    Rules("a", backoff=backoff, max_failures=0, stable_after=0.0)
+    supervision = Supervision()
+    supervision.adopt(Rules("a"))
+    with pytest.raises(ValueError, match="two children are called 'a'"):
+        supervision.adopt(Rules("a"))

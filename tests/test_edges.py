@@ -1,0 +1,305 @@
+"""The edges of the actor library: hostile mailboxes, senders that give up, endless cleaning, wrong arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+import trio
+from attrs import define
+
+from ds_actors import (
+    Actor,
+    ActorRef,
+    Answer,
+    AskTimeout,
+    ChildSpec,
+    DeadLetter,
+    Dropped,
+    Exit,
+    ExponentialBackoff,
+    Reject,
+    Request,
+    RestartLimitReached,
+    StartFailed,
+    Supervisor,
+    SupervisorSpec,
+    TelemetryEvent,
+)
+
+unread: list[object] = []
+
+
+class Ask(Request[int]):
+    pass
+
+
+@define(eq=False)
+class Echo(Actor[object]):
+    log: list[object]
+
+    async def receive(self, message: object, /) -> Answer | None:
+        if message == "crash":
+            raise ValueError
+        if message == "wait":
+            await trio.sleep(5)
+        self.log.append(message)
+        return message.answer(1) if isinstance(message, Ask) else None
+
+
+class BadEnd(Reject[Any]):
+    """A mailbox that people wrote, and that fails when it is closed or interrupted."""
+
+    def interrupted(self, now: float = 0.0, /) -> Iterable[Dropped[Any]]:
+        super().interrupted(now)
+        raise LookupError("interrupted")
+
+    def close(self, now: float = 0.0, /) -> Iterable[Any]:
+        raise LookupError("close")
+
+
+async def test_a_mailbox_that_fails_to_close_or_to_be_interrupted_stops_nobody_else(
+    autojump_clock: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The crash is its actor's, the tree ends in order, and the log says which mailbox it was."""
+    log: list[object] = []
+    children = [ChildSpec(Echo, log, name="bad", mailbox=BadEnd, expected=(Exception,)), ChildSpec(Echo, log, name="b")]
+    async with Supervisor("app", children=children) as app:
+        bad, b = (app.find(name) for name in ("bad", "b"))
+        assert isinstance(bad, ActorRef)
+        bad.tell("crash")
+        await trio.sleep(1)
+        assert app.which()[0].incarnation == 2
+        assert isinstance(b, ActorRef)
+        b.tell("lives")
+        await trio.sleep(1)
+    assert log == ["lives"]
+    assert bad.stopped
+    assert "the mailbox of /app/bad failed to close" in caplog.text
+
+
+async def test_a_mailbox_that_fails_to_take_crashes_its_actor_alone(autojump_clock: object) -> None:
+    """Up to the limit, as any crash."""
+
+    class BadTake(Reject[Any]):
+        def take(self, now: float = 0.0, /) -> Any:
+            raise LookupError("take")
+
+    with pytest.raises(RestartLimitReached) as caught:
+        async with Supervisor("app", children=[ChildSpec(Echo, unread, mailbox=BadTake, expected=(Exception,))]):
+            await trio.sleep_forever()
+    assert isinstance(caught.value.__cause__, LookupError)
+
+
+async def test_senders_who_wait_are_told_of_the_end_and_those_who_gave_up_are_passed_over(
+    autojump_clock: object,
+) -> None:
+    """First come, first served, among those who still wait."""
+    log: list[object] = []
+    ended: list[str] = []
+    async with Supervisor("app") as app, trio.open_nursery() as nursery:
+        ref = await app.start(Echo, log, mailbox=lambda: Reject(1), restart="temporary")
+        ref.tell("wait")
+
+        async def send(number: int, patience: float) -> None:
+            with trio.move_on_after(patience):
+                try:
+                    await ref.send(number)
+                except Exception as error:  # noqa: BLE001 - whatever it is
+                    ended.append(type(error).__name__)
+
+        for number, patience in ((1, 1.0), (2, 100.0), (3, 1.0), (4, 100.0)):
+            nursery.start_soon(send, number, patience)
+            await trio.sleep(0.01)
+        await trio.sleep(6)
+        assert log == ["wait", 2, 4]
+        ref.tell("wait")
+        for number in (5, 6):
+            nursery.start_soon(send, number, 100.0)
+        await trio.sleep(1)
+        await app.terminate("Echo")
+    assert ended == ["ActorStopped"]
+    assert log == ["wait", 2, 4, "wait"]
+    assert ref.statistics().dead == 1
+
+
+async def test_an_ask_whose_caller_gave_up_is_not_handled(autojump_clock: object) -> None:
+    """By serve, and by an own loop alike."""
+
+    class Loop(Echo):
+        async def run(self) -> None:
+            await trio.sleep(3)
+            async for message in self.inbox:
+                self.log.append(message)
+
+    class Served(Echo):
+        async def started(self) -> None:
+            self.context.ref.tell("wait")
+
+    for factory in (Loop, Served):
+        log: list[object] = []
+        async with Supervisor("app") as app:
+            ref: Any = await app.start(factory, log)
+            with pytest.raises(AskTimeout):
+                await ref.ask(Ask(), timeout=1)
+            ref.tell("later")
+            await trio.sleep(10)
+            assert ref.statistics().handled == len(log) + 1
+        assert [one for one in log if isinstance(one, Ask)] == []
+
+
+async def test_a_message_after_a_delay(autojump_clock: object) -> None:
+    """Unless it is cancelled, or the incarnation ends first."""
+    log: list[object] = []
+
+    class Delays(Echo):
+        async def started(self) -> None:
+            self.context.send_after(2, f"sent in life {self.context.incarnation}")
+            self.context.send_after(1, "cancelled").cancel()
+
+    async with Supervisor("app") as app:
+        ref = await app.start(Delays, log, expected=(Exception,))
+        await trio.sleep(1)
+        ref.tell("crash")
+        await trio.sleep(5)
+    assert log == ["sent in life 2"]
+
+
+async def test_health_that_must_be_proven(autojump_clock: object) -> None:
+    """Without it the failures of before still count; with it they are forgotten."""
+    proven = [False]
+
+    class Proves(Echo):
+        async def started(self) -> None:
+            self.context.needs_proof()
+            if proven[0]:
+                self.context.healthy()
+
+    backoff = ExponentialBackoff(1.0, 1.0)
+    options: dict[str, Any] = {"backoff": backoff, "max_failures": 2, "stable_after": 5.0, "expected": (Exception,)}
+    for proof, survives in ((True, True), (False, False)):
+        proven[0] = proof
+        gave_up = False
+        try:
+            async with Supervisor("app") as app:
+                ref = await app.start(Proves, unread, **options)
+                for _ in range(4):
+                    await trio.sleep(10)
+                    ref.tell("crash")
+                await trio.sleep(10)
+        except RestartLimitReached:
+            gave_up = True
+        assert gave_up != survives
+
+
+async def test_cleaning_that_takes_too_long_is_cut_off_and_named(
+    autojump_clock: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After a crash, where nobody asked for a stop, the grace counts from the crash."""
+
+    class Cleans(Echo):
+        async def stopping(self, exit: Exit, /) -> None:
+            await trio.sleep(50)
+
+    began = trio.current_time()
+    async with Supervisor("app", max_restarts=1) as app:
+        ref = await app.start(Cleans, unread, grace=2, expected=(Exception,))
+        ref.tell("crash")
+        await trio.sleep(3)
+        assert app.which()[0].incarnation == 2
+    assert trio.current_time() - began < 10
+    assert "/app/Cleans took longer than its grace to clean up and was cut off" in caplog.text
+
+
+async def test_a_subtree_that_is_late_is_cancelled_whole(autojump_clock: object) -> None:
+    """The grace of a nested supervisor is the most its children have, however long their own is."""
+
+    class Stays(Echo):
+        async def run(self) -> None:
+            await trio.sleep_forever()
+
+    inner = SupervisorSpec("inner", children=[ChildSpec(Stays, unread, grace=100)], grace=3)
+    began = trio.current_time()
+    async with Supervisor("app", children=[inner], close_within=60):
+        pass
+    assert trio.current_time() - began == pytest.approx(3, abs=0.5)
+
+
+async def test_a_task_that_is_spawned_in_an_incarnation_that_is_being_killed_is_cancelled(
+    autojump_clock: object,
+) -> None:
+    """It would keep the kill waiting."""
+    began = trio.current_time()
+
+    class Stubborn(Echo):
+        async def run(self) -> None:
+            try:
+                await trio.sleep_forever()
+            finally:
+                self.context.spawn(trio.sleep_forever)
+
+    async with Supervisor("app", children=[ChildSpec(Stubborn, unread, grace=1)]):
+        pass
+    assert trio.current_time() - began == pytest.approx(1, abs=0.5)
+
+
+async def test_wrong_arguments_are_refused_with_what_is_wrong(autojump_clock: object) -> None:
+    """Before anything starts, or as the failure of that start."""
+    with pytest.raises(TypeError, match="must be callable"):
+        ChildSpec(3)  # type: ignore[arg-type]
+    async with Supervisor("app") as app:
+        with pytest.raises(TypeError, match="a spec already says all"):
+            await app.start(ChildSpec(Echo, unread), name="x")  # type: ignore[call-overload]
+        with pytest.raises(StartFailed) as caught:
+            await app.start(lambda: 3, name="three")  # type: ignore[arg-type, return-value, call-arg]
+        assert str(caught.value.__cause__) == "the factory returned int, not an Actor"
+        inner = await app.start(SupervisorSpec("inner", children=[ChildSpec(Echo, unread, name="e")]))
+        assert repr(inner) == "<SupervisorRef /app/inner>"
+        for nowhere in ("inner/e/deeper", "inner/f", "f"):
+            with pytest.raises(LookupError, match="has nothing at"):
+                app.find(nowhere)
+        assert (inner.name, inner.path) == ("inner", "/app/inner")
+
+
+async def test_a_wrong_answer_is_a_crash_that_says_so(autojump_clock: object, caplog: pytest.LogCaptureFixture) -> None:
+    """`receive` returns an answer or None."""
+
+    class Wrong(Actor[str]):
+        async def receive(self, message: str, /) -> Any:
+            return 7
+
+    async with Supervisor("app") as app:
+        (await app.start(Wrong)).tell("go")
+        await trio.sleep(1)
+    assert "receive returned int; return message.answer(value), or None" in caplog.text
+
+
+async def test_listeners_come_and_go(autojump_clock: object) -> None:
+    """What `listen` returns ends it."""
+    heard: list[TelemetryEvent] = []
+    async with Supervisor("app") as app:
+        ref = await app.start(Echo, unread, mailbox=lambda: Reject(1))
+        remove = app.listen(heard.append)
+        ref.tell("1")
+        ref.tell("2")
+        remove()
+        ref.tell("3")
+    assert heard == [DeadLetter("/app/Echo", "str", "full")]
+
+
+async def test_an_own_run_may_fall_back_on_the_librarys(autojump_clock: object) -> None:
+    """`await super().run()` serves the mailbox as usual."""
+    log: list[object] = []
+
+    class Prepares(Echo):
+        async def run(self) -> None:
+            self.log.append("prepared")
+            await super().run()
+            self.log.append("served")
+
+    async with Supervisor("app", children=[ChildSpec(Prepares, log, name="p")]) as app:
+        ref: Any = app.find("p")
+        ref.tell("message")
+        await trio.sleep(1)
+    assert log == ["prepared", "message", "served"]
