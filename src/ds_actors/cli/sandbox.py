@@ -12,7 +12,7 @@ import trio
 import typer
 from attrs import asdict
 
-from ds_actors.cli._stdout import write_nowhere
+from ds_actors.cli._stdout import is_unwritable, say_unwritable, write_nowhere
 from ds_actors.detection.events import plain
 from ds_actors.sandbox import (
     Happened,
@@ -76,8 +76,13 @@ async def _run(opening: AbstractAsyncContextManager[Sandbox], seen: list[Sandbox
 def _say(text: str) -> None:
     try:
         typer.echo(text)
-    except BrokenPipeError:
-        write_nowhere()  # nobody reads on: it goes on serving, and tells nobody
+    except OSError as error:
+        # Nobody reads on, or there is no room: it goes on serving, and tells nobody.
+        if is_unwritable(error):
+            say_unwritable(error)
+        elif not isinstance(error, BrokenPipeError):
+            raise
+        write_nowhere()
 
 
 def _tell(as_json: bool, event: Happened) -> None:
