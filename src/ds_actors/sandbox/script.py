@@ -77,8 +77,10 @@ def load_script(path: Path) -> Script:
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ScriptError(f"{path}: cannot be read: {error}") from error
+    except OSError as error:
+        raise ScriptError(f"{path} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ScriptError(f"{path} cannot be read: it is not UTF-8") from error
     return parse_script(text, name=str(path))
 
 
