@@ -1,4 +1,4 @@
-"""Text from strangers, made fit to be shown."""
+"""Words for people: text from strangers made fit to be shown, and counts."""
 
 from __future__ import annotations
 
@@ -10,3 +10,8 @@ def plain(text: str, limit: int | None = None) -> str:
     """
     kept = "".join(c for c in text if c == " " or (c.isprintable() and not "\ud800" <= c <= "\udfff"))
     return kept if limit is None else kept[:limit]
+
+
+def counted(count: int, noun: str) -> str:
+    """Return so many of a thing: "1 sample", "1,200 samples"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""What the commands do when whoever reads their output has gone."""
+"""What the commands do when whoever reads their output has gone, or the disk is full."""
 
 from __future__ import annotations
 
@@ -55,6 +55,23 @@ def test_a_scan_ends_quietly_with_a_code_of_its_own(tmp_path: Path, arguments: l
 def test_so_does_whatever_else_writes(arguments: list[str]) -> None:
     """Help, version and the demo."""
     assert into_a_closed_pipe(*arguments) == (141, "")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["scan", "--help"], ["scan", "--sandbox"], ["scan", "--sandbox", "--json"], ["demo"]]
+)
+def test_a_full_disk_is_one_line_and_a_code_of_its_own(tmp_path: Path, arguments: list[str]) -> None:
+    """74, which says nothing of any level, and no traceback."""
+    if arguments[0] == "scan" and "--sandbox" in arguments:
+        arguments = [*arguments, str(clips.make(tmp_path / "a.mp4", clips.steady(2)))]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*COMMAND, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, timeout=50, check=False
+        )
+    assert (done.returncode, done.stderr) == (
+        74,
+        "ds-actors: its output cannot be written: No space left on device\n",
+    )
 
 
 async def test_a_sandbox_goes_on_serving_and_tells_nobody() -> None:

@@ -112,7 +112,7 @@ def test_on_a_terminal_it_is_a_live_view() -> None:
 
 
 def test_ctrl_c_ends_the_demo_with_a_summary() -> None:
-    """SIGINT is an orderly end: what it came to so far, exit 130, no traceback."""
+    """SIGINT is an orderly end: what it came to so far, exit 130, no traceback, and no connection that seems lost."""
     with subprocess.Popen(
         [*COMMAND, "demo", "--json"],
         stdout=subprocess.PIPE,
@@ -133,6 +133,7 @@ def test_ctrl_c_ends_the_demo_with_a_summary() -> None:
     summary = json.loads(out.splitlines()[-1])
     assert summary["event"] == "summary"
     assert summary["interrupted"]
+    assert '"uplink": "down"' not in out
     assert err == ""
 
 

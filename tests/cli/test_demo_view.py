@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import re
+from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
 from rich.console import Console
 
 from ds_actors import Node
-from ds_actors.cli._demo.show import Entry, Show, line
+from ds_actors.cli._demo.show import REASONS, Entry, Show, line
 from ds_actors.cli._demo.view import LOG_LINES, Moment, draw
 from ds_actors.detection import Level, ResultEvent, Status
 from ds_actors.detection.coverage import Coverage
@@ -60,7 +62,13 @@ def test_the_uplink_and_the_drops_are_said_in_words() -> None:
     """State, cause, connections, round trip, and drops by reason."""
     lines = shown(moment(cause="unreachable"))
     assert "uplink down (unreachable), 1 connection, an answer takes 12 ms" in lines
-    assert "36 samples due, 33 sent; dropped: 2 superseded, 1 ended" in lines
+    assert "36 samples due, 33 sent; dropped: 2 replaced by newer ones, 1 because the track ended" in lines
+
+
+def test_each_reason_of_a_drop_is_explained_in_the_documentation() -> None:
+    """The table has the codes that the text views put into words."""
+    text = (Path(__file__).parents[2] / "docs" / "monitor.md").read_text("utf-8")
+    assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == sorted(REASONS)
 
 
 def test_the_portrait_is_credited() -> None:

@@ -100,10 +100,10 @@ def test_the_pictures_are_those_of_their_time(tmp_path: Path) -> None:
     assert all(abs(mean - (20 + 20 * second)) < 4 for second, mean in enumerate(means))
 
 
-@pytest.mark.parametrize("name", ["a.mp4", "b.mkv", "c.ts", "d.avi", "e.webm"])
+@pytest.mark.parametrize("name", ["a.mp4", "b.mkv", "c.ts", "d.avi", "e.webm", "f.flv"])
 def test_a_cut_file_is_truncated_and_owes_what_was_decoded(tmp_path: Path, name: str) -> None:
     """Whatever the container says of its length, and where FFmpeg reports no error; only MPEG-TS has no end to miss."""
-    codec = {"d.avi": "mpeg4", "e.webm": "libvpx"}.get(name, "libx264")
+    codec = {"d.avi": "mpeg4", "e.webm": "libvpx", "f.flv": "flv"}.get(name, "libx264")
     whole = clips.make(tmp_path / name, clips.steady(12), clips.noise, codec)
     assert read(whole)[0].truncated == ""
     path = clips.cut(whole)
@@ -122,6 +122,16 @@ def test_a_file_cut_between_two_packets_is_truncated(tmp_path: Path) -> None:
     path.write_bytes(whole.read_bytes()[: clips.packet_end(whole, 109)])
     video, found = read(path)
     assert "ends after" in video.truncated
+    assert times(found) == expected(clips.decoded(path), 1)
+
+
+def test_an_avi_cut_between_two_packets_is_truncated(tmp_path: Path) -> None:
+    """FFmpeg makes its length up from what is left, so that only the header's count of pictures tells."""
+    whole = clips.make(tmp_path / "a.avi", clips.steady(12), clips.noise, "mpeg4")
+    path = tmp_path / "cut.avi"
+    path.write_bytes(whole.read_bytes()[: clips.packet_end(whole, 60)])
+    video, found = read(path)
+    assert video.truncated == "it ends after 5.9 s and states 11.9 s"
     assert times(found) == expected(clips.decoded(path), 1)
 
 

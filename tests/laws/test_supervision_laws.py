@@ -787,8 +787,9 @@ def test_figures_that_make_no_sense_are_refused_with_the_figure() -> None:
         "stable_after": {"stable_after": -1.0},
     }
     for name, options in child.items():
+        given_name: dict[str, Any] = {"name": "a"}
         with pytest.raises(ValueError, match=name):
-            Rules(**({"name": "a"} | options))
+            Rules(**(given_name | options))
     Rules("a", backoff=backoff, max_failures=0, stable_after=0.0)
     supervision = Supervision()
     supervision.adopt(Rules("a"))

@@ -35,10 +35,10 @@ def pictures(*times: float, size: int = 1_000, age: float = 0.1) -> tuple[Receiv
 
 
 def test_a_client_of_which_nothing_is_known_broke_nothing() -> None:
-    """Every rule is listed, kept, and says that it did not come up."""
+    """Every rule is listed, kept, and untested."""
     rows = grade([client()], now=0.0)
     assert len(rows) == 10
-    assert {(one.kept, one.figure, one.client) for one in rows} == {(True, "did not come up", "client 1")}
+    assert {(one.kept, one.tested, one.figure, one.client) for one in rows} == {(True, False, "", "client 1")}
 
 
 def test_full_jitter_is_not_called_hammering() -> None:
@@ -71,13 +71,13 @@ def test_a_healthy_connection_begins_the_backoff_anew() -> None:
 def test_a_program_started_again_owes_nothing_to_the_one_before() -> None:
     """Clean closes by the client end the row of failures."""
     attempts = [Attempt(n * 0.2, ended=n * 0.2 + 0.1, ended_by="client", code=1000) for n in range(20)]
-    assert row(BACKOFF, client(*attempts)).figure == "did not come up"
+    assert not row(BACKOFF, client(*attempts)).tested
 
 
 def test_attempts_that_were_not_seen_are_not_held_against_a_client() -> None:
     """While the service did not listen there are no records: a wait across it is not judged."""
     record = refusals(*[40.0] * 6)
-    assert grade([record], now=300.0, outages=[(0.0, 300.0)])[BACKOFF].figure == "did not come up"
+    assert not grade([record], now=300.0, outages=[(0.0, 300.0)])[BACKOFF].tested
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_probes_after_a_refusal_are_far_apart(waits: list[float], kept: bool) ->
     times = itertools.accumulate(waits, initial=0.0)
     closed = client(*(Attempt(t, ended=t, ended_by="service", code=4401, said=t) for t in times))
     assert row(REFUSED, closed).kept is kept
-    assert row(BACKOFF, closed).figure == "did not come up"
+    assert not row(BACKOFF, closed).tested
 
 
 @pytest.mark.parametrize(("asked", "waited", "kept"), [(7, 7.2, True), (7, 6.0, False), (900, 300.0, True)])

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from ds_actors._version import __version__
-from ds_actors.cli._stdout import ends_with_its_reader
+from ds_actors.cli._stdout import ends_with_its_output
 from ds_actors.cli.demo import demo
 from ds_actors.cli.sandbox import sandbox
 from ds_actors.cli.scan import scan
@@ -16,16 +16,16 @@ from ds_actors.cli.simulate import simulate
 
 
 class _Commands(TyperGroup):
-    """All commands, each of which ends quietly when its output is read no more."""
+    """All commands, each of which ends in order when its output goes nowhere."""
 
     def make_context(self, *args: Any, **options: Any) -> Any:
         """Parse the command line; this is where --help and --version write."""
-        with ends_with_its_reader():
+        with ends_with_its_output():
             return super().make_context(*args, **options)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
-        with ends_with_its_reader():
+        with ends_with_its_output():
             return super().invoke(ctx)
 
 

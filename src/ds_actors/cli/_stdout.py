@@ -1,7 +1,8 @@
-"""What becomes of a command whose reader has gone, as in `ds-actors scan ... | head -1`."""
+"""What becomes of a command whose output goes nowhere: into `head -1`, which has gone, or onto a full disk."""
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Generator
@@ -15,23 +16,43 @@ from ds_actors.detection.session import leaves
 READER_GONE: Final = 141
 """The exit code: what a shell reports of a program that SIGPIPE ended (128 + 13)."""
 
+CANNOT_WRITE: Final = 74
+"""The exit code where the output cannot be written, as on a full disk: EX_IOERR of sysexits.h."""
+_UNWRITABLE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+
 
 @contextmanager
-def ends_with_its_reader() -> Generator[None]:
-    """End the program quietly, with the exit code 141, when nobody reads its output on.
+def ends_with_its_output() -> Generator[None]:
+    """End the program quietly, with 141, when nobody reads its output on; with one line and 74 when it has no room.
 
     Raises:
-        typer.Exit: in place of what came of writing to the closed pipe, also where tasks have put it into a group.
+        typer.Exit: in place of what came of writing, also where tasks have put it into a group.
     """
     try:
         yield
     except BaseException as error:
-        if not _is_gone(error):
+        causes = [_cause(leaf) for leaf in leaves(error)]
+        if all(isinstance(one, BrokenPipeError) for one in causes):
+            code = READER_GONE
+        elif all(is_unwritable(one) for one in causes):
+            code = CANNOT_WRITE
+            say_unwritable(causes[0])
+        else:
             raise
         write_nowhere()
     else:
         return
-    raise typer.Exit(READER_GONE)
+    raise typer.Exit(code)
+
+
+def is_unwritable(error: BaseException | None) -> bool:
+    """Return whether an error says that there is no room for the output."""
+    return isinstance(error, OSError) and error.errno in _UNWRITABLE
+
+
+def say_unwritable(error: BaseException | None) -> None:
+    """Say on stderr why the output cannot be written."""
+    typer.echo(f"ds-actors: its output cannot be written: {getattr(error, 'strerror', None) or error}", err=True)
 
 
 def write_nowhere() -> None:
@@ -41,9 +62,6 @@ def write_nowhere() -> None:
     os.close(nowhere)
 
 
-def _is_gone(error: BaseException) -> bool:
+def _cause(leaf: BaseException) -> BaseException | None:
     # rich ends the program itself, with 1, when the pipe is closed; in a task that too comes out in a group.
-    return all(
-        isinstance(leaf.__context__ if isinstance(leaf, SystemExit) else leaf, BrokenPipeError)
-        for leaf in leaves(error)
-    )
+    return leaf.__context__ if isinstance(leaf, SystemExit) else leaf

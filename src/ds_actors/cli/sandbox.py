@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import socket
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -12,7 +15,8 @@ import trio
 import typer
 from attrs import asdict
 
-from ds_actors.cli._stdout import write_nowhere
+from ds_actors._text import counted
+from ds_actors.cli._stdout import is_unwritable, say_unwritable, write_nowhere
 from ds_actors.detection.events import plain
 from ds_actors.sandbox import (
     Happened,
@@ -44,7 +48,8 @@ def sandbox(
     """Run a detector service on this machine, for trying things out.
 
     It is a stand-in, not a deepfake detector: it finds a magenta and green checkerboard painted into the picture.
-    A script rules where it says something. Ctrl-C ends it with a table of the rules that each client kept or broke.
+    A script rules where it says something. Ctrl-C ends it with a table of the rules that each client kept or broke;
+    a rule is untested when nothing happened that shows it. Exit code 2: it could not begin.
     """
     try:
         plan = None if script is None else load_script(script)
@@ -66,8 +71,8 @@ async def _run(opening: AbstractAsyncContextManager[Sandbox], seen: list[Sandbox
     async with AsyncExitStack() as stack:
         try:
             service = await stack.enter_async_context(opening)
-        except OSError as error:
-            _fail(f"cannot listen on {address}: {error.strerror or error}; choose another with --port")
+        except (OSError, UnicodeError) as error:
+            _fail(f"cannot listen on {address}: {_why(error)}")
         seen.append(service)
         _say(json.dumps({"event": "listening", "url": service.url}) if as_json else f"listening on {service.url}")
         await trio.sleep_forever()
@@ -76,8 +81,13 @@ async def _run(opening: AbstractAsyncContextManager[Sandbox], seen: list[Sandbox
 def _say(text: str) -> None:
     try:
         typer.echo(text)
-    except BrokenPipeError:
-        write_nowhere()  # nobody reads on: it goes on serving, and tells nobody
+    except OSError as error:
+        # Nobody reads on, or there is no room: it goes on serving, and tells nobody.
+        if is_unwritable(error):
+            say_unwritable(error)
+        elif not isinstance(error, BrokenPipeError):
+            raise
+        write_nowhere()
 
 
 def _tell(as_json: bool, event: Happened) -> None:
@@ -95,17 +105,31 @@ def _summary(service: Sandbox, as_json: bool) -> None:
         _say(json.dumps({**said, "answers": service.answers, "grade": [asdict(row) for row in rows]}))
         return
     answers = ", ".join(f"{count} {level}" for level, count in sorted(service.answers.items())) or "none"
-    _say(f"{len(service.attempts)} attempts, {len(service.samples)} samples; answers: {answers}")
+    attempts, samples = counted(len(service.attempts), "attempt"), counted(len(service.samples), "sample")
+    _say(f"{attempts}, {samples}; answers: {answers}")
     for line in table(rows):
         _say(line)
 
 
 def table(rows: list[Row]) -> list[str]:
-    """Return the grade table as plain lines, one a rule."""
+    """Return the grade as plain lines of 80 columns: each client, and below it a line a rule."""
+    lines: list[str] = []
     width = max((len(row.rule) for row in rows), default=0)
-    return [f"{row.client}  {'kept  ' if row.kept else 'BROKEN'}  {row.rule:{width}}  {row.figure}" for row in rows]
+    for client, own in groupby(rows, lambda row: row.client):
+        lines.append(client)
+        for row in own:
+            word = "untested" if not row.tested else "kept" if row.kept else "BROKEN"
+            lines.append(f"  {word:8}  {row.rule:{width}}  {row.figure}".rstrip())
+    return lines
+
+
+def _why(error: OSError | UnicodeError) -> str:
+    """Return why an address cannot be listened on, and which option gives another one."""
+    wrong_host = isinstance(error, socket.gaierror | UnicodeError) or error.errno == errno.EADDRNOTAVAIL
+    text = "it is no address" if isinstance(error, UnicodeError) else error.strerror or str(error)
+    return f"{text}; give another with {'--host' if wrong_host else '--port'}"
 
 
 def _fail(text: str) -> NoReturn:
-    typer.echo(text, err=True)
-    raise typer.Exit(1)
+    typer.echo(f"ds-actors sandbox: {plain(text)}", err=True)
+    raise typer.Exit(2)

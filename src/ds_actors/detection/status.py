@@ -27,7 +27,7 @@ class TrackStatus:
     target_fps: float
     """What the plan asks for."""
     actual_fps: float
-    """Samples sent over the last ten seconds."""
+    """Samples sent a second, over the last ten seconds, or since the track began where that is less."""
     reason: str
     """Why the policy plans what it plans."""
     sent: int

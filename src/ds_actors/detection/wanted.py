@@ -26,7 +26,9 @@ TRACKS_PER_PARTICIPANT: Final = 64
 TRACKS_LISTED: Final = 4_000
 """Tracks without an actor that are shown; more are only counted."""
 RATE_WINDOW: Final = 10.0
-"""Seconds over which a track's actual rate is counted."""
+"""Seconds over which a track's actual rate is counted, or as long as it has lived."""
+_SHORTEST_WINDOW: Final = 1.0
+"""Seconds: the first sample of a track that has hardly begun is no rate of hundreds."""
 
 
 @define(eq=False)
@@ -80,7 +82,8 @@ class WantedTrack:
 
     def status(self, level: Level, now: float) -> TrackStatus:
         """Return a frozen picture of it."""
-        recent = sum(now - at <= RATE_WINDOW for at in tuple(self._sent_at))
+        window = min(RATE_WINDOW, max(_SHORTEST_WINDOW, now - self.facts.published_at))
+        recent = sum(now - at <= window for at in tuple(self._sent_at))
         return TrackStatus(
             self.info.participant,
             self.info.track,
@@ -89,7 +92,7 @@ class WantedTrack:
             level,
             self.coverage(level, now),
             self.target(level),
-            recent / RATE_WINDOW,
+            recent / window,
             self.plan.reason,
             self.sent,
         )

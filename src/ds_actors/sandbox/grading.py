@@ -1,6 +1,6 @@
 """Which rules of the contract a client kept, judged from the records alone. Pure.
 
-A rule for which nothing happened counts as kept and says so: the figure is "did not come up".
+A rule for which nothing happened counts as kept, and says that it is untested.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Final
 
 from attrs import frozen
 
+from ds_actors._text import counted
 from ds_actors.detection.encoding import MAX_SAMPLE_BYTES
 from ds_actors.detection.session import REFUSED_CODES, REFUSED_STATUSES
 
@@ -30,7 +31,6 @@ _QUIET: Final = 22.0
 """Seconds: a ping after 10 s, its answer in 10 s, and two for the ping's way."""
 _TIMING: Final = 0.1
 """Seconds by which two clocks may see one wait differently."""
-_NOTHING: Final = "did not come up"
 _CAP: Final = 15.0
 _FEWEST_GAPS: Final = 5
 
@@ -43,6 +43,9 @@ class Row:
     rule: str
     kept: bool
     figure: str
+    """What it was judged by; empty when it is untested."""
+    tested: bool = True
+    """Whether anything happened that shows if it is kept."""
 
 
 @frozen
@@ -81,19 +84,19 @@ def _client(
     samples = list(client.samples)
 
     def row(rule: str, judged: tuple[bool, str] | None) -> Row:
-        kept, figure = (True, _NOTHING) if judged is None else judged
-        return Row(client.name, rule, kept, figure)
+        kept, figure = judged or (True, "")
+        return Row(client.name, rule, kept, figure, tested=judged is not None)
 
-    yield row("waits between attempts as full jitter does (0.5 s doubling to 15 s)", _backoff(gaps))
-    yield row("after a refusal: 30 s, doubling to 5 min, less a fifth at most", _refusals(gaps))
+    yield row("backs off: full jitter, to 15 s", _backoff(gaps))
+    yield row("probes a refusal at 30 s to 5 min", _refusals(gaps))
     yield row("waits as long as Retry-After says", _retry_after(gaps))
     yield row("the key is in the header only", _key(client.attempts))
-    yield row("leaves a connection that says nothing for 20 s", _quiet(client.connections, now))
+    yield row("leaves what is silent for 20 s", _quiet(client.connections, now))
     yield row(f"no sample older than {MAX_AGE:g} s", _ages(samples))
     yield row(f"no track above {burst_fps:g} samples a second", _rates(samples, burst_fps))
     yield row("pictures of 2 MiB at most", _largest(samples))
     yield row("sound in chunks of 96,000 bytes", _chunks(samples))
-    yield row("every message is one well-formed sample", _malformed(client))
+    yield row("messages are well-formed samples", _malformed(client))
 
 
 def _gaps(attempts: Sequence[Attempt], outages: Sequence[tuple[float, float]]) -> Iterator[_Gap]:
@@ -131,7 +134,7 @@ def _backoff(gaps: Sequence[_Gap]) -> tuple[bool, str] | None:
     spread = math.sqrt(sum(ceiling**2 for ceiling in ceilings) / 12)
     least = max(sum(ceilings) / 2 - 4 * spread, sum(ceilings) / 10)
     kept = len(ordinary) < _FEWEST_GAPS or total >= least
-    return kept, f"{len(ordinary)} waits, {total / len(ordinary):.2f} s on average"
+    return kept, f"{counted(len(ordinary), 'wait')}, {total / len(ordinary):.2f} s on average"
 
 
 def _refusals(gaps: Sequence[_Gap]) -> tuple[bool, str] | None:
@@ -140,7 +143,7 @@ def _refusals(gaps: Sequence[_Gap]) -> tuple[bool, str] | None:
         return None
     least = [0.8 * min(300.0, math.ldexp(30.0, min(gap.refusals - 1, 100))) for gap in refused]
     kept = all(gap.waited >= seconds - _TIMING for gap, seconds in zip(refused, least, strict=True))
-    return kept, f"{len(refused)} probes, the soonest after {min(gap.waited for gap in refused):.1f} s"
+    return kept, f"{counted(len(refused), 'probe')}, {min(gap.waited for gap in refused):.1f} s apart"
 
 
 def _retry_after(gaps: Sequence[_Gap]) -> tuple[bool, str] | None:
@@ -154,7 +157,7 @@ def _retry_after(gaps: Sequence[_Gap]) -> tuple[bool, str] | None:
 
 def _key(attempts: Sequence[Attempt]) -> tuple[bool, str] | None:
     shown = sum(attempt.key_in_url for attempt in attempts)
-    return (shown == 0, f"{shown} of {len(attempts)} attempts showed it") if attempts else None
+    return (shown == 0, f"{shown} of {counted(len(attempts), 'attempt')} showed it") if attempts else None
 
 
 def _quiet(connections: Sequence[Attempt], now: float) -> tuple[bool, str] | None:
@@ -179,7 +182,7 @@ def _rates(samples: Sequence[Received], burst_fps: float) -> tuple[bool, str] | 
         return None
     window = max(1.0, 5 / burst_fps)
     most = max(_most_within(window, at) for at in times.values())
-    return most <= burst_fps * window + 2, f"{most} samples in {window:g} s at most"
+    return most <= burst_fps * window + 2, f"{counted(most, 'sample')} in {window:g} s at most"
 
 
 def _most_within(window: float, times: Sequence[float]) -> int:

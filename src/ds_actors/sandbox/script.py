@@ -83,10 +83,12 @@ def load_script(path: Path, *, room: Mapping[str, Any] | None = None) -> Script:
         ScriptError: when the file cannot be read, is not TOML, or says something that cannot be done.
     """
     try:
-        content = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ScriptError(f"{path}: cannot be read: {error}") from error
-    return parse_script(content, name=str(path), room=room)
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ScriptError(f"{path} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ScriptError(f"{path} cannot be read: it is not UTF-8") from error
+    return parse_script(text, name=str(path), room=room)
 
 
 def parse_script(text: str, *, name: str = "script", room: Mapping[str, Any] | None = None) -> Script:

@@ -6,10 +6,12 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from typing import Final
 
 import typer
 from attrs import define, field, frozen
 
+from ds_actors._text import counted
 from ds_actors.detection import Level, ResultEvent, Status
 from ds_actors.detection.events import plain
 
@@ -63,8 +65,8 @@ class Show:
     def summary(self, status: Status, then: str, *, interrupted: bool) -> None:
         """Say what it all came to, and what to try next."""
         uplink = status.uplink
-        alerts = f"{self.alerts} samples were an alert"
-        text = f"{counts(status)}; {alerts}; {uplink.connections} connections\nnext: {then}"
+        alerts = f"{counted(self.alerts, 'answer')} said alert"
+        text = f"{counts(status)}; {alerts}; {counted(uplink.connections, 'connection')}\nnext: {then}"
         self.say(
             "summary",
             f"stopped early: {text}" if interrupted else text,
@@ -78,11 +80,27 @@ class Show:
         )
 
 
+REASONS: Final = {
+    "closed": "because the monitor closed",
+    "ended": "because the track ended",
+    "muted": "because the track was muted",
+    "no_frame": "without a picture",
+    "not_encodable": "not encodable",
+    "restarted": "because the track restarted",
+    "silent": "because of silence",
+    "stale": "over 2 s old",
+    "superseded": "replaced by newer ones",
+    "too_large": "too large",
+}
+"""Why samples are dropped, in words, by the code that status and JSON have."""
+
+
 def counts(status: Status) -> str:
     """Return how many samples were due, sent, and dropped for which reason."""
     uplink = status.uplink
-    dropped = ", ".join(f"{count} {plain(reason)}" for reason, count in uplink.dropped.items())
-    return f"{uplink.due} samples due, {uplink.sent} sent; dropped: {dropped or 'none'}"
+    words = ((count, REASONS.get(reason, plain(reason))) for reason, count in uplink.dropped.items())
+    dropped = ", ".join(f"{count} {why}" for count, why in words)
+    return f"{counted(uplink.due, 'sample')} due, {uplink.sent} sent; dropped: {dropped or 'none'}"
 
 
 def as_line(entry: Entry) -> None:

@@ -29,10 +29,13 @@ class Story:
 
     async def run(self) -> None:
         """Play the story to its end, or until Ctrl-C."""
+        watching = trio.CancelScope()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._until_ctrl_c, nursery.cancel_scope)
+            nursery.start_soon(self._until_ctrl_c, watching)
             async with open_sandbox(judge_marker) as service:
-                await self._watch(service)
+                # Only the monitor is cancelled: were the service too, its end would look like a lost connection.
+                with watching:
+                    await self._watch(service)
             nursery.cancel_scope.cancel()
 
     async def _until_ctrl_c(self, scope: trio.CancelScope) -> None:

@@ -76,6 +76,9 @@ class Video:
         if container.duration is not None and container.duration > 0:
             self.stated = container.duration / av.time_base
         self._indexed = opened.stream.frames
+        if container.format.name == "avi" and opened.stream.time_base is not None:
+            # FFmpeg's figure is for what is left of a cut AVI; the header's count, in ticks, is of the whole.
+            self.stated = max(self.stated or 0.0, float(self._indexed * opened.stream.time_base)) or None
         self._frames = self._decode(container, opened.stream)
 
     def close(self) -> None:

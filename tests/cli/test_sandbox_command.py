@@ -1,0 +1,72 @@
+"""`ds-actors sandbox`: its errors and its grade, as people read them."""
+
+from __future__ import annotations
+
+import re
+import socket
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from ds_actors.cli import app
+from ds_actors.cli.sandbox import table
+from ds_actors.sandbox import Attempt, ClientRecord, Received, Row, grade
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--script", "nope.toml"], r"nope\.toml cannot be read: No such file or directory"),
+        (["--script", "."], r"\. cannot be read: Is a directory"),
+        (["--host", "999.1.1.1"], r"cannot listen on 999\.1\.1\.1 port 0: [^;]+; give another with --host"),
+        (["--host", "a..b"], r"cannot listen on a\.\.b port 0: it is no address; give another with --host"),
+        (["--host", "203.0.113.1"], r"cannot listen on 203\.0\.113\.1 port 0: [^;]+; give another with --host"),
+    ],
+)
+def test_what_cannot_begin_is_one_line_and_exit_2(arguments: list[str], expected: str) -> None:
+    """The command, what is wrong, and the option that sets it right; no number of an error, no path twice."""
+    result = CliRunner().invoke(app, ["sandbox", "--port", "0", *arguments])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert re.fullmatch(rf"ds-actors sandbox: {expected}\n", result.stderr)
+
+
+def test_a_port_that_is_taken_asks_for_another_one() -> None:
+    """Not for another host."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = CliRunner().invoke(app, ["sandbox", "--port", str(port)])
+    assert result.exit_code == 2
+    assert result.stderr.endswith("; give another with --port\n")
+
+
+def test_a_script_that_is_no_text_says_so(tmp_path: Path) -> None:
+    """A binary file is not UTF-8."""
+    path = tmp_path / "script.toml"
+    path.write_bytes(b"\xff\xfe")
+    result = CliRunner().invoke(app, ["sandbox", "--script", str(path)])
+    assert (result.exit_code, result.stderr) == (2, f"ds-actors sandbox: {path} cannot be read: it is not UTF-8\n")
+
+
+def test_the_grade_says_kept_broken_or_untested_within_80_columns() -> None:
+    """Each client's rules stand below its name; one that did not come up is not called kept."""
+    first, second = ClientRecord("client 1"), ClientRecord("client 2")
+    waits = (30.0, 45.0, 500.0)
+    first.attempts.extend(Attempt(at, 401, ended=at, ended_by="service", said=at) for at in waits)
+    first.attempts.extend(Attempt(at, 429, 300, ended=at, ended_by="service", said=at) for at in (501.0, 700.25))
+    first.samples.append(Received(1.0, "alice", "TR_a", 2 * 1024 * 1024, 22.0))
+    second.attempts.append(Attempt(0.0))
+    lines = table(grade([first, second], now=1_000.0))
+    assert [one for one in lines if not one.startswith(" ")] == ["client 1", "client 2"]
+    assert max(len(one) for one in lines) <= 80
+    words = [one.split()[0] for one in lines if one.startswith(" ")]
+    assert {word: words.count(word) for word in words} == {"BROKEN": 4, "kept": 4, "untested": 12}
+    assert "  BROKEN    no sample older than 2 s            oldest 22.00 s of 1" in lines
+
+
+def test_one_is_no_plural() -> None:
+    """A single attempt is "1 attempt"."""
+    client = ClientRecord("client 1")
+    client.attempts.append(Attempt(0.0))
+    (row,) = (one for one in grade([client], now=1.0) if one.rule == "the key is in the header only")
+    assert row == Row("client 1", row.rule, kept=True, figure="0 of 1 attempt showed it")
