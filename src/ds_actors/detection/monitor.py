@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import MappingProxyType, TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, cast
 
 import trio
 
 from ds_actors import (
+    Actor,
     ActorRef,
     ChildSpec,
     ExponentialBackoff,
@@ -29,9 +30,11 @@ from ds_actors import (
     TelemetryEvent,
 )
 from ds_actors.detection.assessment import Applied, Assessments
+from ds_actors.detection.audio import AudioPace
+from ds_actors.detection.audio_track import AudioTrackActor, Gate, Speaking
 from ds_actors.detection.availability import Availability, Note
 from ds_actors.detection.connection import Connect, open_stream
-from ds_actors.detection.coverage import Coverage, Facts
+from ds_actors.detection.coverage import Coverage, Facts, coverage
 from ds_actors.detection.encoding import Frame, encode_jpeg
 from ds_actors.detection.errors import UplinkError
 from ds_actors.detection.events import Level, Sample, TrackInfo, WireResult
@@ -43,12 +46,12 @@ from ds_actors.detection.session import UplinkBackoff
 from ds_actors.detection.sinks import Sink
 from ds_actors.detection.sinks._actor import SinkActor, SinkCounts
 from ds_actors.detection.sinks._queue import SinkQueue
-from ds_actors.detection.sources import FrameSource
+from ds_actors.detection.sources import FrameSource, PcmSource
 from ds_actors.detection.status import SinkStatus, State, Status, UplinkStatus
 from ds_actors.detection.track import Encode, Judged, Mute, SampleSent, TrackActor, TrackMessage
 from ds_actors.detection.track_backoff import TrackBackoff
 from ds_actors.detection.uplink import Uplink
-from ds_actors.detection.wanted import WantedTrack, WantedTracks
+from ds_actors.detection.wanted import ListedTrack, WantedTrack, WantedTracks
 
 logger = logging.getLogger("ds_actors.detection")
 
@@ -72,6 +75,7 @@ class Monitor:
         sinks: where results go.
         notify: "all" results, or "changes" of level (and the first error after a non-error).
         quality: JPEG quality, 0 to 100, where the policy's plan says nothing.
+        audio: how often microphones are listened to.
         state_cb: called with the status when `state` or `uplink.state` changes; what it raises is logged.
         connect: opens the stream under the WebSocket.
         encode: makes a JPEG of a frame; raises EncodingError.
@@ -89,6 +93,7 @@ class Monitor:
         sinks: Sequence[Sink] = (),
         notify: Notify = "all",
         quality: int = 75,
+        audio: AudioPace | None = None,
         state_cb: Callable[[Status], object] | None = None,
         connect: Connect = open_stream,
         encode: Encode = encode_in_thread,
@@ -101,6 +106,7 @@ class Monitor:
         sampling()  # what is wrong with its figures is said here, not when the first track comes
         self._notify = notify
         self._quality = check_quality(quality)
+        self._audio = AudioPace() if audio is None else audio
         self._state_cb = state_cb
         self._connect = connect
         self._encode = encode
@@ -119,6 +125,7 @@ class Monitor:
         self._malformed = 0
         self._round_trip = RoundTrip()
         self._slow = False
+        self._clock_offset = 0.0
         self._state: State = "idle"
         self._told: tuple[State, str] = ("idle", "connecting")
         backoff = ExponentialBackoff(base=0.5, cap=30.0)
@@ -146,6 +153,7 @@ class Monitor:
         )
 
     async def __aenter__(self) -> Self:
+        self._clock_offset = trio.current_time() - time.perf_counter()
         await self._supervisor.__aenter__()
         self._set_state("running")
         return self
@@ -166,8 +174,10 @@ class Monitor:
 
     # ---- tracks
 
-    async def add_track(self, info: TrackInfo, source: FrameSource, *, muted: bool = False) -> bool:
-        """Watch a track until `remove_track`; False, and counted, when a limit of tracks is reached.
+    async def add_track(self, info: TrackInfo, source: FrameSource | PcmSource, *, muted: bool = False) -> bool:
+        """Watch a track until `remove_track`; False, counted and listed, when a limit of tracks is reached.
+
+        A video track needs a FrameSource, an audio track a PcmSource.
 
         Raises:
             ValueError: when the track is watched already.
@@ -175,12 +185,14 @@ class Monitor:
         if info.track in self._wanted:
             raise ValueError(f"the track {info.track!r} is watched already")
         if not self._wanted.has_room(info.participant):
+            self.list_track(info, monitored=False)
             return False
         now = trio.current_time()
         self._assessments.participant_joined(info.participant)
         self._assessments.add_track(info, now)
         facts = Facts(published_at=now, due_since=now)
-        wanted = WantedTrack(info, source, self._sampling(), facts, muted)
+        policy = self._audio if info.kind == "audio" else self._sampling()
+        wanted = WantedTrack(info, source, policy, facts, muted)
         self._wanted.add(wanted)
         tracks = self._supervisor.find("tracks")
         assert isinstance(tracks, SupervisorRef)
@@ -192,8 +204,30 @@ class Monitor:
             raise
         return True
 
+    def list_track(
+        self,
+        info: TrackInfo,
+        *,
+        monitored: bool = True,
+        muted: bool = False,
+        encrypted: bool = False,
+        subscribed: bool = True,
+    ) -> None:
+        """Show a track that is not watched in the status, and why not, until it is added or removed."""
+        if info.track not in self._wanted:
+            facts = Facts(
+                monitored=monitored,
+                muted=muted,
+                encrypted=encrypted,
+                subscribed=subscribed,
+                published_at=trio.current_time(),
+                rate=0.0,
+            )
+            self._wanted.list(ListedTrack(info, facts))
+
     async def remove_track(self, track: str) -> None:
         """Stop watching a track; its late results still count for 60 s. Nothing happens when it is not watched."""
+        self._wanted.unlist(track)
         if self._wanted.pop(track) is None:
             return
         self._refs.pop(track, None)
@@ -218,6 +252,17 @@ class Monitor:
         ref = self._track_ref(track)
         if ref is not None:
             ref.tell(Mute(muted))
+
+    def speaking(self, track: str) -> None:
+        """Look sooner at a microphone; what its publisher says of itself does no more than that."""
+        self._tell_microphone(track, Speaking())
+
+    def set_gate(self, track: str, is_open: bool, /) -> None:  # noqa: FBT001 - reads as the event it is
+        """Listen to a microphone only while the gate is open, as a voice activity detector knows."""
+        wanted = self._wanted.get(track)
+        if wanted is not None and wanted.shut == is_open:
+            wanted.shut = not is_open
+            self._tell_microphone(track, Gate(is_open))
 
     def participant_left(self, identity: str) -> None:
         """Begin to forget an identity: what is remembered of it goes ten minutes from now."""
@@ -245,16 +290,22 @@ class Monitor:
             self._round_trip.seconds,
         )
         now = self._now()
-        tracks = tuple(one.status(self.level(one.info.track), now) for one in self._wanted)
+        tracks = tuple(
+            one.status(self.level(one.info.track), now) for one in (*self._wanted, *self._wanted.listed())
+        )
         sinks = tuple(self._sink_status(name, counts) for name, (_, counts) in self._sinks.items())
         results = MappingProxyType(dict(self._assessments.counts))
         reason = availability.cause if self._state in ("running", "refused") else ""
-        return Status(self._state, reason, uplink, tracks, sinks, results)
+        not_watched = MappingProxyType(dict(self._wanted.refused))
+        return Status(self._state, reason, uplink, tracks, sinks, results, not_watched)
 
     def coverage(self, track: str) -> Coverage:
         """Return how well a track is covered."""
         wanted = self._wanted.get(track)
-        return Coverage.NOT_MONITORED if wanted is None else wanted.coverage(self.level(track), self._now())
+        if wanted is not None:
+            return wanted.coverage(self.level(track), self._now())
+        listed = self._wanted.find_listed(track)
+        return Coverage.NOT_MONITORED if listed is None else coverage(listed.facts, self._now())
 
     # ---- what the track actors need
 
@@ -292,6 +343,12 @@ class Monitor:
         wanted = self._wanted.get(track)
         if wanted is not None:
             wanted.captured(frame=frame)
+
+    def silent(self, track: str) -> None:
+        """Let a silent microphone not become stale: nothing could come of it."""
+        wanted = self._wanted.get(track)
+        if wanted is not None:
+            wanted.learn(due_since=trio.current_time())
 
     # ---- what the uplink needs
 
@@ -376,6 +433,12 @@ class Monitor:
                 return one
         return None
 
+    def _tell_microphone(self, track: str, message: Speaking | Gate) -> None:
+        wanted = self._wanted.get(track)
+        ref: ActorRef[Any] | None = self._track_ref(track)
+        if wanted is not None and wanted.info.kind == "audio" and ref is not None:
+            ref.tell(message)
+
     def _sink_specs(self) -> list[ChildSpec[Any]]:
         return [
             ChildSpec(
@@ -395,13 +458,17 @@ class Monitor:
         return [self._track_spec(wanted) for wanted in self._wanted]
 
     def _track_spec(self, wanted: WantedTrack) -> ChildSpec[TrackMessage]:
-        def make() -> TrackActor:
+        def look() -> TrackActor:
             # A policy that crashed its track begins anew; what it starts from, level and last sample, has survived.
-            wanted.policy = self._sampling()
-            return TrackActor(
-                wanted.info, wanted.source, wanted.policy, self, self._encode_for, self._quality, wanted.muted
-            )
+            wanted.policy = policy = self._sampling()
+            source = cast("FrameSource", wanted.source)
+            return TrackActor(wanted.info, source, policy, self, self._encode_for, self._quality, wanted.muted)
 
+        def hear() -> AudioTrackActor:
+            source = cast("PcmSource", wanted.source)
+            return AudioTrackActor(wanted.info, source, self._audio, self, wanted.muted, wanted.shut)
+
+        make = cast("Callable[[], Actor[TrackMessage]]", hear if wanted.info.kind == "audio" else look)
         return ChildSpec(
             make, name=wanted.info.track, restart="transient", backoff=TrackBackoff(), stable_after=60.0, grace=0.5
         )
@@ -422,7 +489,7 @@ class Monitor:
         try:
             return trio.current_time()
         except RuntimeError:  # another thread; trio's clock is this one but for its offset
-            return time.perf_counter()
+            return time.perf_counter() + self._clock_offset
 
     def _sink_status(self, name: str, counts: SinkCounts) -> SinkStatus:
         ref = self._sink_refs.get(name)

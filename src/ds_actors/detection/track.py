@@ -106,6 +106,10 @@ class TrackHost(Protocol):
         """Hear whether a one-shot gave a frame."""
         ...
 
+    def silent(self, track: str) -> None:
+        """Hear that a microphone had nothing worth sending."""
+        ...
+
 
 @define(eq=False)
 class TrackActor(Actor[TrackMessage]):

@@ -1,5 +1,7 @@
 """The tracks that should have an actor, and what is known of each beside its level: facts, plan, rate, crashes.
 
+Beside them those that are only listed: tracks of the room that nobody watches, and why.
+
 The monitor owns them, so that they outlive a crash; its supervisor of tracks starts from this list.
 """
 
@@ -9,17 +11,20 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from typing import Any, Final
 
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 
+from ds_actors.detection.audio import AudioPace
 from ds_actors.detection.coverage import Coverage, Facts, coverage
 from ds_actors.detection.events import Level, TrackInfo
 from ds_actors.detection.sampling import Plan, SamplingPolicy
-from ds_actors.detection.sources import FrameSource
+from ds_actors.detection.sources import FrameSource, PcmSource
 from ds_actors.detection.status import TrackStatus
 from ds_actors.detection.track_backoff import FAILING_CRASHES, FAILING_WITHIN
 
 TRACKS: Final = 2_000
 TRACKS_PER_PARTICIPANT: Final = 64
+TRACKS_LISTED: Final = 4_000
+"""Tracks without an actor that are shown; more are only counted."""
 RATE_WINDOW: Final = 10.0
 """Seconds over which a track's actual rate is counted."""
 
@@ -29,10 +34,12 @@ class WantedTrack:
     """One track that should have an actor."""
 
     info: TrackInfo
-    source: FrameSource
-    policy: SamplingPolicy
+    source: FrameSource | PcmSource
+    policy: SamplingPolicy | AudioPace
     facts: Facts
     muted: bool = False
+    shut: bool = False
+    """A microphone's gate is closed."""
     plan: Plan = field(default=Plan(None, "not started"))
     last_due: float | None = None
     """When its last sample was due, also before a crash."""
@@ -92,6 +99,21 @@ class WantedTrack:
         )
 
 
+@frozen
+class ListedTrack:
+    """A track without an actor, and why it has none."""
+
+    info: TrackInfo
+    facts: Facts
+
+    def status(self, level: Level, now: float) -> TrackStatus:
+        """Return a frozen picture of it."""
+        info, covered = self.info, coverage(self.facts, now)
+        return TrackStatus(
+            info.participant, info.track, info.kind, info.source, level, covered, 0.0, 0.0, covered.value, 0
+        )
+
+
 @define(eq=False)
 class WantedTracks:
     """All of them, by sid, within the limits of a room."""
@@ -99,6 +121,7 @@ class WantedTracks:
     refused: Counter[str] = field(factory=Counter[str])
     """Tracks that are not watched, by reason."""
     _tracks: dict[str, WantedTrack] = field(factory=dict[str, WantedTrack])
+    _listed: dict[str, ListedTrack] = field(factory=dict[str, ListedTrack])
 
     def __iter__(self) -> Iterator[WantedTrack]:
         return iter(tuple(self._tracks.values()))
@@ -116,7 +139,32 @@ class WantedTracks:
 
     def add(self, track: WantedTrack) -> None:
         """Add one."""
+        self._listed.pop(track.info.track, None)
         self._tracks[track.info.track] = track
+
+    def list(self, track: ListedTrack) -> None:
+        """Show one without an actor; when it is shown already, it stays published when it was."""
+        sid = track.info.track
+        before = self._listed.get(sid)
+        if before is not None:
+            facts = evolve(track.facts, published_at=before.facts.published_at)
+            self._listed[sid] = evolve(track, facts=facts)
+        elif len(self._listed) < TRACKS_LISTED:
+            self._listed[sid] = track
+        else:
+            self.refused["not_listed"] += 1
+
+    def unlist(self, track: str) -> None:
+        """Show it no more."""
+        self._listed.pop(track, None)
+
+    def listed(self) -> tuple[ListedTrack, ...]:
+        """Return those without an actor."""
+        return tuple(self._listed.values())
+
+    def find_listed(self, track: str) -> ListedTrack | None:
+        """Return the one of that sid without an actor."""
+        return self._listed.get(track)
 
     def get(self, track: str) -> WantedTrack | None:
         """Return the one of that sid."""
