@@ -55,9 +55,10 @@ class WantedTrack:
 
     def captured(self, *, frame: bool) -> None:
         """Count one-shots without a frame, in a row."""
-        if frame and not self.facts.empty_captures:
-            return
-        self.learn(empty_captures=0 if frame else self.facts.empty_captures + 1)
+        if not frame:
+            self.learn(empty_captures=self.facts.empty_captures + 1)
+        elif self.facts.empty_captures or self.facts.encrypted:
+            self.learn(empty_captures=0, encrypted=False)
 
     def sample_sent(self, now: float) -> None:
         """Count a sample whose send returned; a track that sends is not failing."""
