@@ -1,0 +1,64 @@
+"""Fixtures of real rooms: the server, the people and the service, and an agent's process with a detector in it.
+
+`DS_ACTORS_IMPLEMENTATION=reference` puts 1.2.17 in the agent's place, for `make compare`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import uuid
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
+from livekit_harness import components
+from livekit_harness.process import Process
+from livekit_harness.room import Room, Spare
+from livekit_harness.server import Server, open_server
+from livekit_harness.service import Service, open_service
+
+
+def _need(found: Path | None, what: str) -> Path:
+    if found is None:
+        pytest.skip(f"needs {what}; `{components.ENABLE}` gets it")
+    return found
+
+
+@pytest.fixture(scope="session")
+def livekit_server() -> Generator[Server]:
+    """A livekit-server for the whole run; each test has a room of its own in it."""
+    with open_server(_need(components.livekit_server(), "livekit-server")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _people_process() -> Generator[Process]:
+    with Process([sys.executable, components.HARNESS / "people.py"]) as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def _spare() -> Generator[Spare]:
+    if os.environ.get("DS_ACTORS_IMPLEMENTATION") == "reference":
+        python = _need(components.reference_python(), "the environment of 1.2.17")
+    else:
+        python = _need(components.plugin_python(), "the plugin, installed")
+    with Spare(python) as spare:
+        yield spare
+
+
+@pytest.fixture
+def service() -> Generator[Service]:
+    """A detection service of the test's own."""
+    with open_service() as service:
+        yield service
+
+
+@pytest.fixture
+def room(livekit_server: Server, _people_process: Process, service: Service, _spare: Spare) -> Generator[Room]:
+    """An empty room, its people, and an agent's process that has imported the plugin and joined nothing yet."""
+    with Room(livekit_server, f"room-{uuid.uuid4().hex[:8]}", _people_process, service, _spare.take()) as room:
+        yield room

@@ -1,0 +1,129 @@
+"""The tests' end of `stdio`: a child process that takes commands and tells events."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Self, TypeVar
+
+CALL_WITHIN: Final = 20.0
+_T = TypeVar("_T")
+
+
+class Failed(Exception):
+    """A command that raised in the process."""
+
+
+def until(condition: Callable[[], _T], seconds: float = 15.0, *, every: float = 0.02) -> _T:
+    """Return the condition's first true value.
+
+    Raises:
+        TimeoutError: when there is none in time.
+    """
+    end = time.monotonic() + seconds
+    while True:
+        if value := condition():
+            return value
+        if time.monotonic() > end:
+            raise TimeoutError(f"not within {seconds:g} s")
+        time.sleep(every)
+
+
+class Process:
+    """A process that speaks JSON lines; belongs to one thread of the tests."""
+
+    def __init__(self, command: Sequence[str | Path], environment: Mapping[str, str] = {}) -> None:
+        # stderr goes to a file: a pipe that nobody reads would block the process.
+        self._popen = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **environment}
+        )
+        self.events: list[dict[str, Any]] = []
+        """What it told, in order."""
+        self._answers: dict[int, queue.SimpleQueue[dict[str, Any]]] = {}
+        self._number = 0
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._popen.pid
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def call(self, do: str, *, within: float = CALL_WITHIN, **arguments: Any) -> Any:
+        """Have a command done and return its answer.
+
+        Raises:
+            Failed: when it raised there.
+            TimeoutError: when there is no answer in time, or the process has ended.
+        """
+        return self.finish(self.begin(do, **arguments), within)
+
+    def begin(self, do: str, **arguments: Any) -> int:
+        """Send a command without waiting; `finish` waits."""
+        self._number += 1
+        self._answers[self._number] = queue.SimpleQueue()
+        assert self._popen.stdin is not None
+        line = {"id": self._number, "do": do, **arguments}
+        self._popen.stdin.write(json.dumps(line).encode() + b"\n")
+        self._popen.stdin.flush()
+        return self._number
+
+    def finish(self, number: int, within: float = CALL_WITHIN) -> Any:
+        """Return the answer to `begin`."""
+        try:
+            answer = self._answers[number].get(timeout=within)
+        except queue.Empty:
+            raise TimeoutError(f"no answer within {within:g} s") from None
+        del self._answers[number]
+        if "error" in answer:
+            raise Failed(answer["error"])
+        return answer["ok"]
+
+    def told(self, event: str, **fields: Any) -> list[dict[str, Any]]:
+        """Return the events of a kind so far whose fields are these."""
+        return [one for one in list(self.events) if one["event"] == event and fields.items() <= one.items()]
+
+    def stop(self, within: float = 8.0) -> int:
+        """End it and return its exit code: close its stdin, and kill it where that is not enough."""
+        if self._popen.stdin is not None and not self._popen.stdin.closed:
+            try:
+                self._popen.stdin.close()
+            except BrokenPipeError:
+                pass
+        try:
+            return self._popen.wait(within)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return self._popen.wait()
+        finally:
+            self._reader.join(1)
+            if self._popen.stdout is not None:
+                self._popen.stdout.close()
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._popen.kill()
+
+    def _read(self) -> None:
+        assert self._popen.stdout is not None
+        for raw in self._popen.stdout:
+            line = json.loads(raw)
+            if "id" in line:
+                self._answers[line["id"]].put(line)
+            else:
+                self.events.append(line)
+        ended = {"error": "the process has ended"}
+        for waiting in list(self._answers.values()):
+            waiting.put(ended)
