@@ -22,8 +22,7 @@ from typing import Any, Final, Generic, TypeVar
 import trio
 from anyio.abc import TaskStatus
 from anyio.from_thread import BlockingPortal, start_blocking_portal
-
-from .log import logger
+from livekit.plugins.dataspike.log import logger
 
 T = TypeVar("T")
 
