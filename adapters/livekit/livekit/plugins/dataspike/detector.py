@@ -109,9 +109,9 @@ class DataspikeDetector:
         del api_key
         timeout = 10.0 if conn_options is None else conn_options.timeout
 
-        def service(key: str | ApiKey | None, proxy: str | None) -> Dataspike:
+        def service(key: list[str | None] | list[ApiKey], proxy: str | None) -> Dataspike:
             return Dataspike(
-                key,
+                key.pop(),
                 url,
                 allow_insecure=allow_insecure,
                 upgrade_timeout=timeout,
@@ -121,7 +121,7 @@ class DataspikeDetector:
 
         self._make_service = service
         self._own_proxy = proxy
-        self._service = service(key.pop(), proxy)
+        self._service = service(key, proxy)
         self._figures = resolve(
             normal_fps=normal_fps,
             burst_fps=burst_fps,
@@ -152,6 +152,7 @@ class DataspikeDetector:
         self._roster: Roster | None = None
         self._thread: TrioThread | None = None
         self._stop: trio.Event | None = None
+        self._stopping = False
         self._closing: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -243,7 +244,7 @@ class DataspikeDetector:
             logger.info("this job is a fake one: there is nobody to watch")
         proxy = job.proc.http_proxy
         if proxy and self._own_proxy is None:
-            self._service = self._make_service(self._service.key, proxy)
+            self._service = self._make_service([self._service.key], proxy)
 
     def _make_sinks(self, bridge: LoopBridge, room: rtc.Room) -> list[Sink]:
         sinks: list[Sink] = []
@@ -319,6 +320,7 @@ class DataspikeDetector:
         if sources:
             closing = [bridge.loop.create_task(one.close()) for one in sources]
             await asyncio.wait(closing, timeout=STREAMS_WITHIN)
+        self._stopping = True
         if self._stop is not None:
             bridge.tell(self._stop.set)
         left = self._thread.leave()
@@ -346,6 +348,8 @@ class DataspikeDetector:
         assert bridge is not None
         bridge.attach()
         self._stop = stop = trio.Event()
+        if self._stopping:  # closed before this began
+            stop.set()
         running = False
         try:
             async with self._monitor as monitor, trio.open_nursery() as nursery:
