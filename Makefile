@@ -18,10 +18,10 @@ help: ## Show what there is
 .cache/uv/bin/uv:
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target .cache/uv uv
 
-$(READY): $(PINS) pyproject.toml | $(filter .cache/%,$(UV))
+$(READY): $(PINS) pyproject.toml adapters/livekit/pyproject.toml | $(filter .cache/%,$(UV))
 	$(UV) venv --quiet --clear --python $(PYTHON) $(VENV)
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --requirement $(PINS)
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable . --editable adapters/livekit
 	@touch $@
 
 setup: $(READY) ## Make .venv from the pinned requirements
@@ -53,7 +53,8 @@ picture: $(READY) ## Draw docs/demo.svg, which the README shows, from the demo a
 	$(BIN)/python scripts/draw_demo.py
 
 pins: | $(filter .cache/%,$(UV)) ## Write the pinned requirements anew
-	$(COMPILE) --all-extras --group test --group check --no-emit-package ds-actors --output-file $(PINS) pyproject.toml
+	$(COMPILE) --all-extras --group test --group check --no-emit-package ds-actors \
+		--no-emit-package dataspike-livekit-plugins --output-file $(PINS) pyproject.toml adapters/livekit/pyproject.toml
 	$(COMPILE) --group pyproject.toml:docs --output-file requirements/docs.txt
 
 proto: | $(filter .cache/%,$(UV)) ## Generate the wire's code from streaming.proto

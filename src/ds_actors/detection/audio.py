@@ -15,6 +15,7 @@ import trio
 from attrs import define, field, frozen
 
 from ds_actors.detection.events import Level
+from ds_actors.detection.sampling import Promise
 from ds_actors.detection.sources import PcmSource
 
 SAMPLE_RATE: Final = 16_000
@@ -135,6 +136,13 @@ class AudioPace:
                 raise ValueError(f"{name} must be finite and above 0, not {value!r}")
         if self.burst_fps < self.normal_fps:
             raise ValueError(f"burst_fps ({self.burst_fps!r}) must not be below normal_fps ({self.normal_fps!r})")
+
+    @property
+    def promise(self) -> Promise:
+        """What a microphone on which somebody speaks can be held to; silence promises nothing."""
+        burst = 1 / max(self.interval * (self.normal_fps / self.burst_fps), SHORTEST_INTERVAL)
+        normal = 1 / max(self.interval, SHORTEST_INTERVAL)
+        return Promise(burst, normal, 1 / burst, 1 / normal)
 
     def next_look(self, outcome: Chunk | NoSpeech, level: Level, *, opened: float, closed: float) -> float:
         """Return when (monotonic seconds) to listen again after a look that lasted from `opened` to `closed`.

@@ -10,20 +10,18 @@ from __future__ import annotations
 import logging
 import random as random_module
 import time
-from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import MappingProxyType, TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, cast
 
 import trio
-from attrs import define, evolve, field
 
 from ds_actors import (
+    Actor,
     ActorRef,
     ChildSpec,
     ExponentialBackoff,
-    Failure,
     Node,
     RestartScheduled,
     Supervisor,
@@ -32,6 +30,8 @@ from ds_actors import (
     TelemetryEvent,
 )
 from ds_actors.detection.assessment import Applied, Assessments
+from ds_actors.detection.audio import AudioPace
+from ds_actors.detection.audio_track import AudioTrackActor, Gate, Speaking
 from ds_actors.detection.availability import Availability, Note
 from ds_actors.detection.connection import Connect, open_stream
 from ds_actors.detection.coverage import Coverage, Facts, coverage
@@ -39,74 +39,31 @@ from ds_actors.detection.encoding import Frame, encode_jpeg
 from ds_actors.detection.errors import UplinkError
 from ds_actors.detection.events import Level, Sample, TrackInfo, WireResult
 from ds_actors.detection.outbox import Outbox, OutboxMessage, Withdraw
+from ds_actors.detection.round_trip import RoundTrip
 from ds_actors.detection.sampling import AdaptiveSampling, Plan, SamplingPolicy, check_quality
 from ds_actors.detection.service import Dataspike
 from ds_actors.detection.session import UplinkBackoff
 from ds_actors.detection.sinks import Sink
 from ds_actors.detection.sinks._actor import SinkActor, SinkCounts
 from ds_actors.detection.sinks._queue import SinkQueue
-from ds_actors.detection.sources import FrameSource
-from ds_actors.detection.status import SinkStatus, State, Status, TrackStatus, UplinkStatus
+from ds_actors.detection.sources import FrameSource, PcmSource
+from ds_actors.detection.status import SinkStatus, State, Status, UplinkStatus
 from ds_actors.detection.track import Encode, Judged, Mute, SampleSent, TrackActor, TrackMessage
+from ds_actors.detection.track_backoff import TrackBackoff
 from ds_actors.detection.uplink import Uplink
+from ds_actors.detection.wanted import ListedTrack, WantedTrack, WantedTracks
 
 logger = logging.getLogger("ds_actors.detection")
 
-TRACKS_PER_PARTICIPANT: Final = 64
-TRACKS: Final = 2_000
-FAILING_CRASHES: Final = 5
-FAILING_WITHIN: Final = 60.0
-FAILING_RETRY: Final = 60.0
-RATE_WINDOW: Final = 10.0
 SLOW_QUALITY: Final = 50
 SLOW_SIDE: Final = 960
 
 Notify = Literal["all", "changes"]
 
 
-class TrackBackoff:
-    """Full jitter, 0.5 to 30 s; five crashes within 60 s, and it is tried every 60 s until a sample was sent."""
-
-    _ordinary = ExponentialBackoff(base=0.5, cap=30.0)
-
-    def delay(self, failures: Sequence[Failure], u: float) -> float:
-        """Return the seconds to wait."""
-        return FAILING_RETRY if is_failing(failures) else self._ordinary.delay(failures, u)
-
-
-def is_failing(failures: Sequence[Failure]) -> bool:
-    """True from the fifth crash within 60 s until an incarnation was healthy."""
-    times: list[float] = []
-    failing = False
-    for failure in failures:
-        if failure.healthy:
-            times.clear()
-            failing = False
-        times.append(failure.at)
-        failing = failing or (len(times) >= FAILING_CRASHES and failure.at - times[-FAILING_CRASHES] <= FAILING_WITHIN)
-    return failing
-
-
 async def encode_in_thread(frame: Frame, quality: int, max_side: int | None) -> bytes:
     """Make the JPEG in a worker thread."""
     return await trio.to_thread.run_sync(lambda: encode_jpeg(frame, quality=quality, max_side=max_side))
-
-
-@define(eq=False)
-class _Wanted:
-    """A track that should have an actor, and what is known of it beside its level."""
-
-    info: TrackInfo
-    source: FrameSource
-    policy: SamplingPolicy
-    facts: Facts
-    muted: bool = False
-    plan: Plan = field(default=Plan(None, "not started"))
-    restarts: deque[float] = field(factory=lambda: deque[float](maxlen=FAILING_CRASHES))
-    failing: bool = False
-    last_due: float | None = None
-    sent: int = 0
-    sent_at: deque[float] = field(factory=lambda: deque[float](maxlen=512))
 
 
 class Monitor:
@@ -118,6 +75,7 @@ class Monitor:
         sinks: where results go.
         notify: "all" results, or "changes" of level (and the first error after a non-error).
         quality: JPEG quality, 0 to 100, where the policy's plan says nothing.
+        audio: how often microphones are listened to.
         state_cb: called with the status when `state` or `uplink.state` changes; what it raises is logged.
         connect: opens the stream under the WebSocket.
         encode: makes a JPEG of a frame; raises EncodingError.
@@ -135,6 +93,7 @@ class Monitor:
         sinks: Sequence[Sink] = (),
         notify: Notify = "all",
         quality: int = 75,
+        audio: AudioPace | None = None,
         state_cb: Callable[[Status], object] | None = None,
         connect: Connect = open_stream,
         encode: Encode = encode_in_thread,
@@ -147,6 +106,7 @@ class Monitor:
         sampling()  # what is wrong with its figures is said here, not when the first track comes
         self._notify = notify
         self._quality = check_quality(quality)
+        self._audio = AudioPace() if audio is None else audio
         self._state_cb = state_cb
         self._connect = connect
         self._encode = encode
@@ -158,16 +118,14 @@ class Monitor:
         self._outbox = Outbox()
         self._assessments = Assessments()
         self._availability = Availability()
-        self._wanted: dict[str, _Wanted] = {}
+        self._wanted = WantedTracks()
         self._refs: dict[str, ActorRef[TrackMessage]] = {}
         self._sink_refs: dict[str, ActorRef[Any]] = {}
         self._uplink_ref: ActorRef[OutboxMessage] | None = None
         self._malformed = 0
-        self._outstanding: deque[float] = deque(maxlen=2)
-        self._outstanding_count = 0
-        self._round_trip: float | None = None
+        self._round_trip = RoundTrip()
         self._slow = False
-        self._not_monitored: Counter[str] = Counter()
+        self._clock_offset = 0.0
         self._state: State = "idle"
         self._told: tuple[State, str] = ("idle", "connecting")
         backoff = ExponentialBackoff(base=0.5, cap=30.0)
@@ -195,6 +153,7 @@ class Monitor:
         )
 
     async def __aenter__(self) -> Self:
+        self._clock_offset = trio.current_time() - time.perf_counter()
         await self._supervisor.__aenter__()
         self._set_state("running")
         return self
@@ -215,36 +174,61 @@ class Monitor:
 
     # ---- tracks
 
-    async def add_track(self, info: TrackInfo, source: FrameSource, *, muted: bool = False) -> bool:
-        """Watch a track until `remove_track`; False, and counted, when a limit of tracks is reached.
+    async def add_track(self, info: TrackInfo, source: FrameSource | PcmSource, *, muted: bool = False) -> bool:
+        """Watch a track until `remove_track`; False, counted and listed, when a limit of tracks is reached.
+
+        A video track needs a FrameSource, an audio track a PcmSource.
 
         Raises:
             ValueError: when the track is watched already.
         """
         if info.track in self._wanted:
             raise ValueError(f"the track {info.track!r} is watched already")
-        of_participant = sum(one.info.participant == info.participant for one in self._wanted.values())
-        if len(self._wanted) >= TRACKS or of_participant >= TRACKS_PER_PARTICIPANT:
-            self._not_monitored["limit"] += 1
+        if not self._wanted.has_room(info.participant):
+            self.list_track(info, monitored=False)
             return False
         now = trio.current_time()
         self._assessments.participant_joined(info.participant)
         self._assessments.add_track(info, now)
         facts = Facts(published_at=now, due_since=now)
-        self._wanted[info.track] = _Wanted(info, source, self._sampling(), facts, muted)
+        policy = self._audio if info.kind == "audio" else self._sampling()
+        wanted = WantedTrack(info, source, policy, facts, muted)
+        self._wanted.add(wanted)
         tracks = self._supervisor.find("tracks")
         assert isinstance(tracks, SupervisorRef)
         try:
-            self._refs[info.track] = await tracks.start(self._track_spec(self._wanted[info.track]))
+            self._refs[info.track] = await tracks.start(self._track_spec(wanted))
         except BaseException:
-            self._wanted.pop(info.track, None)
+            self._wanted.pop(info.track)
             self._assessments.end_track(info.track, now)
             raise
         return True
 
+    def list_track(
+        self,
+        info: TrackInfo,
+        *,
+        monitored: bool = True,
+        muted: bool = False,
+        encrypted: bool = False,
+        subscribed: bool = True,
+    ) -> None:
+        """Show a track that is not watched in the status, and why not, until it is added or removed."""
+        if info.track not in self._wanted:
+            facts = Facts(
+                monitored=monitored,
+                muted=muted,
+                encrypted=encrypted,
+                subscribed=subscribed,
+                published_at=trio.current_time(),
+                rate=0.0,
+            )
+            self._wanted.list(ListedTrack(info, facts))
+
     async def remove_track(self, track: str) -> None:
         """Stop watching a track; its late results still count for 60 s. Nothing happens when it is not watched."""
-        if self._wanted.pop(track, None) is None:
+        self._wanted.unlist(track)
+        if self._wanted.pop(track) is None:
             return
         self._refs.pop(track, None)
         tracks = self._supervisor.find("tracks")
@@ -264,10 +248,27 @@ class Monitor:
             return
         wanted.muted = muted
         if not muted:
-            self._fact(wanted, due_since=trio.current_time(), empty_captures=0)
+            wanted.learn(due_since=trio.current_time(), empty_captures=0)
         ref = self._track_ref(track)
         if ref is not None:
             ref.tell(Mute(muted))
+
+    def set_encrypted(self, track: str, encrypted: bool, /) -> None:  # noqa: FBT001 - reads as the event it is
+        """Note that a track's frames cannot be decrypted, or can again; a frame that comes proves the latter."""
+        wanted = self._wanted.get(track)
+        if wanted is not None and wanted.facts.encrypted != encrypted:
+            wanted.learn(encrypted=encrypted)
+
+    def speaking(self, track: str) -> None:
+        """Look sooner at a microphone; what its publisher says of itself does no more than that."""
+        self._tell_microphone(track, Speaking())
+
+    def set_gate(self, track: str, is_open: bool, /) -> None:  # noqa: FBT001 - reads as the event it is
+        """Listen to a microphone only while the gate is open, as a voice activity detector knows."""
+        wanted = self._wanted.get(track)
+        if wanted is not None and wanted.shut == is_open:
+            wanted.shut = not is_open
+            self._tell_microphone(track, Gate(is_open))
 
     def participant_left(self, identity: str) -> None:
         """Begin to forget an identity: what is remembered of it goes ten minutes from now."""
@@ -292,19 +293,25 @@ class Monitor:
             account.waiting,
             account.granted,
             self._malformed,
-            self._round_trip,
+            self._round_trip.seconds,
         )
         now = self._now()
-        tracks = tuple(self._track_status(one, now) for one in list(self._wanted.values()))
+        tracks = tuple(
+            one.status(self.level(one.info.track), now) for one in (*self._wanted, *self._wanted.listed())
+        )
         sinks = tuple(self._sink_status(name, counts) for name, (_, counts) in self._sinks.items())
         results = MappingProxyType(dict(self._assessments.counts))
         reason = availability.cause if self._state in ("running", "refused") else ""
-        return Status(self._state, reason, uplink, tracks, sinks, results)
+        not_watched = MappingProxyType(dict(self._wanted.refused))
+        return Status(self._state, reason, uplink, tracks, sinks, results, not_watched)
 
     def coverage(self, track: str) -> Coverage:
         """Return how well a track is covered."""
         wanted = self._wanted.get(track)
-        return Coverage.NOT_MONITORED if wanted is None else self._coverage(wanted, self._now())
+        if wanted is not None:
+            return wanted.coverage(self.level(track), self._now())
+        listed = self._wanted.find_listed(track)
+        return Coverage.NOT_MONITORED if listed is None else coverage(listed.facts, self._now())
 
     # ---- what the track actors need
 
@@ -340,9 +347,14 @@ class Monitor:
     def captured(self, track: str, *, frame: bool) -> None:
         """Count one-shots without a frame."""
         wanted = self._wanted.get(track)
-        if wanted is None or (frame and not wanted.facts.empty_captures):
-            return
-        self._fact(wanted, empty_captures=0 if frame else wanted.facts.empty_captures + 1)
+        if wanted is not None:
+            wanted.captured(frame=frame)
+
+    def silent(self, track: str) -> None:
+        """Let a silent microphone not become stale: nothing could come of it."""
+        wanted = self._wanted.get(track)
+        if wanted is not None:
+            wanted.learn(due_since=trio.current_time())
 
     # ---- what the uplink needs
 
@@ -352,8 +364,7 @@ class Monitor:
 
     def uplink_up(self) -> None:
         """The upgrade was accepted."""
-        self._outstanding_count = 0
-        self._outstanding.clear()
+        self._round_trip.connected()
         self._log(self._availability.up(trio.current_time()))
         self._set_state("running")
 
@@ -367,14 +378,10 @@ class Monitor:
         """A sample's send returned."""
         now = trio.current_time()
         self._slow = slow
-        self._outstanding.append(now)
-        self._outstanding_count += 1
+        self._round_trip.sent(now)
         wanted = self._wanted.get(sample.track)
         if wanted is not None:
-            wanted.sent += 1
-            wanted.sent_at.append(now)
-            wanted.failing = False
-            wanted.restarts.clear()
+            wanted.sample_sent(now)
             ref = self._track_ref(sample.track)
             if ref is not None:
                 ref.tell(SampleSent())
@@ -386,15 +393,13 @@ class Monitor:
     def result(self, result: WireResult) -> None:
         """Apply an answer and tell track and sinks, in one step without an await."""
         now = trio.current_time()
-        if self._outstanding_count == 1:
-            self._round_trip = now - self._outstanding[-1]
-        self._outstanding_count = max(0, self._outstanding_count - 1)
+        self._round_trip.answered(now)
         applied = self._assessments.result(result, now, time.time_ns() // 1_000_000)
         if applied is None:
             return
         wanted = self._wanted.get(applied.event.track_id)
         if wanted is not None:
-            self._fact(wanted, last_result=now)
+            wanted.learn(last_result=now)
         if applied.level is not None:
             ref = self._track_ref(applied.track)
             if ref is not None:
@@ -434,6 +439,12 @@ class Monitor:
                 return one
         return None
 
+    def _tell_microphone(self, track: str, message: Speaking | Gate) -> None:
+        wanted = self._wanted.get(track)
+        ref: ActorRef[Any] | None = self._track_ref(track)
+        if wanted is not None and wanted.info.kind == "audio" and ref is not None:
+            ref.tell(message)
+
     def _sink_specs(self) -> list[ChildSpec[Any]]:
         return [
             ChildSpec(
@@ -450,16 +461,20 @@ class Monitor:
         ]
 
     def _track_specs(self) -> list[ChildSpec[Any]]:
-        return [self._track_spec(wanted) for wanted in self._wanted.values()]
+        return [self._track_spec(wanted) for wanted in self._wanted]
 
-    def _track_spec(self, wanted: _Wanted) -> ChildSpec[TrackMessage]:
-        def make() -> TrackActor:
+    def _track_spec(self, wanted: WantedTrack) -> ChildSpec[TrackMessage]:
+        def look() -> TrackActor:
             # A policy that crashed its track begins anew; what it starts from, level and last sample, has survived.
-            wanted.policy = self._sampling()
-            return TrackActor(
-                wanted.info, wanted.source, wanted.policy, self, self._encode_for, self._quality, wanted.muted
-            )
+            wanted.policy = policy = self._sampling()
+            source = cast("FrameSource", wanted.source)
+            return TrackActor(wanted.info, source, policy, self, self._encode_for, self._quality, wanted.muted)
 
+        def hear() -> AudioTrackActor:
+            source = cast("PcmSource", wanted.source)
+            return AudioTrackActor(wanted.info, source, self._audio, self, wanted.muted, wanted.shut)
+
+        make = cast("Callable[[], Actor[TrackMessage]]", hear if wanted.info.kind == "audio" else look)
         return ChildSpec(
             make, name=wanted.info.track, restart="transient", backoff=TrackBackoff(), stable_after=60.0, grace=0.5
         )
@@ -471,47 +486,16 @@ class Monitor:
 
     def _heard(self, event: TelemetryEvent) -> None:
         if isinstance(event, RestartScheduled) and event.path.startswith("/monitor/tracks/"):
-            for wanted in self._wanted.values():
+            for wanted in self._wanted:
                 ref = self._refs.get(wanted.info.track)
                 if ref is not None and ref.path == event.path:
-                    wanted.restarts.append(trio.current_time())
-                    times = wanted.restarts
-                    if len(times) == FAILING_CRASHES and times[-1] - times[0] <= FAILING_WITHIN:
-                        wanted.failing = True
-
-    def _fact(self, wanted: _Wanted, **changes: Any) -> None:
-        wanted.facts = evolve(wanted.facts, **changes)
+                    wanted.crashed(trio.current_time())
 
     def _now(self) -> float:
         try:
             return trio.current_time()
         except RuntimeError:  # another thread; trio's clock is this one but for its offset
-            return time.perf_counter()
-
-    def _target(self, wanted: _Wanted) -> float:
-        promise = wanted.policy.promise
-        elevated = self._assessments.level(wanted.info.track).elevated
-        return promise.ceiling_fps if elevated else promise.floor_fps
-
-    def _coverage(self, wanted: _Wanted, now: float) -> Coverage:
-        rate = self._target(wanted)
-        return coverage(evolve(wanted.facts, muted=wanted.muted, failing=wanted.failing, rate=rate), now)
-
-    def _track_status(self, wanted: _Wanted, now: float) -> TrackStatus:
-        info = wanted.info
-        recent = sum(now - at <= RATE_WINDOW for at in tuple(wanted.sent_at))
-        return TrackStatus(
-            info.participant,
-            info.track,
-            info.kind,
-            info.source,
-            self._assessments.level(info.track),
-            self._coverage(wanted, now),
-            self._target(wanted),
-            recent / RATE_WINDOW,
-            wanted.plan.reason,
-            wanted.sent,
-        )
+            return time.perf_counter() + self._clock_offset
 
     def _sink_status(self, name: str, counts: SinkCounts) -> SinkStatus:
         ref = self._sink_refs.get(name)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, cast
 
-from attrs import asdict, frozen
+from attrs import asdict, field, frozen
 
 from ds_actors.detection.availability import UplinkState
 from ds_actors.detection.coverage import Coverage
 from ds_actors.detection.events import Level
 
-State = Literal["idle", "running", "refused", "failed", "closed"]
+State = Literal["idle", "waiting_for_room", "running", "refused", "failed", "closed"]
 
 
 @frozen
@@ -74,6 +74,8 @@ class Status:
     sinks: tuple[SinkStatus, ...]
     results: Mapping[str, int]
     """Answers by what became of them."""
+    not_watched: Mapping[str, int] = field(factory=dict[str, int])
+    """Tracks over a limit, by reason."""
 
     def dict(self) -> dict[str, Any]:
         """Return plain values, fit for JSON."""

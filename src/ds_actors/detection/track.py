@@ -106,6 +106,10 @@ class TrackHost(Protocol):
         """Hear whether a one-shot gave a frame."""
         ...
 
+    def silent(self, track: str) -> None:
+        """Hear that a microphone had nothing worth sending."""
+        ...
+
 
 @define(eq=False)
 class TrackActor(Actor[TrackMessage]):
@@ -221,17 +225,18 @@ class TrackActor(Actor[TrackMessage]):
     async def _run_capture(self, turn: int) -> None:
         patience = SCREEN_SHARE_PATIENCE if self.info.source == "screen_share" else PATIENCE
         frame: Frame | None = None
-        with trio.move_on_after(patience):
-            frame = await self.source.capture()
-        at, wall_ms = trio.current_time(), time.time_ns() // 1_000_000
         data: bytes | None = None
         reason = "no_frame"
-        if frame is not None:
-            try:
+        at, wall_ms = trio.current_time(), time.time_ns() // 1_000_000
+        try:
+            with trio.move_on_after(patience):
+                frame = await self.source.capture()
+            at, wall_ms = trio.current_time(), time.time_ns() // 1_000_000
+            if frame is not None:
                 data = await self.encode(frame, self._quality(), self._plan.max_side)
                 reason = ""
-            except EncodingError:
-                reason = "not_encodable"
+        except EncodingError:
+            reason = "not_encodable"
         self.host.captured(self.info.track, frame=frame is not None)
         self.context.ref.tell(Captured(turn, data, reason, at, wall_ms))
 

@@ -1,5 +1,5 @@
 """Where results go."""
 
-from ds_actors.detection.sinks._sinks import CallbackSink, JsonLinesSink, LogSink, Sink
+from ds_actors.detection.sinks._sinks import CallbackSink, JsonLinesSink, LogSink, Sink, Undelivered
 
-__all__ = ["CallbackSink", "JsonLinesSink", "LogSink", "Sink"]
+__all__ = ["CallbackSink", "JsonLinesSink", "LogSink", "Sink", "Undelivered"]

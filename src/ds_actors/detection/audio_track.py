@@ -1,0 +1,181 @@
+"""The actor of one microphone: when to look, listen, turn, deliver. What is speech, and how often, `audio` decides.
+
+The chunk is recorded before the turn is asked for, since it takes three seconds; one that waits for longer than the
+age limit is dropped as stale.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+
+import trio
+from attrs import define, field, frozen
+
+from ds_actors import Actor, Exit
+from ds_actors.detection.audio import SHORTEST_INTERVAL, AudioPace, Chunk, NoSpeech, listen
+from ds_actors.detection.events import Sample, TrackInfo
+from ds_actors.detection.outbox import Deliver, OutboxMessage, Relevel, RequestTurn, Withdraw
+from ds_actors.detection.sampling import Plan
+from ds_actors.detection.sources import PcmSource
+from ds_actors.detection.track import Granted, Judged, Mute, SampleSent, TrackHost, TrackMessage
+
+
+@frozen
+class Speaking:
+    """The participant speaks, as the publisher's client says: look sooner, no more than that."""
+
+
+@frozen
+class Gate:
+    """Somebody who knows says whether this microphone has speech; while closed nobody listens."""
+
+    open: bool
+
+
+@frozen
+class Heard:
+    """A look is over."""
+
+    look: int
+    outcome: Chunk | NoSpeech
+    closed: float
+    wall_ms: int
+
+
+AudioMessage = TrackMessage | Speaking | Gate | Heard
+
+
+@define(eq=False)
+class AudioTrackActor(Actor[AudioMessage]):
+    """Listens to one microphone."""
+
+    info: TrackInfo
+    source: PcmSource
+    pace: AudioPace
+    host: TrackHost
+    muted: bool = False
+    shut: bool = False
+    """The gate is closed."""
+    _due: float = math.inf
+    """When to look next; never while a look is under way."""
+    _look: int = 0
+    _opened: float = -math.inf
+    _last: Heard | None = None
+    _listening: trio.CancelScope | None = None
+    _request: RequestTurn | None = None
+    _sample: Sample | None = field(default=None, repr=False)
+
+    async def started(self) -> None:
+        """Take back what a former incarnation had asked for, and plan the first look."""
+        self.context.needs_proof()
+        self._tell(Withdraw(self.info.track, "restarted"))
+        last_due = self.host.last_due(self.info.track)
+        if last_due is not None:
+            self._opened = last_due
+        self._resume()
+
+    async def run(self) -> None:
+        """Wait for a message or for the time of the next look."""
+        while True:
+            try:
+                with trio.move_on_at(self._due):
+                    message = await self.inbox.take()
+                    self._handle(message)
+                    self.inbox.settle(message)
+            except trio.EndOfChannel:
+                return
+            if trio.current_time() >= self._due:
+                self._begin()
+
+    async def stopping(self, exit: Exit, /) -> None:  # noqa: A002 - the word of the field
+        """Free the turn and close the source."""
+        self._tell(Withdraw(self.info.track, "ended" if exit.crash is None else "restarted"))
+        await self.source.aclose()
+
+    def _tell(self, message: OutboxMessage) -> bool:
+        return self.host.uplink().tell(message)
+
+    def _handle(self, message: AudioMessage) -> None:
+        match message:
+            case Granted(request):
+                if request is self._request:
+                    self._deliver()
+            case Judged(level):
+                self._tell(Relevel(self.info.track, level))
+                if self._last is not None and self._due < math.inf:
+                    self._plan(self._last)
+            case SampleSent():
+                self.context.healthy()
+            case Mute(muted):
+                self.muted = muted
+                self._paused_or_resumed("muted")
+            case Gate(is_open):
+                self.shut = not is_open
+                self._paused_or_resumed("silent")
+            case Speaking():
+                if self._due < math.inf and (self._last is None or isinstance(self._last.outcome, NoSpeech)):
+                    self._due = trio.current_time()
+            case Heard():
+                if message.look == self._look:
+                    self._heard(message)
+            case _:
+                pass  # a Captured is for those who see
+
+    def _paused_or_resumed(self, reason: str) -> None:
+        if not (self.muted or self.shut):
+            if self._listening is None and self._due == math.inf:
+                self._resume()
+            return
+        self._due = math.inf
+        self._look += 1  # what the look under way still says is not heard
+        if self._listening is not None:
+            self._listening.cancel()
+            self._listening = None
+        self._sample = self._request = None
+        self._tell(Withdraw(self.info.track, reason))
+        self.host.planned(self.info.track, Plan(None, reason))
+
+    def _resume(self) -> None:
+        if self.muted or self.shut:
+            self.host.planned(self.info.track, Plan(None, "muted" if self.muted else "silent"))
+            return
+        self._due = max(trio.current_time(), self._opened + SHORTEST_INTERVAL)
+        self.host.planned(self.info.track, Plan(self._due, "listens"))
+
+    def _begin(self) -> None:
+        self._due = math.inf
+        self._opened = trio.current_time()
+        self._look += 1
+        self._listening = self.context.spawn(self._listen, self._look)
+
+    async def _listen(self, look: int) -> None:
+        outcome = await listen(self.source)
+        self.context.ref.tell(Heard(look, outcome, trio.current_time(), time.time_ns() // 1_000_000))
+
+    def _heard(self, heard: Heard) -> None:
+        self._listening = None
+        self._last = heard
+        self._plan(heard)
+        track = self.info.track
+        if isinstance(heard.outcome, NoSpeech):
+            self.host.silent(track)
+            return
+        self.host.sample_due(track)
+        chunk = heard.outcome
+        self._sample = Sample(
+            self.info.participant, track, heard.wall_ms, chunk.data, chunk.captured_at, format="pcm"
+        )
+        request = RequestTurn(track, self.info.participant, self.host.level(track), self.context.ref)
+        self._request = request if self._tell(request) else None
+
+    def _plan(self, heard: Heard) -> None:
+        level = self.host.level(self.info.track)
+        self._due = self.pace.next_look(heard.outcome, level, opened=self._opened, closed=heard.closed)
+        reason = heard.outcome.reason if isinstance(heard.outcome, NoSpeech) else f"{level.value}: speech"
+        self.host.planned(self.info.track, Plan(self._due, reason))
+
+    def _deliver(self) -> None:
+        sample, self._sample, self._request = self._sample, None, None
+        if sample is not None:
+            self._tell(Deliver(self.info.track, sample))

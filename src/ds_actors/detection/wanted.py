@@ -1,0 +1,176 @@
+"""The tracks that should have an actor, and what is known of each beside its level: facts, plan, rate, crashes.
+
+Beside them those that are only listed: tracks of the room that nobody watches, and why.
+
+The monitor owns them, so that they outlive a crash; its supervisor of tracks starts from this list.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterator
+from typing import Any, Final
+
+from attrs import define, evolve, field, frozen
+
+from ds_actors.detection.audio import AudioPace
+from ds_actors.detection.coverage import Coverage, Facts, coverage
+from ds_actors.detection.events import Level, TrackInfo
+from ds_actors.detection.sampling import Plan, SamplingPolicy
+from ds_actors.detection.sources import FrameSource, PcmSource
+from ds_actors.detection.status import TrackStatus
+from ds_actors.detection.track_backoff import FAILING_CRASHES, FAILING_WITHIN
+
+TRACKS: Final = 2_000
+TRACKS_PER_PARTICIPANT: Final = 64
+TRACKS_LISTED: Final = 4_000
+"""Tracks without an actor that are shown; more are only counted."""
+RATE_WINDOW: Final = 10.0
+"""Seconds over which a track's actual rate is counted."""
+
+
+@define(eq=False)
+class WantedTrack:
+    """One track that should have an actor."""
+
+    info: TrackInfo
+    source: FrameSource | PcmSource
+    policy: SamplingPolicy | AudioPace
+    facts: Facts
+    muted: bool = False
+    shut: bool = False
+    """A microphone's gate is closed."""
+    plan: Plan = field(default=Plan(None, "not started"))
+    last_due: float | None = None
+    """When its last sample was due, also before a crash."""
+    sent: int = 0
+    failing: bool = False
+    """Five crashes within 60 s, and no sample sent since."""
+    _crashes: deque[float] = field(factory=lambda: deque[float](maxlen=FAILING_CRASHES))
+    _sent_at: deque[float] = field(factory=lambda: deque[float](maxlen=512))
+
+    def learn(self, **facts: Any) -> None:
+        """Replace facts that coverage is judged from."""
+        self.facts = evolve(self.facts, **facts)
+
+    def captured(self, *, frame: bool) -> None:
+        """Count one-shots without a frame, in a row."""
+        if not frame:
+            self.learn(empty_captures=self.facts.empty_captures + 1)
+        elif self.facts.empty_captures or self.facts.encrypted:
+            self.learn(empty_captures=0, encrypted=False)
+
+    def sample_sent(self, now: float) -> None:
+        """Count a sample whose send returned; a track that sends is not failing."""
+        self.sent += 1
+        self._sent_at.append(now)
+        self.failing = False
+        self._crashes.clear()
+
+    def crashed(self, now: float) -> None:
+        """Count a crash."""
+        self._crashes.append(now)
+        if len(self._crashes) == FAILING_CRASHES and now - self._crashes[0] <= FAILING_WITHIN:
+            self.failing = True
+
+    def target(self, level: Level) -> float:
+        """Return the samples a second that the policy promises at that level."""
+        promise = self.policy.promise
+        return promise.ceiling_fps if level.elevated else promise.floor_fps
+
+    def coverage(self, level: Level, now: float) -> Coverage:
+        """Return how well it is covered."""
+        facts = evolve(self.facts, muted=self.muted, failing=self.failing, rate=self.target(level))
+        return coverage(facts, now)
+
+    def status(self, level: Level, now: float) -> TrackStatus:
+        """Return a frozen picture of it."""
+        recent = sum(now - at <= RATE_WINDOW for at in tuple(self._sent_at))
+        return TrackStatus(
+            self.info.participant,
+            self.info.track,
+            self.info.kind,
+            self.info.source,
+            level,
+            self.coverage(level, now),
+            self.target(level),
+            recent / RATE_WINDOW,
+            self.plan.reason,
+            self.sent,
+        )
+
+
+@frozen
+class ListedTrack:
+    """A track without an actor, and why it has none."""
+
+    info: TrackInfo
+    facts: Facts
+
+    def status(self, level: Level, now: float) -> TrackStatus:
+        """Return a frozen picture of it."""
+        info, covered = self.info, coverage(self.facts, now)
+        return TrackStatus(
+            info.participant, info.track, info.kind, info.source, level, covered, 0.0, 0.0, covered.value, 0
+        )
+
+
+@define(eq=False)
+class WantedTracks:
+    """All of them, by sid, within the limits of a room."""
+
+    refused: Counter[str] = field(factory=Counter[str])
+    """Tracks that are not watched, by reason."""
+    _tracks: dict[str, WantedTrack] = field(factory=dict[str, WantedTrack])
+    _listed: dict[str, ListedTrack] = field(factory=dict[str, ListedTrack])
+
+    def __iter__(self) -> Iterator[WantedTrack]:
+        return iter(tuple(self._tracks.values()))
+
+    def __contains__(self, track: str) -> bool:
+        return track in self._tracks
+
+    def has_room(self, participant: str) -> bool:
+        """Return whether one more track of this participant is within the limits; count it where it is not."""
+        of_participant = sum(one.info.participant == participant for one in self._tracks.values())
+        if len(self._tracks) < TRACKS and of_participant < TRACKS_PER_PARTICIPANT:
+            return True
+        self.refused["limit"] += 1
+        return False
+
+    def add(self, track: WantedTrack) -> None:
+        """Add one."""
+        self._listed.pop(track.info.track, None)
+        self._tracks[track.info.track] = track
+
+    def list(self, track: ListedTrack) -> None:
+        """Show one without an actor; when it is shown already, it stays published when it was."""
+        sid = track.info.track
+        before = self._listed.get(sid)
+        if before is not None:
+            facts = evolve(track.facts, published_at=before.facts.published_at)
+            self._listed[sid] = evolve(track, facts=facts)
+        elif len(self._listed) < TRACKS_LISTED:
+            self._listed[sid] = track
+        else:
+            self.refused["not_listed"] += 1
+
+    def unlist(self, track: str) -> None:
+        """Show it no more."""
+        self._listed.pop(track, None)
+
+    def listed(self) -> tuple[ListedTrack, ...]:
+        """Return those without an actor."""
+        return tuple(self._listed.values())
+
+    def find_listed(self, track: str) -> ListedTrack | None:
+        """Return the one of that sid without an actor."""
+        return self._listed.get(track)
+
+    def get(self, track: str) -> WantedTrack | None:
+        """Return the one of that sid."""
+        return self._tracks.get(track)
+
+    def pop(self, track: str) -> WantedTrack | None:
+        """Take out the one of that sid."""
+        return self._tracks.pop(track, None)
