@@ -93,6 +93,7 @@ def test_who_is_alerted_comes_first_after_an_outage(room: Room) -> None:
     until(lambda: len(room.service.samples) >= before + 4, 20)
     first = room.service.samples[before : before + 4]
     assert sorted(one.participant for one in first) == people
+    assert max(one.age for one in first) < 2.5
     # Captures run side by side, so that the order of arrival may differ by a frame's interval.
     assert "dave" in [one.participant for one in first[:2]]
 
@@ -188,17 +189,6 @@ def test_a_muted_track_that_goes_leaves_no_stream(room: Room) -> None:
     time.sleep(0.5)
     room.people.call("unpublish", who="alice")
     until(lambda: room.agent.call("left")["streams"] == 0, 6)
-
-
-def test_a_full_reconnect_leaves_no_stream(room: Room) -> None:
-    """The agent's connection is made anew: the old track's stream and consumer go, the new one is sampled."""
-    (track,) = enter(room, "alice").values()
-    room.agent.call("simulate", scenario="SIMULATE_FULL_RECONNECT")
-    until(lambda: len(room.agent.told("subscribed", track=track)) == 2)
-    before = len(room.service.of("alice"))
-    until(lambda: len(room.service.of("alice")) > before)
-    time.sleep(3)
-    assert room.agent.call("left")["streams"] <= 1
 
 
 def test_only_frames_that_are_due_cross_into_python(room: Room) -> None:

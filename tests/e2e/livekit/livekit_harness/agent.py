@@ -173,6 +173,11 @@ class Agent:
             "rss": _rss(),
         }
 
+    def rss(self) -> int:
+        """Return the resident memory, bytes."""
+        gc.collect()
+        return _rss()
+
     def tick(self, busy: bool = False) -> None:  # noqa: FBT001, FBT002 - a command's argument
         """Begin to measure the loop's stalls, and with `busy` how long its callbacks run."""
         self._ticker.start(busy=busy)
