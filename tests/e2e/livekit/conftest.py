@@ -15,6 +15,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
 from livekit_harness import components
+from livekit_harness.browser import Browser, open_browser
 from livekit_harness.process import Process
 from livekit_harness.room import Room, Spare
 from livekit_harness.server import Server, open_server
@@ -62,3 +63,11 @@ def room(livekit_server: Server, _people_process: Process, service: Service, _sp
     """An empty room, its people, and an agent's process that has imported the plugin and joined nothing yet."""
     with Room(livekit_server, f"room-{uuid.uuid4().hex[:8]}", _people_process, service, _spare.take()) as room:
         yield room
+
+
+@pytest.fixture
+def browser() -> Generator[Browser]:
+    """A page with livekit-client, which has joined nothing yet."""
+    chromium, client = _need(components.chromium(), "chromium"), _need(components.client_js(), "livekit-client")
+    with open_browser(chromium, client) as browser:
+        yield browser

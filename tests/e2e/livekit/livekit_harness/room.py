@@ -55,6 +55,7 @@ class Room:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.agent.kill()  # what ends well is a test's own concern; here it would only take time
         self.agent.stop()
         self.people.call("clear")
 
@@ -96,6 +97,15 @@ class Room:
                 if level in (None, payload["level"]) and fields.items() <= payload.items():
                     found.append({**payload, "at": event["at"], "sender": event["sender"]})
         return found
+
+    def heard(self, participant: str, level: str | None = None, state: str = "begun") -> list[dict[str, Any]]:
+        """Return the callback's events so far."""
+        fields = {"participant": participant, "state": state} | ({} if level is None else {"level": level})
+        return self.agent.told("callback", **fields)
+
+    def evaluate(self, code: str) -> Any:
+        """Run code in the agent's process; see its command `evaluate`."""
+        return self.agent.call("evaluate", code=code)
 
     def subscribed(self, participant: str, track: str | None = None, seconds: float = 10) -> float:
         """Return when the agent's SDK told that it has a track of that participant."""
