@@ -98,7 +98,7 @@ def test_it_subscribes_where_nobody_does_and_leaves_the_hosts_unsubscribing_alon
     _join(room, "rtc.RoomOptions(auto_subscribe=False)")
     room.agent.call("start", service=room.service.url, video=FAST)
     until(lambda: samples(room, "alice", track))
-    publication = "room.remote_participants['alice'].track_publications[%r]" % track
+    publication = f"room.remote_participants['alice'].track_publications[{track!r}]"
     room.evaluate(f"{publication}.set_subscribed(False)")
     until(lambda: watched(room) == set())
     assert coverages(room)[track] in ("waiting", "not_subscribed")
@@ -155,8 +155,8 @@ def test_who_is_watched_is_decided_by_kind_filter_source_and_consent(room: Room)
     assert watched(room) == {alice}
     assert {sid for sid, one in coverages(room).items() if one == "not_monitored"} == {bob, carol, dave, bot}
     # The attributes that people set are data: only that they changed is told, by the event that the SDK would emit.
-    changed = "room.emit('participant_attributes_changed', {'consent': 'x'}, room.remote_participants[%r])"
-    room.evaluate("agent.no = {'alice'}\n" + changed % "alice" + "\n" + changed % "bob")
+    changed = "room.emit('participant_attributes_changed', {{'consent': 'x'}}, room.remote_participants[{!r}])"
+    room.evaluate("agent.no = {'alice'}\n" + changed.format("alice") + "\n" + changed.format("bob"))
     until(lambda: watched(room) == {bob})
     before = samples(room, "alice", alice)
     until(lambda: samples(room, "bob", bob))
@@ -189,7 +189,7 @@ def test_started_before_the_room_is_connected(room: Room) -> None:
 def test_whatever_people_call_themselves_and_however_they_hold_their_phones(room: Room) -> None:
     """Slashes, newlines and other scripts name no actor; a picture that is to be turned arrives upright."""
     room.service.keep_data = True
-    hostile = "../../\x1b[31m\nал\u202eice/<b>"
+    hostile = "../../\x1b[31m\n\u0430\u043b\u202eice/<b>"
     room.people.call("join", who="hostile", url=room.server.url, token=room.token(hostile))
     track = room.camera("hostile", rotation=1, **SMALL)
     room.join("viewer")
