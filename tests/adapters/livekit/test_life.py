@@ -20,7 +20,8 @@ NOWHERE = "ws://127.0.0.1:9"  # nothing listens there
 
 
 def detector(**options: Any) -> DataspikeDetector:
-    return DataspikeDetector(**{"api_key": "k", "url": NOWHERE, **options})
+    arguments: dict[str, Any] = {"api_key": "k", "url": NOWHERE, **options}
+    return DataspikeDetector(**arguments)
 
 
 async def until(condition: Callable[[], object], seconds: float = 10) -> None:
@@ -39,7 +40,10 @@ def test_it_waits_for_a_room_that_is_not_connected_yet() -> None:
     told: list[tuple[str, str]] = []
 
     async def main() -> None:
-        one = detector(state_cb=lambda status: told.append((status.state, status.uplink.state)))
+        def tell(status: Status) -> None:
+            told.append((status.state, status.uplink.state))
+
+        one = detector(state_cb=tell)
         assert one.status().state == "idle"
         await one.start(None, room=rtc.Room())
         assert one.status().state == "waiting_for_room"

@@ -97,8 +97,9 @@ def test_what_cannot_be_used_is_refused_by_name(
     arguments: dict[str, Any], error: type[Exception], words: list[str]
 ) -> None:
     """In the constructor, naming the parameter and its variable."""
+    all_arguments: dict[str, Any] = {"api_key": "k", **arguments}
     with pytest.raises(error) as raised:
-        DataspikeDetector(**{"api_key": "k", **arguments})
+        DataspikeDetector(**all_arguments)
     for word in words:
         assert word in str(raised.value)
 
@@ -134,7 +135,7 @@ def test_what_is_asked_on_the_loop_cannot_be_awaited(name: str) -> None:
 def test_parameters_are_keywords_only() -> None:
     """So that no position ever means another thing."""
     with pytest.raises(TypeError):
-        DataspikeDetector("k")  # type: ignore[misc]  # pyright: ignore[reportCallIssue]
+        DataspikeDetector("k")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
 @pytest.mark.parametrize("arguments", [{"sample_rate": 8000}, {"sample_size": 16000}, {"interval": 0}])

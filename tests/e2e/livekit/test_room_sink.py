@@ -15,7 +15,9 @@ FAST = {"normal_fps": 5.0, "burst_fps": 5.0}
 LEVELS = "deepfake_alert.levels"
 
 
-def enter(room: Room, *who: str, level: Level = Level.ALERT, grants: dict[str, Any] | None = None, **options: Any) -> None:
+def enter(
+    room: Room, *who: str, level: Level = Level.ALERT, grants: dict[str, Any] | None = None, **options: Any
+) -> None:
     """Have alice publish a camera that is judged so, others watch, and the agent start its detector."""
     room.service.verdicts["alice"] = level
     room.join("alice", *who)
