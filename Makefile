@@ -35,6 +35,7 @@ test: $(READY) ## Run all tests
 check: $(READY) ## Lint, types (mypy and pyright strict), import rules
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	$(BIN)/mypy -p livekit.plugins.dataspike
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 

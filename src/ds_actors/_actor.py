@@ -158,6 +158,10 @@ class Context(Generic[M]):
         else:
             watched.watchers[own, id(notify)] = lambda: own.put_when_room(notify)
 
+    async def wait_stop_requested(self) -> None:
+        """Wait until this incarnation is asked to stop: for what an own `run` waits for beside its inbox."""
+        await self._incarnation.stop_asked.wait()
+
     def stop(self) -> None:
         """Finish after the message in hand, as if by itself: a transient actor is not started again."""
         self._incarnation.finish()
@@ -244,6 +248,7 @@ class Incarnation:
         self._deferred: set[Slot] = set()
         self._asked_to_stop = False
         self._finishing = False
+        self._stop_asked: trio.Event | None = None
         self._over = False
         self._deadline: float | None = None
         self._killed = False
@@ -253,6 +258,8 @@ class Incarnation:
     def stop(self, deadline: float) -> None:
         """Ask for an orderly end; at `deadline` (trio's clock, seconds) the scopes are cancelled."""
         self._asked_to_stop = True
+        if self._stop_asked is not None:
+            self._stop_asked.set()
         self.cut(deadline)
         self.cell.stop_requested = True
         self.cell.wake_receiver()
@@ -300,8 +307,18 @@ class Incarnation:
             if not self._tasks and self._tasks_done is not None:
                 self._tasks_done.set()
 
+    @property
+    def stop_asked(self) -> trio.Event:
+        if self._stop_asked is None:
+            self._stop_asked = trio.Event()
+            if self.cell.stop_requested:
+                self._stop_asked.set()
+        return self._stop_asked
+
     def finish(self) -> None:
         self._finishing = True
+        if self._stop_asked is not None:
+            self._stop_asked.set()
         self.cell.stop_requested = True
         self.cell.wake_receiver()
 

@@ -64,6 +64,14 @@ def test_the_changes_filter_passes_what_changed() -> None:
     assert [one.notable_in_room for one in said if one] == [False, False, True, False, False, False, True, True]
 
 
+def test_a_number_not_known_yet_is_no_error() -> None:
+    """The first error after it is news, and it is none itself."""
+    shelf = Shelf()
+    shelf.add("A")
+    said = [shelf.judge(n) for n in (CLEAR, ResultType.UNKNOWN, ERROR)]
+    assert [one.notable for one in said if one is not None] == [False, False, True]
+
+
 def test_turning_the_camera_off_and_on_does_not_clear_an_alert() -> None:
     """The participant's next track of the kind starts at the level, and takes it over."""
     shelf = Shelf()

@@ -211,3 +211,16 @@ def test_an_unreachable_says_its_message_only() -> None:
     """The text fits a log; the wait is an attribute."""
     error: UplinkError = Unreachable("gone", 3.0)
     assert str(error) == "gone"
+
+
+def test_a_connection_is_healthy_ten_seconds_after_its_upgrade_with_an_answer() -> None:
+    """The time that connecting took does not count, nor does a connection that nobody answers on."""
+    session = Session(0.0)
+    session.answered()
+    assert not session.is_healthy(100.0)
+    session.opened(100.0)
+    assert not session.is_healthy(109.9)
+    assert session.is_healthy(110.0)
+    silent = Session(0.0)
+    silent.opened(1.0)
+    assert not silent.is_healthy(1_000.0)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_actors import ExponentialBackoff, Failure
+from ds_actors._backoff import MAX_FAILURES_KEPT
 from ds_actors.detection.track_backoff import FAILING_RETRY, TrackBackoff, is_failing
 
 bases = st.floats(0.001, 100)
@@ -45,11 +46,11 @@ def test_seconds_that_are_none_are_refused(bad: float) -> None:
         ExponentialBackoff(cap=bad)
 
 
-@given(st.lists(st.tuples(st.floats(0.1, 50), st.booleans()), min_size=1, max_size=30), us)
+@given(st.lists(st.tuples(st.floats(0.1, 50), st.booleans()), min_size=1, max_size=100), us)
 def test_five_crashes_in_a_minute_make_a_track_fail_until_one_life_is_healthy(
     gaps: list[tuple[float, bool]], u: float
 ) -> None:
-    """Against a reference that looks at every five neighbours."""
+    """Against a reference that looks at every five neighbours, and remembers; the supervisor keeps 32 failures."""
     at, history = 0.0, list[Failure]()
     since: list[float] = []
     failing = False
@@ -60,6 +61,8 @@ def test_five_crashes_in_a_minute_make_a_track_fail_until_one_life_is_healthy(
             since, failing = [], False
         since.append(at)
         failing = failing or (len(since) >= 5 and since[-1] - since[-5] <= 60)
-    assert is_failing(history) == failing
-    delay = TrackBackoff().delay(history, u)
-    assert delay == FAILING_RETRY if failing else delay <= 30
+    kept = history[-MAX_FAILURES_KEPT:]
+    unhealthy = len(kept) == MAX_FAILURES_KEPT and not any(one.healthy for one in kept)
+    assert is_failing(kept) == (failing or unhealthy)
+    delay = TrackBackoff().delay(kept, u)
+    assert delay == FAILING_RETRY if failing or unhealthy else delay <= 30

@@ -40,7 +40,7 @@ class Assessment:
     """A verdict of its own came, or a level was inherited: the next clear is a change, or none."""
     last_result: float | None = None
     erring: bool = False
-    """The last result was no verdict."""
+    """The last result was an error."""
     ended: float | None = None
     successor: str | None = None
     """The sid of the track that took this one's level over."""
@@ -176,8 +176,8 @@ class Assessments:
             previous,
         )
         if not level.is_verdict:
-            first, assessment.erring = not assessment.erring, True
-            return Applied(event, result.track, None, notable=first, notable_in_room=False)
+            before, assessment.erring = assessment.erring, level is Level.ERROR
+            return Applied(event, result.track, None, notable=assessment.erring and not before, notable_in_room=False)
         changed = level is not previous if assessment.judged else level is not Level.CLEAR
         assessment.judged, assessment.erring, assessment.level = True, False, level
         track, told = result.track, level

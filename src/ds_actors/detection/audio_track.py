@@ -101,8 +101,8 @@ class AudioTrackActor(Actor[AudioMessage]):
             case Granted(request):
                 if request is self._request:
                     self._deliver()
-            case Judged(level):
-                self._tell(Relevel(self.info.track, level))
+            case Judged():
+                self._tell(Relevel(self.info.track, self.host.level(self.info.track)))
                 if self._last is not None and self._due < math.inf:
                     self._plan(self._last)
             case SampleSent():

@@ -26,7 +26,7 @@ class Availability:
 
     state: UplinkState = "connecting"
     attempts: int = 0
-    """Since the connection was last up."""
+    """Since the service last answered."""
     connections: int = 0
     cause: str = ""
     down_since: float | None = None
@@ -37,10 +37,20 @@ class Availability:
         """Count an attempt; a refused or lost service stays so until it answers."""
         self.attempts += 1
 
-    def up(self, now: float) -> Note | None:
-        """Note the connection; return the line for the log after an outage that was logged."""
-        self.state = "up"
+    def up(self) -> None:
+        """Note the accepted upgrade; a service that refused the key is believed when it answers."""
         self.connections += 1
+        if self.state != "refused":
+            self.state, self.cause = "up", ""
+
+    def answered(self, now: float) -> Note | None:
+        """Note a result or a pong; return the line for the log after an outage that was logged.
+
+        Not at the upgrade: a service that accepts and then closes is not back.
+        """
+        self.state = "up"
+        if self.down_since is None and not self.attempts:
+            return None
         note = None
         if self._noted is not None and self.down_since is not None:
             seconds = now - self.down_since

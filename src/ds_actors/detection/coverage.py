@@ -6,7 +6,7 @@ import math
 from enum import StrEnum
 from typing import Final
 
-from attrs import frozen
+from attrs import define
 
 NOT_SUBSCRIBED_AFTER: Final = 10.0
 NO_FRAMES_AFTER: Final = 3
@@ -27,7 +27,7 @@ class Coverage(StrEnum):
     CHECKED = "checked"
 
 
-@frozen
+@define
 class Facts:
     """What coverage is judged from; times on one monotonic clock, seconds."""
 

@@ -20,6 +20,7 @@ import trio
 from ds_actors import (
     Actor,
     ActorRef,
+    ActorStopped,
     ChildSpec,
     ExponentialBackoff,
     Node,
@@ -55,6 +56,8 @@ from ds_actors.detection.wanted import ListedTrack, WantedTrack, WantedTracks
 
 logger = logging.getLogger("ds_actors.detection")
 
+CLOSE_SOURCE: Final = 0.5
+"""Seconds that a source may take to close after its actor."""
 SLOW_QUALITY: Final = 50
 SLOW_SIDE: Final = 960
 
@@ -140,7 +143,7 @@ class Monitor:
                     connect,
                     name="uplink",
                     backoff=UplinkBackoff(),
-                    stable_after=10.0,
+                    stable_after=0.0,  # the session's word that a connection is healthy counts its seconds
                     grace=1.0,
                     mailbox=lambda: self._outbox,
                     expected=(UplinkError,),  # `Availability` says what of them is worth a line
@@ -168,6 +171,10 @@ class Monitor:
                 self._set_state("failed")
             raise
         finally:
+            with trio.CancelScope(shield=True):
+                async with trio.open_nursery() as nursery:
+                    for wanted in self._wanted:
+                        nursery.start_soon(self._close_source, wanted)
             if self._state != "failed":
                 self._set_state("closed")
             self._assessments.clear()
@@ -188,14 +195,11 @@ class Monitor:
             self.list_track(info, monitored=False)
             return False
         now = trio.current_time()
-        self._assessments.participant_joined(info.participant)
-        self._assessments.add_track(info, now)
-        facts = Facts(published_at=now, due_since=now)
         policy = self._audio if info.kind == "audio" else self._sampling()
-        wanted = WantedTrack(info, source, policy, facts, muted)
+        tracks = self._tracks()
+        wanted = WantedTrack(info, source, policy, Facts(published_at=now, due_since=now), muted)
+        self._assessments.add_track(info, now)
         self._wanted.add(wanted)
-        tracks = self._supervisor.find("tracks")
-        assert isinstance(tracks, SupervisorRef)
         try:
             self._refs[info.track] = await tracks.start(self._track_spec(wanted))
         except BaseException:
@@ -228,18 +232,26 @@ class Monitor:
     async def remove_track(self, track: str) -> None:
         """Stop watching a track; its late results still count for 60 s. Nothing happens when it is not watched."""
         self._wanted.unlist(track)
-        if self._wanted.pop(track) is None:
+        wanted = self._wanted.pop(track)
+        if wanted is None:
             return
         self._refs.pop(track, None)
-        tracks = self._supervisor.find("tracks")
-        assert isinstance(tracks, SupervisorRef)
         self._assessments.end_track(track, trio.current_time())
         try:
-            # It may have crashed, or its supervisor starts anew without it.
-            with suppress(LookupError):
-                await tracks.terminate(track)
+            # It may have crashed, its supervisor may start anew without it, or the monitor is closed.
+            with suppress(LookupError, ActorStopped):
+                await self._tracks().terminate(track)
         finally:
             self.uplink().tell(Withdraw(track, for_good=True))
+            await self._close_source(wanted)
+
+    async def _close_source(self, wanted: WantedTrack) -> None:
+        """Close a source whose actor may have crashed and not come back; the actor's own is the ordinary way."""
+        with trio.move_on_after(CLOSE_SOURCE, shield=True):
+            try:
+                await wanted.source.aclose()
+            except Exception:
+                logger.exception("a track's source failed to close")
 
     def set_muted(self, track: str, muted: bool, /) -> None:  # noqa: FBT001 - reads as the event it is
         """Stop sampling a muted track and drop its queued sample; go on when it is unmuted."""
@@ -248,7 +260,7 @@ class Monitor:
             return
         wanted.muted = muted
         if not muted:
-            wanted.learn(due_since=trio.current_time(), empty_captures=0)
+            wanted.facts.due_since, wanted.facts.empty_captures = trio.current_time(), 0
         ref = self._track_ref(track)
         if ref is not None:
             ref.tell(Mute(muted))
@@ -256,8 +268,8 @@ class Monitor:
     def set_encrypted(self, track: str, encrypted: bool, /) -> None:  # noqa: FBT001 - reads as the event it is
         """Note that a track's frames cannot be decrypted, or can again; a frame that comes proves the latter."""
         wanted = self._wanted.get(track)
-        if wanted is not None and wanted.facts.encrypted != encrypted:
-            wanted.learn(encrypted=encrypted)
+        if wanted is not None:
+            wanted.facts.encrypted = encrypted
 
     def speaking(self, track: str) -> None:
         """Look sooner at a microphone; what its publisher says of itself does no more than that."""
@@ -354,7 +366,7 @@ class Monitor:
         """Let a silent microphone not become stale: nothing could come of it."""
         wanted = self._wanted.get(track)
         if wanted is not None:
-            wanted.learn(due_since=trio.current_time())
+            wanted.facts.due_since = trio.current_time()
 
     # ---- what the uplink needs
 
@@ -365,20 +377,22 @@ class Monitor:
     def uplink_up(self) -> None:
         """The upgrade was accepted."""
         self._round_trip.connected()
-        self._log(self._availability.up(trio.current_time()))
-        self._set_state("running")
+        self._availability.up()
+        self._uplink_changed(None)
+
+    def uplink_answered(self) -> None:
+        """A result or a pong came."""
+        self._uplink_changed(self._availability.answered(trio.current_time()))
 
     def uplink_down(self, error: Exception | None) -> None:
         """The connection, or the attempt, ended."""
-        self._log(self._availability.down(error, trio.current_time()))
-        if self._state in ("running", "refused"):
-            self._set_state("refused" if self._availability.state == "refused" else "running")
+        self._uplink_changed(self._availability.down(error, trio.current_time()))
 
     def sample_sent(self, sample: Sample, *, slow: bool) -> None:
         """A sample's send returned."""
         now = trio.current_time()
         self._slow = slow
-        self._round_trip.sent(now)
+        self._round_trip.sent(sample.track, now)
         wanted = self._wanted.get(sample.track)
         if wanted is not None:
             wanted.sample_sent(now)
@@ -393,20 +407,25 @@ class Monitor:
     def result(self, result: WireResult) -> None:
         """Apply an answer and tell track and sinks, in one step without an await."""
         now = trio.current_time()
-        self._round_trip.answered(now)
+        self._round_trip.answered(result.track, now)
         applied = self._assessments.result(result, now, time.time_ns() // 1_000_000)
         if applied is None:
             return
         wanted = self._wanted.get(applied.event.track_id)
         if wanted is not None:
-            wanted.learn(last_result=now)
+            wanted.facts.last_result = now
         if applied.level is not None:
             ref = self._track_ref(applied.track)
             if ref is not None:
-                ref.tell(Judged(applied.level))
+                ref.tell(Judged())
         self._tell_sinks(applied)
 
     # ---- inside
+
+    def _tracks(self) -> SupervisorRef:
+        tracks = self._supervisor.find("tracks")
+        assert isinstance(tracks, SupervisorRef)
+        return tracks
 
     def _tell_sinks(self, applied: Applied) -> None:
         if self._notify == "changes" and not applied.notable:
@@ -429,11 +448,10 @@ class Monitor:
             return ref
         # The tracks' supervisor was started anew, and with it the actor; or it is gone, as it is when closing.
         try:
-            tracks = self._supervisor.find("tracks")
-        except LookupError:
+            actors = self._tracks().actors()
+        except (LookupError, ActorStopped):
             return None
-        assert isinstance(tracks, SupervisorRef)
-        for one in tracks.actors():
+        for one in actors:
             if one.name == track:
                 self._refs[track] = one
                 return one
@@ -505,13 +523,15 @@ class Monitor:
             counts.delivered,
             counts.failed.total(),
             counts.timed_out,
-            0 if mailbox is None else sum(mailbox.dropped.values()),
-            0 if mailbox is None else mailbox.queued,
+            0 if mailbox is None else mailbox.refused + sum(mailbox.dropped.values()) + mailbox.failed + mailbox.dead,
+            0 if mailbox is None else mailbox.queued + mailbox.in_hand,
         )
 
-    def _log(self, note: Note | None) -> None:
+    def _uplink_changed(self, note: Note | None) -> None:
         if note is not None:
             logger.log(getattr(logging, note.level.upper()), "%s", note.text)
+        if self._state in ("running", "refused"):
+            self._state = "refused" if self._availability.state == "refused" else "running"
         self._tell_state()
 
     def _set_state(self, state: State) -> None:

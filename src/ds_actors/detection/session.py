@@ -40,6 +40,8 @@ PING_AFTER: Final = 10.0
 """Seconds without a received byte before a ping is due."""
 DEAD_AFTER: Final = 10.0
 """Seconds that a sent ping may stay without any answer, and a send without a byte moved."""
+HEALTHY_AFTER: Final = 10.0
+"""Seconds of connection after which one that has brought a result or a pong resets the backoff."""
 MALFORMED_LIMIT: Final = 100
 """Malformed messages in a row that end the connection."""
 RETRY_AFTER_LIMIT: Final = 300.0
@@ -70,6 +72,8 @@ class Session:
     slow_sends: int = field(default=0, init=False)
     """Sends that took longer than 10 s: the next sample should be smaller."""
     malformed_total: int = field(default=0, init=False)
+    _opened: float | None = field(default=None, init=False)
+    _answered: bool = field(default=False, init=False)
     _heard: float = field(init=False)
     _pinging: bool = field(default=False, init=False)
     _pinged: float | None = field(default=None, init=False)
@@ -85,6 +89,18 @@ class Session:
         self._heard = now
         self._pinging = False
         self._pinged = None
+
+    def opened(self, now: float) -> None:
+        """Note the accepted upgrade."""
+        self._opened = now
+
+    def answered(self) -> None:
+        """Note a result or a pong."""
+        self._answered = True
+
+    def is_healthy(self, now: float) -> bool:
+        """Return whether this connection has proven itself, so that failures before it are forgotten."""
+        return self._answered and self._opened is not None and now - self._opened >= HEALTHY_AFTER
 
     def ping_sent(self, now: float) -> None:
         """Note that the ping's send returned; its answer is due from here on."""

@@ -15,17 +15,17 @@ class FrameSource(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Release what the source holds."""
+        """Release what the source holds, at the end of the track; closing twice is no error."""
         ...
 
 
 class PcmSource(Protocol):
-    """A microphone's sound, pulled."""
+    """A microphone's sound, pulled: it is opened by `read`, closed after each look, and opened again by the next."""
 
     async def read(self) -> bytes:
         """Return the next 100 ms of 16-bit little-endian mono PCM at 16 kHz; empty at the end."""
         ...
 
     async def aclose(self) -> None:
-        """Release what the source holds."""
+        """Release what the source holds; closing twice is no error."""
         ...

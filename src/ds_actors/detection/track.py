@@ -48,9 +48,7 @@ class Granted:
 
 @frozen
 class Judged:
-    """The track's level after a result, or after a late one of its predecessor."""
-
-    level: Level
+    """The track's level, which its host keeps, has a result more behind it."""
 
 
 @frozen
@@ -143,24 +141,31 @@ class TrackActor(Actor[TrackMessage]):
     async def run(self) -> None:
         """Wait for whichever comes first: a message, a sample's due time, or the end of a capture's patience."""
         while True:
-            due = math.inf if self._plan.due is None else self._plan.due
-            try:
-                with trio.move_on_at(min(due, self._late_at)):
-                    message = await self.inbox.take()
+            # One scope until it fires: a new one for each message would cost more than the message.
+            with trio.CancelScope() as alarm:
+                while True:
+                    alarm.deadline = self._act()
+                    try:
+                        message = await self.inbox.take()
+                    except trio.EndOfChannel:
+                        return
                     self._handle(message)
                     self.inbox.settle(message)
-            except trio.EndOfChannel:
-                return
-            now = trio.current_time()
-            if now >= self._late_at:
-                self._capture_late()
-            if self._plan.due is not None and now >= self._plan.due:
-                self._sample_due()
+
+    def _act(self) -> float:
+        """Do what is due, and return when something is due next."""
+        now = trio.current_time()
+        if now >= self._late_at:
+            self._capture_late()
+        if self._plan.due is not None and now >= self._plan.due:
+            self._sample_due()
+        return self._late_at if self._plan.due is None else min(self._plan.due, self._late_at)
 
     async def stopping(self, exit: Exit, /) -> None:  # noqa: A002 - the word of the field
-        """Free the turn, and close the source; that the track is over for good is its monitor's to say."""
+        """Free the turn; close the source, unless another incarnation may go on with it after this crash."""
         self._tell(Withdraw(self.info.track, "ended" if exit.crash is None else "restarted"))
-        await self.source.aclose()
+        if exit.crash is None:
+            await self.source.aclose()
 
     def _on(self, event: SamplingEvent) -> None:
         self._plan = self.policy.on(event, trio.current_time())
@@ -184,7 +189,9 @@ class TrackActor(Actor[TrackMessage]):
             case Granted(request):
                 if request is self._request:
                     self._begin_capture()
-            case Judged(level):
+            case Judged():
+                # Not the message's: where the mailbox was full of older ones, the newest was refused.
+                level = self.host.level(self.info.track)
                 self._tell(Relevel(self.info.track, level))
                 self._on(Verdict(level))
             case SampleSent():
@@ -231,6 +238,8 @@ class TrackActor(Actor[TrackMessage]):
         try:
             with trio.move_on_after(patience):
                 frame = await self.source.capture()
+            if frame is not None and turn == self._turn:
+                self._late_at = math.inf  # it is the frame that may be late, not the encoder
             at, wall_ms = trio.current_time(), time.time_ns() // 1_000_000
             if frame is not None:
                 data = await self.encode(frame, self._quality(), self._plan.max_side)

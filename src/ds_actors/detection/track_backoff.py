@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from ds_actors._backoff import ExponentialBackoff, Failure
+from ds_actors._backoff import MAX_FAILURES_KEPT, ExponentialBackoff, Failure
 
 FAILING_CRASHES: Final = 5
 FAILING_WITHIN: Final = 60.0
@@ -23,7 +23,10 @@ class TrackBackoff:
 
 
 def is_failing(failures: Sequence[Failure]) -> bool:
-    """True from the fifth crash within 60 s until an incarnation was healthy."""
+    """True from the fifth crash within 60 s until an incarnation was healthy.
+
+    Also when as many failures as are kept had no healthy one among them: the five may be the older ones.
+    """
     times: list[float] = []
     failing = False
     for failure in failures:
@@ -32,4 +35,4 @@ def is_failing(failures: Sequence[Failure]) -> bool:
             failing = False
         times.append(failure.at)
         failing = failing or (len(times) >= FAILING_CRASHES and failure.at - times[-FAILING_CRASHES] <= FAILING_WITHIN)
-    return failing
+    return failing or (len(failures) >= MAX_FAILURES_KEPT and not any(one.healthy for one in failures))

@@ -34,6 +34,10 @@ class UplinkHost(Protocol):
         """The upgrade was accepted."""
         ...
 
+    def uplink_answered(self) -> None:
+        """A result or a pong came."""
+        ...
+
     def uplink_down(self, error: Exception | None) -> None:
         """The connection, or the attempt, ended."""
         ...
@@ -67,13 +71,21 @@ class Uplink(Actor[OutboxMessage]):
         """Connect, then send, receive and watch the heartbeat until one of them fails or a stop is requested."""
         self.host.uplink_connecting()
         session = Session(trio.current_time())
-        async with open_websocket(self.service, connect=self.connect, session=session) as websocket:
-            self.host.uplink_up()
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._receive, websocket, session)
-                nursery.start_soon(self._watch, websocket, session, nursery)
-                await self._send(websocket, session)
-                nursery.cancel_scope.cancel()
+        with trio.CancelScope() as attempt:
+            watcher = self.context.spawn(self._give_up_on_stop, attempt)
+            async with open_websocket(self.service, connect=self.connect, session=session) as websocket:
+                watcher.cancel()
+                session.opened(trio.current_time())
+                self.host.uplink_up()
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._receive, websocket, session)
+                    nursery.start_soon(self._watch, websocket, session, nursery)
+                    await self._send(websocket, session)
+                    nursery.cancel_scope.cancel()
+
+    async def _give_up_on_stop(self, attempt: trio.CancelScope) -> None:
+        await self.context.wait_stop_requested()
+        attempt.cancel()
 
     async def stopping(self, exit: Exit, /) -> None:  # noqa: A002 - the word of the field
         """Tell the host that there is no connection."""
@@ -106,7 +118,8 @@ class Uplink(Actor[OutboxMessage]):
                     raise Unreachable(close.reason) from None
                 continue
             session.wellformed()
-            self.context.healthy()
+            session.answered()
+            self.host.uplink_answered()
             self.host.result(result)
 
     async def _watch(self, websocket: WebSocketConnection, session: Session, nursery: trio.Nursery) -> None:
@@ -118,15 +131,18 @@ class Uplink(Actor[OutboxMessage]):
             if awaits_send and not session.sending:
                 awaits_send = False
                 session.ping_sent(trio.current_time())
+            if session.is_healthy(trio.current_time()):
+                self.context.healthy()
             match session.tick(trio.current_time()):
                 case SendPing():
-                    nursery.start_soon(self._ping, websocket)
+                    nursery.start_soon(self._ping, websocket, session)
                     awaits_send = True
                 case Close(reason):
                     raise Unreachable(reason)
                 case None:
                     pass
 
-    async def _ping(self, websocket: WebSocketConnection) -> None:
+    async def _ping(self, websocket: WebSocketConnection, session: Session) -> None:
         await websocket.ping()
-        self.context.healthy()
+        session.answered()
+        self.host.uplink_answered()

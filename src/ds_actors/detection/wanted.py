@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from attrs import define, evolve, field, frozen
 
@@ -49,16 +49,11 @@ class WantedTrack:
     _crashes: deque[float] = field(factory=lambda: deque[float](maxlen=FAILING_CRASHES))
     _sent_at: deque[float] = field(factory=lambda: deque[float](maxlen=512))
 
-    def learn(self, **facts: Any) -> None:
-        """Replace facts that coverage is judged from."""
-        self.facts = evolve(self.facts, **facts)
-
     def captured(self, *, frame: bool) -> None:
         """Count one-shots without a frame, in a row."""
-        if not frame:
-            self.learn(empty_captures=self.facts.empty_captures + 1)
-        elif self.facts.empty_captures or self.facts.encrypted:
-            self.learn(empty_captures=0, encrypted=False)
+        self.facts.empty_captures = 0 if frame else self.facts.empty_captures + 1
+        if frame:
+            self.facts.encrypted = False
 
     def sample_sent(self, now: float) -> None:
         """Count a sample whose send returned; a track that sends is not failing."""

@@ -1,12 +1,12 @@
 """Live deepfake detection for LiveKit agents: one line in the agent, verdicts in the room or to a callback."""
 
 from livekit.agents import Plugin
+from livekit.plugins.dataspike.log import logger
 
 from ds_actors.detection import Coverage, Level, ResultEvent, ResultType, Status
 
 from ._options import AudioParams, VideoParams
 from .detector import DataspikeDetector
-from .log import logger
 from .version import __version__
 
 DeepfakeStreamingSchemaResultEvent = ResultEvent

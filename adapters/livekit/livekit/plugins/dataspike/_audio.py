@@ -7,10 +7,10 @@ from contextlib import suppress
 from typing import Final
 
 from livekit import rtc
+from livekit.plugins.dataspike.log import logger
 
 from ._bridge import LoopBridge, LoopClosed
 from ._closing import Closing
-from .log import logger
 
 SAMPLE_RATE: Final = 16_000
 BLOCK_MS: Final = 100
@@ -57,7 +57,7 @@ class RoomAudio:
                     frame_size_ms=BLOCK_MS,
                     capacity=BLOCKS_KEPT,
                 )
-            except Exception:  # noqa: BLE001 - the SDK asserts; the track has just ended
+            except Exception:
                 logger.debug("a track ended before its sound was taken", exc_info=True)
                 await asyncio.sleep(0)
                 return b""

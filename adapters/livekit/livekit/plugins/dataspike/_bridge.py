@@ -12,7 +12,9 @@ No call here blocks the loop, however busy trio is, and nothing that ends on one
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextvars
+import logging
 import os
 import threading
 from collections.abc import Callable, Coroutine
@@ -23,7 +25,7 @@ import trio
 from anyio.abc import TaskStatus
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from .log import logger
+logger = logging.getLogger("livekit.plugins.dataspike")
 
 T = TypeVar("T")
 
@@ -40,7 +42,8 @@ class LoopClosed(Exception):
 class LoopBridge:
     """Runs coroutines on an asyncio loop for trio, and functions on either side for the other.
 
-    Made on the loop, whose context its coroutines get; of use once `attach` was called in the trio run.
+    Made on the loop, whose context its coroutines get; of use once `attach` was called in trio, where `wait_lost`
+    must run too: a loop that is closed tells nobody, and calls under way hear of it from there.
     """
 
     def __init__(self) -> None:
@@ -196,7 +199,10 @@ class TrioThread:
         self._pid = os.getpid()
         self._manager: AbstractContextManager[BlockingPortal] | None = None
         self._portal: BlockingPortal | None = None
+        self._ended: concurrent.futures.Future[None] | None = None
         self._left: asyncio.Future[None] | None = None
+        self._lock = threading.Lock()
+        """Leaving begins when entering is over; only the threads of the two ever wait for it."""
 
     async def start(self, main: Callable[..., Coroutine[Any, Any, None]]) -> None:
         """Run `main(task_status=...)` in trio and return when it has called `task_status.started()`.
@@ -207,7 +213,8 @@ class TrioThread:
         try:
             await asyncio.shield(entering)
         except asyncio.CancelledError:
-            entering.add_done_callback(lambda _: self.leave())
+            entering.add_done_callback(_retrieve)
+            self.leave()
             raise
 
     def leave(self) -> asyncio.Future[None]:
@@ -217,13 +224,14 @@ class TrioThread:
         return self._left
 
     def _enter(self, main: Callable[..., Coroutine[Any, Any, None]]) -> None:
-        self._manager = start_blocking_portal("trio", name="dataspike-trio")
-        self._portal = self._manager.__enter__()
-        try:
-            self._portal.start_task(self._run, main)
-        except BaseException:
-            self._leave()
-            raise
+        with self._lock:
+            self._manager = start_blocking_portal("trio", name="dataspike-trio")
+            self._portal = self._manager.__enter__()
+            try:
+                self._ended, _ = self._portal.start_task(self._run, main)
+            except BaseException:
+                self._exit()
+                raise
 
     async def _run(self, main: Callable[..., Coroutine[Any, Any, None]], *, task_status: TaskStatus[None]) -> None:
         assert self._portal is not None
@@ -233,8 +241,23 @@ class TrioThread:
             await self._portal.stop()  # no checkpoint: it sets an event
 
     def _leave(self) -> None:
-        if self._manager is not None and os.getpid() == self._pid:
-            self._manager.__exit__(None, None, None)
+        if os.getpid() == self._pid:
+            with self._lock:
+                self._exit()
+
+    def _exit(self) -> None:
+        manager, self._manager = self._manager, None
+        if manager is not None:
+            # Asking a portal to stop that stops by itself meanwhile would fail inside it: wait for that first.
+            if self._ended is not None:
+                concurrent.futures.wait([self._ended])
+            manager.__exit__(None, None, None)
+
+
+def _retrieve(future: asyncio.Future[Any]) -> None:
+    # Nobody awaits it any more; an exception in it is no complaint.
+    if not future.cancelled():
+        future.exception()
 
 
 def in_daemon_thread(function: Callable[[], T]) -> asyncio.Future[T]:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, Final
 
-from .log import logger
+from livekit.plugins.dataspike.log import logger
 
 CLOSE_WITHIN: Final = 2.0
 

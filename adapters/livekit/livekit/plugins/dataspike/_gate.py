@@ -8,8 +8,7 @@ from typing import Any, Final
 
 from livekit.agents import AgentSession
 from livekit.agents.vad import VADEvent, VADEventType
-
-from .log import logger
+from livekit.plugins.dataspike.log import logger
 
 LOOK_EVERY: Final = 1.0
 """Seconds: the session links a participant when it likes, and tells nobody."""

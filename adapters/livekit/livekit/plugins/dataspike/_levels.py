@@ -9,12 +9,12 @@ from typing import Final
 
 from attrs import define
 from livekit import rtc
+from livekit.plugins.dataspike.log import logger
 
 from ds_actors.detection import Level, ResultEvent, Undelivered
 from ds_actors.detection.events import TOPIC
 
 from ._bridge import LoopBridge
-from .log import logger
 
 ATTRIBUTE: Final = f"{TOPIC}.levels"
 """JSON: track sid to level."""

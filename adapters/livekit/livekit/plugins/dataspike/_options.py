@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
-from typing import Final, TypeVar, cast
+from typing import Final, TypeVar
 
 from attrs import frozen
 
@@ -103,27 +103,27 @@ def resolve(
     if video_params is not None:
         if given:
             raise TypeError(f"{given[0]} and video_params say the same: pass one of them")
-        flat = {name: getattr(video_params, name) for name in flat}
+        normal_fps, burst_fps, quality = video_params.normal_fps, video_params.burst_fps, video_params.quality
     if sampling is not None:
         rates = [name for name in given if name != "quality"] or (["video_params"] if video_params else [])
         if rates:
             raise TypeError(f"{rates[0]} and sampling say the same: pass one of them")
-    normal = _number("normal_fps", flat["normal_fps"], NORMAL_FPS, float, lambda v: check_fps("normal_fps", v))
-    burst = _number("burst_fps", flat["burst_fps"], BURST_FPS, float, lambda v: check_fps("burst_fps", v))
-    jpeg = _number("quality", flat["quality"], QUALITY, int, check_quality)
+    normal = _number("normal_fps", normal_fps, NORMAL_FPS, float, lambda v: check_fps("normal_fps", v))
+    burst = _number("burst_fps", burst_fps, BURST_FPS, float, lambda v: check_fps("burst_fps", v))
+    jpeg = _number("quality", quality, QUALITY, int, check_quality)
     if burst < normal:
         raise ValueError(
-            f"burst_fps ({burst!r}) must not be below normal_fps ({normal!r}); they come from the parameters, else from "
-            f"{_VARIABLES['burst_fps']} and {_VARIABLES['normal_fps']}"
+            f"burst_fps ({burst!r}) must not be below normal_fps ({normal!r}); they come from the parameters, "
+            f"else from {_VARIABLES['burst_fps']} and {_VARIABLES['normal_fps']}"
         )
     audio = None if audio_params is None else AudioPace(audio_params.interval, normal, burst)
     return Figures(sampling or (lambda: AdaptiveSampling(normal, burst)), jpeg, audio)
 
 
-def _number(name: str, given: float | None, default: N, read: Callable[[str], N], check: Callable[[N], N]) -> N:
+def _number(name: str, given: N | None, default: N, read: Callable[[str], N], check: Callable[[N], N]) -> N:
     variable = _VARIABLES[name]
     if given is not None:
-        value, origin = cast("N", given), f"parameter {name}, else {variable}"
+        value, origin = given, f"parameter {name}, else {variable}"
     else:
         text = os.environ.get(variable, "").strip()
         if not text:

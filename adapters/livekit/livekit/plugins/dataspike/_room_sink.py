@@ -8,13 +8,15 @@ from typing import Final
 
 from attrs import define
 from livekit import rtc
+from livekit.plugins.dataspike.log import logger
+from livekit.rtc.participant import PublishDataError
 
 from ds_actors.detection import ResultEvent, Undelivered
 from ds_actors.detection.events import TOPIC
 
 from ._bridge import LoopBridge
 from ._held import Held
-from .log import logger
+from ._listening import Listening
 
 PUBLISH_WITHIN: Final = 5.0
 TRIES: Final = 3
@@ -40,6 +42,7 @@ class RoomPublisher:
 
     def __init__(self, room: rtc.Room, destination_identities: Sequence[str] = ()) -> None:
         self._room = room
+        self._listening = Listening(room)
         self._destinations = list(destination_identities)
         self._held = Held()
         self._sending: str | None = None
@@ -49,15 +52,14 @@ class RoomPublisher:
 
     def start(self) -> None:
         """Publish what waits whenever the room is connected."""
-        self._room.on("connection_state_changed", self._connection_changed)
-        self._room.on("reconnected", self._connection_changed)
+        self._listening.on("connection_state_changed", self._connection_changed)
+        self._listening.on("reconnected", self._connection_changed)
 
     async def stop(self) -> None:
         """Let what waits go out while the room is still there, then end."""
-        self._room.off("connection_state_changed", self._connection_changed)
-        self._room.off("reconnected", self._connection_changed)
+        self._listening.stop()
         if self._flush is not None:
-            if not self._connected:
+            if not self._is_connected():
                 self._flush.cancel()
             await asyncio.wait({self._flush}, timeout=1.0)
             self._flush.cancel()
@@ -67,9 +69,9 @@ class RoomPublisher:
 
         Raises:
             Undelivered: when the participant may not publish data.
-            rtc.PublishDataError, TimeoutError: after three tries.
+            PublishDataError, TimeoutError: after three tries.
         """
-        if not self._connected or event.track_id in self._held or event.track_id == self._sending:
+        if not self._is_connected() or event.track_id in self._held or event.track_id == self._sending:
             self._hold(event)
             return
         if not self._room.local_participant.permissions.can_publish_data:
@@ -78,13 +80,12 @@ class RoomPublisher:
         self._refused = False
         try:
             await self._publish(event)
-        except (rtc.PublishDataError, TimeoutError):
-            if self._connected:
+        except (PublishDataError, TimeoutError):
+            if self._is_connected():
                 raise
             self._hold(event)
 
-    @property
-    def _connected(self) -> bool:
+    def _is_connected(self) -> bool:
         return self._room.isconnected() and self._room.connection_state == rtc.ConnectionState.CONN_CONNECTED
 
     async def _publish(self, event: ResultEvent) -> None:
@@ -95,8 +96,8 @@ class RoomPublisher:
                     payload, reliable=True, destination_identities=self._destinations, topic=TOPIC
                 )
                 await asyncio.wait_for(publishing, PUBLISH_WITHIN)
-            except (rtc.PublishDataError, TimeoutError):
-                if attempt == TRIES - 1 or not self._connected:
+            except (PublishDataError, TimeoutError):
+                if attempt == TRIES - 1 or not self._is_connected():
                     raise
                 await asyncio.sleep(TRY_AGAIN_AFTER)
             else:
@@ -107,11 +108,11 @@ class RoomPublisher:
         self._connection_changed()  # it may just have come back
 
     def _connection_changed(self, *_: object) -> None:
-        if self._connected and len(self._held) and (self._flush is None or self._flush.done()):
+        if self._is_connected() and len(self._held) and (self._flush is None or self._flush.done()):
             self._flush = asyncio.get_running_loop().create_task(self._send_held())
 
     async def _send_held(self) -> None:
-        while self._connected:
+        while self._is_connected():
             events = self._held.take(asyncio.get_running_loop().time())
             if not events:
                 return
@@ -125,9 +126,9 @@ class RoomPublisher:
     async def _send_one_held(self, event: ResultEvent) -> None:
         try:
             await self._publish(event)
-        except (rtc.PublishDataError, TimeoutError) as error:
-            if self._connected:
-                logger.error("a kept result could not be published: %s", type(error).__name__)
+        except (PublishDataError, TimeoutError):
+            if self._is_connected():
+                logger.exception("a kept result could not be published")
             else:
                 self._held.hold(event, asyncio.get_running_loop().time())
 

@@ -1,7 +1,7 @@
 """What the room wants watched, and the task that brings the monitor there: in trio.
 
-Level-triggered: the room's side says what it wants of a track now, as often as it likes; the changes of one track follow
-each other, those of different tracks go side by side, and only the newest wish counts.
+Level-triggered: the room's side says what it wants of a track now, as often as it likes; the changes of one track
+follow each other, those of different tracks go side by side, and only the newest wish counts.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from typing import Final
 
 import trio
 from attrs import define, field, frozen
+from livekit.plugins.dataspike.log import logger
 
 from ds_actors.detection import Monitor, TrackInfo
 
 from ._audio import RoomAudio
 from ._video import RoomVideo
-from .log import logger
 
 RETRY_EVERY: Final = 10.0
 

@@ -13,10 +13,9 @@ from typing import Any, Final, Literal, cast
 
 from attrs import define, field
 from livekit import rtc
+from livekit.plugins.dataspike.log import logger
 
 from ds_actors.detection import TrackInfo
-
-from .log import logger
 
 TrackFilter = Callable[[rtc.RemoteTrackPublication, rtc.RemoteParticipant], bool]
 Consent = Callable[[rtc.RemoteParticipant], bool]

@@ -12,12 +12,12 @@ from typing import Final, Literal
 
 import trio
 from livekit import rtc
+from livekit.plugins.dataspike.log import logger
 
 from ds_actors.detection import EncodingError, Frame
 
 from ._bridge import LoopBridge, LoopClosed
 from ._closing import Closing
-from .log import logger
 
 SMALLEST_SIDE: Final = 64
 """Pixels: the server sends tiny black frames when a track is paused, which are no pictures."""
@@ -32,7 +32,7 @@ _LAYOUTS: Final[dict[int, _Layout]] = {
     rtc.VideoBufferType.RGB24: "rgb24",
     rtc.VideoBufferType.RGBA: "rgba",
 }
-_ROTATIONS: Final[dict[int, Literal[0, 90, 180, 270]]] = {0: 0, 1: 90, 2: 180, 3: 270}
+_ROTATIONS: Final[dict[object, Literal[0, 90, 180, 270]]] = {0: 0, 1: 90, 2: 180, 3: 270}
 
 
 class RoomVideo:

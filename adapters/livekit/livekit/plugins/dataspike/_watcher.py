@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from livekit import rtc
+from livekit.plugins.dataspike.log import logger
 
 from ds_actors.detection import TrackInfo
 
 from ._audio import RoomAudio
 from ._bridge import LoopBridge
+from ._listening import Listening
 from ._roster import Wish
 from ._rules import Rules, track_info
 from ._video import RoomVideo
-from .log import logger
 
 SWEEP_EVERY: Final = 10.0
 SWEEP_AT_ONCE: Final = 20
@@ -83,7 +84,7 @@ class RoomWatcher:
         self._dirty: dict[str, None] = {}
         self._soon: asyncio.Handle | None = None
         self._sweep: asyncio.TimerHandle | None = None
-        self._handlers: list[tuple[Any, Callable[..., None]]] = []
+        self._listening = Listening(room)
         self._open = False
 
     # ---- life
@@ -91,36 +92,31 @@ class RoomWatcher:
     def start(self) -> None:
         """Hang the handlers and look at who is there."""
         self._open = True
-        on: dict[str, Callable[..., None]] = {
-            "participant_connected": self._mark,
-            "participant_disconnected": self._mark_left,
-            "participant_active": self._mark,
-            "participant_attributes_changed": lambda _changed, participant: self._ask_again(participant),
-            "track_published": lambda _publication, participant: self._mark(participant),
-            "track_unpublished": lambda _publication, participant: self._mark(participant),
-            "track_subscribed": self._subscribed,
-            "track_unsubscribed": self._track_unsubscribed,
-            "track_subscription_failed": lambda participant, _sid, _error: self._mark(participant),
-            "track_muted": lambda participant, _publication: self._mark(participant),
-            "track_unmuted": lambda participant, _publication: self._mark(participant),
-            "e2ee_state_changed": self._encryption,
-            "active_speakers_changed": self._speakers,
-            "connection_state_changed": lambda _state: self._mark_all(),
-            "reconnected": self._mark_all,
-            "moved": self._mark_all,
-        }
-        for name, handler in on.items():
-            guarded = _guarded(handler)
-            self._room.on(name, guarded)  # type: ignore[arg-type]
-            self._handlers.append((name, guarded))
+        for event, handler in (
+            ("participant_connected", self._mark),
+            ("participant_disconnected", self._mark_left),
+            ("participant_active", self._mark),
+            ("participant_attributes_changed", self._attributes_changed),
+            ("track_published", self._publication_changed),
+            ("track_unpublished", self._publication_changed),
+            ("track_subscribed", self._track_subscribed),
+            ("track_unsubscribed", self._track_unsubscribed),
+            ("track_subscription_failed", self._mark),
+            ("track_muted", self._mark),
+            ("track_unmuted", self._mark),
+            ("e2ee_state_changed", self._encryption_changed),
+            ("active_speakers_changed", self._speakers_changed),
+            ("connection_state_changed", self._mark_all),
+            ("reconnected", self._mark_all),
+            ("moved", self._mark_all),
+        ):
+            self._listening.on(event, handler)
         self._sweep_all()
 
     def stop(self) -> None:
         """Take the handlers off and look no more; nothing is wanted or unwanted by it."""
         self._open = False
-        for name, handler in self._handlers:
-            self._room.off(name, handler)
-        self._handlers.clear()
+        self._listening.stop()
         for timer in (self._soon, self._sweep):
             if timer is not None:
                 timer.cancel()
@@ -138,7 +134,7 @@ class RoomWatcher:
 
     # ---- events
 
-    def _mark(self, participant: rtc.Participant) -> None:
+    def _mark(self, participant: rtc.Participant, *_: object) -> None:
         self._mark_identity(participant.identity)
 
     def _mark_identity(self, identity: str) -> None:
@@ -148,22 +144,25 @@ class RoomWatcher:
         if self._soon is None:
             self._soon = self._bridge.loop.call_soon(self._look)
 
-    def _mark_left(self, participant: rtc.RemoteParticipant) -> None:
+    def _publication_changed(self, _publication: rtc.TrackPublication, participant: rtc.Participant) -> None:
+        self._mark(participant)
+
+    def _mark_left(self, participant: rtc.Participant) -> None:
         self._unreadable.discard(participant.identity)
         self._speaking.discard(participant.identity)
         self._mark(participant)
 
-    def _mark_all(self) -> None:
+    def _mark_all(self, *_: object) -> None:
         for identity in {*self._known, *self._room.remote_participants}:
             self._mark_identity(identity)
 
-    def _ask_again(self, participant: rtc.Participant) -> None:
+    def _attributes_changed(self, _changed: dict[str, str], participant: rtc.Participant) -> None:
         self._consents.pop(participant.identity, None)
         for sid in self._known.get(participant.identity, ()):
             self._admitted.pop(sid, None)
         self._mark(participant)
 
-    def _subscribed(
+    def _track_subscribed(
         self, _track: rtc.Track, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant
     ) -> None:
         self._unsubscribed.pop(publication.sid, None)
@@ -177,14 +176,14 @@ class RoomWatcher:
             del self._unsubscribed[next(iter(self._unsubscribed))]
         self._mark(participant)
 
-    def _encryption(self, participant: rtc.Participant, state: int) -> None:
+    def _encryption_changed(self, participant: rtc.Participant, state: int) -> None:
         if state in _UNREADABLE:
             self._unreadable.add(participant.identity)
         else:
             self._unreadable.discard(participant.identity)
         self._mark(participant)
 
-    def _speakers(self, speakers: list[rtc.Participant]) -> None:
+    def _speakers_changed(self, speakers: list[rtc.Participant]) -> None:
         speaking = {one.identity for one in speakers}
         for identity in speaking - self._speaking:
             for sid, wish in self._known.get(identity, {}).items():
@@ -284,16 +283,4 @@ class RoomWatcher:
         if known is None or known[0] is not publication:
             known = self._admitted[publication.sid] = (publication, self._rules.admits(publication, participant))
         return known[1]
-
-
-def _guarded(handler: Callable[..., None]) -> Callable[..., None]:
-    # The SDK lets a TypeError through, and with it the handlers of others.
-    def handle(*args: Any) -> None:
-        try:
-            handler(*args)
-        except Exception:
-            logger.exception("an event of the room could not be followed")
-
-    return handle
-
 

@@ -11,7 +11,6 @@ import inspect
 import os
 import ssl
 from collections.abc import AsyncIterable, Callable, Collection, Sequence
-from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
@@ -21,19 +20,21 @@ from attrs import evolve
 from livekit import rtc
 from livekit.agents import AgentSession, APIConnectOptions, JobContext, get_job_context
 from livekit.agents.vad import VADEvent
+from livekit.plugins.dataspike.log import logger
 
 from ds_actors.detection import Dataspike, Monitor, SamplingPolicy, Sink, Status
+from ds_actors.detection.service import ApiKey
 
 from ._bridge import LoopBridge, TrioThread
 from ._callback_sink import Callback, LoopCallbackSink
 from ._gate import SpeechGate
 from ._levels import LevelsSink, RoomLevels
+from ._listening import Listening
 from ._options import AudioParams, VideoParams, resolve
 from ._room_sink import RoomPublisher, RoomSink
 from ._roster import Roster, Wish
 from ._rules import Consent, Rules, TrackFilter
 from ._watcher import RoomWatcher, Source
-from .log import logger
 
 CLOSE_WITHIN: Final = 5.0
 STREAMS_WITHIN: Final = 2.0
@@ -49,8 +50,8 @@ class DataspikeDetector:
         normal_fps: frames a second that are sampled of a track; else DATASPIKE_NORMAL_FPS, else 0.2.
         burst_fps: the same while it is suspicious or alert; else DATASPIKE_BURST_FPS, else 1.0.
         quality: of the JPEG, 0 to 100; else DATASPIKE_QUALITY, else 75.
-        notification_cb: called with each result, on the loop of `start()`, and awaited where it is a coroutine function;
-            cancelled after 30 s. With it the room hears nothing, unless `sinks` says so.
+        notification_cb: called with each result, on the loop of `start()`, and awaited where it is a coroutine
+            function; cancelled after 30 s. With it the room hears nothing, unless `sinks` says so.
         conn_options: its `timeout` bounds the connecting to the service; the retry fields are accepted without effect.
         video_params: `normal_fps`, `burst_fps` and `quality` as version 1.2 takes them.
         audio_params: listen to microphones too; off by default.
@@ -106,14 +107,21 @@ class DataspikeDetector:
         # First, and gone from this frame: tracebacks may show locals.
         key = [api_key]
         del api_key
-        self._service_options: dict[str, Any] = {
-            "url": url,
-            "allow_insecure": allow_insecure,
-            "ssl_context": ssl_context,
-            "proxy": proxy,
-            "upgrade_timeout": 10.0 if conn_options is None else conn_options.timeout,
-        }
-        self._service = Dataspike(key.pop(), **self._service_options)
+        timeout = 10.0 if conn_options is None else conn_options.timeout
+
+        def service(key: list[str | None] | list[ApiKey], proxy: str | None) -> Dataspike:
+            return Dataspike(
+                key.pop(),
+                url,
+                allow_insecure=allow_insecure,
+                upgrade_timeout=timeout,
+                ssl_context=ssl_context,
+                proxy=proxy,
+            )
+
+        self._make_service = service
+        self._own_proxy = proxy
+        self._service = service(key, proxy)
         self._figures = resolve(
             normal_fps=normal_fps,
             burst_fps=burst_fps,
@@ -135,7 +143,7 @@ class DataspikeDetector:
         self._told: tuple[str, str] = ("idle", "connecting")
         self._failed = ""
         self._pid: int | None = None
-        self._room: rtc.Room | None = None
+        self._listening: Listening | None = None
         self._connected = False
         self._watcher: RoomWatcher | None = None
         self._publisher: RoomPublisher | None = None
@@ -144,7 +152,7 @@ class DataspikeDetector:
         self._roster: Roster | None = None
         self._thread: TrioThread | None = None
         self._stop: trio.Event | None = None
-        self._ended: asyncio.Event | None = None
+        self._stopping = False
         self._closing: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -153,7 +161,7 @@ class DataspikeDetector:
     async def start(
         self, session: AgentSession[Any] | None, room: rtc.Room, vad_stream: AsyncIterable[VADEvent] | None = None
     ) -> None:
-        """Begin to watch a room, connected or not yet; return when everything runs, without waiting for room or service.
+        """Begin to watch a room, connected or not yet; return when all runs, waiting for neither room nor service.
 
         The detector ends with the room, or with the job. The session may be None, fail, close or restart: it makes no
         difference to the detector.
@@ -172,19 +180,18 @@ class DataspikeDetector:
         if self._bridge is not None:
             raise RuntimeError("this detector was started before: one detector watches one room")
         self._pid = os.getpid()
-        self._room = room
         self._bridge = bridge = LoopBridge()
-        self._ended = asyncio.Event()
         job = get_job_context(required=False)
         if job is not None:
             self._serve_job(job)
         self._monitor = self._make_monitor(self._make_sinks(bridge, room))
         self._thread = TrioThread()
         self._connected = room.isconnected()
-        room.on("connection_state_changed", self._connection_changed)
-        room.on("disconnected", self._disconnected)
+        self._listening = listening = Listening(room)
+        listening.on("connection_state_changed", self._connection_changed)
+        listening.on("disconnected", self._disconnected)
         await self._thread.start(self._run)
-        if self._closing is not None:
+        if self._is_closing():
             return
         self._watcher = RoomWatcher(
             room,
@@ -204,7 +211,7 @@ class DataspikeDetector:
         self._state_changed(self._monitor.status())
 
     async def aclose(self) -> None:
-        """Stop watching, within 5 s; results that arrive meanwhile still go out. May be called again, and at any time."""
+        """Stop watching, within 5 s; results that arrive meanwhile still go out. May be called again, at any time."""
         bridge = self._bridge
         if bridge is None or self._pid != os.getpid():
             self._closed = True  # never started, or in a process forked since: there is nothing here to stop
@@ -236,8 +243,8 @@ class DataspikeDetector:
         if job.is_fake_job():
             logger.info("this job is a fake one: there is nobody to watch")
         proxy = job.proc.http_proxy
-        if proxy and self._service_options["proxy"] is None:
-            self._service = Dataspike(self._service.key, **{**self._service_options, "proxy": proxy})
+        if proxy and self._own_proxy is None:
+            self._service = self._make_service([self._service.key], proxy)
 
     def _make_sinks(self, bridge: LoopBridge, room: rtc.Room) -> list[Sink]:
         sinks: list[Sink] = []
@@ -303,21 +310,17 @@ class DataspikeDetector:
         return self._closing
 
     async def _close(self, bridge: LoopBridge) -> None:
-        assert self._room is not None
+        assert self._listening is not None
         assert self._thread is not None
         deadline = bridge.loop.time() + CLOSE_WITHIN
-        for name, handler in (
-            ("connection_state_changed", self._connection_changed),
-            ("disconnected", self._disconnected),
-        ):
-            with suppress(KeyError, ValueError):
-                self._room.off(name, handler)
+        self._listening.stop()
         if self._gate is not None:
             self._gate.stop()
         sources = self._stop_watching()
         if sources:
             closing = [bridge.loop.create_task(one.close()) for one in sources]
             await asyncio.wait(closing, timeout=STREAMS_WITHIN)
+        self._stopping = True
         if self._stop is not None:
             bridge.tell(self._stop.set)
         left = self._thread.leave()
@@ -328,6 +331,9 @@ class DataspikeDetector:
             await self._publisher.stop()
         self._closed = True
         self._state_changed(self._monitor.status())
+
+    def _is_closing(self) -> bool:
+        return self._closing is not None
 
     def _stop_watching(self) -> list[Source]:
         if self._watcher is None:
@@ -342,6 +348,8 @@ class DataspikeDetector:
         assert bridge is not None
         bridge.attach()
         self._stop = stop = trio.Event()
+        if self._stopping:  # closed before this began
+            stop.set()
         running = False
         try:
             async with self._monitor as monitor, trio.open_nursery() as nursery:
