@@ -35,6 +35,13 @@ def livekit_server() -> Generator[Server]:
         yield server
 
 
+@pytest.fixture
+def own_server() -> Generator[Server]:
+    """A server that no other test opens rooms on: a worker is sent to every new room."""
+    with open_server(_need(components.livekit_server(), "livekit-server")) as server:
+        yield server
+
+
 @pytest.fixture(scope="session")
 def _people_process() -> Generator[Process]:
     with Process([sys.executable, components.HARNESS / "people.py"]) as process:

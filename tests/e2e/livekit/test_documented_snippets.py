@@ -14,7 +14,7 @@ import pytest
 from livekit_harness.components import PROJECT
 from livekit_harness.process import Process, until
 from livekit_harness.room import TOPIC, Room
-from livekit_harness.server import Server, open_server
+from livekit_harness.server import Server
 from livekit_harness.service import Service
 from livekit_harness.tokens import room_token
 from livekit_harness.worker import Worker, free_port
@@ -36,13 +36,6 @@ def snippets() -> list[str]:
 def the_one(snippets: list[str], *signs: str) -> str:
     (found,) = [one for one in snippets if all(sign in one for sign in signs)]
     return found
-
-
-@pytest.fixture
-def own_server(livekit_server: Server) -> Generator[Server]:
-    """A server that no other test opens rooms on: a worker is sent to every new room."""
-    with open_server(Path(livekit_server.process.args[0])) as server:  # type: ignore[index,arg-type]
-        yield server
 
 
 def environment(service: Service) -> dict[str, str]:
@@ -89,7 +82,7 @@ def test_the_full_worker_example(
     with Worker(program, own_server, environment(service)) as worker:
         worker.registered()
         people = People(_people_process, own_server)
-        until(people.alerts, 30)
+        until(people.alerts, 60)
         # The session tries OpenAI four times in about four seconds, and is gone.
         time.sleep(8)
         before = len(people.alerts())
@@ -111,7 +104,7 @@ def test_the_quick_start(
     with Worker(program, own_server, environment(service)) as worker:
         worker.registered()
         people = People(_people_process, own_server)
-        until(people.alerts, 30)
+        until(people.alerts, 60)
 
 
 def test_the_callback_snippet(snippets: list[str], room: Room) -> None:
