@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import os
 import ssl
 from collections.abc import AsyncIterable, Callable, Collection, Sequence
@@ -180,6 +181,7 @@ class DataspikeDetector:
         if self._bridge is not None:
             raise RuntimeError("this detector was started before: one detector watches one room")
         self._pid = os.getpid()
+        _quiet(logging.getLogger("trio-websocket"))
         self._bridge = bridge = LoopBridge()
         job = get_job_context(required=False)
         if job is not None:
@@ -417,6 +419,12 @@ def _check_sinks(
         other = "notification_cb" if callback is not None else "destination_identities"
         raise TypeError(f"mirror_levels shows every level to everybody in the room, {other} does not: pass one of them")
     return resolved
+
+
+def _quiet(noisy: logging.Logger) -> None:
+    # LiveKit's `dev` logs everything at DEBUG: this one would write three lines a sample.
+    if noisy.level == logging.NOTSET:
+        noisy.setLevel(logging.INFO)
 
 
 def _log_failure(task: asyncio.Task[Any]) -> None:
