@@ -7,13 +7,14 @@ UV := $(shell command -v uv 2>/dev/null || echo .cache/uv/bin/uv)
 READY := $(VENV)/.ready
 PINS := requirements/dev.txt
 DOCS := .cache/docs
+COMPONENTS := tests/e2e/livekit/livekit_harness/components.py
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench docs picture pins proto clean
+.PHONY: help setup demo test test-all components compare check bench bench-livekit docs picture pins proto clean
 
 help: ## Show what there is
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .cache/uv/bin/uv:
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target .cache/uv uv
@@ -29,8 +30,19 @@ setup: $(READY) ## Make .venv from the pinned requirements
 demo: $(READY) ## Watch the whole way from pixels to an alert, on this machine alone
 	$(BIN)/ds-actors demo
 
-test: $(READY) ## Run all tests
-	$(BIN)/python -m pytest
+test: $(READY) ## Run the tests, all but the slow ones, with each real component that is there or can be built
+	$(BIN)/python $(COMPONENTS) --try
+	UV=$(abspath $(UV)) $(BIN)/python -m pytest -m "not slow"
+
+components: $(READY) ## Get what the tests need beside Python packages; apt as root or with sudo
+	$(BIN)/python $(COMPONENTS) --all
+
+test-all: components ## Run all tests; each real component is installed, and none may skip
+	UV=$(abspath $(UV)) DS_ACTORS_NO_SKIP=1 $(BIN)/python -m pytest
+
+compare: $(READY) ## Run the tests of 1.2.17's faults against it and against this plugin, and print the table
+	UV=$(abspath $(UV)) $(BIN)/python $(COMPONENTS) --reference
+	$(BIN)/python scripts/compare_reference.py
 
 check: $(READY) ## Lint, types (mypy and pyright strict), import rules
 	$(BIN)/ruff check
@@ -41,6 +53,10 @@ check: $(READY) ## Lint, types (mypy and pyright strict), import rules
 
 bench: $(READY) ## Run the benchmarks; each prints a ratio measured in the same run
 	@for one in benchmarks/bench_*.py; do echo "== $$one"; $(BIN)/python $$one || exit 1; done
+
+bench-livekit: $(READY) ## Measure the plugin beside 1.2.17, in real rooms; about an hour, a part by MEASURE="cost packets"
+	UV=$(abspath $(UV)) $(BIN)/python $(COMPONENTS) --reference
+	$(BIN)/python benchmarks/livekit/bench_livekit.py $(MEASURE)
 
 $(DOCS)/.ready: requirements/docs.txt | $(filter .cache/%,$(UV))
 	$(UV) venv --quiet --clear --python $(PYTHON) $(DOCS)

@@ -1,14 +1,16 @@
 """The plugin beside the one it replaces, 1.2.17, in real rooms: what each costs the agent, and how quick it is.
 
 Yardstick: `dataspike-livekit-plugins` 1.2.17 from PyPI in an environment of its own (`components.py --reference`). Each
-measurement is taken of both, a fresh agent's process each, in turns and in changing order; the people are a third process, the
-service a thread of this one. "Over subscribing alone": the same process in the same room before its detector starts.
+measurement is taken of both, a fresh agent's process each, in turns and in changing order; the people are a third
+process, the service a thread of this one. "Over subscribing alone": the same process in the same room before its
+detector starts.
 
     stall    sum of a 5 ms ticker's lags above 2 ms, of the agent's loop
     busy     time in `asyncio.Handle._run`, of the agent's loop
     CPU      user and system, of the agent's whole process
 
-Run `make bench-livekit`, or this file with the names of measurements; figures are medians of the rounds, and a table in Markdown.
+Run `make bench-livekit`, or this file with the names of measurements; it prints a table in Markdown of each, the
+medians of the rounds, of what is called worst the worst.
 """
 
 from __future__ import annotations
@@ -33,11 +35,11 @@ from ds_actors.detection.events import ResultType
 PROJECT: Final = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(PROJECT / "tests" / "e2e" / "livekit"))
 
-from livekit_harness import components
-from livekit_harness.process import Process, until
-from livekit_harness.room import AGENT, Room
-from livekit_harness.server import Server, open_server
-from livekit_harness.service import open_service
+from livekit_harness import components  # noqa: E402
+from livekit_harness.process import Process, until  # noqa: E402
+from livekit_harness.room import AGENT, Room  # noqa: E402
+from livekit_harness.server import Server, open_server  # noqa: E402
+from livekit_harness.service import open_service  # noqa: E402
 
 FULL: Final = {"width": 1280, "height": 720, "fps": 15}
 SMALL: Final = {"width": 640, "height": 360, "fps": 15}

@@ -43,7 +43,7 @@ def own_server() -> Generator[Server]:
 
 
 @pytest.fixture(scope="session")
-def _people_process() -> Generator[Process]:
+def people_process() -> Generator[Process]:
     with Process([sys.executable, components.HARNESS / "people.py"]) as process:
         yield process
 
@@ -66,9 +66,9 @@ def service() -> Generator[Service]:
 
 
 @pytest.fixture
-def room(livekit_server: Server, _people_process: Process, service: Service, _spare: Spare) -> Generator[Room]:
+def room(livekit_server: Server, people_process: Process, service: Service, _spare: Spare) -> Generator[Room]:
     """An empty room, its people, and an agent's process that has imported the plugin and joined nothing yet."""
-    with Room(livekit_server, f"room-{uuid.uuid4().hex[:8]}", _people_process, service, _spare.take()) as room:
+    with Room(livekit_server, f"room-{uuid.uuid4().hex[:8]}", people_process, service, _spare.take()) as room:
         yield room
 
 

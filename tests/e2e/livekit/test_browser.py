@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 
-import psutil
+import pytest
 from livekit_harness.browser import Browser
 from livekit_harness.process import until
 from livekit_harness.room import AGENT, TOPIC, Room
@@ -17,7 +18,7 @@ RATES = {"normal_fps": 1.0, "burst_fps": 2.0}
 
 
 def test_a_page_is_alerted_and_cleared_and_leaves_nothing(room: Room, browser: Browser) -> None:
-    """It publishes a camera, gets the documented JSON from the agent in time, tells a forgery by its sender, and goes."""
+    """It publishes a camera, gets the documented JSON in time, tells a forgery by its sender, and goes."""
     room.service.verdicts["page"] = Level.CLEAR
     track = browser.join(room.server.url, room.token("page"), publish=True)
     room.watch(video=RATES)
@@ -43,19 +44,16 @@ def test_a_page_is_alerted_and_cleared_and_leaves_nothing(room: Room, browser: B
     browser.leave()
     room.agent.call("aclose")
     room.agent.call("leave")
-    port = int(room.service.url.rpartition(":")[2])
-    until(lambda: not _connections(room.agent.pid, port))
+    until(lambda: room.service.ask(lambda sandbox: sandbox.connected) == 0)
+    left = room.agent.call("left")
+    assert (left["tasks"], left["streams"], "dataspike-trio" in left["threads"]) == ([], 0, False)
     assert room.agent.stop() == 0
-    assert not psutil.pid_exists(room.agent.pid)
-    assert room.service.ask(lambda sandbox: sandbox.connected) == 0
+    assert not Path(f"/proc/{room.agent.pid}").exists()
 
 
-def _connections(pid: int, port: int) -> list[object]:
-    return [one for one in psutil.Process(pid).net_connections() if one.raddr and one.raddr.port == port]
-
-
+@pytest.mark.slow
 def test_a_room_of_people(room: Room, browser: Browser) -> None:
-    """Twenty publish, one of them tampered with; all are checked within 2/normal_fps, that one is flagged, nobody else."""
+    """Twenty publish, one tampered with; all are checked within 2/normal_fps, that one is flagged, nobody else."""
     people = [f"person-{n}" for n in range(20)]
     browser.join(room.server.url, room.token("viewer"), publish=False)
     room.join(*people)

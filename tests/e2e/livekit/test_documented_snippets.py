@@ -1,6 +1,7 @@
 """What Dataspike's public documentation shows, run unchanged.
 
-The page lies beside the project where it is at hand, and is not the project's to copy: without it these tests are skipped.
+The page lies beside the project where it is at hand, and is not the project's to copy: without it these tests are
+skipped.
 """
 
 from __future__ import annotations
@@ -64,16 +65,17 @@ class People:
 
 
 @pytest.fixture
-def people(_people_process: Process, own_server: Server) -> Generator[type[None]]:
+def people(people_process: Process, own_server: Server) -> Generator[type[None]]:
     """Ends everybody's stay."""
     yield type(None)
-    _people_process.call("clear")
+    people_process.call("clear")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 @pytest.mark.usefixtures("people")
 def test_the_full_worker_example(
-    snippets: list[str], own_server: Server, service: Service, _people_process: Process, tmp_path: Path
+    snippets: list[str], own_server: Server, service: Service, people_process: Process, tmp_path: Path
 ) -> None:
     """By `dev`: the room hears alerts, and still does when the voice session has died for want of OpenAI."""
     program = tmp_path / "agent_worker.py"
@@ -81,7 +83,7 @@ def test_the_full_worker_example(
     service.verdicts["alice"] = Level.ALERT
     with Worker(program, own_server, environment(service)) as worker:
         worker.registered()
-        people = People(_people_process, own_server)
+        people = People(people_process, own_server)
         until(people.alerts, 60)
         # The session tries OpenAI four times in about four seconds, and is gone.
         time.sleep(8)
@@ -90,20 +92,24 @@ def test_the_full_worker_example(
         assert worker.wrote("dataspike-deepfake-example|job request")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 @pytest.mark.usefixtures("people")
 def test_the_quick_start(
-    snippets: list[str], own_server: Server, service: Service, _people_process: Process, tmp_path: Path
+    snippets: list[str], own_server: Server, service: Service, people_process: Process, tmp_path: Path
 ) -> None:
     """With `AgentSession()` for its ellipsis, and a worker's last lines."""
     quick_start = the_one(snippets, "await ctx.connect()").replace("AgentSession(...)", "AgentSession()")
-    run = "from livekit.agents import WorkerOptions, cli\n\nif __name__ == '__main__':\n    cli.run_app(WorkerOptions(entrypoint_fnc=entrypoint))\n"
+    run = (
+        "from livekit.agents import WorkerOptions, cli\n\n"
+        "if __name__ == '__main__':\n    cli.run_app(WorkerOptions(entrypoint_fnc=entrypoint))\n"
+    )
     program = tmp_path / "quick_start.py"
     program.write_text(f"{quick_start}\n{run}", "utf-8")
     service.verdicts["alice"] = Level.ALERT
     with Worker(program, own_server, environment(service)) as worker:
         worker.registered()
-        people = People(_people_process, own_server)
+        people = People(people_process, own_server)
         until(people.alerts, 60)
 
 

@@ -12,7 +12,8 @@ def test_a_tampered_camera_is_alerted_to_the_room(room: Room) -> None:
     alice, bob = room.camera("alice"), room.camera("bob")
     room.watch(video={"normal_fps": 2, "burst_fps": 5})
     until(lambda: room.service.of("alice") and room.service.of("bob", bob))
-    # The server tells of participants who publish nothing, as the agent, every 3 s only; before, its packets have no sender.
+    # The server tells of participants who publish nothing, as the agent, every 3 s only: till then its packets have
+    # no sender.
     until(lambda: AGENT in room.seen_by("viewer"))
     room.paint("alice", 0.2)
     (packet, *_) = until(lambda: room.packets("viewer", "alert"))

@@ -114,5 +114,3 @@ def test_levels_are_mirrored_for_those_who_join_later(room: Room) -> None:
 def _sink(room: Room, name: str) -> dict[str, Any]:
     (found,) = (one for one in room.agent.call("status")["sinks"] if one["name"] == name)
     return dict(found)
-
-

@@ -21,6 +21,7 @@ def run(*command: str | Path) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(200)
 def test_pip_install_over_the_reference_leaves_none_of_its_files(tmp_path: Path) -> None:
     """Every file under livekit/plugins/dataspike is then ours, the import works, and the namespaces stay others'."""
@@ -45,9 +46,15 @@ def test_pip_install_over_the_reference_leaves_none_of_its_files(tmp_path: Path)
     run(UV, "pip", "install", "--quiet", "--python", python, "ds-actors[detection]", ours, "--find-links", dist)
     with zipfile.ZipFile(ours) as wheel:
         names = {name for name in wheel.namelist() if name.startswith("livekit/")}
-    found = {str(path.relative_to(packages)) for path in plugin.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    found = {
+        str(path.relative_to(packages))
+        for path in plugin.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
     assert found == names
     assert {"livekit/__init__.py", "livekit/plugins/__init__.py"}.isdisjoint(names)
     assert "livekit/plugins/dataspike/py.typed" in names
-    version = run(python, "-c", "from livekit.plugins import dataspike; from livekit import rtc; print(dataspike.__version__)")
+    version = run(
+        python, "-c", "from livekit.plugins import dataspike; from livekit import rtc; print(dataspike.__version__)"
+    )
     assert version.strip() == ours.name.split("-")[1]

@@ -1,12 +1,14 @@
 """An agent's process with a detector in it: this project's or 1.2.17's, whichever the Python that runs it holds.
 
-Run as `python agent.py`; it speaks `stdio`. Only what both environments have: the standard library, livekit and the plugin.
+Run as `python agent.py`; it speaks `stdio`. Only what both environments have: the standard library, livekit, the
+plugin.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
 import logging
 import os
@@ -18,8 +20,8 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
-from stdio import claim_stdout, say, serve
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from livekit_harness.stdio import claim_stdout, say, serve
 
 TICK = 0.005
 LAG = 0.002
@@ -30,8 +32,9 @@ class Ticker:
 
     def __init__(self) -> None:
         self.task: asyncio.Task[None] | None = None
-        self.reset()
-        run = asyncio.Handle._run  # type: ignore[attr-defined]
+        self.stalled = self.worst = self.busy = self.longest = 0.0
+        self.ticks = 0
+        run = asyncio.Handle._run
 
         def timed(handle: asyncio.Handle) -> None:
             began = time.perf_counter()
@@ -49,11 +52,11 @@ class Ticker:
     def start(self, *, busy: bool) -> None:
         self.reset()
         if busy:
-            asyncio.Handle._run = self._timed  # type: ignore[attr-defined]
+            asyncio.Handle._run = self._timed  # type: ignore[method-assign, assignment]
         self.task = asyncio.get_running_loop().create_task(self._tick(), name="ticker")
 
     def stop(self) -> None:
-        asyncio.Handle._run = self._run  # type: ignore[attr-defined]
+        asyncio.Handle._run = self._run  # type: ignore[method-assign]
         if self.task is not None:
             self.task.cancel()
             self.task = None
@@ -100,12 +103,12 @@ class Agent:
 
         self._room = rtc.Room()
 
-        @self._room.on("track_subscribed")
-        def _(track: Any, _publication: Any, participant: Any) -> None:
+        def subscribed(track: Any, _publication: Any, participant: Any) -> None:
             say(event="subscribed", participant=participant.identity, track=track.sid)
 
+        self._room.on("track_subscribed", subscribed)
         for name in ("reconnecting", "reconnected", "disconnected", "moved"):
-            self._room.on(name, lambda *_, name=name: say(event=name))
+            self._room.on(name, functools.partial(_told, name))
         await self._room.connect(url, token)
         return str(self._room.local_participant.identity)
 
@@ -122,8 +125,9 @@ class Agent:
     ) -> None:
         """Start a detector in the room.
 
-        `callback`: None (the room hears), "record", "raise", "slow" (5 s for alice), "snippet". `video` and `audio` are those of
-        VideoParams and AudioParams, `options` go to the constructor as they are. `vad`: a VAD stream that hears speech after 1.5 s.
+        `callback`: None (the room hears), "record", "raise", "slow" (5 s for alice), "snippet". `video` and `audio` are
+        those of VideoParams and AudioParams, `options` go to the constructor as they are. `vad`: a VAD stream that
+        hears speech after 1.5 s.
         """
         from livekit.plugins import dataspike
 
@@ -178,7 +182,7 @@ class Agent:
         gc.collect()
         return _rss()
 
-    def tick(self, busy: bool = False) -> None:  # noqa: FBT001, FBT002 - a command's argument
+    def tick(self, busy: bool = False) -> None:
         """Begin to measure the loop's stalls, and with `busy` how long its callbacks run."""
         self._ticker.start(busy=busy)
 
@@ -200,11 +204,20 @@ class Agent:
         from livekit.plugins import dataspike
 
         names: dict[str, Any] = {
-            "detector": self._detector, "room": self._room, "rtc": rtc, "dataspike": dataspike, "say": say,
-            "asyncio": asyncio, "agent": self,
+            "detector": self._detector,
+            "room": self._room,
+            "rtc": rtc,
+            "dataspike": dataspike,
+            "say": say,
+            "asyncio": asyncio,
+            "agent": self,
         }
         exec(f"async def _run():\n    result = None\n{textwrap.indent(code, '    ')}\n    return result", names)
         return await names["_run"]()
+
+
+def _told(event: str, *_: object) -> None:
+    say(event=event)
 
 
 def _name(task: asyncio.Task[Any]) -> str:
@@ -241,7 +254,11 @@ def _callback(kind: str) -> Callable[[Any], Any]:
 
     async def snippet(event: Any) -> None:
         try:
-            say(event="printed", text=f"[ALERT] {event.level.upper()} from {event.participant_id}", keys=list(event.dict()))
+            say(
+                event="printed",
+                text=f"[ALERT] {event.level.upper()} from {event.participant_id}",
+                keys=list(event.dict()),
+            )
         except AttributeError as error:
             say(event="printed", error=str(error))
 

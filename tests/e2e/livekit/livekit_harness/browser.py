@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from attrs import define
 from playwright.sync_api import Page, sync_playwright
 
 from .components import HARNESS
+from .process import until
 from .room import TOPIC
 
 _FLAGS: Final = [
@@ -32,12 +34,16 @@ class Browser:
 
     def join(self, url: str, token: str, *, publish: bool) -> str | None:
         """Join, and publish the fake camera; return its track's sid."""
-        sid: str | None = self.page.evaluate("([url, token, options]) => join(url, token, options)", [url, token, {"publish": publish}])
+        sid: str | None = self.page.evaluate(
+            "([url, token, options]) => join(url, token, options)", [url, token, {"publish": publish}]
+        )
         return sid
 
     def packets(self, level: str | None = None, topic: str = TOPIC) -> list[dict[str, Any]]:
         """Return the packets on a topic so far, their payload read as JSON under "json"."""
-        found = [one | {"json": json.loads(one["payload"])} for one in self.page.evaluate("packets") if one["topic"] == topic]
+        found = [
+            one | {"json": json.loads(one["payload"])} for one in self.page.evaluate("packets") if one["topic"] == topic
+        ]
         return [one for one in found if level in (None, one["json"]["level"])]
 
     def others(self) -> list[str]:
@@ -59,7 +65,7 @@ def open_browser(chromium: Path, client: Path) -> Generator[Browser]:
     files = {"/page.html": HARNESS / "page.html", "/livekit-client.umd.js": client}
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 - its base class calls it so
+        def do_GET(self) -> None:
             path = files.get(self.path)
             self.send_response(404 if path is None else 200)
             self.send_header("Content-Type", "text/html" if self.path.endswith("html") else "text/javascript")
@@ -67,8 +73,8 @@ def open_browser(chromium: Path, client: Path) -> Generator[Browser]:
             if path is not None:
                 self.wfile.write(path.read_bytes())
 
-        def log_message(self, *_: object) -> None:
-            return
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as web:
         thread = threading.Thread(target=web.serve_forever, name="page")
@@ -85,3 +91,17 @@ def open_browser(chromium: Path, client: Path) -> Generator[Browser]:
         finally:
             web.shutdown()
             thread.join()
+    until(lambda: not _running(chromium))
+
+
+def _running(chromium: Path) -> list[str]:
+    """Return the browser's processes that descend from this one."""
+    found: list[str] = []
+    processes = [os.getpid()]
+    for pid in processes:  # grows meanwhile
+        with suppress(OSError):
+            command = Path(f"/proc/{pid}/cmdline").read_text()
+            found += [command] if chromium.name in command else []
+            for children in Path(f"/proc/{pid}/task").glob("*/children"):
+                processes += [int(child) for child in children.read_text().split()]
+    return found

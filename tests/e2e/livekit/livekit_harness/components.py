@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -20,8 +21,8 @@ HARNESS: Final = Path(__file__).resolve().parent
 SERVER: Final = "github.com/livekit/livekit-server/cmd/server@v1.11.0"
 CLIENT: Final = "livekit-client@2.23.0"
 REFERENCE: Final = "dataspike-livekit-plugins==1.2.17"
-ENABLE: Final = "make components"
-"""The one command that makes or installs all that is missing."""
+ENABLE: Final = "make test-all"
+"""The one command that makes or installs all that is missing, and runs everything."""
 
 
 def livekit_server() -> Path | None:
@@ -77,19 +78,26 @@ def fetch_client() -> None:
     subprocess.run(command, cwd=web, check=True)
 
 
-def install_chromium() -> None:
-    """Install Debian's chromium."""
+def sample_videos() -> Path | None:
+    """Return the folder of the sample videos that the tests of scanning read."""
+    place = Path(os.environ.get("FORENSICS_SAMPLES", "/usr/share/forensics-samples"))
+    return place if (place / "original-files").exists() else None
+
+
+def install_packages() -> None:
+    """Install Debian's chromium and forensics-samples-files."""
     apt = shutil.which("apt-get")
     root = [] if os.geteuid() == 0 else ["sudo"]
     if apt is None or (root and not shutil.which("sudo")):
-        sys.exit("chromium: not on PATH, and no apt-get (as root or with sudo) to install it with")
+        sys.exit("chromium and the sample videos: not here, and no apt-get (as root or with sudo) to install them with")
+    packages = ["chromium", "forensics-samples-files"]
     subprocess.run([*root, apt, "-qq", "update"], check=True)
-    subprocess.run([*root, apt, "-qq", "install", "-y", "--no-install-recommends", "chromium"], check=True)
+    subprocess.run([*root, apt, "-qq", "install", "-y", "--no-install-recommends", *packages], check=True)
 
 
 def make_reference() -> None:
     """Make the environment of the plugin to replace: one name, one import, so that it cannot share ours."""
-    uv = shutil.which("uv") or str(PROJECT / ".cache" / "uv" / "bin" / "uv")
+    uv = os.environ.get("UV") or shutil.which("uv") or str(PROJECT / ".cache" / "uv" / "bin" / "uv")
     place = CACHE / "reference"
     subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, place], check=True)
     python = str(place / "bin" / "python")
@@ -99,15 +107,18 @@ def make_reference() -> None:
 
 
 def main() -> None:
-    """Make what is missing and can be made without root; with --all the browser too; --reference for comparing."""
+    """Make what is missing and can be made without root; with --all the rest too; --reference for comparing."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--all", action="store_true", help="also install Debian's chromium, which needs root")
+    parser.add_argument("--all", action="store_true", help="also install Debian's packages, which needs root")
     parser.add_argument("--reference", action="store_true", help="also make the environment of 1.2.17")
     parser.add_argument("--try", action="store_true", dest="lenient", help="what cannot be made is left out silently")
     options = parser.parse_args()
-    steps = [(livekit_server, build_server), (client_js, fetch_client)]
+    steps: list[tuple[Callable[[], Path | None], Callable[[], None]]] = [
+        (livekit_server, build_server),
+        (client_js, fetch_client),
+    ]
     if options.all:
-        steps.append((chromium, install_chromium))
+        steps.append((lambda: chromium() and sample_videos(), install_packages))
     if options.reference:
         steps.append((reference_python, make_reference))
     failed: list[str] = []
@@ -116,11 +127,12 @@ def main() -> None:
             continue
         if options.lenient and not shutil.which("go" if make is build_server else "npm"):
             continue
-        print(f"{make.__doc__}".split(";")[0].rstrip("."), flush=True)
+        said = f"{make.__doc__}".split(";")[0].rstrip(".")
+        print(f"{said} ...", file=sys.stderr, flush=True)  # noqa: T201 - a command
         try:
             make()
         except (subprocess.CalledProcessError, OSError) as error:
-            failed.append(f"{find.__name__}: {error}")
+            failed.append(f"{make.__name__}: {error}")
     if failed and not options.lenient:
         sys.exit("\n".join(failed))
 

@@ -1,6 +1,6 @@
 """The people of a room, as a process: cameras with real pixels, microphones, and eyes on the data packets.
 
-Run as `python people.py`; it speaks `stdio`. One process holds as many participants, in as many rooms, as it is told to.
+Run as `python people.py`; it speaks `stdio`. One process holds as many participants, in as many rooms, as it is told.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from livekit import rtc
 
 from ds_actors.sandbox.marker import paint_marker
 
-sys.path.insert(0, str(Path(__file__).parent))
-from stdio import claim_stdout, say, serve
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from livekit_harness.stdio import claim_stdout, say, serve
 
 _PICTURES: Final = 4
 _AUDIO_FRAME: Final = 0.02
@@ -126,8 +126,7 @@ class People:
         """Join a room as `who` (a name for the commands that follow) and return the participant's sid."""
         room = rtc.Room()
 
-        @room.on("data_received")
-        def _(packet: rtc.DataPacket) -> None:
+        def received(packet: rtc.DataPacket) -> None:
             sender = packet.participant
             say(
                 event="data",
@@ -138,6 +137,7 @@ class People:
                 payload=packet.data.decode("utf-8", "replace"),
             )
 
+        room.on("data_received", received)  # pyright: ignore[reportUnknownMemberType]
         await room.connect(url, token, rtc.RoomOptions(auto_subscribe=subscribe))
         self._people[who] = Person(room)
         return room.local_participant.sid
@@ -195,19 +195,19 @@ class People:
         assert isinstance(camera, Camera)
         camera.share = share
 
-    def freeze(self, who: str, running: bool, name: str = "camera") -> None:  # noqa: FBT001 - a command's argument
+    def freeze(self, who: str, running: bool, name: str = "camera") -> None:
         """Stop giving frames, or go on; the track stays published and unmuted."""
         camera = self._people[who].media[name]
         assert isinstance(camera, Camera)
         camera.running = running
 
-    def talk(self, who: str, talking: bool, name: str = "microphone") -> None:  # noqa: FBT001
+    def talk(self, who: str, talking: bool, name: str = "microphone") -> None:
         """Give the tones, or silence."""
         microphone = self._people[who].media[name]
         assert isinstance(microphone, Microphone)
         microphone.talking = talking
 
-    def mute(self, who: str, muted: bool, name: str = "camera") -> None:  # noqa: FBT001
+    def mute(self, who: str, muted: bool, name: str = "camera") -> None:
         """Mute or unmute a track."""
         track = self._people[who].media[name].track
         if muted:
@@ -218,9 +218,7 @@ class People:
     def permit(self, who: str, allow: list[str] | None) -> None:
         """Let only these identities subscribe to one's tracks; None: everybody."""
         participant = self._people[who].room.local_participant
-        permissions = [
-            rtc.ParticipantTrackPermission(participant_identity=one, allow_all=True) for one in allow or []
-        ]
+        permissions = [rtc.ParticipantTrackPermission(participant_identity=one, allow_all=True) for one in allow or []]
         participant.set_track_subscription_permissions(
             allow_all_participants=allow is None, participant_permissions=permissions
         )

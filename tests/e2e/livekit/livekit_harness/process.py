@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
@@ -98,10 +99,8 @@ class Process:
     def stop(self, within: float = 8.0) -> int:
         """End it and return its exit code: close its stdin, and kill it where that is not enough."""
         if self._popen.stdin is not None and not self._popen.stdin.closed:
-            try:
+            with suppress(BrokenPipeError):
                 self._popen.stdin.close()
-            except BrokenPipeError:
-                pass
         try:
             return self._popen.wait(within)
         except subprocess.TimeoutExpired:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 import trio
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from ds_actors.detection import Level, Sample
 from ds_actors.detection.events import ResultType
@@ -79,7 +79,7 @@ class Service:
             verdict = None if level is None else ResultType[level.name]
         else:
             verdict = self.otherwise(sample, elapsed)
-        kept = sample if self.keep_data else Sample(sample.participant, sample.track, sample.timestamp_ms, b"", sample.format)
+        kept = sample if self.keep_data else evolve(sample, data=b"")
         self.samples.append(Arrived(at, kept, wall - sample.timestamp_ms / 1_000, verdict))
         return verdict
 
@@ -102,7 +102,7 @@ def open_service(*, api_keys: set[str] | None = None) -> Generator[Service]:
     def main() -> None:
         try:
             trio.run(run)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised by whoever opened it
             failed.append(error)
         finally:
             ready.set()
@@ -116,10 +116,8 @@ def open_service(*, api_keys: set[str] | None = None) -> Generator[Service]:
         yield service
     finally:
         if service._token is not None:
-            try:
+            with suppress(trio.RunFinishedError):
                 service._token.run_sync_soon(scope.cancel)
-            except trio.RunFinishedError:
-                pass
         thread.join(10)
     if failed:
         raise failed[0]

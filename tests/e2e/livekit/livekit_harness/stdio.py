@@ -1,7 +1,7 @@
 """Commands in and events out as JSON lines, for the asyncio processes of a room; standard library only.
 
-A command is `{"id": n, "do": name, ...arguments}`, its answer `{"id": n, "ok": value}` or `{"id": n, "error": text}`; an event
-has no id. Every line out carries `at`, the system's monotonic clock in seconds, which all processes share.
+A command is `{"id": n, "do": name, ...arguments}`, its answer `{"id": n, "ok": value}` or `{"id": n, "error": text}`.
+An event has no id. Every line out carries `at`, the system's monotonic clock in seconds, which all processes share.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def say(**line: Any) -> None:
 
 
 async def serve(commands: Callable[[str], Callable[..., Any]]) -> None:
-    """Do what stdin says, each command in a task of its own, until stdin ends; `commands(name)` returns the function."""
+    """Do what stdin says, each command in a task, until stdin ends; `commands(name)` returns its function."""
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=_LIMIT)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
@@ -54,6 +54,6 @@ async def _do(number: int, function: Callable[..., Any | Awaitable[Any]], argume
         if inspect.isawaitable(result):
             result = await result
         say(id=number, ok=result)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the one who asked is told
         traceback.print_exc()
         say(id=number, error=f"{type(error).__name__}: {error}")

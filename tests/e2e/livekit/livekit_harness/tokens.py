@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from typing import Any, Literal
 
 from livekit import api
@@ -16,7 +16,5 @@ def room_token(
     """Return a token that lets `identity` into `room` for an hour; `grants` are those of VideoGrants."""
     token = api.AccessToken(server.key, server.secret).with_identity(identity).with_kind(kind)
     return (
-        token.with_grants(api.VideoGrants(room_join=True, room=room, **grants))
-        .with_ttl(datetime.timedelta(hours=1))
-        .to_jwt()
+        token.with_grants(api.VideoGrants(room_join=True, room=room, **grants)).with_ttl(dt.timedelta(hours=1)).to_jwt()
     )

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -22,7 +23,13 @@ class Worker:
     """`python FILE dev`, with the server's environment; its output is kept."""
 
     def __init__(
-        self, program: Path, server: Server, environment: Mapping[str, str], *, command: str = "dev", name: str = "worker"
+        self,
+        program: Path,
+        server: Server,
+        environment: Mapping[str, str],
+        *,
+        command: str = "dev",
+        name: str = "worker",
     ) -> None:
         self.lines: list[str] = []
         """What it wrote, both streams."""
@@ -61,10 +68,8 @@ class Worker:
 
     def kill(self) -> None:
         """End it and its jobs at once."""
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self._popen.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self._popen.wait()
         self._reader.join(2)
         if self._popen.stdout is not None:
