@@ -8,6 +8,7 @@ from ds_actors._errors import (
     AskDropped,
     AskFailed,
     AskTimeout,
+    Ignore,
     RestartLimitReached,
     StartFailed,
 )
@@ -24,6 +25,7 @@ from ds_actors._mailbox import (
     Reject,
 )
 from ds_actors._ref import ActorRef, Answer, Request
+from ds_actors._snapshot import Counts
 from ds_actors._specs import ChildSpec, SupervisorSpec
 from ds_actors._supervisor import Supervisor, SupervisorRef
 from ds_actors._telemetry import (
@@ -53,6 +55,7 @@ __all__ = [
     "ChildSpec",
     "Conflate",
     "Context",
+    "Counts",
     "DeadLetter",
     "DropOldest",
     "Dropped",
@@ -60,6 +63,7 @@ __all__ = [
     "Exit",
     "ExponentialBackoff",
     "Failure",
+    "Ignore",
     "Inbox",
     "Later",
     "Latest",

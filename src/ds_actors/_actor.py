@@ -6,6 +6,7 @@ ends it; the supervisor is told how, and decides what comes next.
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar, TypeVarTuple, cast
@@ -13,7 +14,7 @@ from typing import Any, Generic, TypeVar, TypeVarTuple, cast
 import trio
 
 from ds_actors._cell import Cell, Slot
-from ds_actors._errors import ActorStopped, AskDropped, AskFailed
+from ds_actors._errors import ActorStopped, AskDropped, AskFailed, Ignore
 from ds_actors._exits import Exit, combine, judge
 from ds_actors._mailbox import EMPTY, Empty, Envelope, content
 from ds_actors._ref import ActorRef, Answer, Request, cell_of
@@ -31,13 +32,31 @@ async def _let(function: Callable[..., Awaitable[object]], *args: Any) -> None:
     await function(*args)
 
 
+def _interruptible(receive: Callable[[Any], Awaitable[R]]) -> Callable[[Any], Awaitable[R]]:
+    """Do the same for an actor's `receive`, where a frame more would cost each message time."""
+    if inspect.iscoroutinefunction(receive):
+        trio.lowlevel.disable_ki_protection(receive)
+        return receive
+
+    @trio.lowlevel.disable_ki_protection
+    async def called(message: Any) -> R:
+        return await receive(message)
+
+    return called
+
+
+def _inherited(actor: Actor[Any], hook: str) -> bool:
+    """Whether a hook is Actor's own; then it needs neither a scope nor a frame."""
+    return getattr(getattr(actor, hook), "__func__", None) is getattr(Actor, hook)
+
+
 @trio.lowlevel.disable_ki_protection
 def _made(make: Callable[[], Actor[Any]]) -> Actor[Any]:
     return make()
 
 
 # A schedule point costs about as much as handling ten short messages; siblings wait for no more than these.
-_MESSAGES_PER_SCHEDULE_POINT = 16
+_MESSAGES_PER_SCHEDULE_POINT = 64
 
 
 class Later(Generic[R]):
@@ -197,7 +216,8 @@ class Actor(Generic[M]):
     async def started(self) -> None:
         """Prepare; the actor is ready, and the next sibling starts, when this returns.
 
-        No I/O that can hang belongs here: readiness is not connectedness. Raising means that the start failed.
+        No I/O that can hang belongs here: readiness is not connectedness. Raising means that the start failed, except
+        for `Ignore`: the actor is not needed, and is neither run nor tried again.
         """
 
     async def receive(self, message: M, /) -> Answer | None:
@@ -211,8 +231,13 @@ class Actor(Generic[M]):
     async def stopping(self, exit: Exit, /) -> None:  # noqa: A002 - the word of the field
         """Clean up, once for each incarnation whose `started` returned, also after a crash.
 
-        Shielded from cancellation for what is left of the grace. Not called when the start failed.
+        Shielded from cancellation for what is left of the grace. Not called when the start failed or was ignored.
         """
+
+
+# The descriptors that Actor's __slots__ made, whatever a subclass calls by their names.
+_CONTEXT: Any = Actor.__dict__["context"]
+_INBOX: Any = Actor.__dict__["inbox"]
 
 
 class Incarnation:
@@ -241,12 +266,17 @@ class Incarnation:
         self._expected = expected
         self._spawner = spawner
         self._scope = trio.CancelScope(shield=True)
-        self._tasks: set[trio.CancelScope] = set()
+        # Dicts as ordered sets: an empty one takes a third of an empty set's memory.
+        self._tasks: dict[trio.CancelScope, None] = {}
         self._tasks_done: trio.Event | None = None
         self._failures: list[BaseException] = []
+        self._serving: Any = EMPTY
+        """What `serve` has in hand."""
         self._hands: dict[int, Any] = {}
-        self._deferred: set[Slot] = set()
+        """What was taken through the inbox and is not settled, by the message's id."""
+        self._deferred: dict[Slot, None] = {}
         self._asked_to_stop = False
+        self._ignored = False
         self._finishing = False
         self._stop_asked: trio.Event | None = None
         self._over = False
@@ -255,11 +285,15 @@ class Incarnation:
 
     # ---- what the supervisor calls
 
-    def stop(self, deadline: float) -> None:
-        """Ask for an orderly end; at `deadline` (trio's clock, seconds) the scopes are cancelled."""
+    def stop(self, deadline: float, *, again: bool = False) -> None:
+        """Ask for an orderly end; at `deadline` (trio's clock, seconds) the scopes are cancelled.
+
+        With `again` the next incarnation takes over the mailbox, so that there is nothing to drain.
+        """
         self._asked_to_stop = True
         if self._stop_asked is not None:
             self._stop_asked.set()
+        self._drain = self._drain and not again
         self.cut(deadline)
         self.cell.stop_requested = True
         self.cell.wake_receiver()
@@ -286,7 +320,7 @@ class Incarnation:
         if self._over:
             raise RuntimeError(f"this incarnation of {self.cell.path} is over; it can spawn nothing any more")
         scope = trio.CancelScope(shield=True)
-        self._tasks.add(scope)
+        self._tasks[scope] = None
         if self._killed:
             scope.cancel()
         self._spawner(self._task, scope, function, args)
@@ -303,7 +337,7 @@ class Incarnation:
             self._failures.append(error)
             self._scope.cancel()
         finally:
-            self._tasks.discard(scope)
+            self._tasks.pop(scope, None)
             if not self._tasks and self._tasks_done is not None:
                 self._tasks_done.set()
 
@@ -323,12 +357,14 @@ class Incarnation:
         self.cell.wake_receiver()
 
     def defer(self, request: Request[R]) -> Later[R]:
-        item = self._hands.get(id(request))
+        item = self._serving
+        if content(item) is not request:
+            item = self._hands.get(id(request))
         if type(item) is not Envelope:
             return Later(None)
         slot: Slot = item.slot
-        self._deferred = {one for one in self._deferred if not one.closed}
-        self._deferred.add(slot)
+        self._deferred = {one: None for one in self._deferred if not one.closed}
+        self._deferred[slot] = None
         return Later(slot)
 
     async def next_item(self) -> Any:
@@ -350,11 +386,14 @@ class Incarnation:
         item = self._hands.pop(id(message), None)
         if item is None:
             return
-        if type(item) is Envelope:
-            self._end(item, answer)
+        self._end(item, answer)
         self.cell.settle(item)
 
-    def _end(self, item: Envelope, answer: Answer | None) -> None:
+    def _end(self, item: object, answer: Answer | None) -> None:
+        if answer is not None and type(answer) is not Answer:
+            raise TypeError(f"receive returned {type(answer).__name__}; return message.answer(value), or None")
+        if type(item) is not Envelope:
+            return
         slot: Slot = item.slot
         if answer is not None:
             slot.end(answer.value)
@@ -362,23 +401,32 @@ class Incarnation:
             name = type(item.request).__name__
             slot.end(error=AskFailed(f"{self.cell.path} returned no answer to {name}"))
 
+    @trio.lowlevel.enable_ki_protection
     async def serve(self, receive: Callable[[Any], Awaitable[Answer | None]]) -> None:
         """Handle messages one after the other until a stop is requested."""
-        cell, count = self.cell, 0
+        receive = _interruptible(receive)
+        cell, mailbox, timed, count = self.cell, self.cell.mailbox, self.cell.timed, 0
+        # For each message: what the cell's methods do is spelled out, because a call costs as much as its work.
         while not cell.stop_requested or (self._drain and not self._finishing):
-            item = cell.take()
+            item = mailbox.take(trio.current_time() if timed else 0.0)
             if item is EMPTY:
                 if cell.stop_requested:
                     return
                 await cell.wait_for_message()
                 count = 0
                 continue
-            message = content(item)
-            self._hands[id(message)] = item
-            answer = await receive(message)
-            if answer is not None and type(answer) is not Answer:
-                raise TypeError(f"receive returned {type(answer).__name__}; return message.answer(value), or None")
-            self.settle(message, answer)
+            asked = type(item) is Envelope
+            if asked and item.slot.closed:
+                cell.settle(item)
+                continue
+            self._serving = item
+            answer = await receive(item.request if asked else item)
+            if asked or answer is not None:
+                self._end(item, answer)
+            self._serving = EMPTY
+            mailbox.settle(item, trio.current_time() if timed else 0.0)
+            if cell.senders:
+                cell.admit()
             count += 1
             if count >= _MESSAGES_PER_SCHEDULE_POINT:
                 count = 0
@@ -399,32 +447,47 @@ class Incarnation:
                 if actor is not None:
                     self.ready_at = trio.current_time()
                     ready()
-                    await _let(actor.run)
+                    del ready  # a parked actor has no more use for it, and there may be many
+                    if _inherited(actor, "run"):
+                        await self.serve(actor.receive)
+                    else:
+                        await _let(actor.run)
         except BaseException as error:  # noqa: BLE001 - everything is judged below
             self._failures.append(error)
-        self._report(self._judge().crash)
         reported = len(self._failures)
+        if reported:
+            self._report(self._judge().crash)
         self._fail_hands()
         if actor is not None and self.ready_at is not None:
             await self._stopping(actor)
         self._over = True
         await self._end_tasks()
-        self._report(judge(combine(self._failures[reported:], f"{cell.path} failed to clean up")).crash)
+        if len(self._failures) > reported:
+            self._report(judge(combine(self._failures[reported:], f"{cell.path} failed to clean up")).crash)
         for slot in self._deferred:
             slot.end(error=AskDropped("the incarnation ended before it answered"))
         cell.task = None
         return self._judge()
 
     def _judge(self) -> Exit:
+        if not self._failures:
+            return Exit(stopped=self._asked_to_stop, ignored=self._ignored)
         message = f"{self.cell.path} failed in several ways"
-        return judge(combine(list(self._failures), message), stopped=self._asked_to_stop)
+        escaped = combine(list(self._failures), message)
+        return judge(escaped, stopped=self._asked_to_stop, ignored=self._ignored)
 
     async def _start(self) -> Actor[Any] | None:
-        with trio.move_on_after(self._start_timeout) as limit:
+        try:
             actor = _made(self._make)
             self._adopt(actor)
-            await _let(actor.started)
-            return actor
+            if _inherited(actor, "started"):
+                return actor
+            with trio.move_on_after(self._start_timeout) as limit:
+                await _let(actor.started)
+                return actor
+        except Ignore:
+            self._ignored = True
+            return None
         if limit.cancelled_caught and not self._asked_to_stop:
             raise TimeoutError(f"started() took longer than {self._start_timeout:g} s")
         return None
@@ -432,23 +495,16 @@ class Incarnation:
     def _adopt(self, actor: Actor[Any]) -> None:
         if not isinstance(cast("object", actor), Actor):
             raise TypeError(f"the factory returned {type(actor).__name__}, not an Actor")
-        for name, value in (("context", Context[Any](self)), ("inbox", Inbox[Any](self))):
-            slot = getattr(Actor, name)
-            taken = getattr(type(actor), name, None) is not slot
-            if not taken:
-                try:
-                    slot.__get__(actor)
-                except AttributeError:
-                    pass
-                else:
-                    taken = True
-            if taken:
+        context: Context[Any] = Context(self)
+        inbox: Inbox[Any] = Inbox(self)
+        for name, slot, value in (("context", _CONTEXT, context), ("inbox", _INBOX, inbox)):
+            if getattr(type(actor), name) is not slot or hasattr(actor, name):
                 raise TypeError(f"{type(actor).__name__} has a field called {name!r}, which Actor needs; rename it")
             slot.__set__(actor, value)
 
     def _fail_hands(self) -> None:
         cell, crash = self.cell, self._judge().crash
-        for item in self._hands.values():
+        for item in self._in_hand():
             if type(item) is Envelope:
                 slot: Slot = item.slot
                 failure: Exception = ActorStopped(f"{cell.path} stopped while it handled the request")
@@ -456,35 +512,42 @@ class Incarnation:
                     failure = AskFailed(f"{cell.path} crashed on {type(item.request).__name__}")
                     failure.__cause__ = crash
                 slot.end(error=failure)
+        self._serving = EMPTY
         self._hands.clear()
         try:
             cell.interrupted()
         except Exception as error:  # noqa: BLE001 - of a mailbox that people wrote
             self._failures.append(error)
 
+    def _in_hand(self) -> list[Any]:
+        hands = list(self._hands.values())
+        return hands if self._serving is EMPTY else [self._serving, *hands]
+
     def _report(self, crash: Exception | None) -> None:
         if crash is None:
             return
         # The types of messages, never their content.
-        kinds = ", ".join(type(content(item)).__name__ for item in self._hands.values()) or "no message"
+        kinds = ", ".join(type(content(item)).__name__ for item in self._in_hand()) or "no message"
         if isinstance(crash, self._expected):
             logger.debug("%s ended with %s", self.cell.path, type(crash).__name__)
         else:
             logger.error("%s crashed (in hand: %s)", self.cell.path, kinds, exc_info=crash)
 
     async def _stopping(self, actor: Actor[Any]) -> None:
+        if _inherited(actor, "stopping"):
+            return
         deadline = self._deadline
         if deadline is None:
             deadline = trio.current_time() + self._grace
         scope = trio.CancelScope(shield=True, deadline=deadline)
-        self._tasks.add(scope)  # so that a later cut or kill reaches it
+        self._tasks[scope] = None  # so that a later cut or kill reaches it
         try:
             with scope:
                 await _let(actor.stopping, self._judge())
         except BaseException as error:  # noqa: BLE001 - judged where the incarnation ends
             self._failures.append(error)
         finally:
-            self._tasks.discard(scope)
+            self._tasks.pop(scope, None)
         if scope.cancelled_caught and not self._killed:
             logger.warning("%s took longer than its grace to clean up and was cut off", self.cell.path)
 

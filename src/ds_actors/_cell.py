@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections import deque
 from collections.abc import Callable
+from threading import get_ident
 from typing import Any
 
 import trio
@@ -26,9 +26,9 @@ class Slot:
         self._value: Any = None
         self._error: Exception | None = None
         self._task: trio.lowlevel.Task | None = None
-        self.ended = False
+        self.ended: bool = False
         """An ending arrived."""
-        self.closed = False
+        self.closed: bool = False
         """An ending arrived, or nobody waits for one any more."""
 
     def end(self, value: Any = None, error: Exception | None = None) -> None:
@@ -46,15 +46,14 @@ class Slot:
         """Return or raise the ending."""
         if not self.ended:
             self._task = trio.lowlevel.current_task()
-
-            def forget(_: object) -> trio.lowlevel.Abort:
-                self._task = None
-                return trio.lowlevel.Abort.SUCCEEDED
-
-            await trio.lowlevel.wait_task_rescheduled(forget)
+            await trio.lowlevel.wait_task_rescheduled(self._forget)
         else:
             await trio.lowlevel.checkpoint()
         return self.take()
+
+    def _forget(self, _: object) -> trio.lowlevel.Abort:
+        self._task = None
+        return trio.lowlevel.Abort.SUCCEEDED
 
     def take(self) -> Any:
         """Return or raise the ending that arrived."""
@@ -76,34 +75,35 @@ class Cell:
 
     __slots__ = (
         "_receiver",
-        "_senders",
-        "_thread",
         "gone",
         "mailbox",
         "name",
         "path",
+        "senders",
         "stop_requested",
         "task",
         "telemetry",
+        "thread",
         "timed",
         "token",
         "watchers",
     )
 
     def __init__(self, name: str, path: str, mailbox: Mailbox[Any], telemetry: Telemetry) -> None:
-        self.name = name
-        self.path = path
-        self.mailbox = mailbox
-        self.timed = mailbox.timed
-        self.telemetry = telemetry
-        self.gone = False
-        self.stop_requested = False
+        self.name: str = name
+        self.path: str = path
+        self.mailbox: Mailbox[Any] = mailbox
+        self.timed: bool = mailbox.timed
+        self.telemetry: Telemetry = telemetry
+        self.gone: bool = False
+        self.stop_requested: bool = False
         self.task: trio.lowlevel.Task | None = None
-        self.token = trio.lowlevel.current_trio_token()
+        self.token: trio.lowlevel.TrioToken = trio.lowlevel.current_trio_token()
         self.watchers: dict[object, Callable[[], None]] = {}
-        self._thread = threading.get_ident()
+        self.thread: int = get_ident()
         self._receiver: trio.lowlevel.Task | None = None
-        self._senders: deque[_Sender] = deque()
+        self.senders: deque[_Sender] | None = None
+        """Those who wait for room, in the order they came."""
 
     def now(self) -> float:
         """Return the time for the mailbox, which is 0.0 where it needs none."""
@@ -115,7 +115,7 @@ class Cell:
         Raises:
             RuntimeError: naming the way in.
         """
-        if threading.get_ident() != self._thread:
+        if get_ident() != self.thread:
             raise RuntimeError(f"{self.path} belongs to trio's thread; from another one use ref.tell_from_thread")
 
     @trio.lowlevel.enable_ki_protection
@@ -124,38 +124,33 @@ class Cell:
         if self.gone:
             self._lost(item, "stopped", ActorStopped(f"{self.path} has stopped"))
             return False
-        cost = self.mailbox.put(item, self.now())
-        if cost is not None:
-            self.report((cost,))
-            if cost.what is item:
-                self._wake()
-                return False
-        self._wake()
-        return True
+        # For each message: what follows is spelled out where a method of its own would cost as much as its work.
+        cost = self.mailbox.put(item, trio.current_time() if self.timed else 0.0)
+        if self._receiver is not None:
+            self.wake_receiver()
+        if cost is None:
+            return True
+        self.report((cost,))
+        return cost.what is not item
 
     def put_when_room(self, message: Any) -> None:
         """Deliver a watch's message: as soon as the mailbox has room, and never lost for want of it."""
-        self._senders.append(_Sender(message))
-        self._admit()
+        self._line_up(_Sender(message))
 
-    def _wake(self) -> None:
+    def wake_receiver(self) -> None:
+        """Let a waiting actor look again: there is a message, or it is asked to stop."""
         if self._receiver is not None:
             trio.lowlevel.reschedule(self._receiver)
             self._receiver = None
 
-    def wake_receiver(self) -> None:
-        """Let a waiting actor look again, because it is asked to stop."""
-        self._wake()
-
     async def wait_for_message(self) -> None:
         """Wait until something was put, settled, or a stop was requested."""
         self._receiver = trio.lowlevel.current_task()
+        await trio.lowlevel.wait_task_rescheduled(self._forget_receiver)
 
-        def forget(_: object) -> trio.lowlevel.Abort:
-            self._receiver = None
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        await trio.lowlevel.wait_task_rescheduled(forget)
+    def _forget_receiver(self, _: object) -> trio.lowlevel.Abort:
+        self._receiver = None
+        return trio.lowlevel.Abort.SUCCEEDED
 
     @trio.lowlevel.enable_ki_protection
     def take(self) -> Any | Empty:
@@ -164,7 +159,7 @@ class Cell:
         while item is not EMPTY and type(item) is Envelope and item.slot.closed:
             # Its caller has timed out or was cancelled: nobody waits, so it is not worth handling.
             self.mailbox.settle(item, self.now())
-            self._admit()
+            self.admit()
             item = self.mailbox.take(self.now())
         return item
 
@@ -172,31 +167,36 @@ class Cell:
     def settle(self, item: Any) -> None:
         """Count an item in hand as handled."""
         self.mailbox.settle(item, self.now())
-        if self._senders:
-            self._admit()
-        if self._receiver is not None:
-            self._wake()
+        if self.senders:
+            self.admit()
+        self.wake_receiver()
 
     async def send(self, message: Any) -> None:
         """Wait for room, in the order of arrival."""
         if self.gone:
             raise ActorStopped(f"{self.path} has stopped")
         sender = _Sender(message)
-        self._senders.append(sender)
-        self._admit()
+        self._line_up(sender)
         try:
             await sender.slot.wait()
         except BaseException:
             sender.slot.closed = True
             raise
 
-    def _admit(self) -> None:
-        while self._senders and not self.gone:
-            sender = self._senders[0]
+    def _line_up(self, sender: _Sender) -> None:
+        if self.senders is None:
+            self.senders = deque()
+        self.senders.append(sender)
+        self.admit()
+
+    def admit(self) -> None:
+        """Let waiting sends in, in their order, while there is room."""
+        while self.senders and not self.gone:
+            sender = self.senders[0]
             if sender.slot.closed:
-                self._senders.popleft()
+                self.senders.popleft()
             elif self.mailbox.has_room(sender.message):
-                self._senders.popleft()
+                self.senders.popleft()
                 self.put(sender.message)
                 sender.slot.end()
             else:
@@ -216,7 +216,7 @@ class Cell:
     def interrupted(self) -> None:
         """The incarnation is over: settle what it had in hand by the mailbox's rule."""
         self.report(tuple(self.mailbox.interrupted(self.now())))
-        self._admit()
+        self.admit()
 
     @trio.lowlevel.enable_ki_protection
     def close(self) -> None:
@@ -233,8 +233,8 @@ class Cell:
             rest = ()
         for item in rest:
             self._lost(item, "stopped", error)
-        while self._senders:
-            self._senders.popleft().slot.end(error=error)
+        while self.senders:
+            self.senders.popleft().slot.end(error=error)
         watchers, self.watchers = self.watchers, {}
         for notify in watchers.values():
             notify()

@@ -7,6 +7,14 @@ class ActorError(Exception):
     """The base of the library's own errors."""
 
 
+class Ignore(ActorError):
+    """Raised in `started`, or by a nested supervisor's `children`: do not run, and count it as no failure.
+
+    The child is at rest then, the next sibling starts, and `start` returns a reference that is stopped (OTP's
+    `ignore`). Raised anywhere else it is a crash like any other.
+    """
+
+
 class StartFailed(ActorError):
     """A child did not become ready; `__cause__` is what its start raised."""
 

@@ -22,12 +22,16 @@ class Exit:
     """What must leave through the top of the tree."""
     stopped: bool = False
     """It had been asked to stop."""
+    ignored: bool = False
+    """Its start said, with `Ignore`, that it must not run."""
 
     @property
     def kind(self) -> str:
-        """One word: crashed, stopped or finished."""
+        """One word: crashed, ignored, stopped or finished."""
         if self.crash is not None or self.upward is not None:
             return "crashed"
+        if self.ignored:
+            return "ignored"
         return "stopped" if self.stopped else "finished"
 
 
@@ -35,10 +39,10 @@ def _goes_up(error: BaseException) -> bool:
     return not isinstance(error, (Exception, BaseExceptionGroup))
 
 
-def judge(escaped: BaseException | None, *, stopped: bool = False) -> Exit:
+def judge(escaped: BaseException | None, *, stopped: bool = False, ignored: bool = False) -> Exit:
     """Split what escaped into the crash and what must go up; groups are split at every depth."""
     if escaped is None:
-        return Exit(stopped=stopped)
+        return Exit(stopped=stopped, ignored=ignored)
     if isinstance(escaped, Exception):
         return Exit(crash=escaped, stopped=stopped)
     if isinstance(escaped, BaseExceptionGroup):

@@ -26,6 +26,9 @@ DEFAULT_CAPACITY: Final = 1_000
 
 _NONE: Final[Mapping[str, int]] = MappingProxyType({})
 
+# An empty deque takes 760 bytes, and most mailboxes of a large tree are empty: each makes its own at its first message.
+_NO_QUEUE: Final[deque[Any]] = deque(maxlen=0)
+
 
 class Empty(Enum):
     """The type of `EMPTY`, so that a mailbox can hold any object at all, None included."""
@@ -139,9 +142,9 @@ class _Queue(Generic[M]):
             raise ValueError(f"{type(self).__name__} needs a capacity of {least} or more, not {capacity!r}")
         if redeliver < 0:
             raise ValueError(f"redeliver counts deliveries after the first, so 0 or more, not {redeliver!r}")
-        self.capacity = capacity
-        self.redeliver = redeliver
-        self._queue: deque[M] = deque()
+        self.capacity: int = capacity
+        self.redeliver: int = redeliver
+        self._queue: deque[M] = _NO_QUEUE
         self._hand: M | Empty = EMPTY
         self._attempts = 0  # of the message in hand, or of the one put back in front
         self._offered = self._refused = self._handled = self._failed = self._dead = 0
@@ -232,10 +235,13 @@ class Reject(_Queue[M]):
     def put(self, message: M, _now: float = 0.0, /) -> Dropped[M] | None:
         """Append the message, or refuse it as "full"."""
         self._offered += 1
-        if len(self._queue) + (self._hand is not EMPTY) >= self.capacity:
+        queue = self._queue
+        if len(queue) + (self._hand is not EMPTY) >= self.capacity:
             self._refused += 1
             return Dropped(message, "full")
-        self._queue.append(message)
+        if queue is _NO_QUEUE:
+            queue = self._queue = deque()
+        queue.append(message)
         return None
 
 
@@ -263,6 +269,8 @@ class DropOldest(_Queue[M]):
             if self._hand is EMPTY:  # else the attempts are those of the message in hand
                 self._attempts = 0
             cost = Dropped(oldest, "oldest")
+        if self._queue is _NO_QUEUE:
+            self._queue = deque()
         self._queue.append(message)
         return cost
 
@@ -295,7 +303,7 @@ class Conflate(_Queue[M]):
 
     def __init__(self, key: Callable[[M], Hashable], capacity: int = DEFAULT_CAPACITY, *, redeliver: int = 0) -> None:
         super().__init__(capacity, redeliver=redeliver)
-        self.key = key
+        self.key: Callable[[M], Hashable] = key
         # Insertion order is arrival order, and replacing a value keeps its place.
         self._newest: dict[Hashable, M] = {}
 
@@ -342,6 +350,7 @@ class Conflate(_Queue[M]):
 
     def close(self, _now: float = 0.0, /) -> Iterable[M]:
         """Return what still waited, counted as dead."""
-        self._queue.extend(self._newest.values())
+        rest = tuple(self._newest.values())
         self._newest.clear()
-        return super().close()
+        self._dead += len(rest)
+        return rest

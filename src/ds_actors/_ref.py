@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import get_ident
 from typing import Any, Generic, Protocol, Self, TypeVar, final
 
 import trio
@@ -24,8 +25,8 @@ class Answer:
     __slots__ = ("request", "value")
 
     def __init__(self, request: object, value: object) -> None:
-        self.request = request
-        self.value = value
+        self.request: object = request
+        self.value: object = value
 
 
 class Request(Generic[R]):
@@ -85,8 +86,10 @@ class ActorRef(Generic[M_contra]):
         Raises:
             RuntimeError: when called from another thread than trio's.
         """
-        self._cell.check_thread()
-        return self._cell.put(message)
+        cell = self._cell
+        if get_ident() != cell.thread:
+            cell.check_thread()
+        return cell.put(message)
 
     def tell_from_thread(self, message: M_contra, /) -> None:
         """Tell from any thread; whether the message was let in is not known there.

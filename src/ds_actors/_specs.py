@@ -11,7 +11,8 @@ from attrs import field, frozen
 from ds_actors._actor import Actor
 from ds_actors._backoff import Backoff
 from ds_actors._mailbox import Mailbox, Reject
-from ds_actors._supervision import Restart, Rules, Strategy, Supervision
+from ds_actors._rules import AutoShutdown, Restart, Rules, Strategy
+from ds_actors._supervision import Supervision
 
 M = TypeVar("M")
 Ts = TypeVarTuple("Ts")
@@ -38,6 +39,7 @@ class ChildSpec(Generic[M]):
         mailbox: makes the mailbox, once; it survives restarts.
         drain: handle what is queued before stopping.
         expected: crashes of these types are reported at DEBUG, without a traceback; they count like any other.
+        significant: its own end may end its supervisor, as that one's `auto_shutdown` says; not for permanent ones.
 
     Raises:
         TypeError: when given an actor instead of what makes one.
@@ -55,6 +57,7 @@ class ChildSpec(Generic[M]):
         "max_failures",
         "name",
         "restart",
+        "significant",
         "stable_after",
         "start_timeout",
     )
@@ -74,6 +77,7 @@ class ChildSpec(Generic[M]):
         mailbox: Callable[[], Mailbox[Any]] = Reject,
         drain: bool = False,
         expected: tuple[type[Exception], ...] = (),
+        significant: bool = False,
     ) -> None:
         if isinstance(cast("object", factory), Actor):
             raise TypeError(f"pass the class, {type(factory).__name__}, not an instance: each restart makes a new one")
@@ -83,16 +87,17 @@ class ChildSpec(Generic[M]):
         _seconds("start_timeout", start_timeout)
         self.factory: Callable[..., Actor[M]] = factory
         self.args: tuple[Any, ...] = args
-        self.name = name
+        self.name: str | None = name
         self.restart: Restart = restart
-        self.backoff = backoff
-        self.max_failures = max_failures
-        self.stable_after = stable_after
-        self.grace = grace
-        self.start_timeout = start_timeout
-        self.mailbox = mailbox
-        self.drain = drain
-        self.expected = expected
+        self.backoff: Backoff | None = backoff
+        self.max_failures: int | None = max_failures
+        self.stable_after: float = stable_after
+        self.grace: float = grace
+        self.start_timeout: float = start_timeout
+        self.mailbox: Callable[[], Mailbox[Any]] = mailbox
+        self.drain: bool = drain
+        self.expected: tuple[type[Exception], ...] = expected
+        self.significant: bool = significant
         self.rules("unnamed" if name is None else name)
 
     def default_name(self) -> str:
@@ -101,7 +106,7 @@ class ChildSpec(Generic[M]):
 
     def rules(self, name: str) -> Rules:
         """Return what the decisions need to know."""
-        return Rules(name, self.restart, self.backoff, self.max_failures, self.stable_after)
+        return Rules(name, self.restart, self.backoff, self.max_failures, self.stable_after, self.significant)
 
 
 Children = Sequence["ChildSpec[Any] | SupervisorSpec"] | Callable[[], Sequence["ChildSpec[Any] | SupervisorSpec"]]
@@ -130,15 +135,19 @@ class SupervisorSpec:
     stable_after: float = 10.0
     grace: float = field(default=math.inf)
     """Seconds for the whole subtree to stop; by default as long as its parent has."""
+    auto_shutdown: AutoShutdown = "never"
+    """Whether it finishes when any significant child, or the last one, ends; then it should not be permanent."""
+    significant: bool = False
+    """Its own end may end its parent, as that one's `auto_shutdown` says; not for permanent ones."""
 
     def __attrs_post_init__(self) -> None:
-        Supervision(self.strategy, self.max_restarts, self.within)
+        Supervision(self.strategy, self.max_restarts, self.within, self.auto_shutdown)
         self.rules(self.name)
         _seconds("grace", self.grace)
 
     def rules(self, name: str) -> Rules:
         """Return what the decisions need to know."""
-        return Rules(name, self.restart, self.backoff, self.max_failures, self.stable_after)
+        return Rules(name, self.restart, self.backoff, self.max_failures, self.stable_after, self.significant)
 
     def default_name(self) -> str:
         """Return the name."""

@@ -7,260 +7,84 @@ about an earlier one is recognised and ignored.
 A child moves through
 
     DOWN -> STARTING -> RUNNING -> (ends) -> STARTING | WAITING -> STARTING | DOWN
-                 any living status -> STOPPING -> DOWN
+                 any living status -> STOPPING -> DOWN | WAITING
 
-What differs between strategies and restart kinds is a row in `STRATEGIES` or `RESTARTS`.
+What differs between strategies and restart kinds is a row of a table in `_rules`. Children that belong together start
+in a *round*: first those that live stop, the last started first; then, when the backoff of the one that caused it is
+over, they start in order, each when the one before is ready. The first batch is a round without stops. A child that
+asks for its restart while a round is under way begins a new one, which takes the place of the old: it costs as much
+as any other request, and what the old one had left to do is within the new one.
 
-Source: stdlib's supervisor.erl and its documentation; Elixir's DynamicSupervisor for the dynamic strategy. One
-deviation: a child with a backoff of its own does not spend the supervisor's window.
+Two deviations from supervisor.erl are decided here: a child with a backoff of its own does not spend the supervisor's
+window, and starts of one_for_one wait for nobody, so that they interleave. `docs/actors/deviations.md` lists them all.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator, Mapping
-from enum import Enum
-from types import MappingProxyType
-from typing import Final, Literal
+from collections.abc import Iterator
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from ds_actors._backoff import MAX_FAILURES_KEPT, Backoff, Failure
-
-Restart = Literal["permanent", "transient", "temporary"]
-Strategy = Literal["one_for_one", "dynamic"]
-
-
-@frozen
-class StrategyRow:
-    """What a strategy decides, beside the restart itself."""
-
-    forgets_finished: bool
-    """A child that is not started again leaves no spec behind."""
-    stops_in_order: bool
-    """Children stop one by one, the last started first; otherwise all at once."""
-
-
-STRATEGIES: Final[Mapping[str, StrategyRow]] = MappingProxyType(
-    {
-        "one_for_one": StrategyRow(forgets_finished=False, stops_in_order=True),
-        "dynamic": StrategyRow(forgets_finished=True, stops_in_order=False),
-    }
+from ds_actors._events import (
+    CRASHED,
+    DELETED,
+    FINISHED,
+    IGNORED,
+    START_FAILED,
+    SUPERVISOR_STOPS,
+    TERMINATED,
+    Add,
+    Boot,
+    Booted,
+    BootFailed,
+    Delete,
+    Due,
+    Effect,
+    Ended,
+    Event,
+    GaveUp,
+    Halted,
+    Ready,
+    Rest,
+    ShutDown,
+    Shutdown,
+    Start,
+    StartAgain,
+    Stop,
+    Terminate,
+    Wake,
 )
-
-
-@frozen
-class RestartRow:
-    """After which ends a child is started again."""
-
-    after_finish: bool
-    after_crash: bool
-    kept: bool
-    """The spec stays when the child is not started again."""
-
-
-RESTARTS: Final[Mapping[str, RestartRow]] = MappingProxyType(
-    {
-        "permanent": RestartRow(after_finish=True, after_crash=True, kept=True),
-        "transient": RestartRow(after_finish=False, after_crash=True, kept=True),
-        "temporary": RestartRow(after_finish=False, after_crash=False, kept=False),
-    }
+from ds_actors._rules import (
+    ALIVE,
+    AUTO_SHUTDOWNS,
+    RESTARTS,
+    STRATEGIES,
+    AutoShutdown,
+    Child,
+    Origin,
+    Phase,
+    Rules,
+    Status,
+    Strategy,
+    StrategyRow,
 )
-
-
-class Status(Enum):
-    """Where a child stands."""
-
-    DOWN = "down"
-    STARTING = "starting"
-    RUNNING = "running"
-    WAITING = "waiting"
-    """Will be started again when its backoff is over."""
-    STOPPING = "stopping"
-
-
-ALIVE: Final = frozenset({Status.STARTING, Status.RUNNING, Status.STOPPING})
-
-
-class Phase(Enum):
-    """Where the supervisor stands."""
-
-    BOOTING = "booting"
-    RUNNING = "running"
-    STOPPING = "stopping"
-    HALTED = "halted"
-
-
-@frozen
-class Rules:
-    """What the decisions need to know of a child.
-
-    Raises:
-        ValueError: for an empty name, an unknown restart kind, or figures that make no sense together.
-    """
-
-    name: str
-    restart: Restart = "permanent"
-    backoff: Backoff | None = None
-    max_failures: int | None = None
-    stable_after: float = 10.0
-
-    def __attrs_post_init__(self) -> None:
-        if not self.name:
-            raise ValueError("a child's name must not be empty")
-        if self.restart not in RESTARTS:
-            raise ValueError(f"restart must be one of {', '.join(RESTARTS)}, not {self.restart!r}")
-        if self.max_failures is not None and self.backoff is None:
-            raise ValueError("max_failures belongs to a child with a backoff; without one the window decides")
-        if self.max_failures is not None and self.max_failures < 0:
-            raise ValueError(f"max_failures must be 0 or more, not {self.max_failures!r}")
-        if not (math.isfinite(self.stable_after) and self.stable_after >= 0):
-            raise ValueError(f"stable_after must be 0 or more seconds, not {self.stable_after!r}")
-
-
-# ---- events
-
-
-@frozen
-class Boot:
-    """Start the children in order, each when the one before is ready."""
-
-
-@frozen
-class Ready:
-    """An incarnation's `started` returned."""
-
-    name: str
-    incarnation: int
-
-
-@frozen
-class Ended:
-    """An incarnation is gone; without a Ready before it, its start failed (unless it was being stopped)."""
-
-    name: str
-    incarnation: int
-    error: BaseException | None = None
-    healthy: bool = True
-
-
-@frozen
-class Due:
-    """The wait after a failure is over; `incarnation` is the one that failed."""
-
-    name: str
-    incarnation: int
-
-
-@frozen
-class Add:
-    """Start one more child, after the others."""
-
-    rules: Rules
-
-
-@frozen
-class Terminate:
-    """Stop a child and do not start it again."""
-
-    name: str
-
-
-@frozen
-class Shutdown:
-    """Stop everything."""
-
-
-Event = Boot | Ready | Ended | Due | Add | Terminate | Shutdown
-
-# ---- effects
-
-
-@frozen
-class Start:
-    """Begin this incarnation."""
-
-    name: str
-    incarnation: int
-
-
-@frozen
-class Stop:
-    """Ask this incarnation to stop; it is cancelled when its grace is over."""
-
-    name: str
-    incarnation: int
-
-
-@frozen
-class Wake:
-    """Report `Due` at this time."""
-
-    name: str
-    incarnation: int
-    at: float
-
-
-@frozen
-class Rest:
-    """The child is down and will not be started again by itself; `forgotten` when its spec went too."""
-
-    name: str
-    forgotten: bool
-    error: BaseException | None
-    start_failed: bool = False
-
-
-@frozen
-class Booted:
-    """Every child of the first batch is ready."""
-
-
-@frozen
-class GaveUp:
-    """The limit of restarts is reached: stops follow, then Halted."""
-
-    name: str
-    error: BaseException | None
-    limit: str
-
-
-@frozen
-class BootFailed:
-    """A child of the first batch did not start: stops follow, then Halted."""
-
-    name: str
-    error: BaseException | None
-
-
-@frozen
-class Halted:
-    """Nothing lives any more, and nothing will be started."""
-
-
-Effect = Start | Stop | Wake | Rest | Booted | GaveUp | BootFailed | Halted
 
 
 @define
-class Child:
-    """What the supervisor knows of one child."""
+class Round:
+    """Children that stop together, and then start together."""
 
-    rules: Rules
-    status: Status = Status.DOWN
-    incarnation: int = 0
-    restarts: int = 0
-    ready_at: float = 0.0
-    failures: deque[Failure] = field(factory=lambda: deque[Failure](maxlen=MAX_FAILURES_KEPT))
-    consecutive: int = 0
-    """Consecutive failures; more than are kept, after a long outage."""
-    was_ready: bool = False
-    """The incarnation became ready."""
-    ever_ready: bool = False
-    """Some incarnation became ready."""
-    why: str = "not started yet"
-    until: float | None = None
-    error: BaseException | None = None
+    cause: str | None
+    """Whose restart this is; None for the first batch."""
+    stops: dict[str, None]
+    """Who still lives and must stop first, in start order."""
+    starts: deque[str]
+    """Who is to be ready next, in start order; the first of them may be starting."""
+    awaited: str | None = None
+    """Whose backoff the next start waits for."""
 
 
 @define
@@ -271,15 +95,18 @@ class Supervision:
         strategy: a key of STRATEGIES.
         max_restarts: restarts granted in any closed interval of `within` seconds; one more, and it gives up.
         within: seconds, not rounded (OTP truncates to whole ones).
+        auto_shutdown: whether the end of any significant child, or of the last one, ends the supervisor.
     """
 
     strategy: Strategy = "one_for_one"
     max_restarts: int = 3
     within: float = 5.0
+    auto_shutdown: AutoShutdown = "never"
     children: dict[str, Child] = field(factory=dict[str, Child])
     phase: Phase = Phase.BOOTING
     _window: deque[float] = field(factory=deque[float], alias="_window")
-    _boot_queue: deque[str] = field(factory=deque[str], alias="_boot_queue")
+    _round: Round | None = field(default=None, alias="_round")
+    _shut_down_by: str | None = field(default=None, alias="_shut_down_by")
 
     def __attrs_post_init__(self) -> None:
         if self.strategy not in STRATEGIES:
@@ -288,16 +115,25 @@ class Supervision:
             raise ValueError(f"max_restarts must be 0 or more, not {self.max_restarts!r}")
         if not (math.isfinite(self.within) and self.within > 0):
             raise ValueError(f"within must be a finite number of seconds above 0, not {self.within!r}")
+        if self.auto_shutdown not in AUTO_SHUTDOWNS:
+            raise ValueError(f"auto_shutdown must be one of {', '.join(AUTO_SHUTDOWNS)}, not {self.auto_shutdown!r}")
 
     def adopt(self, rules: Rules) -> None:
         """Add a child to the first batch.
 
         Raises:
-            ValueError: when the name is taken.
+            ValueError: when the name is taken, or the child is significant to a supervisor that never shuts down by
+                itself.
         """
+        self.check(rules)
+        self.children[rules.name] = Child(rules)
+
+    def check(self, rules: Rules) -> None:
+        """Refuse a child that cannot be here, as `adopt` does."""
         if rules.name in self.children:
             raise ValueError(f"two children are called {rules.name!r}")
-        self.children[rules.name] = Child(rules)
+        if rules.significant and self.auto_shutdown == "never":
+            raise ValueError(f"{rules.name!r} is significant, so its supervisor needs an auto_shutdown")
 
     def handle(self, event: Event, now: float, u: float = 0.0) -> list[Effect]:
         """Apply one event at `now` (seconds); `u` in [0, 1) is the jitter of a backoff this event may begin."""
@@ -306,101 +142,234 @@ class Supervision:
     def _handle(self, event: Event, now: float, u: float) -> Iterator[Effect]:
         match event:
             case Boot():
-                self._boot_queue.extend(self.children)
-                yield from self._boot_next()
-            case Ready(name, incarnation):
-                yield from self._ready(name, incarnation, now)
-            case Ended(name, incarnation):
+                yield from self._boot(now)
+            case Ready(name, incarnation) | Ended(name, incarnation) | Due(name, incarnation):
                 child = self.children.get(name)
-                if child is not None and child.incarnation == incarnation and child.status in ALIVE:
-                    yield from self._ended(child, event, now, u)
-            case Due(name, incarnation):
-                child = self.children.get(name)
-                if child is not None and child.incarnation == incarnation and child.status is Status.WAITING:
-                    yield self._start(child)
-            case Add(rules):
+                if child is not None and child.incarnation == incarnation:
+                    yield from self._reported(child, event, now, u)
+            case Add() | Terminate() | StartAgain() | Delete():
                 if self.phase not in (Phase.STOPPING, Phase.HALTED):
-                    self.adopt(rules)
-                    yield self._start(self.children[rules.name])
-            case Terminate(name):
-                if self.phase is not Phase.STOPPING:  # then its turn comes, in order
-                    yield from self._terminate(name)
+                    yield from self._requested(event, now)
             case Shutdown():
                 yield from self._shut_down()
+
+    def _reported(self, child: Child, event: Ready | Ended | Due, now: float, u: float) -> Iterator[Effect]:
+        match event:
+            case Ready() if child.status is Status.STARTING:
+                yield from self._ready(child, now)
+            case Ended() if child.status in ALIVE:
+                yield from self._ended(child, event, now, u)
+            case Due() if child.status is Status.WAITING:
+                yield from self._due(child, now)
+            case _:
+                pass  # too late: something else has been decided
+
+    def _requested(self, event: Add | Terminate | StartAgain | Delete, now: float) -> Iterator[Effect]:
+        if isinstance(event, Add):
+            self.adopt(event.rules)
+            yield from self._start_on_request(self.children[event.rules.name], Origin.ADD)
+            return
+        child = self.children.get(event.name)
+        if child is None:
+            return
+        match event:
+            case Terminate():
+                yield from self._terminate(child, now)
+            case StartAgain() if child.status is Status.DOWN:
+                yield from self._start_on_request(child, Origin.REQUEST)
+            case Delete() if child.status is Status.DOWN:
+                yield from self._rest(child, DELETED, forget=True)
+            case _:
+                pass  # it is not at rest
+
+    @property
+    def _row(self) -> StrategyRow:
+        return STRATEGIES[self.strategy]
+
+    # ---- starts
+
+    def _boot(self, now: float) -> Iterator[Effect]:
+        for child in self.children.values():
+            child.status, child.origin = Status.WAITING, Origin.BOOT
+        self._round = Round(None, {}, deque(self.children))
+        yield from self._continue(now)
 
     def _start(self, child: Child) -> Start:
         child.restarts += child.incarnation > 0
         child.incarnation += 1
         child.status = Status.STARTING
-        child.was_ready = False
+        child.was_ready = child.unwanted = False
+        child.not_before = -math.inf
         child.why, child.until = "starting", None
         return Start(child.rules.name, child.incarnation)
 
-    def _boot_next(self) -> Iterator[Effect]:
-        while self._boot_queue:
-            child = self.children.get(self._boot_queue[0])
-            if child is not None and child.status is Status.DOWN and child.incarnation == 0:
+    def _start_on_request(self, child: Child, origin: Origin) -> Iterator[Effect]:
+        child.origin = origin
+        if self._round is not None and self._row.restarts != "itself":
+            # Its elder siblings are on their way down or up: it starts behind them.
+            child.status, child.why = Status.WAITING, "waiting for its turn"
+            self._round.starts.append(child.rules.name)
+        else:
+            yield self._start(child)
+
+    def _ready(self, child: Child, now: float) -> Iterator[Effect]:
+        child.status = Status.RUNNING
+        child.origin = None
+        child.was_ready = True
+        child.ready_at = now
+        child.why = ""
+        yield from self._continue(now)
+
+    def _due(self, child: Child, now: float) -> Iterator[Effect]:
+        child.not_before = -math.inf
+        if self._row.restarts == "itself":
+            yield self._start(child)
+        else:
+            yield from self._stop_waiting_for(child, now)
+
+    def _stop_waiting_for(self, child: Child, now: float) -> Iterator[Effect]:
+        if self._round is not None and self._round.awaited == child.rules.name:
+            self._round.awaited = None
+        yield from self._continue(now)
+
+    # ---- rounds
+
+    def _again(self, child: Child, now: float) -> Iterator[Effect]:
+        """Start a child again when its backoff is over, with those that its strategy binds to it."""
+        child.status = Status.WAITING
+        if self._row.restarts == "itself":
+            if child.not_before >= now:
+                yield Wake(child.rules.name, child.incarnation, child.not_before)
+            else:
                 yield self._start(child)
+            return
+        names = list(self.children)
+        bound = names if self._row.restarts == "all" else names[names.index(child.rules.name) :]
+        stops, starts = dict[str, None](), deque[str]()
+        for name in bound:
+            one = self.children[name]
+            if one.status in ALIVE:
+                stops[name] = None
+            elif one is not child:
+                self._wait_for(one, child)
+            if one.starts_with_siblings:
+                starts.append(name)
+        self._round = Round(child.rules.name, stops, starts)
+        yield from self._continue(now)
+
+    def _wait_for(self, child: Child, cause: Child) -> None:
+        child.status = Status.WAITING
+        child.why = f"waiting for the restart of {cause.rules.name!r}"
+        until = max(child.not_before, cause.not_before)
+        child.until = until if math.isfinite(until) else None
+
+    def _continue(self, now: float) -> Iterator[Effect]:
+        """Do what the round allows now; without effect while it waits for a stop, a start or a backoff."""
+        current = self._round
+        if current is None or current.awaited is not None:
+            return
+        if current.stops:
+            yield from self._stop(self.children[next(reversed(current.stops))], "stopping", again=True)
+            return
+        while current.starts:
+            child = self.children.get(current.starts[0])
+            if child is not None and child.status in (Status.STARTING, Status.STOPPING):
                 return
-            if child is not None and child.status is Status.STARTING and not child.ever_ready:
+            if child is not None and child.status is Status.WAITING:
+                yield from self._start_in_turn(current, child, now)
                 return
-            self._boot_queue.popleft()
+            current.starts.popleft()
+        self._round = None
+        yield from self._booted()
+
+    def _start_in_turn(self, current: Round, child: Child, now: float) -> Iterator[Effect]:
+        cause = self.children.get(current.cause) if current.cause is not None else None
+        for waits in (cause, child):
+            if waits is not None and waits.status is Status.WAITING and waits.not_before >= now:
+                current.awaited = waits.rules.name
+                yield Wake(waits.rules.name, waits.incarnation, waits.not_before)
+                return
+        yield self._start(child)
+
+    def _booted(self) -> Iterator[Effect]:
         if self.phase is Phase.BOOTING:
             self.phase = Phase.RUNNING
             yield Booted()
+            if self._shut_down_by is not None:
+                yield from self._shut_down_for(self._shut_down_by)
 
-    def _ready(self, name: str, incarnation: int, now: float) -> Iterator[Effect]:
-        child = self.children.get(name)
-        if child is None or child.incarnation != incarnation or child.status is not Status.STARTING:
-            return
-        child.status = Status.RUNNING
-        child.was_ready = child.ever_ready = True
-        child.ready_at = now
-        child.why = ""
-        if self.phase is Phase.BOOTING:
-            yield from self._boot_next()
+    # ---- ends
 
     def _ended(self, child: Child, event: Ended, now: float, u: float) -> Iterator[Effect]:
-        stopped = child.status is Status.STOPPING
+        asked = child.status is Status.STOPPING
         child.status = Status.DOWN
         child.error = event.error
         if self.phase is Phase.STOPPING:
-            child.why = "its supervisor is stopping"
-            yield from self._rest(child, forget=True, why=child.why)
+            yield from self._rest(child, SUPERVISOR_STOPS, forget=True)
             yield from self._stop_next()
-        elif stopped:
-            row, kind = STRATEGIES[self.strategy], RESTARTS[child.rules.restart]
-            # A start that was called off leaves no spec behind, as one that failed.
-            forget = row.forgets_finished or not kind.kept or not child.ever_ready
-            yield from self._rest(child, forget=forget, why="terminated")
-            yield from self._after_boot_child()
-        elif not child.ever_ready:
-            yield from self._first_start_failed(child, event)
+        elif self._round is not None and child.rules.name in self._round.stops:
+            del self._round.stops[child.rules.name]
+            yield from self._ended_in_round(child, event, self._round, now)
+        elif asked:
+            yield from self._rest(child, TERMINATED, forget=self._leaves_nothing(child))
+        elif event.ignored:
+            child.origin = None  # it is no start called off
+            yield from self._rest(child, IGNORED, forget=self._leaves_nothing(child))
+        elif child.origin is not None:
+            yield from self._requested_start_failed(child, event)
         else:
             yield from self._judge(child, event, now, u)
+        yield from self._continue(now)
 
-    def _after_boot_child(self) -> Iterator[Effect]:
-        if self.phase is Phase.BOOTING:
-            yield from self._boot_next()
+    def _ended_in_round(self, child: Child, event: Ended, current: Round, now: float) -> Iterator[Effect]:
+        # Whether it stopped as asked or ended by itself meanwhile is all the same: it costs nothing.
+        self._forgive(child, event, now)
+        assert current.cause is not None  # the first batch stops nobody
+        if child.starts_with_siblings:
+            self._wait_for(child, self.children.get(current.cause, child))
+        elif child.unwanted:
+            yield from self._rest(child, TERMINATED, forget=self._leaves_nothing(child))
+        else:
+            yield from self._rest(child, f"stopped with {current.cause!r}", forget=True)
 
-    def _first_start_failed(self, child: Child, event: Ended) -> Iterator[Effect]:
-        name = child.rules.name
-        booting = self.phase is Phase.BOOTING and bool(self._boot_queue) and self._boot_queue[0] == name
-        yield from self._rest(child, forget=True, why="its start failed", start_failed=True)
-        if booting:
-            yield BootFailed(name, event.error)
+    def _leaves_nothing(self, child: Child) -> bool:
+        """No spec stays: as its strategy or kind says, or because its first start was called off."""
+        called_off = child.origin in (Origin.BOOT, Origin.ADD)
+        return self._row.forgets_finished or not RESTARTS[child.rules.restart].kept or called_off
+
+    def _requested_start_failed(self, child: Child, event: Ended) -> Iterator[Effect]:
+        origin = child.origin
+        yield from self._rest(child, START_FAILED, forget=origin is not Origin.REQUEST)
+        if origin is Origin.BOOT:
+            yield BootFailed(child.rules.name, event.error)
             yield from self._shut_down()
 
     def _judge(self, child: Child, event: Ended, now: float, u: float) -> Iterator[Effect]:
         kind = RESTARTS[child.rules.restart]
-        again = kind.after_finish if event.error is None else kind.after_crash
-        if not again:
-            forget = STRATEGIES[self.strategy].forgets_finished or not kind.kept
-            yield from self._rest(child, forget=forget, why="finished" if event.error is None else "crashed")
+        child.why = FINISHED if event.error is None else CRASHED
+        if not (kind.after_finish if event.error is None else kind.after_crash):
+            yield from self._rest(child, child.why, forget=self._row.forgets_finished or not kind.kept)
+            yield from self._judge_significance(child)
         elif child.rules.backoff is None:
             yield from self._judge_by_window(child, event, now)
         else:
             yield from self._judge_by_failures(child, child.rules.backoff, event, now, u)
+
+    def _judge_significance(self, child: Child) -> Iterator[Effect]:
+        if not child.rules.significant:
+            return
+        if self.auto_shutdown == "all_significant" and any(
+            one.rules.significant and self._goes_on(one) for one in self.children.values()
+        ):
+            return
+        if self.phase is Phase.BOOTING:
+            self._shut_down_by = child.rules.name
+        else:
+            yield from self._shut_down_for(child.rules.name)
+
+    def _goes_on(self, child: Child) -> bool:
+        """A significant child that holds the supervisor up: it lives, or will again by itself."""
+        return child.status is not Status.DOWN
 
     def _judge_by_window(self, child: Child, event: Ended, now: float) -> Iterator[Effect]:
         window = self._window
@@ -411,74 +380,81 @@ class Supervision:
             limit = f"more than {self.max_restarts} restarts within {self.within:g} s"
             yield from self._give_up(child, event, limit)
         else:
-            yield self._start(child)
+            yield from self._again(child, now)
 
     def _judge_by_failures(
         self, child: Child, backoff: Backoff, event: Ended, now: float, u: float
     ) -> Iterator[Effect]:
         rules = child.rules
+        self._forgive(child, event, now)
         lived = now - child.ready_at if child.was_ready else 0.0
-        healthy = child.was_ready and event.healthy
-        if healthy and lived >= rules.stable_after:
-            child.failures.clear()
-            child.consecutive = 0
         child.consecutive += 1
-        child.failures.append(Failure(event.error, now, lived, healthy))
+        failure = Failure(event.error, now, lived, child.was_ready and event.healthy)
+        child.failures = (*child.failures, failure)[-MAX_FAILURES_KEPT:]
         if rules.max_failures is not None and child.consecutive > rules.max_failures:
             yield from self._give_up(child, event, f"more than {rules.max_failures} failures in a row")
             return
-        child.status = Status.WAITING
-        child.until = now + max(0.0, backoff.delay(tuple(child.failures), u))
-        child.why = "finished" if event.error is None else "crashed"
-        yield Wake(rules.name, child.incarnation, child.until)
+        child.until = child.not_before = now + max(0.0, backoff.delay(child.failures, u))
+        yield from self._again(child, now)
+
+    def _forgive(self, child: Child, event: Ended, now: float) -> None:
+        """Forget the failures before a healthy life that was long enough."""
+        if child.was_ready and event.healthy and now - child.ready_at >= child.rules.stable_after:
+            child.failures = ()
+            child.consecutive = 0
 
     def _give_up(self, child: Child, event: Ended, limit: str) -> Iterator[Effect]:
-        yield from self._rest(child, forget=True, why=limit)
+        yield from self._rest(child, limit, forget=True)
         yield GaveUp(child.rules.name, event.error, limit)
         yield from self._shut_down()
 
-    def _rest(self, child: Child, *, forget: bool, why: str, start_failed: bool = False) -> Iterator[Effect]:
-        child.why, child.until = why, None
+    def _rest(self, child: Child, why: str, *, forget: bool) -> Iterator[Effect]:
+        child.why, child.until, child.not_before = why, None, -math.inf
+        child.origin, child.unwanted = None, False
         if forget:
             del self.children[child.rules.name]
-        yield Rest(child.rules.name, forget, child.error, start_failed)
+        yield Rest(child.rules.name, forget, child.error, why)
 
-    def _terminate(self, name: str) -> Iterator[Effect]:
-        child = self.children.get(name)
-        if child is None:
-            return
+    # ---- stops
+
+    def _terminate(self, child: Child, now: float) -> Iterator[Effect]:
+        child.unwanted = child.status is not Status.DOWN
+        if self._round is not None and child.rules.name in self._round.stops:
+            return  # its turn to stop comes, in order
         if child.status in (Status.STARTING, Status.RUNNING):
-            child.status = Status.STOPPING
-            child.why = "terminating"
-            yield Stop(name, child.incarnation)
+            yield from self._stop(child, "terminating")
         elif child.status is Status.WAITING:
             child.status = Status.DOWN
-            forget = STRATEGIES[self.strategy].forgets_finished
-            yield from self._rest(child, forget=forget, why="terminated")
+            yield from self._rest(child, TERMINATED, forget=self._leaves_nothing(child))
+            yield from self._stop_waiting_for(child, now)
+
+    def _shut_down_for(self, name: str) -> Iterator[Effect]:
+        yield ShutDown(name)
+        yield from self._shut_down()
 
     def _shut_down(self) -> Iterator[Effect]:
         if self.phase in (Phase.STOPPING, Phase.HALTED):
             return
         self.phase = Phase.STOPPING
-        self._boot_queue.clear()
+        self._round = None
         for child in list(self.children.values()):
             if child.status not in ALIVE:
                 child.status = Status.DOWN
-                yield from self._rest(child, forget=True, why="its supervisor is stopping")
-        if not STRATEGIES[self.strategy].stops_in_order:
+                yield from self._rest(child, SUPERVISOR_STOPS, forget=True)
+        if not self._row.stops_in_order:
             for child in list(self.children.values()):
-                yield from self._stop(child)
+                yield from self._stop(child, SUPERVISOR_STOPS)
         yield from self._stop_next()
 
     def _stop_next(self) -> Iterator[Effect]:
         if not self.children:
             self.phase = Phase.HALTED
             yield Halted()
-        elif STRATEGIES[self.strategy].stops_in_order:
-            yield from self._stop(next(reversed(self.children.values())))
+        elif self._row.stops_in_order:
+            yield from self._stop(next(reversed(self.children.values())), SUPERVISOR_STOPS)
 
-    def _stop(self, child: Child) -> Iterator[Effect]:
+    def _stop(self, child: Child, why: str, *, again: bool = False) -> Iterator[Effect]:
         if child.status is not Status.STOPPING:
             child.status = Status.STOPPING
-            child.why = "its supervisor is stopping"
-            yield Stop(child.rules.name, child.incarnation)
+            child.why = why
+            yield Stop(child.rules.name, child.incarnation, again and child.starts_with_siblings)

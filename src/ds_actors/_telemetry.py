@@ -6,12 +6,17 @@ No event carries a message or a reply, only its type's name.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Literal
 
+import trio
 from attrs import frozen
 
 from ds_actors._mailbox import MailboxStatistics
+from ds_actors._text import plain
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 logger = logging.getLogger("ds_actors")
 
@@ -110,13 +115,34 @@ class Node:
     mailbox: MailboxStatistics | None
     children: tuple[Node, ...] = ()
 
+    def standing(self, now: float | None = None) -> str:
+        """Return in words what it does, or why it is down and, where `now` is trio's clock (seconds), for how long."""
+        why = f": {plain(self.why)}" if self.why and self.why != self.status else ""
+        back = "" if self.until is None or now is None else f", back in {max(0.0, self.until - now):.1f} s"
+        return f"{self.status}{why}{back}"
+
+    def walk(self) -> Iterator[tuple[str, Node]]:
+        """Yield this node and all below it, top down, each with the lines that lead to it in a drawing."""
+        return _walk(self, "", "")
+
     def __str__(self) -> str:
-        return "\n".join(_lines(self, ""))
+        now = _now()
+        return "\n".join(f"{guide}{plain(node.name)} {node.standing(now)}" for guide, node in self.walk())
+
+    def __rich__(self) -> Table:
+        """Be drawn by rich, where that is installed: `rich.print(app.tree())`."""
+        from ds_actors._rich import table  # noqa: PLC0415 - rich is optional, and here already when it calls this
+
+        return table(self, _now())
 
 
-def _lines(node: Node, indent: str) -> list[str]:
-    note = f": {node.why}" if node.why else ""
-    lines = [f"{indent}{node.name} {node.status}{note}"]
-    for child in node.children:
-        lines += _lines(child, indent + "  ")
-    return lines
+def _walk(node: Node, guide: str, below: str) -> Iterator[tuple[str, Node]]:
+    yield guide, node
+    for index, child in enumerate(node.children):
+        last = index == len(node.children) - 1
+        yield from _walk(child, below + ("└─ " if last else "├─ "), below + ("   " if last else "│  "))
+
+
+def _now() -> float | None:
+    return trio.current_time() if trio.lowlevel.in_trio_run() else None
+

@@ -117,7 +117,7 @@ def lives(monitor: Monitor) -> list[Any]:
                 else:
                     found.append(link.life)
 
-    walk(monitor._supervisor._life)
+    walk(monitor._supervisor._cell.life)
     return found
 
 

@@ -6,8 +6,19 @@ import pytest
 import trio
 from attrs import define, frozen
 
-from ds_actors import Actor, ActorRef, ActorStopped, Request, Supervisor
-from ds_actors.testing import Probe, assert_no_leftover_tasks, run_virtual
+from ds_actors import (
+    Actor,
+    ActorRef,
+    ActorStopped,
+    ChildSpec,
+    Exit,
+    ExponentialBackoff,
+    Request,
+    StartFailed,
+    Supervisor,
+    SupervisorSpec,
+)
+from ds_actors.testing import Crashed, FailingStarts, Probe, assert_no_leftover_tasks, crash, run_virtual
 
 
 @frozen
@@ -95,3 +106,74 @@ async def test_the_blocks_own_error_comes_out() -> None:
     with pytest.raises(KeyError):
         async with assert_no_leftover_tasks():
             raise KeyError
+
+
+@define
+class Sleeper(Actor[str]):
+    """Notes what befalls it in a list that outlives it."""
+
+    notes: list[str]
+
+    async def started(self) -> None:
+        self.notes.append(f"started {self.context.incarnation}")
+
+    async def receive(self, message: str, /) -> None:
+        self.notes.append(message)
+        await trio.sleep_forever()
+
+    async def stopping(self, exit: Exit, /) -> None:
+        self.notes.append(f"{exit.kind} with {exit.crash}")
+
+
+async def test_an_actor_crashes_on_command_in_the_middle_of_a_message(autojump_clock: object) -> None:
+    """Its supervisor starts it again as after any crash, the message in hand is lost, the queued one is handled."""
+    notes: list[str] = []
+    async with Supervisor("app") as app:
+        nested = await app.start(SupervisorSpec("nested", children=[ChildSpec(Sleeper, notes, name="a/b")]))
+        [sleeper] = nested.actors()
+        sleeper.tell("one")
+        sleeper.tell("two")
+        await trio.testing.wait_all_tasks_blocked()
+        await crash(app, sleeper, ValueError("as asked"))
+        await trio.testing.wait_all_tasks_blocked()
+        assert notes == ["started 1", "one", "crashed with as asked", "started 2", "two"]
+        await crash(nested, "a%2fb")
+        assert nested.tree().children[0].restarts == 2
+        assert sleeper.statistics().failed == 2
+
+
+async def test_what_does_not_run_cannot_crash(autojump_clock: object) -> None:
+    """Nothing there, a supervisor, an actor that waits for its restart, oneself: each error says which."""
+
+    class Suicidal(Actor[str]):
+        async def receive(self, message: str, /) -> None:
+            await crash(app, self.context.ref)
+
+    async with Supervisor("app", random=lambda: 0.5) as app:
+        await app.start(SupervisorSpec("nested"))
+        await app.start(Sleeper, list[str](), name="sleeper", backoff=ExponentialBackoff())
+        with pytest.raises(LookupError):
+            await crash(app, "nobody")
+        with pytest.raises(RuntimeError, match="is a supervisor"):
+            await crash(app, "nested")
+        await crash(app, "sleeper")
+        with pytest.raises(RuntimeError, match="does not run just now"):
+            await crash(app, "sleeper")
+        suicidal = await app.start(Suicidal, name="suicidal", expected=(RuntimeError,))
+        suicidal.tell("now")
+        await trio.testing.wait_all_tasks_blocked()
+        assert "cannot wait for its own crash" in app.tree().children[2].error
+
+
+async def test_starts_fail_on_command(autojump_clock: object) -> None:
+    """Those with the given numbers do; the next one is the supervisor's answer."""
+    made = FailingStarts(Sleeper, {1, 3})
+    async with Supervisor("app") as app:
+        with pytest.raises(StartFailed) as caught:
+            await app.start(made, list[str]())
+        assert isinstance(caught.value.__cause__, Crashed)
+        sleeper = await app.start(made, list[str](), name="sleeper")
+        await crash(app, sleeper)
+        await trio.testing.wait_all_tasks_blocked()
+        assert made.starts == 4
+        assert app.tree().children[0].restarts == 2

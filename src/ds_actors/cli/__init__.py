@@ -9,7 +9,7 @@ from ds_actors.cli.demo import demo
 from ds_actors.cli.sandbox import sandbox
 from ds_actors.cli.scan import scan
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     help="Supervised actors for trio, and the live deepfake monitor built from them.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,  # a local may hold a key or a frame

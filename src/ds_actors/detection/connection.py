@@ -84,9 +84,9 @@ class WatchedStream(trio.abc.Stream):
     def __init__(self, stream: trio.abc.Stream, session: Session) -> None:
         self._stream = stream
         self._session = session
-        self.spoiled = False
+        self.spoiled: bool = False
         """A send was cut off: the other side cannot find the next message any more."""
-        self.head = bytearray()
+        self.head: bytearray = bytearray()
         self.on_end: Callable[[], object] | None = None
         """Called when the stream ends; set while the upgrade is under way only."""
 

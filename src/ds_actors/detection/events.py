@@ -9,6 +9,8 @@ from typing import Any, Final, Literal
 
 from attrs import field, frozen
 
+from ds_actors._text import plain as plain  # noqa: PLC0414 - re-exported: the monitor has it from here
+
 TOPIC: Final = "deepfake_alert"
 MESSAGE_LIMIT: Final = 1_024
 PAYLOAD_LIMIT: Final = 15_000
@@ -74,15 +76,6 @@ _SENTENCES: Final = {
     Level.ERROR: "The sample could not be analysed.",
     Level.UNKNOWN: "The result is not known to this version.",
 }
-
-
-def plain(text: str, limit: int | None = None) -> str:
-    """Return a stranger's text without control, format or surrogate characters, cut to `limit` characters.
-
-    Bidirectional overrides and lone surrogates go too: they deceive a reader, or cannot be written as UTF-8.
-    """
-    kept = "".join(c for c in text if c == " " or (c.isprintable() and not "\ud800" <= c <= "\udfff"))
-    return kept if limit is None else kept[:limit]
 
 
 @frozen

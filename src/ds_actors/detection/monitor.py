@@ -54,7 +54,7 @@ from ds_actors.detection.track_backoff import TrackBackoff
 from ds_actors.detection.uplink import Uplink
 from ds_actors.detection.wanted import ListedTrack, WantedTrack, WantedTracks
 
-logger = logging.getLogger("ds_actors.detection")
+logger: logging.Logger = logging.getLogger("ds_actors.detection")
 
 CLOSE_SOURCE: Final = 0.5
 """Seconds that a source may take to close after its actor."""

@@ -93,7 +93,7 @@ class Dataspike:
             )
         if ssl_context is not None and not allow_insecure and not _verifies(ssl_context):
             raise ValueError("ssl_context must verify certificates and host names (allow_insecure=True permits it)")
-        self.ssl_context = ssl_context
+        self.ssl_context: ssl.SSLContext | None = ssl_context
         self.proxy: ProxyAddress | None = None
         if not self.loopback:
             self.proxy = find_proxy(self.host, secure=self.secure, explicit=proxy)

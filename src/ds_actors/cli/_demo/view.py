@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from attrs import frozen
 from rich.console import Group, RenderableType
@@ -52,20 +52,13 @@ def _tree(moment: Moment) -> RenderableType:
         right = name in ("restarts", "target/s", "actual/s", "sent")
         table.add_column(name, justify="right" if right else "left", no_wrap=True)
     tracks = {one.track: one for one in moment.status.tracks}
-    for guide, node in _walk(moment.tree):
+    for guide, node in moment.tree.walk():
         track = tracks.get(node.name) if node.path.startswith("/monitor/tracks/") else None
         name = plain(node.name if track is None else track.participant, 24)
         actor = Text.assemble((guide, "dim"), name, no_wrap=True, overflow="ellipsis")
         cells = (actor, Text(_is(node, moment.now)), Text(str(node.restarts or "")))
         table.add_row(*cells, *(() if track is None else _track(track)))
     return Padding(table, (1, 0))
-
-
-def _walk(node: Node, guide: str = "", below: str = "") -> Iterator[tuple[str, Node]]:
-    yield guide, node
-    for index, child in enumerate(node.children):
-        last = index == len(node.children) - 1
-        yield from _walk(child, below + ("└─ " if last else "├─ "), below + ("   " if last else "│  "))
 
 
 def _is(node: Node, now: float) -> str:

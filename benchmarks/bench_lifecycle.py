@@ -1,0 +1,205 @@
+"""Starting, stopping, crashing and parking actors: CPU time and memory, over bare trio tasks in the same run.
+
+Yardsticks:
+- 10,000 actors of one supervisor, started each when the one before is ready, parked, stopped in reverse order, over
+  10,000 trio tasks with a cancel scope of their own, parked, and cancelled. A second row: the dynamic strategy, whose
+  children stop together.
+- From the message that crashes an actor to its new incarnation's first message, over spawning a bare trio task and
+  waiting until it runs. One row without listener and log handler, one with a handler that formats every record.
+- Bytes of a parked actor (its mailbox, reference and spec included), over a parked trio task with a cancel scope of
+  its own; `tracemalloc`, which counts what Python allocates, of 10,000 each.
+"""
+
+from __future__ import annotations
+
+import logging
+import tracemalloc
+from collections.abc import Callable
+from time import process_time
+from typing import Any
+
+import trio
+import trio.testing
+from _compare import Contestant, Goal, compare, rounds
+
+from ds_actors import Actor, ChildSpec, Supervisor
+
+MANY, CRASHES = 10_000, 500
+
+
+class Parked(Actor[object]):
+    """Waits for a message that never comes."""
+
+    async def receive(self, message: object, /) -> None:
+        """Nothing comes."""
+
+
+async def actors(strategy: Any) -> float:
+    """Start, park and stop many actors."""
+    specs = [ChildSpec(Parked, name=f"actor-{number}") for number in range(MANY)]
+    begin = process_time()
+    async with Supervisor("bench", strategy, specs, close_within=600):
+        await trio.testing.wait_all_tasks_blocked()
+    return (process_time() - begin) / MANY
+
+
+async def parked(scopes: list[trio.CancelScope]) -> None:
+    """Park a task in a cancel scope of its own."""
+    with trio.CancelScope() as scope:
+        scopes.append(scope)
+        await trio.sleep_forever()
+
+
+async def tasks() -> float:
+    """Start, park and cancel as many tasks."""
+    scopes: list[trio.CancelScope] = []
+    begin = process_time()
+    async with trio.open_nursery() as nursery:
+        for _ in range(MANY):
+            nursery.start_soon(parked, scopes)
+        await trio.testing.wait_all_tasks_blocked()
+        for scope in scopes:
+            scope.cancel()
+    return (process_time() - begin) / MANY
+
+
+class Crashing(Actor[trio.Event]):
+    """Crashes on every second message: the first of each life tells that it came, the next is the end."""
+
+    def __init__(self) -> None:
+        self.fresh = True
+
+    async def receive(self, message: trio.Event, /) -> None:
+        """Set the event, or crash."""
+        if not self.fresh:
+            raise ValueError("as asked")
+        self.fresh = False
+        message.set()
+
+
+async def crashes() -> float:
+    """From a crash to the first message of the next life."""
+    async with Supervisor("bench", max_restarts=CRASHES) as app:
+        actor, took = await app.start(Crashing), 0.0
+        came = trio.Event()
+        actor.tell(came)
+        await came.wait()
+        for _ in range(CRASHES):
+            await trio.testing.wait_all_tasks_blocked()
+            came = trio.Event()
+            begin = process_time()
+            actor.tell(came)  # crashes
+            actor.tell(came)  # waits for the next life
+            await came.wait()
+            took += process_time() - begin
+    return took / CRASHES
+
+
+async def spawns() -> float:
+    """Spawn a task and wait until it runs."""
+    took = 0.0
+
+    async def task(came: trio.Event) -> None:
+        came.set()
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(CRASHES):
+            await trio.testing.wait_all_tasks_blocked()
+            came = trio.Event()
+            begin = process_time()
+            nursery.start_soon(task, came)
+            await came.wait()
+            took += process_time() - begin
+    return took / CRASHES
+
+
+def with_logging(function: Contestant) -> Contestant:
+    """Return the contestant with a handler that formats every record and keeps none."""
+
+    class Formatting(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            self.format(record)
+
+    def run() -> float:
+        handler, logger = Formatting(), logging.getLogger("ds_actors")
+        logging.disable(logging.NOTSET)
+        logger.addHandler(handler)
+        try:
+            return function()
+        finally:
+            logger.removeHandler(handler)
+            logging.disable()
+
+    return run
+
+
+def measured(park: Callable[[], Any]) -> Contestant:
+    """Return the contestant whose cost is the bytes that parking one more takes."""
+
+    def run() -> float:
+        tracemalloc.start()
+        try:
+            return trio.run(park) / MANY
+        finally:
+            tracemalloc.stop()
+
+    return run
+
+
+async def bytes_of_actors() -> int:
+    """Park actors and return what they take."""
+    before = tracemalloc.get_traced_memory()[0]
+    specs = [ChildSpec(Parked, name=f"actor-{number}") for number in range(MANY)]
+    async with Supervisor("bench", "dynamic", specs, close_within=600):
+        await trio.testing.wait_all_tasks_blocked()
+        return tracemalloc.get_traced_memory()[0] - before
+
+
+async def bytes_of_tasks() -> int:
+    """Park tasks and return what they take."""
+    before, scopes = tracemalloc.get_traced_memory()[0], list[trio.CancelScope]()
+    async with trio.open_nursery() as nursery:
+        for _ in range(MANY):
+            nursery.start_soon(parked, scopes)
+        await trio.testing.wait_all_tasks_blocked()
+        took = tracemalloc.get_traced_memory()[0] - before
+        nursery.cancel_scope.cancel()
+    return took
+
+
+def main() -> None:
+    """Print the rows."""
+    logging.disable()
+    name = "a trio task with a cancel scope"
+    for strategy in ("one_for_one", "dynamic"):
+        compare(
+            f"{MANY:,} actors started ready, parked, stopped ({strategy})",
+            lambda strategy=strategy: trio.run(actors, strategy),
+            {name: lambda: trio.run(tasks)},
+            (Goal(name, most=1.5),),
+            rounds=rounds(5),
+        )
+    spawn = "spawning a bare trio task"
+    for title, contestant in (
+        ("no listener, no log handler", lambda: trio.run(crashes)),
+        ("logged", with_logging(lambda: trio.run(crashes))),
+    ):
+        compare(
+            f"crash to the new incarnation's first message ({title})",
+            contestant,
+            {spawn: lambda: trio.run(spawns)},
+            (Goal(spawn, most=5 if title != "logged" else None),),
+            rounds=rounds(9),
+        )
+    compare(
+        "memory of a parked actor",
+        measured(bytes_of_actors),
+        {name: measured(bytes_of_tasks)},
+        (Goal(name, most=2),),
+        rounds=1,
+        unit=(1, "bytes"),
+    )
+
+
+if __name__ == "__main__":
+    main()

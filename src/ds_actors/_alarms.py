@@ -1,0 +1,73 @@
+"""Alarms: what a supervisor does at a later time, all in one task.
+
+With a task for each alarm, an ordered stop would cost as much as the start of another actor.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable
+from itertools import count
+
+import trio
+
+
+class Alarm:
+    """Something to do at a time, unless it is cancelled before."""
+
+    __slots__ = ("_act",)
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        self._act: Callable[[], None] | None = act
+
+    def cancel(self) -> None:
+        """Do not ring. The alarm stays in the queue until its time, as nothing at all."""
+        self._act = None
+
+    def ring(self) -> None:
+        """Act, once."""
+        act, self._act = self._act, None
+        if act is not None:
+            act()
+
+
+class Alarms:
+    """The alarms of one nursery, on trio's clock; its task begins with the first alarm."""
+
+    def __init__(self, nursery: trio.Nursery) -> None:
+        self._nursery = nursery
+        self._numbers = count()  # so that alarms of one moment ring in the order they were set
+        self._queue: list[tuple[float, int, Alarm]] = []
+        self._scope: trio.CancelScope | None = None
+        self._closed = False
+
+    def set(self, at: float, act: Callable[[], None]) -> Alarm:
+        """Call `act`, which must neither wait nor raise, at that time (seconds)."""
+        alarm = Alarm(act)
+        heapq.heappush(self._queue, (at, next(self._numbers), alarm))
+        if self._scope is None:
+            self._scope = trio.CancelScope(shield=True, deadline=at)
+            self._nursery.start_soon(self._run, self._scope)
+        elif at < self._scope.deadline:
+            self._scope.deadline = at
+        return alarm
+
+    def close(self) -> None:
+        """Let nothing ring any more, and end the task."""
+        self._closed = True
+        if self._scope is not None:
+            self._scope.cancel()
+
+    @trio.lowlevel.enable_ki_protection
+    async def _run(self, scope: trio.CancelScope) -> None:
+        while True:
+            with scope:
+                await trio.sleep_forever()
+            now = trio.current_time()
+            while not self._closed and self._queue and self._queue[0][0] <= now:
+                heapq.heappop(self._queue)[2].ring()
+            if self._closed:
+                return
+            deadline = self._queue[0][0] if self._queue else math.inf
+            scope = self._scope = trio.CancelScope(shield=True, deadline=deadline)

@@ -1,0 +1,79 @@
+"""What `tree()`, `which()` and `count()` return: a supervisor as it stands now."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from ds_actors._cell import Cell
+from ds_actors._life import Life, Link, SupervisorCell
+from ds_actors._rules import ALIVE, Child
+from ds_actors._telemetry import Node
+
+
+@frozen
+class Counts:
+    """The children directly below a supervisor, in numbers; workers + supervisors = specs."""
+
+    specs: int
+    """All that it holds, whether they run or not."""
+    active: int
+    """Those that live: starting, running or stopping."""
+    workers: int
+    """Actors."""
+    supervisors: int
+
+
+def count(life: Life) -> Counts:
+    """Return OTP's four numbers."""
+    children = life.supervision.children
+    supervisors = sum(isinstance(link.cell, SupervisorCell) for link in life.links.values())
+    active = sum(child.status in ALIVE for child in children.values())
+    return Counts(len(life.links), active, len(life.links) - supervisors, supervisors)
+
+
+def node(life: Life, name: str, status: str, child: Child | None) -> Node:
+    """Return the snapshot of this supervisor and all below it."""
+    return Node(
+        name,
+        life.path,
+        "supervisor",
+        status,
+        why=child.why if child else "",
+        until=child.until if child else None,
+        incarnation=child.incarnation if child else 1,
+        restarts=child.restarts if child else 0,
+        error=_error(child),
+        mailbox=None,
+        children=below(life),
+    )
+
+
+def below(life: Life) -> tuple[Node, ...]:
+    """Return the snapshots of the children, in start order."""
+    # A listener may ask in the middle of a stop, when a child is decided to go and still linked.
+    known = life.supervision.children
+    return tuple(_child_node(life, name, link) for name, link in life.links.items() if name in known)
+
+
+def _child_node(life: Life, name: str, link: Link) -> Node:
+    child = life.supervision.children[name]
+    if isinstance(link.life, Life):
+        return node(link.life, name, child.status.value, child)
+    return Node(
+        name,
+        life.child_path(name),
+        "actor" if isinstance(link.cell, Cell) else "supervisor",
+        child.status.value,
+        child.why,
+        child.until,
+        child.incarnation,
+        child.restarts,
+        _error(child),
+        link.cell.mailbox.statistics() if isinstance(link.cell, Cell) else None,
+    )
+
+
+def _error(child: Child | None) -> str:
+    if child is None or child.error is None:
+        return ""
+    return f"{type(child.error).__name__}: {child.error}"[:500]
