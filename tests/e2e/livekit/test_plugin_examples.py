@@ -18,6 +18,7 @@ from ds_actors.detection import Level
 EXAMPLES = sorted((PROJECT / "examples" / "deepfake-detection" / "dataspike").glob("*.py"))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("program", EXAMPLES, ids=lambda path: path.name)
 def test_each_example_alerts_the_room_and_ends_on_ctrl_c(

@@ -6,6 +6,7 @@ import io
 import time
 from typing import Any
 
+import pytest
 from livekit_harness.process import until
 from livekit_harness.room import AGENT, Room
 from PIL import Image
@@ -76,6 +77,7 @@ def test_a_muted_track_is_not_sampled_and_an_unmuted_one_at_once(room: Room) -> 
     until(lambda: coverages(room)[track] == "checked")
 
 
+@pytest.mark.slow
 def test_a_publisher_who_withholds_permission_is_seen_to_give_no_frames(room: Room) -> None:
     """LiveKit tells nothing of it; three one-shots without a frame do. Granted again, it is checked again."""
     room.join("alice")
@@ -91,6 +93,7 @@ def test_a_publisher_who_withholds_permission_is_seen_to_give_no_frames(room: Ro
     assert watched(room) == {track}
 
 
+@pytest.mark.slow
 def test_it_subscribes_where_nobody_does_and_leaves_the_hosts_unsubscribing_alone(room: Room) -> None:
     """An agent that takes audio only gets its video watched; what the host drops stays dropped, also at the sweep."""
     room.join("alice")
@@ -111,6 +114,7 @@ def test_it_subscribes_where_nobody_does_and_leaves_the_hosts_unsubscribing_alon
     assert watched(room) == {track}
 
 
+@pytest.mark.slow
 def test_a_resumed_connection_keeps_the_actors_and_loses_no_alert(room: Room) -> None:
     """The signalling breaks while alice turns to ALERT: the same actor goes on, and the room hears of it."""
     room.service.verdicts["alice"] = Level.CLEAR
@@ -186,6 +190,7 @@ def test_started_before_the_room_is_connected(room: Room) -> None:
     assert list(dict.fromkeys(states)) == ["waiting_for_room", "running"]
 
 
+@pytest.mark.slow
 def test_whatever_people_call_themselves_and_however_they_hold_their_phones(room: Room) -> None:
     """Slashes, newlines and other scripts name no actor; a picture that is to be turned arrives upright."""
     room.service.keep_data = True
