@@ -192,7 +192,7 @@ def test_a_monitor_that_fails_is_one_error_and_a_status(
         # A fault that reality has not shown yet: a task of the tree's own block fails.
         one._bridge.tell(one._roster.nursery.start_soon, failing)
         await until(lambda: one.status().state == "failed")
-        assert one.status().reason
+        assert one.status().reason == "LookupError"
         await one.aclose()
         assert one.status().state == "failed"
         assert trio_threads() == 0
@@ -258,6 +258,21 @@ def test_a_loop_that_ends_without_closing_takes_the_detector_with_it(caplog: pyt
         time.sleep(0.02)
     assert trio_threads() == 0
     assert "the agent's loop is gone" in caplog.text
+
+
+def test_the_room_of_a_fake_job_harms_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """LiveKit's console and simulations give a mock for a room: there is nobody to watch, and nothing to crash."""
+    from livekit.agents.ipc.mock_room import create_mock_room
+
+    async def main() -> None:
+        async with detector() as one:
+            await one.start(None, room=create_mock_room())
+            await asyncio.sleep(0.3)
+            assert one.status().state == "running"
+            assert one.status().tracks == ()
+
+    asyncio.run(main())
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 def test_made_before_a_fork_it_works_in_the_child_and_is_closed_in_the_other() -> None:

@@ -207,6 +207,37 @@ def test_whatever_people_call_themselves_and_however_they_hold_their_phones(room
     assert packet["participant_id"] == hostile
 
 
+def test_the_loop_does_nothing_but_take_the_frame(room: Room) -> None:
+    """JPEG and protobuf in other threads, and from the start to the first verdict not one import."""
+    room.join("alice", "viewer")
+    room.camera("alice", **SMALL)
+    room.agent.call("join", url=room.server.url, token=room.token(AGENT, kind="agent"))
+    room.evaluate(
+        "import sys, threading\n"
+        "from ds_actors.detection import monitor, uplink\n"
+        "agent.threads = {}\n"
+        "def noted(module, name):\n"
+        "    function = getattr(module, name)\n"
+        "    def call(*args, **kwargs):\n"
+        "        agent.threads.setdefault(name, set()).add(threading.current_thread())\n"
+        "        return function(*args, **kwargs)\n"
+        "    setattr(module, name, call)\n"
+        "for module, name in ((monitor, 'encode_jpeg'), (uplink, 'encode_request'), (uplink, 'decode_result')):\n"
+        "    noted(module, name)\n"
+        "agent.modules = set(sys.modules)"
+    )
+    room.agent.call("start", service=room.service.url, video=FAST)
+    until(lambda: room.packets("viewer"))
+    called, on_loop, imported = room.evaluate(
+        "import sys, threading\n"
+        "here = threading.current_thread()\n"
+        "result = [len(agent.threads), [n for n, t in agent.threads.items() if here in t],\n"
+        "          sorted(set(sys.modules) - agent.modules)]"
+    )
+    assert (called, on_loop) == (3, [])
+    assert imported == []
+
+
 def _join(room: Room, options: str) -> None:
     token = room.token(AGENT, kind="agent")
     room.evaluate(f"agent._room = rtc.Room()\nawait agent._room.connect({room.server.url!r}, {token!r}, {options})")

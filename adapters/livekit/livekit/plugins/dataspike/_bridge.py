@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextvars
+import importlib
 import logging
 import os
 import threading
@@ -26,6 +27,10 @@ from anyio.abc import TaskStatus
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 logger = logging.getLogger("livekit.plugins.dataspike")
+
+with suppress(ImportError):
+    # anyio imports its backend at first use: in the middle of a call, and half a second of it would slow the loop.
+    importlib.import_module("anyio._backends._trio")
 
 T = TypeVar("T")
 

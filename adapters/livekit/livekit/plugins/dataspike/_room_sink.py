@@ -55,13 +55,13 @@ class RoomPublisher:
         self._listening.on("connection_state_changed", self._connection_changed)
         self._listening.on("reconnected", self._connection_changed)
 
-    async def stop(self) -> None:
-        """Let what waits go out while the room is still there, then end."""
+    async def stop(self, within: float = 1.0) -> None:
+        """Let what waits go out while the room is still there, within some seconds, then end."""
         self._listening.stop()
         if self._flush is not None:
             if not self._is_connected():
                 self._flush.cancel()
-            await asyncio.wait({self._flush}, timeout=1.0)
+            await asyncio.wait({self._flush}, timeout=within)
             self._flush.cancel()
 
     async def publish(self, event: ResultEvent) -> None:

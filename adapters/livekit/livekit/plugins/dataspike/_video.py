@@ -21,7 +21,7 @@ from ._closing import Closing
 
 SMALLEST_SIDE: Final = 64
 """Pixels: the server sends tiny black frames when a track is paused, which are no pictures."""
-KEEP_OPEN: Final = 0.25
+KEEP_OPEN: Final = 0.15
 """Seconds: a sample that follows the last one sooner finds the stream still open."""
 
 

@@ -330,7 +330,7 @@ class DataspikeDetector:
         if not left.done():
             logger.warning("the detector did not stop within %g s; its thread is left behind", CLOSE_WITHIN)
         if self._publisher is not None:
-            await self._publisher.stop()
+            await self._publisher.stop(max(0.0, min(1.0, deadline - bridge.loop.time())))
         self._closed = True
         self._state_changed(self._monitor.status())
 
@@ -365,8 +365,9 @@ class DataspikeDetector:
         except Exception as error:
             if not running:
                 raise
-            self._failed = type(error).__name__
+            self._failed = _cause(error)
             logger.exception("the monitor failed: nothing in the room is checked any more")
+            self._monitor_changed(self._monitor.status())
         finally:
             bridge.post(self._stop_watching)
 
@@ -419,6 +420,12 @@ def _check_sinks(
         other = "notification_cb" if callback is not None else "destination_identities"
         raise TypeError(f"mirror_levels shows every level to everybody in the room, {other} does not: pass one of them")
     return resolved
+
+
+def _cause(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return type(error).__name__
 
 
 def _quiet(noisy: logging.Logger) -> None:
