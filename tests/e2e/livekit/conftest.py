@@ -16,8 +16,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
 from livekit_harness import components
 from livekit_harness.browser import Browser, open_browser
-from livekit_harness.process import Process
-from livekit_harness.room import Room, Spare
+from livekit_harness.process import Forks, Process
+from livekit_harness.room import Room
 from livekit_harness.server import Server, open_server
 from livekit_harness.service import Service, open_service
 
@@ -49,13 +49,14 @@ def people_process() -> Generator[Process]:
 
 
 @pytest.fixture(scope="session")
-def _spare() -> Generator[Spare]:
+def agents() -> Generator[Forks]:
+    """Agents' processes, with the plugin imported."""
     if os.environ.get("DS_ACTORS_IMPLEMENTATION") == "reference":
         python = _need(components.reference_python(), "the environment of 1.2.17")
     else:
         python = _need(components.plugin_python(), "the plugin, installed")
-    with Spare(python) as spare:
-        yield spare
+    with Forks([python, components.HARNESS / "agent.py", "--forks"]) as agents:
+        yield agents
 
 
 @pytest.fixture
@@ -66,9 +67,9 @@ def service() -> Generator[Service]:
 
 
 @pytest.fixture
-def room(livekit_server: Server, people_process: Process, service: Service, _spare: Spare) -> Generator[Room]:
+def room(livekit_server: Server, people_process: Process, service: Service, agents: Forks) -> Generator[Room]:
     """An empty room, its people, and an agent's process that has imported the plugin and joined nothing yet."""
-    with Room(livekit_server, f"room-{uuid.uuid4().hex[:8]}", people_process, service, _spare.take()) as room:
+    with Room(livekit_server, f"room-{uuid.uuid4().hex[:8]}", people_process, service, agents.take()) as room:
         yield room
 
 

@@ -22,7 +22,10 @@ EXAMPLES = sorted((PROJECT / "examples" / "deepfake-detection" / "dataspike").gl
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("program", EXAMPLES, ids=lambda path: path.name)
 def test_each_example_alerts_the_room_and_ends_on_ctrl_c(
-    program: Path, own_server: Server, service: Service, _people_process: Process  # noqa: PT019 - it is used
+    program: Path,
+    own_server: Server,
+    service: Service,
+    _people_process: Process,  # noqa: PT019 - it is used
 ) -> None:
     """Without OpenAI to reach: the room hears alerts all the same."""
     environment = {

@@ -1,7 +1,7 @@
 """An agent's process with a detector in it: this project's or 1.2.17's, whichever the Python that runs it holds.
 
-Run as `python agent.py`; it speaks `stdio`. Only what both environments have: the standard library, livekit, the
-plugin.
+Run as `python agent.py`; it speaks `stdio`. With `--forks` it forks such a process at each command `fork`. Only what
+both environments have: the standard library, livekit and the plugin.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ import asyncio
 import contextlib
 import functools
 import gc
+import json
 import logging
 import os
 import resource
+import select
 import sys
 import threading
 import time
@@ -288,6 +290,34 @@ async def _main() -> None:
             await asyncio.wait_for(agent.leave(), 2)
 
 
+def _fork_on_command() -> bool:
+    """Import the plugin, then fork when told to; True in a fork, False in the parent when its stdin has ended."""
+    from livekit.plugins import dataspike
+
+    assert dataspike.__version__
+    unread = b""
+    while True:
+        # No thread waits for the forks: a process with threads should not fork.
+        with contextlib.suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                say(event="ended", pid=ended[0], code=os.waitstatus_to_exitcode(ended[1]))
+        if not select.select([0], [], [], 0.05)[0]:
+            continue
+        if not (read := os.read(0, 65_536)):
+            return False
+        *lines, unread = (unread + read).split(b"\n")
+        for line in lines:
+            command = json.loads(line)
+            if pid := os.fork():
+                say(id=command["id"], ok=pid)
+                continue
+            for number, (pipe, mode) in enumerate(zip(command["pipes"], (os.O_RDONLY, os.O_WRONLY), strict=True)):
+                os.dup2(os.open(pipe, mode), number)
+            claim_stdout()
+            return True
+
+
 if __name__ == "__main__":
     claim_stdout()
-    asyncio.run(_main())
+    if "--forks" not in sys.argv or _fork_on_command():
+        asyncio.run(_main())

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import queue
+import signal
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, Self, TypeVar
+from typing import IO, Any, Final, Self, TypeVar
 
 CALL_WITHIN: Final = 20.0
 _T = TypeVar("_T")
@@ -40,10 +42,15 @@ class Process:
     """A process that speaks JSON lines; belongs to one thread of the tests."""
 
     def __init__(self, command: Sequence[str | Path], environment: Mapping[str, str] = {}) -> None:
-        # stderr goes to a file: a pipe that nobody reads would block the process.
         self._popen = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **environment}
         )
+        assert self._popen.stdin is not None
+        assert self._popen.stdout is not None
+        self._talk(self._popen.stdin, self._popen.stdout)
+
+    def _talk(self, to: IO[bytes], out: IO[bytes]) -> None:
+        self._in, self._out = to, out
         self.events: list[dict[str, Any]] = []
         """What it told, in order."""
         self._answers: dict[int, queue.SimpleQueue[dict[str, Any]]] = {}
@@ -75,10 +82,9 @@ class Process:
         """Send a command without waiting; `finish` waits."""
         self._number += 1
         self._answers[self._number] = queue.SimpleQueue()
-        assert self._popen.stdin is not None
         line = {"id": self._number, "do": do, **arguments}
-        self._popen.stdin.write(json.dumps(line).encode() + b"\n")
-        self._popen.stdin.flush()
+        self._in.write(json.dumps(line).encode() + b"\n")
+        self._in.flush()
         return self._number
 
     def finish(self, number: int, within: float = CALL_WITHIN) -> Any:
@@ -98,26 +104,26 @@ class Process:
 
     def stop(self, within: float = 8.0) -> int:
         """End it and return its exit code: close its stdin, and kill it where that is not enough."""
-        if self._popen.stdin is not None and not self._popen.stdin.closed:
-            with suppress(BrokenPipeError):
-                self._popen.stdin.close()
+        with suppress(BrokenPipeError):
+            self._in.close()
         try:
-            return self._popen.wait(within)
+            return self._wait(within)
         except subprocess.TimeoutExpired:
             self.kill()
-            return self._popen.wait()
+            return self._wait(within)
         finally:
             self._reader.join(1)
-            if self._popen.stdout is not None:
-                self._popen.stdout.close()
+            self._out.close()
 
     def kill(self) -> None:
         """End it at once."""
         self._popen.kill()
 
+    def _wait(self, within: float) -> int:
+        return self._popen.wait(within)
+
     def _read(self) -> None:
-        assert self._popen.stdout is not None
-        for raw in self._popen.stdout:
+        for raw in self._out:
             line = json.loads(raw)
             if "id" in line:
                 self._answers[line["id"]].put(line)
@@ -126,3 +132,46 @@ class Process:
         ended = {"error": "the process has ended"}
         for waiting in list(self._answers.values()):
             waiting.put(ended)
+
+
+class Forks:
+    """Processes of one program that has imported what it needs: each is a fork, as LiveKit makes an agent's jobs."""
+
+    def __init__(self, command: Sequence[str | Path]) -> None:
+        self._parent = Process(command)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._parent.stop()
+
+    def take(self) -> Process:
+        """Return a fresh process."""
+        return _Fork(self._parent)
+
+
+class _Fork(Process):
+    def __init__(self, parent: Process) -> None:
+        self._parent = parent
+        with tempfile.TemporaryDirectory() as folder:
+            pipes = [str(Path(folder) / name) for name in ("in", "out")]
+            for pipe in pipes:
+                os.mkfifo(pipe)
+            self._pid = int(parent.call("fork", pipes=pipes, within=60))
+            # Both sides open them in this order, and wait for each other.
+            self._talk(Path(pipes[0]).open("wb"), Path(pipes[1]).open("rb"))  # noqa: SIM115 - closed by stop
+
+    @property
+    def pid(self) -> int:
+        return self._pid
+
+    def kill(self) -> None:
+        if not self._parent.told("ended", pid=self._pid):
+            os.kill(self._pid, signal.SIGKILL)
+
+    def _wait(self, within: float) -> int:
+        try:
+            return int(until(lambda: self._parent.told("ended", pid=self._pid), within)[0]["code"])
+        except TimeoutError:
+            raise subprocess.TimeoutExpired("a fork", within) from None

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any, Self
 
-from .components import HARNESS
 from .process import Process, until
 from .server import Server
 from .service import Service
@@ -14,34 +12,6 @@ from .tokens import room_token
 
 AGENT = "agent"
 TOPIC = "deepfake_alert"
-
-
-class Spare:
-    """Agents' processes, the next one started while the last is in use: its imports cost no test a second."""
-
-    def __init__(self, python: Path) -> None:
-        self._python = python
-        self._next: tuple[Process, int] | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._next is not None:
-            self._next[0].kill()
-            self._next[0].stop()
-
-    def take(self) -> Process:
-        """Return a process that has imported the plugin."""
-        process, warmed = self._next or self._start()
-        self._next = None
-        process.finish(warmed, 40)
-        self._next = self._start()
-        return process
-
-    def _start(self) -> tuple[Process, int]:
-        process = Process([self._python, HARNESS / "agent.py"])
-        return process, process.begin("warm")
 
 
 class Room:
