@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar, TypeVarTuple, cast
 
@@ -169,13 +170,32 @@ class Context(Generic[M]):
 
         return self._incarnation.spawn(later)
 
+    def send_every(self, period: float, message: M, /) -> trio.CancelScope:
+        """Tell oneself a message every `period` seconds, the first after one; ends as `send_after` does.
+
+        The beats keep their times; those that were missed, because the program stood still, are left out.
+
+        Raises:
+            ValueError: when the period is not a finite number of seconds above 0.
+        """
+        if not 0 < period < math.inf:
+            raise ValueError(f"period must be a finite number of seconds above 0, not {period!r}")
+
+        async def beats() -> None:
+            at = trio.current_time()
+            while True:
+                at += period * max(1, math.ceil((trio.current_time() - at) / period))
+                await trio.sleep_until(at)
+                self._incarnation.cell.put(message)
+
+        return self._incarnation.spawn(beats)
+
     def watch(self, ref: ActorRef[Any], notify: M, /) -> None:
-        """Get `notify` as a message, exactly once, when that actor is gone for good; restarts do not count."""
-        watched, own = cell_of(ref), self._incarnation.cell
-        if watched.gone:
-            own.put_when_room(notify)
-        else:
-            watched.watchers[own, id(notify)] = lambda: own.put_when_room(notify)
+        """Get `notify` as a message, exactly once, when that actor is gone for good; its restarts do not count.
+
+        A watch outlives the watcher's own restarts, as its mailbox does; asking for the same again changes nothing.
+        """
+        cell_of(ref).watch(self._incarnation.cell, notify)
 
     async def wait_stop_requested(self) -> None:
         """Wait until this incarnation is asked to stop: for what an own `run` waits for beside its inbox."""

@@ -70,6 +70,25 @@ class _Sender:
         self.slot = Slot()
 
 
+class _Watch:
+    __slots__ = ("notify", "watcher")
+
+    def __init__(self, watcher: Cell, notify: Any) -> None:
+        self.watcher = watcher
+        self.notify = notify
+
+    def __call__(self) -> None:
+        self.watcher.put_when_room(self.notify)
+
+    def same(self, other: object) -> bool:
+        return (
+            isinstance(other, _Watch)
+            and self.watcher is other.watcher
+            and type(self.notify) is type(other.notify)
+            and bool(self.notify == other.notify)
+        )
+
+
 class Cell:
     """One child's mailbox, with the tasks that wait for a message, for room, or for the end."""
 
@@ -132,6 +151,14 @@ class Cell:
             return True
         self.report((cost,))
         return cost.what is not item
+
+    def watch(self, watcher: Cell, notify: Any) -> None:
+        """Put `notify` into the watcher's mailbox when this child is gone for good, once."""
+        watch = _Watch(watcher, notify)
+        if self.gone:
+            watch()
+        elif not any(watch.same(one) for one in self.watchers):
+            self.watchers[watch] = watch
 
     def put_when_room(self, message: Any) -> None:
         """Deliver a watch's message: as soon as the mailbox has room, and never lost for want of it."""

@@ -125,19 +125,23 @@ class Life:
             self._nursery = nursery
             self._alarms = Alarms(nursery)
             try:
-                specs = self.spec.children
-                for child in specs() if callable(specs) else specs:
-                    name = self._name(child)
-                    link = self._link(child, name)
-                    self.supervision.adopt(child.rules(name))
-                    self.links[name] = link
-                self.feed(events.Boot())
+                if not self.halted.is_set():
+                    self._adopt_children()
+                    self.feed(events.Boot())
                 await self._booted.wait()
                 yield
             finally:
                 self.stop(trio.current_time() + self.spec.grace)
                 with trio.CancelScope(shield=True):
                     await self.halted.wait()
+
+    def _adopt_children(self) -> None:
+        specs = self.spec.children
+        for child in specs() if callable(specs) else specs:
+            name = self._name(child)
+            link = self._link(child, name)
+            self.supervision.adopt(child.rules(name))
+            self.links[name] = link
 
     async def live(self, ready: Callable[[], None]) -> Exit:
         """Run as somebody's child; never raises."""
@@ -214,8 +218,8 @@ class Life:
                 self.up = True
                 self._booted.set()
             case events.Halted():
-                assert self._alarms is not None
-                self._alarms.close()
+                if self._alarms is not None:  # else it was stopped before its task had begun
+                    self._alarms.close()
                 self._booted.set()
                 self.halted.set()
 
@@ -406,8 +410,9 @@ class Life:
             raise RuntimeError(f"{self.child_path(name)} is {status.value}; only a child at rest can be {what}")
 
     async def _accept_starts(self) -> None:
-        if self.supervision.phase is Phase.BOOTING:
+        if self.supervision.starts_in_order:
             self._refuse_from_start()
+        if self.supervision.phase is Phase.BOOTING:
             await self._booted.wait()
         if self.supervision.phase is not Phase.RUNNING:
             raise ActorStopped(f"{self.path} is stopping")
@@ -441,7 +446,7 @@ class Life:
         self.feed(events.Add(child))
 
     def _refuse_from_start(self) -> None:
-        # A first batch waits for each child's started(): a sibling started from there would wait for ever.
+        # Each of a set waits for the one before: a sibling started from one's started() would wait for ever.
         task = trio.lowlevel.current_task()
         if any(self._runs(link, task, starting=True) for link in self.links.values()):
             raise RuntimeError(

@@ -134,7 +134,12 @@ class ActorRef(Generic[M_contra]):
         raise AskTimeout(f"{self.path} did not answer {type(request).__name__} within {timeout:g} s")
 
     async def wait_stopped(self) -> None:
-        """Wait until the actor is gone for good; restarts do not count."""
+        """Wait until the actor is gone for good; restarts do not count.
+
+        Raises:
+            RuntimeError: when an actor waits for its own end, which would never come.
+        """
+        self._refuse_self("wait for the end of", "self.context.stop()")
         cell = self._cell
         gone = trio.Event()
         if cell.gone:

@@ -142,7 +142,8 @@ class Supervision:
     def _handle(self, event: Event, now: float, u: float) -> Iterator[Effect]:
         match event:
             case Boot():
-                yield from self._boot(now)
+                if self.phase is Phase.BOOTING:  # else it was stopped before it began
+                    yield from self._boot(now)
             case Ready(name, incarnation) | Ended(name, incarnation) | Due(name, incarnation):
                 child = self.children.get(name)
                 if child is not None and child.incarnation == incarnation:
@@ -181,6 +182,11 @@ class Supervision:
                 yield from self._rest(child, DELETED, forget=True)
             case _:
                 pass  # it is not at rest
+
+    @property
+    def starts_in_order(self) -> bool:
+        """A start that is requested now waits for those of others."""
+        return self.phase is Phase.BOOTING or (self._round is not None and self._row.restarts != "itself")
 
     @property
     def _row(self) -> StrategyRow:

@@ -23,6 +23,7 @@ from ds_actors.cli.scan import _Scan
 from ds_actors.detection import Dataspike, Sample
 from ds_actors.detection.events import ResultType
 from ds_actors.sandbox import Sandbox, open_sandbox
+from ds_actors.sandbox.faults import Slow
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
 import scan_clips as clips
@@ -138,11 +139,12 @@ def test_wrong_usage_is_said_before_anything_is_read(tmp_path: Path, run: Run, a
 
 
 def test_a_url_in_the_clear_is_refused_without_showing_the_key(tmp_path: Path, run: Run) -> None:
-    """The line names the setting, not its value."""
+    """The line names the setting, not its value, and no way out that the command has not."""
     code, _out, err = run("--api-key", "topsecret", "--url", "ws://example.org", tmp_path / "absent.mp4")
     assert code == 2
     assert "DATASPIKE_WS_URL" in err
     assert "topsecret" not in err
+    assert "allow_insecure" not in err
 
 
 def test_the_report_never_overwrites_a_video(tmp_path: Path, run: Run) -> None:
@@ -173,8 +175,11 @@ def judge(sample: Sample, _now: float) -> ResultType:
     return ResultType.CLEAR
 
 
-async def against(sandbox: Sandbox, paths: list[Path], *, fps: float = 1.0, silence: float = 10.0) -> _Scan:
-    scan = _Scan([FileScan(str(path), fps) for path in paths], thumbnails=False, as_json=True, silence=silence)
+async def against(
+    sandbox: Sandbox, paths: list[Path], *, fps: float = 1.0, silence: float = 10.0, stalled: float = 60.0
+) -> _Scan:
+    files = [FileScan(str(path), fps) for path in paths]
+    scan = _Scan(files, thumbnails=False, as_json=True, silence=silence, stalled=stalled)
     await scan.run(Dataspike(api_key="good", url=sandbox.url))
     return scan
 
@@ -212,6 +217,25 @@ async def test_silence_after_the_samples_is_partial(tmp_path: Path) -> None:
     assert (one.outcome, one.due, one.sent, one.answered) == (Outcome.PARTIAL, 5, 5, 2)
     assert "2 of 5" in one.problem
     assert one.timeline.segments[0].end == 2.0
+
+
+async def test_late_answers_hold_samples_back_and_lose_none(tmp_path: Path) -> None:
+    """Each comes later than the silence that ends a file whose samples are all sent; they are all sent."""
+    path = clips.make(tmp_path / "a.mp4", clips.steady(5))
+    async with open_sandbox(judge) as sandbox:
+        sandbox.faults.begin(Slow(0.5))
+        (one,) = (await against(sandbox, [path], fps=4, silence=0.3)).files
+        assert len(sandbox.samples) == one.sent == one.due == 20
+    assert one.answered >= 16
+
+
+async def test_a_service_that_says_nothing_is_given_up_before_all_is_sent(tmp_path: Path) -> None:
+    """The window is sent, and no more of what nobody answers."""
+    path = clips.make(tmp_path / "a.mp4", clips.steady(5))
+    async with open_sandbox(lambda _sample, _now: None) as sandbox:
+        (one,) = (await against(sandbox, [path], fps=4, stalled=0.3)).files
+    assert (one.outcome, one.sent, one.answered) == (Outcome.PARTIAL, 16, 0)
+    assert "no answer for 0.3 s" in one.problem
 
 
 async def test_a_lost_connection_is_partial_and_the_next_file_goes_on(tmp_path: Path) -> None:

@@ -57,6 +57,41 @@ def test_sample_k_is_the_first_frame_at_or_after_its_time(tmp_path: Path, name: 
     assert video.truncated == ""
 
 
+def test_a_file_that_begins_anywhere_counts_from_its_first_picture(tmp_path: Path) -> None:
+    """A broadcast cut out at ten minutes owes its two seconds, not the ten minutes before it."""
+    path = clips.make(tmp_path / "late.ts", [600_000 + time for time in clips.steady(2)])
+    video, found = read(path, 2)
+    assert min(clips.decoded(path)) == 600
+    assert (video.due, times(found), float(video.last or 0)) == (4, [0.0, 0.5, 1.0, 1.5], 1.9)
+    assert video.truncated == ""
+
+
+def test_a_jump_forward_owes_nothing_for_what_it_skips(tmp_path: Path) -> None:
+    """Two seconds, 83 minutes of nothing, two seconds: samples of four seconds."""
+    path = clips.make(tmp_path / "jump.mkv", [*clips.steady(2), *(5_000_000 + time for time in clips.steady(2))])
+    video, found = read(path)
+    # The picture after the jump is one frame's length, by the stated rate of 25, after the one before it.
+    assert times(found) == [0.0, 1.0, 2.04, 3.04]
+    assert [one.count for one in found] == [1, 1, 1, 1]
+    assert video.due == 4
+
+
+def test_a_gap_of_a_minute_is_no_jump(tmp_path: Path) -> None:
+    """A slide that stays for a minute is shown for a minute."""
+    video, found = read(clips.make(tmp_path / "slide.mkv", [0, 60_000]))
+    assert (video.due, [one.count for one in found]) == (61, [1, 60])
+
+
+def test_recordings_that_were_joined_owe_samples_of_all(tmp_path: Path) -> None:
+    """Each begins anew at its own zero, and time goes on: from 0.2 to 9.1 s, where the container says 0.2 to 3.1."""
+    one = clips.make(tmp_path / "one.ts", clips.steady(3))
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(one.read_bytes() * 3)
+    video, found = read(joined)
+    assert float(max(clips.decoded(joined))) == 3.1
+    assert (video.due, times(found)) == (10, [0.2, *range(1, 10)])
+
+
 def test_the_pictures_are_those_of_their_time(tmp_path: Path) -> None:
     """Each JPEG shows the brightness of its second."""
     _video, found = read(clips.make(tmp_path / "a.mp4", clips.steady(8)))

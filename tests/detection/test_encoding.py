@@ -7,11 +7,20 @@ from typing import Literal
 
 import numpy as np
 import pytest
+import trio
 from numpy.typing import NDArray
 from PIL import Image
 
-from ds_actors.detection import encoding
-from ds_actors.detection.encoding import EncodingError, Frame, Layout, encode_jpeg
+from ds_actors.detection import Dataspike, Monitor, TrackInfo, encoding
+from ds_actors.detection.encoding import (
+    MAX_SAMPLE_BYTES,
+    EncodingError,
+    Frame,
+    Layout,
+    SampleTooLargeError,
+    encode_jpeg,
+)
+from ds_actors.sandbox import open_sandbox
 
 MEAN_ERROR = 3.0
 """Of 255, over all pixels and channels, for a smooth picture at quality 95."""
@@ -79,6 +88,22 @@ def test_a_sample_over_two_mebibytes_is_encoded_again_smaller() -> None:
     assert max(Image.open(io.BytesIO(jpeg)).size) == 1_920
 
 
+def test_one_that_is_no_larger_than_that_is_encoded_again_at_lower_quality() -> None:
+    """Noise of 1,920 x 1,920 at quality 90 is 3 MiB, at 50 it fits, and keeps its size."""
+    noise = np.random.default_rng(1).integers(0, 255, (1920, 1920, 3), np.uint8)
+    jpeg = encode_jpeg(Frame(1920, 1920, "rgb24", noise.tobytes()), quality=90)
+    assert Image.open(io.BytesIO(jpeg)).size == (1920, 1920)
+    assert len(jpeg) <= MAX_SAMPLE_BYTES
+
+
+def test_what_does_not_fit_then_either_is_no_sample() -> None:
+    """A drop of its own reason; its message has sizes only."""
+    noise = np.random.default_rng(1).integers(0, 255, (3000, 3000, 3), np.uint8)
+    with pytest.raises(SampleTooLargeError, match=r"^its JPEG has [0-9,]+ bytes, over 2,097,152$") as raised:
+        encode_jpeg(Frame(3000, 3000, "rgb24", noise.tobytes()), quality=100)
+    assert (raised.value.reason, EncodingError.reason) == ("too_large", "not_encodable")
+
+
 @pytest.mark.parametrize(
     ("frame", "said"),
     [
@@ -121,3 +146,29 @@ def test_what_the_encoder_refuses_is_an_encoding_error(monkeypatch: pytest.Monke
     monkeypatch.setattr(encoding, "_with_pillow", broken)
     with pytest.raises(EncodingError, match="encoder error"):
         encode_jpeg(Frame(2, 2, "rgb24", bytes(12), 90))
+
+
+class Noise:
+    """A camera whose pictures no JPEG makes small."""
+
+    frame = Frame(3000, 3000, "rgb24", np.random.default_rng(1).integers(0, 255, 27_000_000, np.uint8).tobytes())
+
+    async def capture(self) -> Frame:
+        await trio.lowlevel.checkpoint()
+        return self.frame
+
+    async def aclose(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+
+async def test_a_track_drops_what_is_too_large_as_that_and_sends_nothing_over_2_mib() -> None:
+    """Counted by its own reason; the service sees none of it."""
+    async with open_sandbox() as sandbox:
+        monitor = Monitor(service=Dataspike(api_key="k", url=sandbox.url), quality=100)
+        async with monitor:
+            await monitor.add_track(TrackInfo("alice", "TR_1"), Noise())
+            with trio.fail_after(30):
+                while not monitor.status().uplink.dropped:
+                    await trio.sleep(0.02)
+            assert monitor.status().uplink.dropped == {"too_large": 1}
+        assert sandbox.samples == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Callable, Generator
 from contextlib import AbstractAsyncContextManager
@@ -62,6 +63,12 @@ async def until(condition: Callable[[], object], seconds: float = 5) -> None:
     with trio.fail_after(seconds):
         while not condition():
             await trio.sleep(0.01)
+
+
+async def test_it_listens_before_its_block_begins() -> None:
+    """Whoever is told the URL may connect at once, also from outside trio."""
+    async with open_sandbox() as sandbox:
+        socket.create_connection((sandbox.host, sandbox.port), timeout=5).close()
 
 
 async def test_a_sample_is_answered_and_recorded() -> None:

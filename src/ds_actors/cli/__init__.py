@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
+from typer.core import TyperGroup
 
 from ds_actors._version import __version__
+from ds_actors.cli._stdout import ends_with_its_reader
 from ds_actors.cli.demo import demo
 from ds_actors.cli.sandbox import sandbox
 from ds_actors.cli.scan import scan
 
+
+class _Commands(TyperGroup):
+    """All commands, each of which ends quietly when its output is read no more."""
+
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        """Parse the command line; this is where --help and --version write."""
+        with ends_with_its_reader():
+            return super().make_context(*args, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        with ends_with_its_reader():
+            return super().invoke(ctx)
+
+
 app: typer.Typer = typer.Typer(
+    cls=_Commands,
     help="Supervised actors for trio, and the live deepfake monitor built from them.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,  # a local may hold a key or a frame

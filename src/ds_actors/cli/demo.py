@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shlex
 import sys
 import time
@@ -65,10 +64,6 @@ def demo(
             show.summary(story.status, _next(video), interrupted=story.interrupted)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
-    except BrokenPipeError:
-        # Whoever read the lines has gone. Python would complain once more when it flushes at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(1) from None
     if story.interrupted:
         raise typer.Exit(130)
 
@@ -106,13 +101,11 @@ def _clips(video: Path | None) -> tuple[Clip, Clip]:
 
 
 def _run(story: Story) -> None:
-    """Run the story; what ends it comes out as itself, not in a group."""
+    """Run the story; Ctrl-C comes out as itself, not in a group."""
     try:
         trio.run(story.run)
     except* KeyboardInterrupt:
         raise KeyboardInterrupt from None
-    except* BrokenPipeError:
-        raise BrokenPipeError from None
 
 
 @contextmanager

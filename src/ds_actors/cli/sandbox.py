@@ -12,6 +12,7 @@ import trio
 import typer
 from attrs import asdict
 
+from ds_actors.cli._stdout import write_nowhere
 from ds_actors.detection.events import plain
 from ds_actors.sandbox import (
     Happened,
@@ -68,15 +69,22 @@ async def _run(opening: AbstractAsyncContextManager[Sandbox], seen: list[Sandbox
         except OSError as error:
             _fail(f"cannot listen on {address}: {error.strerror or error}; choose another with --port")
         seen.append(service)
-        typer.echo(json.dumps({"event": "listening", "url": service.url}) if as_json else f"listening on {service.url}")
+        _say(json.dumps({"event": "listening", "url": service.url}) if as_json else f"listening on {service.url}")
         await trio.sleep_forever()
+
+
+def _say(text: str) -> None:
+    try:
+        typer.echo(text)
+    except BrokenPipeError:
+        write_nowhere()  # nobody reads on: it goes on serving, and tells nobody
 
 
 def _tell(as_json: bool, event: Happened) -> None:
     if as_json:
-        typer.echo(json.dumps({"event": event.what, "at": event.at, "client": event.client, "detail": event.detail}))
+        _say(json.dumps({"event": event.what, "at": event.at, "client": event.client, "detail": event.detail}))
     else:
-        typer.echo(f"{event.at:7.1f} s  {event.client}: {event.what} {event.detail}".rstrip())
+        _say(f"{event.at:7.1f} s  {event.client}: {event.what} {event.detail}".rstrip())
 
 
 def _summary(service: Sandbox, as_json: bool) -> None:
@@ -84,12 +92,12 @@ def _summary(service: Sandbox, as_json: bool) -> None:
     if as_json:
         said = {"event": "summary", "attempts": len(service.attempts), "samples": len(service.samples)}
         said |= {"malformed": service.malformed}
-        typer.echo(json.dumps({**said, "answers": service.answers, "grade": [asdict(row) for row in rows]}))
+        _say(json.dumps({**said, "answers": service.answers, "grade": [asdict(row) for row in rows]}))
         return
     answers = ", ".join(f"{count} {level}" for level, count in sorted(service.answers.items())) or "none"
-    typer.echo(f"{len(service.attempts)} attempts, {len(service.samples)} samples; answers: {answers}")
+    _say(f"{len(service.attempts)} attempts, {len(service.samples)} samples; answers: {answers}")
     for line in table(rows):
-        typer.echo(line)
+        _say(line)
 
 
 def table(rows: list[Row]) -> list[str]:

@@ -17,14 +17,14 @@ import typer
 from attrs import define, field
 
 from ds_actors.cli._scan import report
-from ds_actors.cli._scan.client import SILENCE, Exchange
+from ds_actors.cli._scan.client import SILENCE, STALLED, Exchange
 from ds_actors.cli._scan.console import complain, progress_bar, show
 from ds_actors.cli._scan.decode import Due, Video
 from ds_actors.cli._scan.result import ExitCode, FileScan, Outcome, exit_code
 from ds_actors.cli._scan.segments import exact
 from ds_actors.cli._video import BadInput
 from ds_actors.detection import Dataspike, Level, Refused, Unreachable
-from ds_actors.detection.service import KEY_VARIABLE, URL_VARIABLE
+from ds_actors.detection.service import KEY_VARIABLE, PERMITS_INSECURE, URL_VARIABLE
 from ds_actors.sandbox import judge_marker, open_sandbox
 
 _NO_SERVICE = (
@@ -48,6 +48,7 @@ class _Scan:
     thumbnails: bool
     as_json: bool
     silence: float = SILENCE
+    stalled: float = STALLED
     service_problem: str = ""
     interrupted: bool = False
     shown: set[int] = field(factory=set[int])
@@ -79,7 +80,9 @@ class _Scan:
             first = await _begin(video)
             one.stated = video.stated
             with progress_bar(Path(one.path).name) as bar:
-                exchange = Exchange(video, first, one, lambda: bar.update(one), silence=self.silence)
+                exchange = Exchange(
+                    video, first, one, lambda: bar.update(one), silence=self.silence, stalled=self.stalled
+                )
                 await self._exchange(exchange, service)
         except BadInput as error:
             one.outcome, one.problem = Outcome.BAD_INPUT, str(error)
@@ -128,8 +131,8 @@ def _conclude(exchange: Exchange, problem: str, *, cancelled: bool) -> None:
         one.problem = video.truncated
         return
     one.outcome = Outcome.INTERRUPTED if cancelled else Outcome.PARTIAL
-    if exchange.silent:
-        problem = f"the service gave no answer for {exchange.silence:g} s"
+    if exchange.gave_up_after is not None:
+        problem = f"the service gave no answer for {exchange.gave_up_after:g} s"
     reasons = [f"{one.answered} of {one.due} samples answered", problem, video.truncated]
     one.problem = "; ".join(reason for reason in reasons if reason)
 
@@ -174,11 +177,17 @@ def scan(
 
     Sample k is the first picture at or after k / fps seconds of the video.
 
+    Time counts from the first picture, unless that is within 2 s of zero.
+    Where it jumps back, or by over a minute, it goes on by one picture.
+
     One answer a sample, in order, is assumed, because answers carry no number.
 
-    Done is a file with as many answers as samples; 10 s without one: partial.
+    Done is a file with as many answers as samples. Partial: 10 s without one
+    after the last sample, or 60 s before it.
 
     Exit codes, the first that applies:
+
+    141  nobody reads its output on, as in ds-actors scan ... | head -1
 
     130  stopped by Ctrl-C, which shows what there is
 
@@ -241,7 +250,7 @@ def _service(*, sandbox: bool, key: list[str | None], url: str | None) -> Datasp
     try:
         return Dataspike(api_key=key.pop(), url=url)
     except ValueError as error:
-        _stop(str(error))
+        _stop(str(error).removesuffix(PERMITS_INSECURE))
 
 
 def _check_report(path: Path, files: list[Path]) -> None:

@@ -7,7 +7,7 @@ from ds_actors.detection.events import Level, ResultEvent, ResultType, Sample, T
 from ds_actors.detection.monitor import Monitor
 from ds_actors.detection.sampling import AdaptiveSampling, Plan, Promise, SamplingPolicy
 from ds_actors.detection.service import Dataspike
-from ds_actors.detection.sinks import CallbackSink, JsonLinesSink, LogSink, Sink, Undelivered
+from ds_actors.detection.sinks import CallbackSink, JsonLinesSink, LogSink, Sink, Undelivered, WebhookSink
 from ds_actors.detection.sources import FrameSource, PcmSource
 from ds_actors.detection.status import Status
 
@@ -37,5 +37,6 @@ __all__ = [
     "Undelivered",
     "Unreachable",
     "UplinkError",
+    "WebhookSink",
     "encode_jpeg",
 ]

@@ -26,7 +26,9 @@ CLOSE_TIMEOUT: Final = 0.5
 QUEUE_SIZE: Final = 64
 """Messages between trio-websocket's reader and ours, so that a burst does not keep pongs unread."""
 
-_PIECE: Final = 8 * 1024
+_SMALLEST_PIECE: Final = 1024
+"""Bytes: what a link of 0.1 KiB/s moves in the 10 s after which a send that moves nothing is dead."""
+_LARGEST_PIECE: Final = 8 * 1024
 _HEAD_LIMIT: Final = 16 * 1024
 _PROXY_TYPES: Final = {
     "http": ProxyType.HTTP,
@@ -78,7 +80,8 @@ async def _open_through(address: ProxyAddress, service: Dataspike) -> trio.abc.S
 class WatchedStream(trio.abc.Stream):
     """A stream that tells a session of every byte moved, and keeps the head of the answer to the upgrade.
 
-    Sends go out in pieces, because a stream says nothing before its whole send is done.
+    Sends go out in pieces, because a stream says nothing before its whole send is done: small ones on a slow link, and
+    larger ones while they take less than a second, because each costs.
     """
 
     def __init__(self, stream: trio.abc.Stream, session: Session) -> None:
@@ -94,15 +97,24 @@ class WatchedStream(trio.abc.Stream):
         """Send the bytes; cancelling it spoils the stream."""
         self._session.send_started(trio.current_time())
         try:
-            view = memoryview(data)
-            for start in range(0, max(len(view), 1), _PIECE):
-                await self._stream.send_all(view[start : start + _PIECE])
-                self._session.send_progress(trio.current_time())
+            await self._send_pieces(memoryview(data))
         except BaseException:
             self.spoiled = True
             raise
         finally:
             self._session.send_ended(trio.current_time())
+
+    async def _send_pieces(self, view: memoryview) -> None:
+        size, began = _SMALLEST_PIECE, trio.current_time()
+        while True:
+            piece, view = view[:size], view[size:]
+            await self._stream.send_all(piece)
+            now = trio.current_time()
+            self._session.send_progress(now)
+            if not view:
+                return
+            size = min(2 * size, _LARGEST_PIECE) if now - began < 1 else _SMALLEST_PIECE
+            began = now
 
     async def wait_send_all_might_not_block(self) -> None:
         """Wait until a send may go out at once."""

@@ -6,7 +6,7 @@ These functions block: run them in a worker thread. simplejpeg and Pillow releas
 from __future__ import annotations
 
 import io
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 import numpy as np
 from attrs import field, frozen
@@ -19,7 +19,9 @@ except ImportError:  # pragma: no cover - only where simplejpeg has no wheel
     simplejpeg = None  # type: ignore[assignment,unused-ignore]
 
 MAX_SAMPLE_BYTES: Final = 2 * 1024 * 1024
+"""A larger sample is never sent."""
 REDUCED_SIDE: Final = 1_920
+REDUCED_QUALITY: Final = 50
 _MAX_SIDE: Final = 16_384
 
 _TURNS: Final = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
@@ -29,7 +31,15 @@ Plane = NDArray[np.uint8]
 
 
 class EncodingError(ValueError):
-    """A frame that cannot become a JPEG."""
+    """A frame that cannot become a JPEG; `reason` is what its drop counts as."""
+
+    reason: ClassVar[str] = "not_encodable"
+
+
+class SampleTooLargeError(EncodingError):
+    """A frame whose JPEG is over 2 MiB, also once it was made smaller."""
+
+    reason: ClassVar[str] = "too_large"
 
 
 @frozen
@@ -50,10 +60,11 @@ class Frame:
 def encode_jpeg(frame: Frame, *, quality: int = 75, max_side: int | None = None) -> bytes:
     """Return the frame as a JPEG, upright, its longest side at most `max_side` pixels.
 
-    One that comes out over 2 MiB is encoded again with its longest side at 1,920; one that is no larger than that stays
-    as it is.
+    One that comes out over 2 MiB is encoded once more: with its longest side at 1,920, or where that is no larger, at
+    quality 50.
 
     Raises:
+        SampleTooLargeError: when it is over 2 MiB then too.
         EncodingError: for a size, a layout, a rotation or an amount of data that make no frame, a quality outside 0 to
             100, a `max_side` below 1, and whatever the encoder refuses.
     """
@@ -64,8 +75,11 @@ def encode_jpeg(frame: Frame, *, quality: int = 75, max_side: int | None = None)
     planes = _planes(frame)
     data = _encode(frame, planes, quality, max_side)
     side = max(frame.width, frame.height) if max_side is None else min(max_side, max(frame.width, frame.height))
-    if len(data) > MAX_SAMPLE_BYTES and side > REDUCED_SIDE:
-        data = _encode(frame, planes, quality, REDUCED_SIDE)
+    if len(data) > MAX_SAMPLE_BYTES:
+        smaller = min(side, REDUCED_SIDE)
+        data = _encode(frame, planes, quality if smaller < side else min(quality, REDUCED_QUALITY), smaller)
+        if len(data) > MAX_SAMPLE_BYTES:
+            raise SampleTooLargeError(f"its JPEG has {len(data):,} bytes, over {MAX_SAMPLE_BYTES:,}")
     return data
 
 

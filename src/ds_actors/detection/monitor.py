@@ -39,6 +39,7 @@ from ds_actors.detection.coverage import Coverage, Facts, coverage
 from ds_actors.detection.encoding import Frame, encode_jpeg
 from ds_actors.detection.errors import UplinkError
 from ds_actors.detection.events import Level, Sample, TrackInfo, WireResult
+from ds_actors.detection.ledger import Ledger, LedgerRow
 from ds_actors.detection.outbox import Outbox, OutboxMessage, Withdraw
 from ds_actors.detection.round_trip import RoundTrip
 from ds_actors.detection.sampling import AdaptiveSampling, Plan, SamplingPolicy, check_quality
@@ -79,6 +80,7 @@ class Monitor:
         notify: "all" results, or "changes" of level (and the first error after a non-error).
         quality: JPEG quality, 0 to 100, where the policy's plan says nothing.
         audio: how often microphones are listened to.
+        ledger: keep what was sent, without its pixels, for `ledger()`.
         state_cb: called with the status when `state` or `uplink.state` changes; what it raises is logged.
         connect: opens the stream under the WebSocket.
         encode: makes a JPEG of a frame; raises EncodingError.
@@ -97,6 +99,7 @@ class Monitor:
         notify: Notify = "all",
         quality: int = 75,
         audio: AudioPace | None = None,
+        ledger: bool = False,
         state_cb: Callable[[Status], object] | None = None,
         connect: Connect = open_stream,
         encode: Encode = encode_in_thread,
@@ -127,6 +130,7 @@ class Monitor:
         self._uplink_ref: ActorRef[OutboxMessage] | None = None
         self._malformed = 0
         self._round_trip = RoundTrip()
+        self._ledger = Ledger() if ledger else None
         self._slow = False
         self._clock_offset = 0.0
         self._state: State = "idle"
@@ -188,6 +192,7 @@ class Monitor:
 
         Raises:
             ValueError: when the track is watched already.
+            ActorStopped: before the monitor's block, after it, or while its tracks are started anew.
         """
         if info.track in self._wanted:
             raise ValueError(f"the track {info.track!r} is watched already")
@@ -246,7 +251,7 @@ class Monitor:
             await self._close_source(wanted)
 
     async def _close_source(self, wanted: WantedTrack) -> None:
-        """Close a source whose actor may have crashed and not come back; the actor's own is the ordinary way."""
+        """Close a source for good; no actor does, since another may go on with it after a crash, also one above."""
         with trio.move_on_after(CLOSE_SOURCE, shield=True):
             try:
                 await wanted.source.aclose()
@@ -316,6 +321,16 @@ class Monitor:
         reason = availability.cause if self._state in ("running", "refused") else ""
         not_watched = MappingProxyType(dict(self._wanted.refused))
         return Status(self._state, reason, uplink, tracks, sinks, results, not_watched)
+
+    def ledger(self) -> tuple[LedgerRow, ...]:
+        """Return what was sent last, 1,000 samples at most, oldest first; in memory only, also after the close.
+
+        Raises:
+            RuntimeError: when the monitor was not made with `ledger=True`.
+        """
+        if self._ledger is None:
+            raise RuntimeError("this monitor keeps no ledger of what it sends; make it with Monitor(ledger=True)")
+        return self._ledger.rows()
 
     def coverage(self, track: str) -> Coverage:
         """Return how well a track is covered."""
@@ -393,6 +408,8 @@ class Monitor:
         now = trio.current_time()
         self._slow = slow
         self._round_trip.sent(sample.track, now)
+        if self._ledger is not None:
+            self._ledger.sent(sample, time.time_ns() // 1_000_000)
         wanted = self._wanted.get(sample.track)
         if wanted is not None:
             wanted.sample_sent(now)
@@ -423,7 +440,10 @@ class Monitor:
     # ---- inside
 
     def _tracks(self) -> SupervisorRef:
-        tracks = self._supervisor.find("tracks")
+        try:
+            tracks = self._supervisor.find("tracks")
+        except LookupError:
+            raise ActorStopped("the monitor is closed") from None
         assert isinstance(tracks, SupervisorRef)
         return tracks
 

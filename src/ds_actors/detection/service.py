@@ -14,6 +14,8 @@ from .proxies import ProxyAddress, find_proxy
 DEFAULT_URL: Final = "wss://api.dataspike.io/api/v4/deepfake/stream"
 KEY_VARIABLE: Final = "DATASPIKE_API_KEY"
 URL_VARIABLE: Final = "DATASPIKE_WS_URL"
+PERMITS_INSECURE: Final = " (allow_insecure=True permits it)"
+"""How an error ends that says what a program may do and a command line may not."""
 
 _LOOPBACK: Final = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 _SHOWN: Final = "***"
@@ -22,20 +24,24 @@ _SHOWN: Final = "***"
 class ApiKey:
     """The service's key; repr, str and format show three asterisks, and it does not pickle.
 
+    Args:
+        secret: the key itself.
+        setting: what an error calls it.
+
     Raises:
         ValueError: when the key is empty or holds what no HTTP header may hold; the key is not in the message.
     """
 
     __slots__ = ("_secret",)
 
-    def __init__(self, secret: str) -> None:
+    def __init__(self, secret: str, setting: str = f"api_key (or {KEY_VARIABLE})") -> None:
         self._secret = secret.strip()
         # Tracebacks may show locals: nothing here may hold the key when something raises.
         del secret
         if not self._secret:
-            raise ValueError(f"api_key (or {KEY_VARIABLE}) is empty")
+            raise ValueError(f"{setting} is empty")
         if not (self._secret.isascii() and self._secret.isprintable() and " " not in self._secret):
-            raise ValueError(f"api_key (or {KEY_VARIABLE}) must be printable ASCII without spaces")
+            raise ValueError(f"{setting} must be printable ASCII without spaces")
 
     def reveal(self) -> str:
         """Return the key itself, to be used at once and kept nowhere."""
@@ -89,10 +95,10 @@ class Dataspike:
         if not (self.secure or self.loopback or allow_insecure):
             raise ValueError(
                 f"url (or {URL_VARIABLE}) must begin with wss:// unless it leads to this machine: "
-                "ws:// would show the key and everybody's pictures (allow_insecure=True permits it)"
+                f"ws:// would show the key and everybody's pictures{PERMITS_INSECURE}"
             )
-        if ssl_context is not None and not allow_insecure and not _verifies(ssl_context):
-            raise ValueError("ssl_context must verify certificates and host names (allow_insecure=True permits it)")
+        if ssl_context is not None and not allow_insecure and not verifies(ssl_context):
+            raise ValueError(f"ssl_context must verify certificates and host names{PERMITS_INSECURE}")
         self.ssl_context: ssl.SSLContext | None = ssl_context
         self.proxy: ProxyAddress | None = None
         if not self.loopback:
@@ -167,5 +173,6 @@ def _parse_url(url: str) -> SplitResult:
     return parts
 
 
-def _verifies(context: ssl.SSLContext) -> bool:
+def verifies(context: ssl.SSLContext) -> bool:
+    """Return whether a TLS context checks certificates and host names."""
     return context.verify_mode == ssl.CERT_REQUIRED and context.check_hostname

@@ -162,10 +162,8 @@ class TrackActor(Actor[TrackMessage]):
         return self._late_at if self._plan.due is None else min(self._plan.due, self._late_at)
 
     async def stopping(self, exit: Exit, /) -> None:  # noqa: A002 - the word of the field
-        """Free the turn; close the source, unless another incarnation may go on with it after this crash."""
+        """Free the turn; the source is its host's to close, since another incarnation may go on with it."""
         self._tell(Withdraw(self.info.track, "ended" if exit.crash is None else "restarted"))
-        if exit.crash is None:
-            await self.source.aclose()
 
     def _on(self, event: SamplingEvent) -> None:
         self._plan = self.policy.on(event, trio.current_time())
@@ -244,8 +242,8 @@ class TrackActor(Actor[TrackMessage]):
             if frame is not None:
                 data = await self.encode(frame, self._quality(), self._plan.max_side)
                 reason = ""
-        except EncodingError:
-            reason = "not_encodable"
+        except EncodingError as error:
+            reason = error.reason
         self.host.captured(self.info.track, frame=frame is not None)
         self.context.ref.tell(Captured(turn, data, reason, at, wall_ms))
 

@@ -6,6 +6,7 @@ It never retries: whatever ends the connection ends the incarnation, and its sup
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Protocol
 
 import trio
@@ -14,13 +15,13 @@ from trio_websocket import WebSocketConnection
 
 from ds_actors import Actor, Exit
 from ds_actors.detection.connection import Connect, open_websocket
-from ds_actors.detection.errors import Unreachable
 from ds_actors.detection.events import Sample, WireResult
+from ds_actors.detection.listening import listen
 from ds_actors.detection.outbox import Deliver, OutboxMessage, RequestTurn
 from ds_actors.detection.service import Dataspike
-from ds_actors.detection.session import Close, SendPing, Session
+from ds_actors.detection.session import Session
 from ds_actors.detection.track import Granted
-from ds_actors.detection.wire import MalformedMessage, decode_result, encode_request
+from ds_actors.detection.wire import encode_request
 
 
 class UplinkHost(Protocol):
@@ -78,8 +79,15 @@ class Uplink(Actor[OutboxMessage]):
                 session.opened(trio.current_time())
                 self.host.uplink_up()
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._receive, websocket, session)
-                    nursery.start_soon(self._watch, websocket, session, nursery)
+                    listen(
+                        nursery,
+                        websocket,
+                        session,
+                        result=self.host.result,
+                        malformed=self.host.malformed,
+                        answered=self.host.uplink_answered,
+                        alive=partial(self._alive, session),
+                    )
                     await self._send(websocket, session)
                     nursery.cancel_scope.cancel()
 
@@ -103,46 +111,6 @@ class Uplink(Actor[OutboxMessage]):
                 case _:
                     pass
 
-    async def _receive(self, websocket: WebSocketConnection, session: Session) -> None:
-        # It only reads and tells: whatever waited here would leave pongs unread on a live connection.
-        while True:
-            data = await websocket.get_message()
-            try:
-                if isinstance(data, str):
-                    raise MalformedMessage("text")
-                result = decode_result(data)
-            except MalformedMessage:
-                self.host.malformed()
-                close = session.malformed()
-                if close is not None:
-                    raise Unreachable(close.reason) from None
-                continue
-            session.wellformed()
-            session.answered()
-            self.host.uplink_answered()
-            self.host.result(result)
-
-    async def _watch(self, websocket: WebSocketConnection, session: Session, nursery: trio.Nursery) -> None:
-        awaits_send = False
-        while True:
-            now = trio.current_time()
-            # A send may begin, and with it a nearer deadline, while this sleeps.
-            await trio.sleep_until(min(session.due(), now + (0.05 if awaits_send else 1.0)))
-            if awaits_send and not session.sending:
-                awaits_send = False
-                session.ping_sent(trio.current_time())
-            if session.is_healthy(trio.current_time()):
-                self.context.healthy()
-            match session.tick(trio.current_time()):
-                case SendPing():
-                    nursery.start_soon(self._ping, websocket, session)
-                    awaits_send = True
-                case Close(reason):
-                    raise Unreachable(reason)
-                case None:
-                    pass
-
-    async def _ping(self, websocket: WebSocketConnection, session: Session) -> None:
-        await websocket.ping()
-        session.answered()
-        self.host.uplink_answered()
+    def _alive(self, session: Session, now: float) -> None:
+        if session.is_healthy(now):
+            self.context.healthy()

@@ -193,6 +193,8 @@ async def open_sandbox(
     socket = await _bind(host, port)
     sandbox = Sandbox(rules, faults or Faults(), host, socket.getsockname()[1], api_keys, tell)
     sandbox.faults.on_drop(sandbox._cut)  # noqa: SLF001 - its own
+    if sandbox.faults.active(RefuseConnections) is None:
+        socket.listen()  # before anybody is told the URL
     async with trio.open_nursery() as nursery:
         nursery.start_soon(sandbox._listen, socket, nursery)  # noqa: SLF001
         nursery.start_soon(play, () if plan is None else plan.faults, sandbox.faults)

@@ -12,11 +12,11 @@ from typing import Final
 
 from attrs import frozen
 
+from ds_actors.detection.encoding import MAX_SAMPLE_BYTES
 from ds_actors.detection.session import REFUSED_CODES, REFUSED_STATUSES
 
 from .records import Attempt, ClientRecord, Received
 
-MAX_SAMPLE_BYTES: Final = 2 * 1024 * 1024
 MAX_AGE: Final = 2.0
 """Seconds; a sample is dropped at this age."""
 HIGHEST_FPS: Final = 30.0

@@ -12,9 +12,10 @@ from typing import Final
 from attrs import define, field
 
 from ds_actors import _events as events
+from ds_actors._backoff import ExponentialBackoff
 from ds_actors._rules import Child, Phase, Rules, Status
 from ds_actors._supervision import Supervision
-from ds_actors.testing._stories import Action, End, Plan, Request, StartChild, Story, SupervisorPlan
+from ds_actors.testing._stories import Action, End, Plan, Request, StartChild, Story, SupervisorPlan, WorkerPlan
 
 CRASH: Final = ValueError("crash")
 
@@ -50,6 +51,8 @@ class Supervised:
                 self._start(name, incarnation)
             case events.Stop(name, incarnation):
                 self._stop(name, incarnation)
+            case events.Wake(name, incarnation):
+                self.queue.append(events.Due(name, incarnation))
             case events.Booted():
                 self.booted = True
             case events.BootFailed(_, error):
@@ -240,4 +243,5 @@ def find(root: Supervised, name: str) -> Supervised | None:
 
 def rules(plan: Plan) -> Rules:
     """Return what the decisions need to know of a child."""
-    return Rules(plan.name, plan.restart, significant=plan.significant)
+    backoff = ExponentialBackoff() if isinstance(plan, WorkerPlan) and plan.backoff else None
+    return Rules(plan.name, plan.restart, backoff, significant=plan.significant)

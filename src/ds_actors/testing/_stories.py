@@ -25,6 +25,8 @@ class WorkerPlan:
     restart: Restart = "permanent"
     significant: bool = False
     outcomes: str = ""
+    backoff: bool = False
+    """Restarted with a backoff of its own, which outlasts every failure."""
 
 
 @frozen
@@ -102,11 +104,15 @@ class Teller:
         dice: all that is random.
         depth: levels of supervisors at most.
         width: children of one supervisor at most.
+        at_once: children may end together, before their supervisor hears of any.
+        backoffs: some children have a backoff.
     """
 
     dice: random.Random
     depth: int = 3
     width: int = 4
+    at_once: bool = True
+    backoffs: bool = False
     _named: int = field(default=0, init=False)
     _parents: dict[str, list[str]] = field(factory=dict[str, list[str]], init=False)
 
@@ -147,7 +153,8 @@ class Teller:
         outcomes = dice.choice(_OUTCOMES)
         if careful and outcomes.startswith("f") and dice.random() < 0.8:
             outcomes = ""
-        return WorkerPlan(self._name("w"), restart, significant, outcomes)
+        backoff = self.backoffs and dice.random() < 0.3
+        return WorkerPlan(self._name("w"), restart, significant, outcomes, backoff)
 
     def _action(self) -> Action:
         dice = self.dice
@@ -162,7 +169,7 @@ class Teller:
                 children.append(name)
             return StartChild(supervisor, WorkerPlan(name, dice.choice(_KINDS), outcomes=dice.choice(_OUTCOMES)))
         if kind == "end" and workers:
-            most = dice.choice((1, 1, 1, 2, 3))
+            most = dice.choice((1, 1, 1, 2, 3)) if self.at_once else 1
             victims = dice.sample(workers, min(most, len(workers)))
             return End(supervisor, tuple((name, dice.choice(("crash", "crash", "finish"))) for name in victims))
         request: Literal["terminate", "restart", "delete"] = dice.choice(("terminate", "restart", "delete"))

@@ -13,11 +13,11 @@ from attrs import define, field, frozen
 from trio_websocket import WebSocketConnection
 
 from ds_actors.detection.connection import open_websocket
-from ds_actors.detection.errors import Unreachable
-from ds_actors.detection.events import ResultType, Sample
+from ds_actors.detection.events import ResultType, Sample, WireResult
+from ds_actors.detection.listening import listen
 from ds_actors.detection.service import Dataspike
-from ds_actors.detection.session import Close, SendPing, Session
-from ds_actors.detection.wire import MalformedMessage, decode_result, encode_request
+from ds_actors.detection.session import Session
+from ds_actors.detection.wire import encode_request
 
 from .decode import Due, Video
 from .result import FileScan
@@ -25,7 +25,9 @@ from .result import FileScan
 WINDOW: Final = 16
 """Samples that may be without an answer at a time."""
 SILENCE: Final = 10.0
-"""Seconds without an answer, while only answers are waited for, that end a file's scan."""
+"""Seconds without an answer, once all samples are sent, that end a file's scan."""
+STALLED: Final = 60.0
+"""Seconds without an answer that end it while samples are left: slow answers only hold them back."""
 
 
 @frozen
@@ -46,9 +48,10 @@ class Exchange:
     """Called whenever the result has changed."""
     window: int = WINDOW
     silence: float = SILENCE
+    stalled: float = STALLED
     connected: bool = field(default=False, init=False)
-    silent: bool = field(default=False, init=False)
-    """True when the service gave no answer for `silence` seconds."""
+    gave_up_after: float | None = field(default=None, init=False)
+    """Seconds without an answer after which the service was waited for no longer; None when it was not given up."""
     _participant: str = field(factory=lambda: f"scan-{secrets.token_hex(4)}", init=False)
     _track: str = field(default="video", init=False)
     _waiting: deque[_Waiting] = field(factory=deque[_Waiting], init=False)
@@ -76,25 +79,25 @@ class Exchange:
             self.connected = True
             self._active = trio.current_time()
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._receive, websocket, session)
-                nursery.start_soon(self._watch, websocket, session, nursery)
-                self.silent = not await self._send(websocket)
+                listen(nursery, websocket, session, result=self._answer, malformed=self._malformed)
+                await self._send(websocket)
                 nursery.cancel_scope.cancel()
 
-    async def _send(self, websocket: WebSocketConnection) -> bool:
-        if self.first is not None and not await self._send_all(websocket, self.first):
-            return False
-        while not self.video.ended:
+    async def _send(self, websocket: WebSocketConnection) -> None:
+        if self.first is not None:
+            await self._send_all(websocket, self.first)
+        while not self.video.ended and self.gave_up_after is None:
             due = await trio.to_thread.run_sync(self.video.step)
-            if due is not None and not await self._send_all(websocket, due):
-                return False
+            if due is not None:
+                await self._send_all(websocket, due)
             self.note()
-        return await self._at_most(0)
+        if self.gave_up_after is None:
+            await self._at_most(0, self.silence)
 
-    async def _send_all(self, websocket: WebSocketConnection, due: Due) -> bool:
+    async def _send_all(self, websocket: WebSocketConnection, due: Due) -> None:
         for _ in range(due.count):
-            if not await self._at_most(self.window - 1):
-                return False
+            if not await self._at_most(self.window - 1, self.stalled):
+                return
             sample = Sample(self._participant, self._track, int(time.time() * 1_000), due.jpeg)
             # Noted first: the answer may be here before the send has returned.
             self._waiting.append(_Waiting(due.seconds, due.thumbnail))
@@ -102,68 +105,36 @@ class Exchange:
             self.result.sent += 1
             self._active = trio.current_time()
             self.note()
-        return True
 
-    async def _at_most(self, count: int) -> bool:
-        """Wait until at most that many samples have no answer; False after `silence` seconds without one."""
+    async def _at_most(self, count: int, patience: float) -> bool:
+        """Wait until at most that many samples have no answer; give up after `patience` seconds without one."""
         while len(self._waiting) > count:
-            with trio.move_on_at(self._active + self.silence):
+            with trio.move_on_at(self._active + patience):
                 await self._answers.park()
                 continue
-            if trio.current_time() >= self._active + self.silence:
+            if trio.current_time() >= self._active + patience:
+                self.gave_up_after = patience
                 return False
         return True
 
-    async def _receive(self, websocket: WebSocketConnection, session: Session) -> None:
-        while True:
-            data = await websocket.get_message()
-            try:
-                if isinstance(data, str):
-                    raise MalformedMessage("text")
-                answer = decode_result(data)
-            except MalformedMessage:
-                self.result.ignore("malformed")
-                close = session.malformed()
-                if close is not None:
-                    raise Unreachable(close.reason) from None
-                continue
-            session.wellformed()
-            if (answer.participant, answer.track) != (self._participant, self._track):
-                self.result.ignore("unknown_track")
-            elif not self._waiting:
-                self.result.ignore("more_answers_than_samples")
-            else:
-                sample = self._waiting.popleft()
-                level = ResultType.from_wire(answer.number).level
-                self.result.timeline.add(sample.seconds, level, sample.thumbnail)
-                self._active = trio.current_time()
-                self._answers.unpark_all()
-                self.note()
+    def _malformed(self) -> None:
+        self.result.ignore("malformed")
 
-    async def _watch(self, websocket: WebSocketConnection, session: Session, nursery: trio.Nursery) -> None:
-        pinging = False
-        while True:
-            now = trio.current_time()
-            # A send may begin, and with it a nearer deadline, while this sleeps.
-            await trio.sleep_until(min(session.due(), now + (0.05 if pinging else 1.0)))
-            if pinging and not session.sending:
-                pinging = False
-                session.ping_sent(trio.current_time())
-            match session.tick(trio.current_time()):
-                case SendPing():
-                    nursery.start_soon(_ping, websocket)
-                    pinging = True
-                case Close(reason):
-                    raise Unreachable(reason)
-                case None:
-                    pass
+    def _answer(self, answer: WireResult) -> None:
+        if (answer.participant, answer.track) != (self._participant, self._track):
+            self.result.ignore("unknown_track")
+        elif not self._waiting:
+            self.result.ignore("more_answers_than_samples")
+        else:
+            sample = self._waiting.popleft()
+            level = ResultType.from_wire(answer.number).level
+            self.result.timeline.add(sample.seconds, level, sample.thumbnail)
+            self._active = trio.current_time()
+            self._answers.unpark_all()
+            self.note()
 
     def note(self) -> None:
         """Bring the result up to date, and show it."""
         self.result.due = self.video.due
         self.result.last_pts = None if self.video.last is None else float(self.video.last)
         self.progress()
-
-
-async def _ping(websocket: WebSocketConnection) -> None:
-    await websocket.ping()

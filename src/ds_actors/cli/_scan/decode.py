@@ -16,7 +16,7 @@ from av.error import FFmpegError
 from ds_actors.cli._video import BadInput, OpenVideo, quarter_turns, words
 from ds_actors.detection.encoding import EncodingError, Frame, encode_jpeg
 
-from .segments import samples_due
+from .segments import Clock, samples_due
 
 THUMBNAIL_SIDE: Final = 192
 _STEP: Final = 32
@@ -57,6 +57,7 @@ class Video:
     ended: bool = field(default=False, init=False)
     truncated: str = field(default="", init=False)
     """Why the rest of the file is missing; empty when it was decoded to its end."""
+    _clock: Clock = field(factory=Clock, init=False)
     _opened: OpenVideo | None = field(default=None, init=False)
     _frames: Iterator[av.VideoFrame | None] = field(factory=lambda: iter(()), init=False)
     _reach: Fraction = field(default=Fraction(0), init=False)
@@ -156,17 +157,15 @@ class Video:
             small = encode_jpeg(picture, quality=60, max_side=THUMBNAIL_SIDE) if self.thumbnails else None
             made = Due(due - self.due, float(time), encode_jpeg(picture), small)
         self.due = due
-        self.last = time if self.last is None else max(self.last, time)
+        self.last = self._clock.latest
         return made
 
     def _time(self, frame: av.VideoFrame) -> Fraction:
-        ticks = frame.pts if frame.pts is not None else frame.dts
-        if ticks is not None and frame.time_base is not None:
-            return ticks * frame.time_base
-        # A bare stream has no times: its pictures follow each other at its rate.
         assert self._opened is not None
-        rate = self._opened.stream.guessed_rate or Fraction(25)
-        return Fraction(0) if self.last is None else self.last + 1 / rate
+        ticks = frame.pts if frame.pts is not None else frame.dts
+        # A bare stream has no times: its pictures follow each other at its rate.
+        pts = None if ticks is None or frame.time_base is None else ticks * frame.time_base
+        return self._clock.next(pts, 1 / (self._opened.stream.guessed_rate or Fraction(25)))
 
 
 def _picture(frame: av.VideoFrame) -> Frame:

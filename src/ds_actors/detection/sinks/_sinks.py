@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TextIO
 
+import trio
 from attrs import define, field, frozen
 
 from ds_actors.detection.events import Level, ResultEvent, plain
@@ -65,14 +66,23 @@ class LogSink:
         )
 
 
-@define
+@define(eq=False)
 class JsonLinesSink:
-    """Writes each event as one line of ASCII JSON to a text stream."""
+    """Writes each event as one line of ASCII JSON to a text stream, in a worker thread: a full pipe blocks nobody else.
+
+    A line whose writing was given up may still go out later, in its place: the next one waits for it.
+    """
 
     stream: TextIO = field(repr=False)
     name: str = "json-lines"
+    # As a lock it lets the next one go only when the thread is done, which an abandoned one may never be.
+    _writing: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(1), init=False, repr=False)
 
     async def deliver(self, event: ResultEvent, /) -> None:
         """Write the line and flush."""
-        self.stream.write(event.json() + "\n")
+        line = event.json() + "\n"
+        await trio.to_thread.run_sync(self._write, line, abandon_on_cancel=True, limiter=self._writing)
+
+    def _write(self, line: str) -> None:
+        self.stream.write(line)
         self.stream.flush()

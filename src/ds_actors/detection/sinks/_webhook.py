@@ -1,0 +1,146 @@
+"""A sink that posts each event to an HTTP service. It needs httpx, which the extra `webhook` brings."""
+
+from __future__ import annotations
+
+import math
+import ssl
+from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
+
+import trio
+
+from ds_actors.detection.events import ResultEvent
+from ds_actors.detection.proxies import ProxyAddress, find_proxy
+from ds_actors.detection.service import ApiKey, is_loopback, verifies
+
+if TYPE_CHECKING:
+    import httpx
+
+
+class WebhookError(Exception):
+    """An event was not taken; the message says why, and holds neither the secret nor more of the URL than its host."""
+
+
+class WebhookSink:
+    """Posts each event as JSON, on a connection of its own.
+
+    Any answer but 2xx is a failure, which the sink's actor counts and logs; no redirect is followed, and nothing is
+    posted twice. The proxy is the one that HTTPS_PROXY and NO_PROXY name, and none to this machine.
+
+    Args:
+        url: where to; https, or http to this machine. Path and query may be secrets: they are shown nowhere.
+        secret: sent as `Authorization: Bearer ...`.
+        timeout: seconds for the whole of it, from connecting to the answer's status.
+        ssl_context: for https; the default trusts what the system and SSL_CERT_FILE trust.
+        name: names the sink's actor and its counters.
+
+    Raises:
+        ModuleNotFoundError: when httpx is not installed.
+        ValueError: when a value cannot be used; names the parameter.
+    """
+
+    __slots__ = ("_proxy", "_secret", "_ssl_context", "_url", "host", "name", "timeout")
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        secret: str | ApiKey | None = None,
+        timeout: float = 10.0,
+        ssl_context: ssl.SSLContext | None = None,
+        name: str = "webhook",
+    ) -> None:
+        # First of all, so that no frame holds a secret when something raises: tracebacks may show locals.
+        self._url: str = url
+        given = [secret]
+        del url, secret
+        self._secret: ApiKey | None = _hidden(given)
+        _require_httpx()
+        host, secure = _target(self._url)
+        self.host: str = host
+        if not host:
+            raise ValueError(
+                "url must begin with https:// and a host, in printable ASCII without spaces, user name or fragment; "
+                "http:// is for this machine alone"
+            )
+        if not (math.isfinite(timeout) and timeout > 0):
+            raise ValueError(f"timeout must be a finite number of seconds above 0, not {timeout!r}")
+        self.timeout: float = float(timeout)
+        self.name: str = name
+        if ssl_context is not None and not verifies(ssl_context):
+            raise ValueError("ssl_context must verify certificates and host names")
+        self._ssl_context: ssl.SSLContext = ssl_context or ssl.create_default_context()
+        self._proxy: ProxyAddress | None = None if is_loopback(host) else find_proxy(host, secure=secure)
+        if self._proxy is not None and self._proxy.scheme not in {"http", "https"}:
+            raise ValueError("HTTPS_PROXY must be an http or https proxy for a webhook, or NO_PROXY name its host")
+
+    async def deliver(self, event: ResultEvent, /) -> None:
+        """Post the event.
+
+        Raises:
+            WebhookError: when it was not taken, or not in time.
+        """
+        problem = f"took longer than {self.timeout:g} s"
+        with trio.move_on_after(self.timeout):
+            problem = await self._post(event)
+        # Raised here and without a context: the frames below hold the Authorization header.
+        if problem:
+            raise WebhookError(f"{self.host}: {problem}")
+
+    async def _post(self, event: ResultEvent) -> str:
+        """Return why the event was not taken; empty when it was."""
+        import httpx  # noqa: PLC0415 - what it needs may not be installed, and it takes long to import
+
+        headers = {"Content-Type": "application/json"}
+        if self._secret is not None:
+            headers["Authorization"] = f"Bearer {self._secret.reveal()}"
+        request = httpx.Request("POST", self._url, headers=headers, content=event.json())
+        # A transport, because a client would log the URL with its path and query.
+        try:
+            async with self._transport() as transport:
+                response = await transport.handle_async_request(request)
+                await response.aclose()  # its body may be endless, and says nothing that is asked for
+        except (httpx.HTTPError, OSError) as error:
+            return type(error).__name__
+        return "" if response.is_success else f"it answered HTTP {response.status_code}"
+
+    def _transport(self) -> httpx.AsyncHTTPTransport:
+        import httpx  # noqa: PLC0415
+
+        proxy = None
+        if self._proxy is not None:
+            host = f"[{self._proxy.host}]" if ":" in self._proxy.host else self._proxy.host
+            auth = None if self._proxy.username is None else (self._proxy.username, self._proxy.password or "")
+            proxy = httpx.Proxy(f"{self._proxy.scheme}://{host}:{self._proxy.port}", auth=auth)
+        return httpx.AsyncHTTPTransport(verify=self._ssl_context, trust_env=False, proxy=proxy)
+
+    def __repr__(self) -> str:
+        # A traceback may show an object whose constructor raised.
+        return f"WebhookSink(host={getattr(self, 'host', None)!r})"
+
+
+def _hidden(given: list[str | ApiKey | None]) -> ApiKey | None:
+    if given[0] is None or isinstance(given[0], ApiKey):
+        return given[0]
+    return ApiKey(cast("str", given.pop()), "secret")
+
+
+def _target(url: str) -> tuple[str, bool]:
+    """Return the URL's host and whether it is https; no host where it cannot be used."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.port != 0 and parts.username is None and not parts.fragment
+    except ValueError:
+        return "", False
+    host = parts.hostname or ""
+    secure = parts.scheme == "https"
+    usable = usable and url.isascii() and url.isprintable() and " " not in url
+    usable = usable and (secure or (parts.scheme == "http" and is_loopback(host)))
+    return (host, secure) if usable else ("", False)
+
+
+def _require_httpx() -> None:
+    try:
+        import httpx  # noqa: F401, PLC0415 # pyright: ignore[reportUnusedImport]
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError('WebhookSink needs httpx: pip install "ds-actors[webhook]"') from error

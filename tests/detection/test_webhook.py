@@ -1,0 +1,243 @@
+"""Events posted to a real HTTP server."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import sys
+import traceback
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from functools import partial
+
+import pytest
+import trio
+import trustme
+from attrs import define, field
+
+from ds_actors.detection import AdaptiveSampling, Dataspike, Frame, Monitor, ResultEvent, TrackInfo, WebhookSink
+from ds_actors.detection.events import Level, ResultType
+from ds_actors.detection.sinks import WebhookError
+from ds_actors.sandbox import open_sandbox
+
+SECRET = "whsec-very-secret"
+EVENT = ResultEvent(ResultType.ALERT, "alice\né", "TR_1", "so it is", 7, previous_level=Level.CLEAR)
+
+
+@define(eq=False)
+class Hooks:
+    """A plain HTTP/1.1 server that keeps what it was sent and answers what it was told to."""
+
+    answer: bytes = b"HTTP/1.1 204 No Content\r\n\r\n"
+    port: int = 0
+    requests: list[tuple[list[str], bytes]] = field(factory=list[tuple[list[str], bytes]])
+
+    async def serve(self, context: ssl.SSLContext | None, stream: trio.abc.Stream) -> None:
+        if context is not None:
+            stream = trio.SSLStream(stream, context, server_side=True, https_compatible=True)
+        try:
+            async with stream:
+                await self._request(stream)
+        except trio.BrokenResourceError:
+            pass
+
+    async def _request(self, stream: trio.abc.Stream) -> None:
+        data = b""
+        while b"\r\n\r\n" not in data:
+            data += await stream.receive_some(65_536)
+        head, _, body = data.partition(b"\r\n\r\n")
+        lines = head.decode().split("\r\n")
+        length = sum(int(line.split(":")[1]) for line in lines if line.lower().startswith("content-length:"))
+        while len(body) < length:
+            body += await stream.receive_some(65_536)
+        self.requests.append((lines, body))
+        if not self.answer:
+            await trio.sleep_forever()
+        await stream.send_all(self.answer)
+        while b"chunked" in self.answer:
+            await stream.send_all(b"1000\r\n" + b"x" * 4096 + b"\r\n")
+
+
+@asynccontextmanager
+async def hooks(
+    answer: bytes = b"HTTP/1.1 204 No Content\r\n\r\n", context: ssl.SSLContext | None = None
+) -> AsyncGenerator[Hooks]:
+    one = Hooks(answer)
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(partial(trio.serve_tcp, partial(one.serve, context), 0, host="127.0.0.1"))
+        one.port = listeners[0].socket.getsockname()[1]
+        yield one
+        nursery.cancel_scope.cancel()
+
+
+async def failure(sink: WebhookSink) -> WebhookError:
+    with pytest.raises(WebhookError) as raised, trio.fail_after(20):
+        await sink.deliver(EVENT)
+    return raised.value
+
+
+async def test_an_event_is_posted_as_json_with_its_secret_in_a_header() -> None:
+    """Path, query, type, payload and bearer token arrive as they are; one request an event."""
+    async with hooks() as server:
+        sink = WebhookSink(f"http://127.0.0.1:{server.port}/hook/a?b=c", secret=SECRET)
+        await sink.deliver(EVENT)
+        await sink.deliver(EVENT)
+    assert len(server.requests) == 2
+    lines, body = server.requests[0]
+    assert lines[0] == "POST /hook/a?b=c HTTP/1.1"
+    assert f"Authorization: Bearer {SECRET}" in lines
+    assert "Content-Type: application/json" in lines
+    assert json.loads(body) == EVENT.dict()
+    assert body.isascii()
+
+
+@pytest.mark.parametrize("status", [302, 400, 401, 404, 429, 500, 503])
+async def test_any_answer_but_2xx_is_a_failure_that_names_it(status: int) -> None:
+    """A redirect too, which is not followed: it was not taken."""
+    answer = f"HTTP/1.1 {status} Because\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n".encode()
+    async with hooks(answer) as server:
+        error = await failure(WebhookSink(f"http://127.0.0.1:{server.port}/"))
+    assert f"HTTP {status}" in str(error)
+    assert len(server.requests) == 1
+
+
+async def test_an_endless_body_is_not_read() -> None:
+    """The status is all that is asked for."""
+    async with hooks(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n") as server:
+        with trio.fail_after(20):
+            await WebhookSink(f"http://127.0.0.1:{server.port}/").deliver(EVENT)
+
+
+async def test_silence_nobody_and_garbage_are_failures() -> None:
+    """Each in its words, and within the timeout."""
+    async with hooks(b"") as server:
+        sink = WebhookSink(f"http://127.0.0.1:{server.port}/", timeout=0.3)
+        assert "longer than 0.3 s" in str(await failure(sink))
+    assert "ConnectError" in str(await failure(sink))
+    async with hooks(b"220 no such protocol\r\n") as server:
+        assert "ProtocolError" in str(await failure(WebhookSink(f"http://127.0.0.1:{server.port}/")))
+
+
+async def test_https_is_verified() -> None:
+    """With the right authority it arrives; without it nothing is sent."""
+    authority = trustme.CA()
+    theirs, ours = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
+    authority.issue_cert("localhost").configure_cert(theirs)  # pyright: ignore[reportUnknownMemberType]
+    authority.configure_trust(ours)  # pyright: ignore[reportUnknownMemberType]
+    async with hooks(context=theirs) as server:
+        url = f"https://localhost:{server.port}/"
+        await WebhookSink(url, ssl_context=ours).deliver(EVENT)
+        assert len(server.requests) == 1
+        assert "ConnectError" in str(await failure(WebhookSink(url)))
+        assert len(server.requests) == 1
+
+
+async def test_a_proxy_is_asked_with_its_own_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And sees the host alone; what it refuses is a failure."""
+    async with hooks(b"HTTP/1.1 502 No\r\nContent-Length: 0\r\n\r\n") as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://user:word@127.0.0.1:{proxy.port}")
+        assert "ProxyError" in str(await failure(WebhookSink("https://example.org/hook", secret=SECRET)))
+    ((lines, _body),) = proxy.requests
+    assert lines[0] == "CONNECT example.org:443 HTTP/1.1"
+    assert "Proxy-Authorization: Basic dXNlcjp3b3Jk" in lines
+    assert SECRET not in "".join(lines)
+
+
+async def test_secrets_are_in_no_repr_message_log_or_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    """Tracebacks with their locals, and httpx's own log included; a path may be a secret as well."""
+    caplog.set_level("INFO")
+    async with hooks(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n") as server:
+        sink = WebhookSink(f"http://127.0.0.1:{server.port}/{SECRET}?key={SECRET}", secret=SECRET)
+        error = await failure(sink)
+        del server  # it has seen them all
+    shown = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+    assert SECRET not in shown + repr(sink) + caplog.text
+    for secret, timeout in ((f"{SECRET} \n", 10.0), (SECRET, -1.0), (f"{SECRET} x", 10.0)):
+        try:
+            WebhookSink(f"https://example.org/{SECRET}#x", secret=secret, timeout=timeout)
+        except ValueError as wrong:
+            frames = traceback.TracebackException.from_exception(wrong, capture_locals=True)
+            frames.stack = traceback.StackSummary.from_list(list(frames.stack)[1:])  # this test's own frame knows it
+            assert SECRET not in "".join(frames.format())
+        else:
+            pytest.fail("it was accepted")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.org/",
+        "http://127.0.0.1.example.org/",
+        "https://",
+        "https:///path",
+        "https://user@example.org/",
+        "https://example.org:0/",
+        "https://example.org:x/",
+        "https://example.org/#part",
+        "https://example.org/a b",
+        "https://exämple.org/",
+        "ftp://127.0.0.1/",
+        "/hook",
+        "",
+    ],
+)
+def test_a_url_that_shows_events_to_others_or_is_none_is_refused(url: str) -> None:
+    """Before anything is sent; the message names the parameter."""
+    with pytest.raises(ValueError, match=r"^url must begin with https://"):
+        WebhookSink(url)
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf")])
+def test_other_values_that_cannot_be_used_are_named(timeout: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Timeout, secret, TLS context, proxy."""
+    url = "https://example.org/"
+    with pytest.raises(ValueError, match=r"^timeout"):
+        WebhookSink(url, timeout=timeout)
+    with pytest.raises(ValueError, match=r"^secret is empty"):
+        WebhookSink(url, secret="")
+    lax = ssl.create_default_context()
+    lax.check_hostname = False
+    with pytest.raises(ValueError, match=r"^ssl_context"):
+        WebhookSink(url, ssl_context=lax)
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://proxy")
+    with pytest.raises(ValueError, match=r"^HTTPS_PROXY"):
+        WebhookSink(url)
+    WebhookSink("https://localhost/")
+
+
+def test_without_httpx_it_says_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the sink is made, not when the first event comes."""
+    monkeypatch.setitem(sys.modules, "httpx", None)
+    with pytest.raises(ModuleNotFoundError, match=r'pip install "ds-actors\[webhook\]"'):
+        WebhookSink("https://example.org/")
+
+
+@define(eq=False)
+class Grey:
+    """A camera that always has a frame."""
+
+    async def capture(self) -> Frame:
+        await trio.lowlevel.checkpoint()
+        return Frame(16, 16, "rgb24", bytes(16 * 16 * 3))
+
+    async def aclose(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+
+async def test_its_failures_are_counted_and_hurt_nobody() -> None:
+    """In the monitor's status; sampling goes on, and when the service takes events again they arrive."""
+    refuses = b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"
+    async with hooks(refuses) as server, open_sandbox() as sandbox:
+        monitor = Monitor(
+            service=Dataspike(api_key="k", url=sandbox.url),
+            sampling=lambda: AdaptiveSampling(10, 10),
+            sinks=[WebhookSink(f"http://127.0.0.1:{server.port}/")],
+        )
+        with trio.fail_after(30):
+            async with monitor:
+                await monitor.add_track(TrackInfo("alice", "TR_1"), Grey())
+                while monitor.status().sinks[0].failed < 2:
+                    await trio.sleep(0.02)
+                server.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+                while monitor.status().sinks[0].delivered < 2:
+                    await trio.sleep(0.02)

@@ -1,0 +1,145 @@
+"""A monitor's own life: how it closes with everything stuck, how it fails, and what another thread sees of it."""
+
+from __future__ import annotations
+
+import math
+import sys
+import threading
+from functools import partial
+from pathlib import Path
+
+import pytest
+import trio
+from attrs import define
+
+from ds_actors import ChildEnded, RestartLimitReached, TelemetryEvent
+from ds_actors.detection import AdaptiveSampling, CallbackSink, Coverage, Monitor, ResultEvent, Status
+from ds_actors.detection.status import TrackStatus
+from ds_actors.testing import Crashed, run_virtual
+
+sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
+import monitor_kit as kit
+from monitor_kit import Service, Slow
+
+
+@define
+class Clinging(Slow):
+    """A source without a frame that does not close."""
+
+    async def aclose(self) -> None:
+        await trio.sleep_forever()
+
+
+def test_a_monitor_closes_in_order_with_everything_stuck() -> None:
+    """Tracks 0.5 s, uplink 1.0 s, sinks 1.0 s, sources 0.5 s: well within five."""
+    ended: list[tuple[str, float]] = []
+    began = 0.0
+
+    async def stuck(_event: ResultEvent) -> None:
+        await trio.sleep_forever()
+
+    def listen(event: TelemetryEvent) -> None:
+        if isinstance(event, ChildEnded):
+            ended.append((event.path, trio.current_time() - began))
+
+    async def main() -> None:
+        nonlocal began
+        async with trio.open_nursery() as nursery:
+            service = Service(nursery)
+            monitor = kit.monitor_of(service, sinks=[CallbackSink(stuck)], sampling=partial(AdaptiveSampling, 1, 1))
+            async with monitor:
+                await kit.add(monitor, "A")
+                await trio.sleep(0.5)
+                await kit.add(monitor, "B", source=Clinging())
+                service.links[-1].seconds = math.inf
+                await trio.sleep(1)
+                monitor._supervisor.listen(listen)
+                began = trio.current_time()
+            assert monitor.status().state == "closed"
+            assert trio.current_time() - began <= 0.5 + 1.0 + 1.0 + 0.5
+            nursery.cancel_scope.cancel()
+
+    with kit.without_log():
+        run_virtual(main)
+    paths = [path for path, _ in ended]
+    assert set(paths[:2]) == {"/monitor/tracks/A", "/monitor/tracks/B"}
+    assert paths[2:] == ["/monitor/tracks", "/monitor/uplink", "/monitor/sinks/callback", "/monitor/sinks"]
+    at = dict(ended)
+    assert at["/monitor/tracks"] <= 0.5
+    assert at["/monitor/uplink"] - at["/monitor/tracks"] <= 1.0
+    assert at["/monitor/sinks"] - at["/monitor/uplink"] <= 1.0
+
+
+def test_a_monitor_that_fails_says_so_once() -> None:
+    """Its block is cancelled, what broke it comes out, and the state is failed, for good."""
+    told: list[str] = []
+
+    def tell(status: Status) -> None:
+        told.append(status.state)
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            monitor = kit.monitor_of(Service(nursery), state_cb=tell)
+            with pytest.raises(RestartLimitReached):
+                async with monitor:
+                    await kit.add(monitor, "A")
+                    await trio.sleep(1)
+                    await kit.kill_supervisor(monitor)
+                    await trio.sleep_forever()
+            assert monitor.status().state == "failed"
+            assert not monitor._assessments.tracks
+            nursery.cancel_scope.cancel()
+
+    with kit.without_log():
+        run_virtual(main)
+    assert told.count("failed") == 1
+    assert told[-1] == "failed"
+
+
+def test_the_error_of_a_block_is_not_the_monitors() -> None:
+    """It comes out as it was, and the monitor is closed."""
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            monitor = kit.monitor_of(Service(nursery))
+            assert monitor.status().state == "idle"
+            with pytest.raises(Crashed):
+                async with monitor:
+                    assert monitor.status().state == "running"
+                    raise Crashed
+            assert monitor.status().state == "closed"
+            nursery.cancel_scope.cancel()
+
+    run_virtual(main)
+
+
+def test_another_thread_sees_the_same_status() -> None:
+    """A track that nothing was heard of for 1,000 s is stale there too, and what it sent long ago is no rate."""
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            service = Service(nursery)
+            async with kit.monitor_of(service) as monitor:
+                await kit.add(monitor, "B")
+                while monitor.coverage("B") is not Coverage.CHECKED:
+                    await trio.sleep(0.01)
+                assert seen_elsewhere(monitor).coverage is Coverage.CHECKED
+                assert seen_elsewhere(monitor).actual_fps > 0
+                wanted = monitor._wanted.get("B")
+                assert wanted is not None
+                wanted.facts.last_result = wanted.facts.due_since = trio.current_time() - 1_000
+                wanted._sent_at.clear()
+                wanted._sent_at.extend(trio.current_time() - 1_000 - n for n in range(100))
+                assert seen_elsewhere(monitor) == kit.status_of(monitor, "B")
+                assert seen_elsewhere(monitor).coverage is Coverage.STALE
+                assert seen_elsewhere(monitor).actual_fps == 0
+            nursery.cancel_scope.cancel()
+
+    def seen_elsewhere(monitor: Monitor) -> TrackStatus:
+        seen: list[TrackStatus] = []
+        thread = threading.Thread(target=lambda: seen.append(kit.status_of(monitor, "B")))
+        thread.start()
+        thread.join()
+        return seen[0]
+
+    trio.run(main)

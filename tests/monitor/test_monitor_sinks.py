@@ -1,0 +1,174 @@
+"""What the sinks of a live monitor hear, and what becomes of a slow, stuck or crashed one."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from ds_actors.detection import AdaptiveSampling, CallbackSink, LogSink, Monitor, ResultEvent, ResultType, TrackInfo
+from ds_actors.detection.events import WireResult
+
+sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
+import monitor_kit as kit
+from monitor_kit import Service, Still
+
+OURS = "ds_actors.detection"
+CLEAR, SUSPICIOUS, ALERT = ResultType.CLEAR, ResultType.SUSPICIOUS, ResultType.ALERT
+ERROR, UNKNOWN = ResultType.ERROR, ResultType.UNKNOWN
+
+
+def run(body: kit.Body, **options: Any) -> None:
+    """Run the body in a monitor that hardly samples: the results are the test's own."""
+
+    async def silenced(service: Service, monitor: Monitor) -> None:
+        service.silent |= {"A", "B", "C"}
+        await body(service, monitor)
+
+    kit.run(silenced, sampling=partial(AdaptiveSampling, 0.001, 0.001), **options)
+
+
+@pytest.mark.parametrize(
+    ("notify", "heard"),
+    [
+        ("all", [CLEAR, CLEAR, SUSPICIOUS, SUSPICIOUS, ERROR, ERROR, UNKNOWN, ERROR, ALERT, ALERT, CLEAR]),
+        ("changes", [SUSPICIOUS, ERROR, ERROR, ALERT, CLEAR]),
+    ],
+)
+def test_what_is_told(notify: str, heard: list[ResultType]) -> None:
+    """All, or a first verdict that is not clear, each change of level, and the first error after a non-error."""
+    events: list[ResultEvent] = []
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        await kit.add(monitor, "A")
+        await trio.sleep(0.1)
+        for number in (CLEAR, CLEAR, SUSPICIOUS, SUSPICIOUS, ERROR, ERROR, 99, ERROR, ALERT, ALERT, CLEAR):
+            await service.say(number, "A")
+
+    run(body, notify=notify, sinks=[CallbackSink(events.append)])
+    assert [event.type for event in events] == heard
+
+
+def test_an_inherited_level_is_a_tracks_past() -> None:
+    """With "changes" the next camera's first alert is no news after an alert, its first clear is."""
+    events: list[ResultEvent] = []
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        await kit.add(monitor, "A")
+        await trio.sleep(0.1)
+        await service.say(ALERT, "A")
+        await monitor.remove_track("A")
+        await monitor.add_track(TrackInfo("pA", "B"), Still())
+        await service.say(ALERT, "B", "pA")
+        await service.say(CLEAR, "B", "pA")
+
+    run(body, notify="changes", sinks=[CallbackSink(events.append)])
+    assert [(event.track_id, event.type) for event in events] == [("A", ALERT), ("B", CLEAR)]
+
+
+def test_a_stuck_callback_is_cancelled_after_thirty_seconds(caplog: pytest.LogCaptureFixture) -> None:
+    """It is counted and said once a minute, the next event of its track comes then, those of others at once."""
+    heard: list[tuple[float, str]] = []
+
+    async def callback(event: ResultEvent) -> None:
+        heard.append((trio.current_time(), event.track_id))
+        if event.track_id == "A":
+            await trio.sleep_forever()
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        await kit.add(monitor, "A", "B")
+        await trio.sleep(1)
+        for track in ("A", "A", "B"):
+            await service.say(ALERT, track)
+        await trio.sleep(29.9)
+        (sink,) = monitor.status().sinks
+        assert (sink.delivered, sink.timed_out, sink.waiting) == (1, 0, 2)
+        await trio.sleep(31)
+        (sink,) = monitor.status().sinks
+        assert (sink.delivered, sink.timed_out, sink.waiting, sink.dropped) == (1, 2, 0, 0)
+
+    run(body, sinks=[CallbackSink(callback)])
+    assert heard == [(1.0, "A"), (1.0, "B"), (31.0, "A")]
+    said = [record.getMessage() for record in caplog.records if record.name == OURS]
+    assert said == ["the sink callback took longer than 30 s and was cancelled"]
+
+
+def test_a_raising_callback_is_counted_and_said_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    """By the type of what it raises; the events after it are delivered to it all the same."""
+
+    def callback(_event: ResultEvent) -> None:
+        raise ZeroDivisionError
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        await kit.add(monitor, "A")
+        await trio.sleep(1)
+        for _ in range(90):
+            await service.say(ALERT, "A")
+            await trio.sleep(1)
+        (sink,) = monitor.status().sinks
+        assert (sink.failed, sink.delivered) == (90, 0)
+
+    run(body, sinks=[CallbackSink(callback)])
+    assert [record.getMessage() for record in caplog.records if record.name == OURS] == ["the sink callback failed"] * 2
+
+
+def test_every_event_is_in_its_sinks_status() -> None:
+    """Whether it was delivered, refused by a full queue, in hand of a sink that crashed, or waits."""
+
+    async def stuck(_event: ResultEvent) -> None:
+        await trio.sleep(25)
+
+    async def body(_service: Service, monitor: Monitor) -> None:
+        await kit.add(monitor, "A", "B")
+        await trio.sleep(1)
+        for n in range(34):
+            monitor.result(WireResult((ALERT, CLEAR)[n % 2], "pA", "A"))
+        for _ in range(10):
+            monitor.result(WireResult(CLEAR, "pA", "A"))
+        for _ in range(3):
+            monitor.result(WireResult(ALERT, "pB", "B"))
+        await trio.sleep(1)
+        for _ in range(3):
+            (sink,) = monitor.status().sinks
+            told = sink.delivered + sink.failed + sink.timed_out + sink.dropped + sink.waiting
+            assert told == sum(monitor.status().results.values()) == 47
+            assert sink.dropped >= 10
+            await kit.kill(monitor, "callback")
+            await trio.sleep(60)
+
+    with kit.without_log():
+        run(body, sinks=[CallbackSink(stuck)])
+
+
+def test_the_log_names_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    """One line a result, its level by the verdict; who it was is in `extra` only, without control characters."""
+    caplog.set_level(logging.INFO, OURS)
+    eve = "eve\n\x1b[31m\u202eroot"
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        await monitor.add_track(TrackInfo(eve, "A", source="\x1b[2J"), Still())
+        await trio.sleep(0.1)
+        for number in (CLEAR, SUSPICIOUS, ALERT, ERROR):
+            await service.say(number, "A", eve)
+
+    run(body, sinks=[LogSink()])
+    records = [record for record in caplog.records if record.name == OURS]
+    assert [(record.levelname, record.getMessage()) for record in records] == [
+        ("INFO", "deepfake level clear (was unknown)"),
+        ("WARNING", "deepfake level suspicious (was clear)"),
+        ("ERROR", "deepfake level alert (was suspicious)"),
+        ("INFO", "deepfake level error (was alert)"),
+    ]
+    assert {record.__dict__["lk.pii.participant"] for record in records} == {"eve[31mroot"}
+    assert {record.__dict__["lk.pii.track"] for record in records} == {"A"}
+
+
+def test_two_sinks_have_two_names() -> None:
+    """The name is the actor's and the counters', so that the error names it."""
+    with pytest.raises(ValueError, match="two sinks are called 'callback'"):
+        Monitor(service=kit.KEY, sinks=[CallbackSink(print), CallbackSink(repr)])

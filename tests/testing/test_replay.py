@@ -1,0 +1,69 @@
+"""Whole trees from one seed: the same each time, as the rules say, and cut short when something goes wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from ds_actors._life import Life
+from ds_actors._rules import Child, Status
+from ds_actors._supervision import Supervision
+from ds_actors.testing import replay
+from ds_actors.testing._live import Stage
+from ds_actors.testing._stories import Story
+
+
+@pytest.mark.parametrize("tens", range(20))
+def test_live_trees_do_as_the_rules_say(tens: int) -> None:
+    """Actors end at random; who survives, who starts and who stops, step by step, is what the pure machines say."""
+    for seed in range(10 * tens, 10 * tens + 10):
+        replay(seed)
+
+
+def test_the_same_seed_is_the_same_story() -> None:
+    """To the order of tasks and the last digit of the clock."""
+    assert [str(replay(seed)) for seed in range(8)] == [str(replay(seed)) for seed in range(8)]
+
+
+def test_what_goes_wrong_is_cut_to_what_is_needed() -> None:
+    """Here it is wrong that somebody ends by itself: one actor and one end are left of the story."""
+
+    def nobody_ends(_story: Story, stage: Stage) -> str:
+        return "somebody ended" if any(what.startswith("ends:") for _, what in stage.timeline) else ""
+
+    with pytest.raises(AssertionError, match="somebody ended") as caught:
+        replay(1, judge=nobody_ends)
+    told = str(caught.value)
+    assert told.count("end by themselves") == 1
+    assert len(told.splitlines()) <= 10, told
+
+
+def test_a_wrong_rule_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A live tree whose machine forgets the order of stops differs from the model, and the story says where."""
+
+    class Forgetful(Supervision):
+        __slots__ = ()
+
+        def _wait_for(self, child: Child, cause: Child) -> None:
+            super()._wait_for(child, cause)
+            if child.rules.restart == "transient":
+                child.status = Status.DOWN
+
+    monkeypatch.setattr("ds_actors._life.Supervision", Forgetful)
+    problems: list[str] = []
+    for seed in range(60):
+        try:
+            replay(seed)
+        except AssertionError as error:
+            problems.append(str(error))
+    assert any("the rules say" in one for one in problems)
+
+
+def test_a_story_that_hangs_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tree that never ends is broken up, and those who wait are named."""
+
+    def deaf(_life: Life, _deadline: float, *, again: bool = False) -> None:
+        pass
+
+    monkeypatch.setattr(Life, "stop", deaf)
+    with pytest.raises(AssertionError, match=r"nothing happens any more, and these wait: .*_play"):
+        replay(3)
