@@ -13,7 +13,7 @@ import os
 import ssl
 from collections.abc import AsyncIterable, Callable, Collection, Sequence
 from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, cast
 
 import trio
 from anyio.abc import TaskStatus
@@ -423,8 +423,10 @@ def _check_sinks(
 
 
 def _cause(error: BaseException) -> str:
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
+    while isinstance(error, BaseExceptionGroup):
+        (error, *others) = cast("BaseExceptionGroup[BaseException]", error).exceptions
+        if others:
+            break
     return type(error).__name__
 
 
