@@ -14,7 +14,7 @@ BENCH_PYTHON ?= $(or $(shell python3.13 -c 'import sys; print(sys.executable)' 2
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all components compare oracle check bench bench-livekit docs picture pins proto clean
+.PHONY: help setup demo test test-all components compare oracle check bench bench-livekit docs diagrams picture pins proto clean
 
 help: ## Show what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,9 @@ $(DOCS)/.ready: requirements/docs.txt | $(filter .cache/%,$(UV))
 
 docs: $(DOCS)/.ready ## Build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --strict
+
+diagrams: $(READY) ## Draw the guide's diagrams from the rules of supervision
+	$(BIN)/python scripts/draw_diagrams.py
 
 picture: $(READY) ## Draw docs/demo.svg, which the README shows, from the demo as it runs
 	$(BIN)/python scripts/draw_demo.py

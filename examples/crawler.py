@@ -1,5 +1,6 @@
 """A polite crawler: an actor a host, one request at a time and a pause after each, as its robots.txt says.
 
+    pip install ds-actors httpx
     python examples/crawler.py [--pages N] [--pause SECONDS] URL...
 
 It follows links to the hosts of the given URLs and prints a line a page. A host that breaks the connection crashes its

@@ -21,4 +21,6 @@ def test_every_module_that_says_pure_is_under_the_import_contract() -> None:
         if "Pure." in (ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "").split()
     }
     assert len(says) > 10
-    assert says <= listed
+    # The linter takes a package for all that is in it.
+    held = {one for one in says if any(one == name or one.startswith(f"{name}.") for name in listed)}
+    assert says == held

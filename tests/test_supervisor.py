@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
+import weakref
 from typing import Any
 
 import pytest
@@ -430,3 +432,30 @@ def test_figures_that_make_no_sense_are_refused_at_once(options: dict[str, Any])
     """Before the block begins."""
     with pytest.raises(ValueError, match=next(iter(options))):
         Supervisor("app", **options)
+
+
+async def test_a_crashed_life_is_freed_without_the_collector(autojump_clock: object) -> None:
+    """Only the last crash is kept, for `tree()`; what the lives before it held is gone with the next one."""
+    alive: weakref.WeakSet[Actor[str]] = weakref.WeakSet()
+
+    class Failing(Actor[str]):
+        __slots__ = ("__weakref__",)
+
+        async def started(self) -> None:
+            alive.add(self)
+
+        async def receive(self, message: str, /) -> None:
+            raise ValueError(message)
+
+    async with Supervisor("app", max_restarts=100) as app:
+        failing = await app.start(Failing, expected=(ValueError,))
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(10):
+                failing.tell("crash")
+                await trio.testing.wait_all_tasks_blocked()
+            assert app.tree().children[0].restarts == 10
+            assert len(alive) <= 2
+        finally:
+            gc.enable()

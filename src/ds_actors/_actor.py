@@ -35,7 +35,8 @@ async def _let(function: Callable[..., Awaitable[object]], *args: Any) -> None:
 
 def _interruptible(receive: Callable[[Any], Awaitable[R]]) -> Callable[[Any], Awaitable[R]]:
     """Do the same for an actor's `receive`, where a frame more would cost each message time."""
-    if inspect.iscoroutinefunction(receive):
+    code = getattr(receive, "__code__", None)
+    if code is not None and code.co_flags & inspect.CO_COROUTINE:
         trio.lowlevel.disable_ki_protection(receive)
         return receive
 
@@ -291,7 +292,7 @@ class Incarnation:
         self._tasks_done: trio.Event | None = None
         self._failures: list[BaseException] = []
         self._serving: Any = EMPTY
-        """What `serve` has in hand."""
+        """What `serve` had in hand when it ended; before that, the last ask."""
         self._hands: dict[int, Any] = {}
         """What was taken through the inbox and is not settled, by the message's id."""
         self._deferred: dict[Slot, None] = {}
@@ -426,31 +427,37 @@ class Incarnation:
         """Handle messages one after the other until a stop is requested."""
         receive = _interruptible(receive)
         cell, mailbox, timed, count = self.cell, self.cell.mailbox, self.cell.timed, 0
-        # For each message: what the cell's methods do is spelled out, because a call costs as much as its work.
-        while not cell.stop_requested or (self._drain and not self._finishing):
-            item = mailbox.take(trio.current_time() if timed else 0.0)
-            if item is EMPTY:
-                if cell.stop_requested:
-                    return
-                await cell.wait_for_message()
-                count = 0
-                continue
-            asked = type(item) is Envelope
-            if asked and item.slot.closed:
-                cell.settle(item)
-                continue
+        item: Any = EMPTY
+        try:
+            # For each message: what the cell's methods do is spelled out, because a call costs as much as its work.
+            while not cell.stop_requested or (self._drain and not self._finishing):
+                item = mailbox.take(trio.current_time() if timed else 0.0)
+                if item is EMPTY:
+                    if cell.stop_requested:
+                        return
+                    await cell.wait_for_message()
+                    count = 0
+                    continue
+                if type(item) is not Envelope:
+                    answer = await receive(item)
+                    if answer is not None:
+                        self._end(item, answer)
+                elif item.slot.closed:
+                    cell.settle(item)
+                    continue
+                else:
+                    self._serving = item  # where `defer` finds it
+                    self._end(item, await receive(item.request))
+                mailbox.settle(item, trio.current_time() if timed else 0.0)
+                if cell.senders:
+                    cell.admit()
+                count += 1
+                if count >= _MESSAGES_PER_SCHEDULE_POINT:
+                    item, count = EMPTY, 0
+                    await trio.lowlevel.checkpoint()
+            item = EMPTY
+        finally:
             self._serving = item
-            answer = await receive(item.request if asked else item)
-            if asked or answer is not None:
-                self._end(item, answer)
-            self._serving = EMPTY
-            mailbox.settle(item, trio.current_time() if timed else 0.0)
-            if cell.senders:
-                cell.admit()
-            count += 1
-            if count >= _MESSAGES_PER_SCHEDULE_POINT:
-                count = 0
-                await trio.lowlevel.checkpoint()
 
     # ---- its life
 
@@ -475,9 +482,10 @@ class Incarnation:
         except BaseException as error:  # noqa: BLE001 - everything is judged below
             self._failures.append(error)
         reported = len(self._failures)
-        if reported:
-            self._report(self._judge().crash)
-        self._fail_hands()
+        crash = self._judge().crash
+        self._report(crash)
+        self._fail_hands(crash)
+        del crash
         if actor is not None and self.ready_at is not None:
             await self._stopping(actor)
         self._over = True
@@ -487,7 +495,13 @@ class Incarnation:
         for slot in self._deferred:
             slot.end(error=AskDropped("the incarnation ended before it answered"))
         cell.task = None
-        return self._judge()
+        return self._end_for_good()
+
+    def _end_for_good(self) -> Exit:
+        # A failure's traceback holds the frame of `live`: with no way back from there, no collector is needed.
+        end = self._judge()
+        self._failures.clear()
+        return end
 
     def _judge(self) -> Exit:
         if not self._failures:
@@ -522,8 +536,8 @@ class Incarnation:
                 raise TypeError(f"{type(actor).__name__} has a field called {name!r}, which Actor needs; rename it")
             slot.__set__(actor, value)
 
-    def _fail_hands(self) -> None:
-        cell, crash = self.cell, self._judge().crash
+    def _fail_hands(self, crash: Exception | None) -> None:
+        cell = self.cell
         for item in self._in_hand():
             if type(item) is Envelope:
                 slot: Slot = item.slot
@@ -546,11 +560,11 @@ class Incarnation:
     def _report(self, crash: Exception | None) -> None:
         if crash is None:
             return
-        # The types of messages, never their content.
-        kinds = ", ".join(type(content(item)).__name__ for item in self._in_hand()) or "no message"
         if isinstance(crash, self._expected):
             logger.debug("%s ended with %s", self.cell.path, type(crash).__name__)
-        else:
+        elif logger.isEnabledFor(logging.ERROR):
+            # The types of messages, never their content.
+            kinds = ", ".join(type(content(item)).__name__ for item in self._in_hand()) or "no message"
             logger.error("%s crashed (in hand: %s)", self.cell.path, kinds, exc_info=crash)
 
     async def _stopping(self, actor: Actor[Any]) -> None:

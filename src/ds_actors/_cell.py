@@ -93,11 +93,11 @@ class Cell:
     """One child's mailbox, with the tasks that wait for a message, for room, or for the end."""
 
     __slots__ = (
-        "_receiver",
         "gone",
         "mailbox",
         "name",
         "path",
+        "receiver",
         "senders",
         "stop_requested",
         "task",
@@ -120,7 +120,7 @@ class Cell:
         self.token: trio.lowlevel.TrioToken = trio.lowlevel.current_trio_token()
         self.watchers: dict[object, Callable[[], None]] = {}
         self.thread: int = get_ident()
-        self._receiver: trio.lowlevel.Task | None = None
+        self.receiver: trio.lowlevel.Task | None = None
         self.senders: deque[_Sender] | None = None
         """Those who wait for room, in the order they came."""
 
@@ -141,14 +141,17 @@ class Cell:
     def put(self, item: Any) -> bool:
         """Offer an item; True when it was let in. Whoever asked in vain is told."""
         if self.gone:
-            self._lost(item, "stopped", ActorStopped(f"{self.path} has stopped"))
+            if type(item) is Envelope:
+                item.slot.end(error=ActorStopped(f"{self.path} has stopped"))
+            self._dead(item, "stopped")
             return False
-        # For each message: what follows is spelled out where a method of its own would cost as much as its work.
-        cost = self.mailbox.put(item, trio.current_time() if self.timed else 0.0)
-        if self._receiver is not None:
+        cost = self.mailbox.put(item, self.now())
+        if self.receiver is not None:
             self.wake_receiver()
-        if cost is None:
-            return True
+        return cost is None or self.charged(item, cost)
+
+    def charged(self, item: Any, cost: Dropped[Any]) -> bool:
+        """Report what a put cost; True when that was not the item itself."""
         self.report((cost,))
         return cost.what is not item
 
@@ -166,17 +169,25 @@ class Cell:
 
     def wake_receiver(self) -> None:
         """Let a waiting actor look again: there is a message, or it is asked to stop."""
-        if self._receiver is not None:
-            trio.lowlevel.reschedule(self._receiver)
-            self._receiver = None
+        if self.receiver is not None:
+            trio.lowlevel.reschedule(self.receiver)
+            self.receiver = None
 
     async def wait_for_message(self) -> None:
-        """Wait until something was put, settled, or a stop was requested."""
-        self._receiver = trio.lowlevel.current_task()
-        await trio.lowlevel.wait_task_rescheduled(self._forget_receiver)
+        """Wait until something was put or settled, a stop was requested, or the mailbox said that it is time."""
+        at: float | None = None
+        if self.timed:
+            ready_at: Callable[[float], float | None] | None = getattr(self.mailbox, "ready_at", None)
+            at = None if ready_at is None else ready_at(trio.current_time())
+        self.receiver = trio.lowlevel.current_task()
+        if at is None:
+            await trio.lowlevel.wait_task_rescheduled(self._forget_receiver)
+            return
+        with trio.move_on_at(at):
+            await trio.lowlevel.wait_task_rescheduled(self._forget_receiver)
 
     def _forget_receiver(self, _: object) -> trio.lowlevel.Abort:
-        self._receiver = None
+        self.receiver = None
         return trio.lowlevel.Abort.SUCCEEDED
 
     @trio.lowlevel.enable_ki_protection
@@ -232,11 +243,11 @@ class Cell:
     def report(self, dropped: tuple[Dropped[Any], ...]) -> None:
         """Tell whoever asked, and the listeners, what a mailbox dropped."""
         for one in dropped:
-            self._lost(one.what, one.reason, AskDropped(one.reason))
+            if type(one.what) is Envelope:
+                one.what.slot.end(error=AskDropped(one.reason))
+            self._dead(one.what, one.reason)
 
-    def _lost(self, item: Any, reason: str, error: Exception) -> None:
-        if type(item) is Envelope:
-            item.slot.end(error=error)
+    def _dead(self, item: Any, reason: str) -> None:
         if self.telemetry.listeners:
             self.telemetry.emit(DeadLetter(self.path, type(content(item)).__name__, reason))
 
@@ -259,7 +270,9 @@ class Cell:
             logger.exception("the mailbox of %s failed to close", self.path)
             rest = ()
         for item in rest:
-            self._lost(item, "stopped", error)
+            if type(item) is Envelope:
+                item.slot.end(error=error)
+            self._dead(item, "stopped")
         while self.senders:
             self.senders.popleft().slot.end(error=error)
         watchers, self.watchers = self.watchers, {}

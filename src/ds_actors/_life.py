@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, cast
 
 import trio
-from attrs import define, field
+from attrs import define
 
 from ds_actors import _events as events
 from ds_actors._actor import Incarnation
@@ -82,7 +82,7 @@ class Link:
     """It became ready since its start was requested."""
     why: str = ""
     """Why it is at rest; empty while it is not."""
-    alarms: list[Alarm] = field(factory=list[Alarm])
+    alarms: tuple[Alarm, ...] = ()
     gone: trio.Event | None = None
     """Set when it is at rest; made when somebody waits for that."""
 
@@ -265,6 +265,7 @@ class Life:
             self.feed(events.Shutdown())
         link.failure = end.crash
         self.feed(events.Ended(name, number, end.crash, life.healthy, end.ignored))
+        del end  # its traceback holds this frame on newer Pythons
 
     def _ready(self, link: Link, name: str, number: int) -> None:
         self.feed(events.Ready(name, number))
@@ -325,13 +326,13 @@ class Life:
 
     def _alarm(self, link: Link, at: float, act: Callable[[], None]) -> None:
         assert self._alarms is not None
-        link.alarms.append(self._alarms.set(at, act))
+        link.alarms = (*link.alarms, self._alarms.set(at, act))
 
     @staticmethod
     def _cancel_alarms(link: Link) -> None:
         for alarm in link.alarms:
             alarm.cancel()
-        link.alarms.clear()
+        link.alarms = ()
 
     def _give_up(self, name: str, error: BaseException | None, limit: str) -> None:
         self._failure = RestartLimitReached(f"{self.path} gave up: {limit}, the last by {escape(name)}")

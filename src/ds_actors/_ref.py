@@ -78,6 +78,7 @@ class ActorRef(Generic[M_contra]):
         """Return the mailbox's exact counts."""
         return self._cell.mailbox.statistics()
 
+    @trio.lowlevel.enable_ki_protection
     def tell(self, message: M_contra, /) -> bool:
         """Put a message into the mailbox and return whether it was let in; never waits.
 
@@ -89,7 +90,13 @@ class ActorRef(Generic[M_contra]):
         cell = self._cell
         if get_ident() != cell.thread:
             cell.check_thread()
-        return cell.put(message)
+        if cell.gone or cell.timed:
+            return cell.put(message)
+        # The same as `put` does, without another call: this is done for every message.
+        cost = cell.mailbox.put(message, 0.0)
+        if cell.receiver is not None:
+            cell.wake_receiver()
+        return cost is None or cell.charged(message, cost)
 
     def tell_from_thread(self, message: M_contra, /) -> None:
         """Tell from any thread; whether the message was let in is not known there.

@@ -45,9 +45,9 @@ def shown(what: Moment, width: int = 100) -> list[str]:
 
 
 def test_each_track_hangs_in_the_tree_with_its_figures() -> None:
-    """Level, coverage, target and actual rate stand beside the actor."""
+    """Level, coverage, target and actual rate stand beside the actor, and why its policy plans what it plans."""
     row = next(one for one in shown(moment()) if "alice" in one)
-    assert row.split() == ["└─", "alice", "running", "alert", "checked", "4", "3.9", "33"]
+    assert row.split() == ["└─", "alice", "running", "alert", "checked", "4", "3.9", "33", "alert:", "4", "fps"]
 
 
 def test_an_actor_that_waits_says_when_it_is_back() -> None:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ds_actors._mailbox import EMPTY
+from ds_actors.detection.budget import Budget
 from ds_actors.detection.events import Level, Sample
 from ds_actors.detection.outbox import (
     AGE_LIMIT,
@@ -307,3 +308,90 @@ def test_nothing_is_remembered_of_tracks_that_ended() -> None:
         outbox.take(0.0)
         outbox.put(Withdraw(f"TR_{track}", for_good=True), 0.0)
     assert not any((outbox._tracks, outbox._participants, outbox._turns, outbox._told, *outbox._classes))  # pyright: ignore[reportPrivateUsage]
+
+
+budgets = st.builds(
+    Budget,
+    samples_per_minute=st.sampled_from([None, 6.0, 60.0, 300.0]),
+    bytes_per_second=st.sampled_from([1_000.0, 20_000.0]),
+    burst_seconds=st.just(20.0),
+    sample_bytes=st.just(10_000),
+)
+sizes = st.sampled_from([100, 10_000, 25_000])
+
+
+@settings(max_examples=100)
+@given(budgets, st.integers(1, 6), st.lists(st.tuples(st.floats(0, 5), levels, sizes), min_size=5, max_size=80))
+def test_a_room_never_spends_more_than_its_budget(budget: Budget, n: int, script: list[tuple[Any, ...]]) -> None:
+    """In every window (W + burst_seconds) x rate at most, and nobody waits while it holds enough."""
+    outbox = Outbox(budget=budget)
+    now, spent, largest = 0.0, [(0.0, 0)], 0
+    for number, (seconds, level, size) in enumerate(script):
+        now += seconds
+        outbox.put(request(number % (2 * n), level, n), now)
+        while True:
+            got = outbox.take(now)
+            if got is EMPTY:
+                break
+            outbox.settle(got, now)
+            outbox.put(Deliver(got.track, Sample("p", got.track, 0, bytes(size), now)), now)
+            taken = outbox.take(now)
+            assert isinstance(taken, Deliver)
+            outbox.settle(taken, now)
+            spent.append((now, size))
+            largest = max(largest, size)
+        waiting, ready = outbox.account().waiting, outbox.ready_at(now)
+        assert (ready is not None and ready > now) if waiting else ready is None
+    for first in range(len(spent)):
+        for last in range(first, len(spent)):
+            window = spent[last][0] - spent[first][0] + budget.burst_seconds
+            inside = spent[first : last + 1]
+            assert sum(size for _, size in inside) <= window * (budget.bytes_per_second or 0) + largest
+            if budget.samples_per_minute is not None:
+                assert sum(size > 0 for _, size in inside) <= window * budget.samples_per_minute / 60 + 1e-6
+
+
+@given(st.integers(2, 8), st.data())
+def test_under_a_budget_the_urgent_go_first_and_everybody_goes(n: int, data: st.DataObject) -> None:
+    """The order is the one without a budget: three turns by urgency, the fourth to whoever waits longest."""
+    budget = Budget(samples_per_minute=60, burst_seconds=1)
+    free, bound = Outbox(), Outbox(budget=budget)
+    wanted = [(track, data.draw(levels)) for track in range(n)]
+    orders: list[list[str]] = []
+    for outbox in (free, bound):
+        order: list[str] = []
+        for track, level in wanted:
+            outbox.put(request(track, level, n), 0.0)
+        for step in range(8 * n):
+            got = outbox.take(float(step))
+            assert isinstance(got, RequestTurn)
+            assert outbox is free or outbox.take(step + 0.5) is EMPTY
+            order.append(got.track)
+            outbox.put(Deliver(got.track, sample(got.track, float(step))), float(step))
+            sent = outbox.take(float(step))
+            assert isinstance(sent, Deliver)
+            outbox.settle(sent, float(step))
+            outbox.put(request(int(got.track[3:]), got.level, n), float(step))
+        orders.append(order)
+    assert orders[0] == orders[1]
+
+
+def test_what_was_set_aside_for_a_sample_that_is_not_sent_is_given_back() -> None:
+    """A camera without frames costs the room nothing."""
+    outbox = Outbox(budget=Budget(samples_per_minute=60, burst_seconds=1))
+    for reason in ("no_frame", "not_encodable"):
+        outbox.put(request(1), 0.0)
+        assert isinstance(outbox.take(0.0), RequestTurn)
+        outbox.put(GiveUp("TR_1", reason), 0.0)
+    outbox.put(request(1), 0.0)
+    assert isinstance(outbox.take(0.0), RequestTurn)
+    outbox.put(Withdraw("TR_1", "muted"), 0.0)
+    outbox.put(request(1), 0.0)
+    assert isinstance(outbox.take(0.0), RequestTurn)
+    outbox.put(Deliver("TR_1", sample("TR_1", 0.0)), 0.0)
+    done = outbox.take(0.0)
+    assert isinstance(done, Deliver)
+    outbox.settle(done, 0.0)
+    outbox.put(request(2), 0.0)
+    assert outbox.take(0.0) is EMPTY
+    assert outbox.ready_at(0.0) == 1.0

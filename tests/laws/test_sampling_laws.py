@@ -1,142 +1,128 @@
-"""Laws of adaptive sampling, judged against its own promise."""
+"""The laws of sampling policies: ours keep them, and each fault is caught by the law that names it."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from ds_actors.detection.events import Level
+from ds_actors.detection.events import Level, TrackInfo
 from ds_actors.detection.sampling import (
     AdaptiveSampling,
+    Budget,
+    Budgeted,
+    DecayingSampling,
     Due,
+    Fastest,
     Paused,
-    Plan,
     Resumed,
+    SamplingPolicy,
+    SceneSampling,
+    SpeakerSampling,
     Started,
     Verdict,
     check_quality,
 )
+from ds_actors.testing import LawBroken, check_sampling_policy, strategies
+from ds_actors.testing._laws import LAWS
 
-levels = st.sampled_from(list(Level))
-rates = st.tuples(st.sampled_from([0.2, 0.5, 1.0]), st.sampled_from([1.0, 2.0, 5.0]))
-steps = st.one_of(
-    st.tuples(st.just("verdict"), levels),
-    st.tuples(st.just("advance"), st.floats(0.01, 20)),
-    st.tuples(st.sampled_from(["pause", "resume"]), st.none()),
-)
+sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
+from broken_policies import BROKEN, Ditherer
 
-
-class Track:
-    """A policy in the hands of a punctual track actor."""
-
-    def __init__(self, policy: AdaptiveSampling, level: Level = Level.UNKNOWN) -> None:
-        self.policy = policy
-        self.now = 1_000.0
-        self.dues: list[float] = []
-        self.plan = policy.on(Started(level), self.now)
-        self.run_until(self.now)
-
-    def on(self, event: Any) -> Plan:
-        self.plan = self.policy.on(event, self.now)
-        self.run_until(self.now)
-        return self.plan
-
-    def run_until(self, end: float) -> None:
-        while self.plan.due is not None and self.plan.due <= end:
-            self.now = max(self.now, self.plan.due)
-            self.dues.append(self.now)
-            self.plan = self.policy.on(Due(), self.now)
-        self.now = max(self.now, end)
-
-    def do(self, step: tuple[str, Any]) -> None:
-        match step:
-            case ("verdict", level):
-                self.on(Verdict(level))
-            case ("advance", seconds):
-                self.run_until(self.now + seconds)
-            case ("pause", _):
-                self.on(Paused())
-            case _:
-                self.on(Resumed())
+OURS: dict[str, Callable[[], SamplingPolicy]] = {
+    "adaptive": AdaptiveSampling,
+    "adaptive, fast": lambda: AdaptiveSampling(1.0, 5.0),
+    "adaptive, at the limit": lambda: AdaptiveSampling(30.0, 30.0),
+    "decaying": DecayingSampling,
+    "speaker": SpeakerSampling,
+    "scene": SceneSampling,
+    "fastest of three": lambda: Fastest(DecayingSampling(), SpeakerSampling(), SceneSampling()),
+    "fastest of unequal": lambda: Fastest(AdaptiveSampling(0.5, 1), SpeakerSampling(0.1, 2), SceneSampling(0.2, 1)),
+    "budget of samples": lambda: Budgeted(AdaptiveSampling(), Budget(samples_per_minute=20)),
+    "budget under the floor": lambda: Budgeted(AdaptiveSampling(), Budget(samples_per_minute=6)),
+    "budget of bytes": lambda: Budgeted(AdaptiveSampling(), Budget(bytes_per_second=20_000)),
+    "budget of both around all": lambda: Budgeted(
+        Fastest(DecayingSampling(), SpeakerSampling(), SceneSampling()),
+        Budget(samples_per_minute=15, bytes_per_second=30_000, burst_seconds=20),
+    ),
+}
 
 
-@settings(max_examples=200)
-@given(rates, st.lists(steps, max_size=40))
-def test_never_above_the_ceiling(rate: tuple[float, float], script: list[tuple[str, Any]]) -> None:
-    """Two samples are never closer than one burst interval, whatever happens."""
-    track = Track(AdaptiveSampling(*rate))
-    for step in script:
-        track.do(step)
-    interval = 1 / track.policy.promise.ceiling_fps
-    assert all(b - a >= interval - 1e-6 for a, b in zip(track.dues, track.dues[1:], strict=False))
+@pytest.mark.parametrize("policy", OURS)
+def test_our_policies_keep_every_law(policy: str) -> None:
+    """Each by its own promise, combined ones by the promise of the whole."""
+    check_sampling_policy(OURS[policy], examples=settings().max_examples)
 
 
-@settings(max_examples=200)
-@given(rates, st.lists(steps, max_size=40))
-def test_the_next_sample_is_never_further_than_the_floor_allows(
-    rate: tuple[float, float], script: list[tuple[str, Any]]
-) -> None:
-    """While not paused, the plan is within one normal interval."""
-    track = Track(AdaptiveSampling(*rate))
-    for step in script:
-        track.do(step)
-        assert track.plan.due is None or track.plan.due <= track.now + 1 / rate[0] + 1e-6
+@pytest.mark.parametrize(("factory", "law"), BROKEN.items(), ids=[one.__name__ for one in BROKEN])
+def test_each_fault_is_caught_by_the_law_that_names_it(factory: Callable[[], SamplingPolicy], law: str) -> None:
+    """A policy with one fault fails with that law, and a timeline that can be read."""
+    with pytest.raises(LawBroken) as caught:
+        check_sampling_policy(factory, examples=200)
+    assert caught.value.law == law
+    assert LAWS[law][0] in str(caught.value)
+    assert len(str(caught.value).splitlines()) < 25
 
 
-@given(rates, st.lists(steps, max_size=20), st.sampled_from([Level.SUSPICIOUS, Level.ALERT]))
-def test_an_escalation_never_lengthens_the_wait_and_is_answered_in_time(
-    rate: tuple[float, float], script: list[tuple[str, Any]], level: Level
-) -> None:
-    """The due time does not move back, and lies within one burst interval."""
-    track = Track(AdaptiveSampling(*rate))
-    for step in script:
-        track.do(step)
-    before = track.plan.due
-    plan = track.policy.on(Verdict(level), track.now)
-    if before is not None:
-        assert plan.due is not None
-        assert plan.due <= before
-        assert plan.due <= track.now + track.policy.promise.answers_within + 1e-6
+def test_every_law_catches_something() -> None:
+    """No law is there for show, and at least twenty faults are known."""
+    assert set(BROKEN.values()) == set(LAWS)
+    assert len(BROKEN) >= 20
 
 
-@given(rates)
-def test_there_is_no_drift_over_a_day(rate: tuple[float, float]) -> None:
-    """floor(T * fps), give or take one, also when each due time is met a little late."""
-    policy, fps = AdaptiveSampling(*rate), rate[0]
-    seconds = 86_400
-    now, count = 0.0, 0
-    plan = policy.on(Started(), now)
-    while plan.due is not None and plan.due <= seconds:
-        now = plan.due + 0.003
-        count += 1
-        plan = policy.on(Due(), now)
-    assert abs(count - math.floor(seconds * fps)) <= 1
+def test_the_counterexample_is_the_smallest_timeline() -> None:
+    """What happened and what was planned then, a line each, in seconds from the start."""
+    with pytest.raises(LawBroken) as caught:
+        check_sampling_policy(Ditherer)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == (
+        "Ditherer breaks the law 'escalation': an escalation never lengthens the wait, and is answered in time."
+    )
+    assert lines[1].startswith("the wait is longer than before: it was until")
+    assert [line.split()[1] for line in lines[3:5]] == ["started", "a"]
+    assert lines[-1].split()[1] == "verdict"
+    assert len(lines) <= 8
 
 
-@given(rates, st.floats(60, 1e6))
-def test_after_a_jump_of_the_clock_one_sample_is_due_at_once(rate: tuple[float, float], jump: float) -> None:
-    """And the next within one interval of forward time, not all that were missed."""
-    policy = AdaptiveSampling(*rate)
-    policy.on(Started(), 0.0)
-    plan = policy.on(Due(), 0.0)
-    assert plan.due is not None
-    plan = policy.on(Due(), jump)
-    assert plan.due is not None
-    assert jump < plan.due <= jump + 1 / rate[0] + 1e-6
+def test_the_same_call_says_the_same() -> None:
+    """A failure in one place is a failure in another."""
+    said: list[str] = []
+    for _ in range(2):
+        with pytest.raises(LawBroken) as caught:
+            check_sampling_policy(Ditherer, examples=100, seed=3)
+        said.append(str(caught.value))
+    assert said[0] == said[1]
 
 
-@given(rates, st.lists(steps, max_size=30))
-def test_a_history_replayed_gives_the_same_plans(rate: tuple[float, float], script: list[tuple[str, Any]]) -> None:
-    """No hidden clock, no hidden chance."""
-    one, two = Track(AdaptiveSampling(*rate)), Track(AdaptiveSampling(*rate))
-    for step in script:
-        one.do(step)
-        two.do(step)
-        assert one.plan == two.plan
+def test_without_hypothesis_the_kit_imports_and_says_what_is_missing() -> None:
+    """Probes and virtual time need no extra; the call and the strategies name theirs."""
+    program = """
+import sys
+sys.modules["hypothesis"] = None
+from ds_actors.testing import Probe, check_sampling_policy
+for use in (lambda: check_sampling_policy(lambda: None), lambda: __import__("ds_actors.testing.strategies")):
+    try:
+        use()
+    except ModuleNotFoundError as error:
+        print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
+    assert done.stderr == ""
+    first, second = done.stdout.splitlines()
+    assert first == 'check_sampling_policy needs hypothesis: pip install "ds-actors[detection,testing]"'
+    assert second == 'the strategies need hypothesis: pip install "ds-actors[testing]"'
+
+
+@given(strategies.verdict_timelines(), strategies.tracks())
+def test_the_strategies_give_what_they_say(verdicts: list[tuple[float, Level]], track: TrackInfo) -> None:
+    """Seconds above zero and levels; tracks whose sid is one."""
+    assert all(seconds > 0 and isinstance(level, Level) for seconds, level in verdicts)
+    assert track.track.startswith("TR_")
 
 
 def test_new_is_due_at_once_and_unmuted_not_sooner_than_one_burst_interval() -> None:

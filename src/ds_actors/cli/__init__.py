@@ -1,4 +1,4 @@
-"""The commands: `ds-actors demo | sandbox | scan`."""
+"""The commands: `ds-actors demo | sandbox | scan | simulate`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ds_actors.cli._stdout import ends_with_its_reader
 from ds_actors.cli.demo import demo
 from ds_actors.cli.sandbox import sandbox
 from ds_actors.cli.scan import scan
+from ds_actors.cli.simulate import simulate
 
 
 class _Commands(TyperGroup):
@@ -59,6 +60,7 @@ def _main(  # pyright: ignore[reportUnusedFunction]
 app.command()(demo)
 app.command()(sandbox)
 app.command()(scan)
+app.command()(simulate)
 
 
 def run() -> None:

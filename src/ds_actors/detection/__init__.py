@@ -5,7 +5,18 @@ from ds_actors.detection.encoding import EncodingError, Frame, encode_jpeg
 from ds_actors.detection.errors import Refused, Unreachable, UplinkError
 from ds_actors.detection.events import Level, ResultEvent, ResultType, Sample, TrackInfo
 from ds_actors.detection.monitor import Monitor
-from ds_actors.detection.sampling import AdaptiveSampling, Plan, Promise, SamplingPolicy
+from ds_actors.detection.sampling import (
+    AdaptiveSampling,
+    Budget,
+    Budgeted,
+    DecayingSampling,
+    Fastest,
+    Plan,
+    Promise,
+    SamplingPolicy,
+    SceneSampling,
+    SpeakerSampling,
+)
 from ds_actors.detection.service import Dataspike
 from ds_actors.detection.sinks import CallbackSink, JsonLinesSink, LogSink, Sink, Undelivered, WebhookSink
 from ds_actors.detection.sources import FrameSource, PcmSource
@@ -13,10 +24,14 @@ from ds_actors.detection.status import Status
 
 __all__ = [
     "AdaptiveSampling",
+    "Budget",
+    "Budgeted",
     "CallbackSink",
     "Coverage",
     "Dataspike",
+    "DecayingSampling",
     "EncodingError",
+    "Fastest",
     "Frame",
     "FrameSource",
     "JsonLinesSink",
@@ -31,7 +46,9 @@ __all__ = [
     "ResultType",
     "Sample",
     "SamplingPolicy",
+    "SceneSampling",
     "Sink",
+    "SpeakerSampling",
     "Status",
     "TrackInfo",
     "Undelivered",

@@ -34,6 +34,7 @@ from ds_actors.detection.assessment import Applied, Assessments
 from ds_actors.detection.audio import AudioPace
 from ds_actors.detection.audio_track import AudioTrackActor, Gate, Speaking
 from ds_actors.detection.availability import Availability, Note
+from ds_actors.detection.budget import Budget
 from ds_actors.detection.connection import Connect, open_stream
 from ds_actors.detection.coverage import Coverage, Facts, coverage
 from ds_actors.detection.encoding import Frame, encode_jpeg
@@ -50,7 +51,7 @@ from ds_actors.detection.sinks._actor import SinkActor, SinkCounts
 from ds_actors.detection.sinks._queue import SinkQueue
 from ds_actors.detection.sources import FrameSource, PcmSource
 from ds_actors.detection.status import SinkStatus, State, Status, UplinkStatus
-from ds_actors.detection.track import Encode, Judged, Mute, SampleSent, TrackActor, TrackMessage
+from ds_actors.detection.track import Encode, Judged, Mute, SampleSent, Seen, Spoke, TrackActor, TrackMessage
 from ds_actors.detection.track_backoff import TrackBackoff
 from ds_actors.detection.uplink import Uplink
 from ds_actors.detection.wanted import ListedTrack, WantedTrack, WantedTracks
@@ -76,6 +77,7 @@ class Monitor:
     Args:
         service: where samples go, and with which key; by default from the environment.
         sampling: makes one policy a track.
+        budget: what the whole room may spend on samples; what it does not hold is dropped, the least urgent first.
         sinks: where results go.
         notify: "all" results, or "changes" of level (and the first error after a non-error).
         quality: JPEG quality, 0 to 100, where the policy's plan says nothing.
@@ -95,6 +97,7 @@ class Monitor:
         *,
         service: Dataspike | None = None,
         sampling: Callable[[], SamplingPolicy] = AdaptiveSampling,
+        budget: Budget | None = None,
         sinks: Sequence[Sink] = (),
         notify: Notify = "all",
         quality: int = 75,
@@ -121,7 +124,7 @@ class Monitor:
             if sink.name in self._sinks:
                 raise ValueError(f"two sinks are called {sink.name!r}")
             self._sinks[sink.name] = (sink, SinkCounts())
-        self._outbox = Outbox()
+        self._outbox = Outbox(budget=budget)
         self._assessments = Assessments()
         self._availability = Availability()
         self._wanted = WantedTracks()
@@ -287,6 +290,26 @@ class Monitor:
             wanted.shut = not is_open
             self._tell_microphone(track, Gate(is_open))
 
+    def set_speaking(self, participant: str, speaking: bool, /) -> None:  # noqa: FBT001 - reads as the event it is
+        """Tell the policies of a participant's tracks that they began or stopped to speak, as their client says."""
+        for wanted in self._wanted:
+            if wanted.info.participant == participant and wanted.info.kind == "video":
+                ref = self._track_ref(wanted.info.track)
+                if ref is not None:
+                    ref.tell(Spoke(speaking))
+
+    def saw(self, track: str, signature: bytes, /) -> None:
+        """Tell a track's policy of a frame between two samples, where the stream is open anyway.
+
+        Args:
+            track: its sid.
+            signature: as `ds_actors.detection.scene.luma_signature` makes it.
+        """
+        wanted = self._wanted.get(track)
+        ref = self._track_ref(track)
+        if wanted is not None and wanted.info.kind == "video" and ref is not None:
+            ref.tell(Seen(signature))
+
     def participant_left(self, identity: str) -> None:
         """Begin to forget an identity: what is remembered of it goes ten minutes from now."""
         self._assessments.participant_left(identity, trio.current_time())
@@ -415,7 +438,7 @@ class Monitor:
             wanted.sample_sent(now)
             ref = self._track_ref(sample.track)
             if ref is not None:
-                ref.tell(SampleSent())
+                ref.tell(SampleSent(len(sample.data)))
 
     def malformed(self) -> None:
         """The service sent what is no result."""

@@ -9,6 +9,8 @@ where a turn counts as granted from the grant until its sample has left or was d
 
 Order: ALERT, SUSPICIOUS, never granted, oldest last grant; within a class round-robin by participant, then by track.
 Every fourth turn goes to the participant whose last grant is oldest, so that nobody starves the rest.
+
+With a budget, which is the room's, no turn is granted that it does not hold: samples get fewer in this same order.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from typing import Any, ClassVar, Final
 from attrs import define, field, frozen
 
 from ds_actors._mailbox import EMPTY, Dropped, Empty, MailboxStatistics
+from ds_actors.detection.budget import Budget, TokenBuckets
 from ds_actors.detection.events import Level, Sample
 
 WINDOW: Final = 8
@@ -129,6 +132,8 @@ class _Turn:
     rank: int = 0
     state: _State = _State.WAITING
     sample: Deliver | None = None
+    reserved: bool = False
+    """The budget has what one sample is reckoned at set aside for it."""
     withdrawn: str | None = None
     """Why its track was withdrawn while its sample was in hand."""
 
@@ -158,7 +163,8 @@ class Outbox:
 
     timed: ClassVar[bool] = True
 
-    def __init__(self, *, window: int = WINDOW, age_limit: float = AGE_LIMIT) -> None:
+    def __init__(self, *, window: int = WINDOW, age_limit: float = AGE_LIMIT, budget: Budget | None = None) -> None:
+        self._buckets = None if budget is None else TokenBuckets(budget)
         self._window = window
         self._age_limit = age_limit
         self._turns: dict[str, _Turn] = {}
@@ -226,6 +232,8 @@ class Outbox:
             turn = self._ready.popleft()
         elif self._waiting and self._open < self._window:
             turn = self._most_urgent()
+            if not self._reserve(turn, now):
+                return EMPTY
             self._grant(turn)
             if turn.sample is None:
                 self._told[turn.request.track] = turn
@@ -237,10 +245,19 @@ class Outbox:
         self._in_hand = turn
         return turn.sample
 
+    def ready_at(self, now: float, /) -> float | None:
+        """Return when the budget holds enough for the turn that waits; None when nothing waits for that."""
+        if self._buckets is None or not self._waiting or self._in_hand is not None or self._open >= self._window:
+            return None
+        return self._buckets.ready_at(now)
+
     def settle(self, message: OutboxMessage, _now: float, /) -> None:
         """Count a sample in hand as sent, or a request as handed to its grantee."""
         turn = self._in_hand
         if turn is not None and turn.sample is message:
+            if self._buckets is not None and isinstance(message, Deliver):
+                turn.reserved = False
+                self._buckets.settle(len(message.sample.data))
             self._in_hand = None
             self._sent += 1
             self._handled += 1
@@ -358,6 +375,15 @@ class Outbox:
         if self._told.pop(turn.request.track, None) is not None:
             self._handled += 1
 
+    def _reserve(self, turn: _Turn, now: float) -> bool:
+        """Set a sample's cost aside for the turn, which keeps it until its sample is sent or dropped."""
+        if self._buckets is not None and not turn.reserved:
+            if self._buckets.ready_at(now) > now:
+                return False
+            self._buckets.reserve(now)
+            turn.reserved = True
+        return True
+
     def _grant(self, turn: _Turn) -> None:
         self._unwait(turn)
         if self._made.pop(turn.request.track, None) is not None:
@@ -421,6 +447,8 @@ class Outbox:
         self._remove(turn)
 
     def _remove(self, turn: _Turn) -> None:
+        if turn.reserved and self._buckets is not None:
+            self._buckets.give_back()
         track = turn.request.track
         del self._turns[track]
         self._heard(turn)

@@ -25,10 +25,13 @@ from ds_actors.detection.sampling import (
     Resumed,
     SamplingEvent,
     SamplingPolicy,
+    Scene,
     Sent,
+    Speaking,
     Started,
     Verdict,
 )
+from ds_actors.detection.scene import luma_signature
 from ds_actors.detection.sources import FrameSource
 
 LATE_AFTER: Final = 0.3
@@ -55,6 +58,9 @@ class Judged:
 class SampleSent:
     """The uplink has sent this track's sample."""
 
+    size: int = 0
+    """Bytes of it."""
+
 
 @frozen
 class Mute:
@@ -72,9 +78,25 @@ class Captured:
     reason: str
     at: float
     wall_ms: int
+    signature: bytes = field(default=b"", repr=False)
+    """The frame's, empty where there is none."""
 
 
-TrackMessage = Granted | Judged | SampleSent | Mute | Captured
+@frozen
+class Spoke:
+    """The participant began or stopped to speak."""
+
+    active: bool
+
+
+@frozen
+class Seen:
+    """A frame was seen that nobody asked for, because the track's stream is open anyway."""
+
+    signature: bytes = field(repr=False)
+
+
+TrackMessage = Granted | Judged | SampleSent | Mute | Captured | Spoke | Seen
 
 
 class TrackHost(Protocol):
@@ -192,9 +214,13 @@ class TrackActor(Actor[TrackMessage]):
                 level = self.host.level(self.info.track)
                 self._tell(Relevel(self.info.track, level))
                 self._on(Verdict(level))
-            case SampleSent():
+            case SampleSent(size):
                 self.context.healthy()
-                self._on(Sent())
+                self._on(Sent(size))
+            case Spoke(active):
+                self._on(Speaking(active))
+            case Seen(signature):
+                self._on(Scene(signature))
             case Mute(muted):
                 self._mute(muted=muted)
             case Captured():
@@ -206,7 +232,9 @@ class TrackActor(Actor[TrackMessage]):
         self.muted = muted
         if muted:
             self._abandon_capture()
-            self._request = None
+            if self._request is not None:
+                self._request = None
+                self._on(Dropped("muted"))
             self._tell(Withdraw(self.info.track, "muted"))
             self._on(Paused())
         else:
@@ -231,7 +259,7 @@ class TrackActor(Actor[TrackMessage]):
         patience = SCREEN_SHARE_PATIENCE if self.info.source == "screen_share" else PATIENCE
         frame: Frame | None = None
         data: bytes | None = None
-        reason = "no_frame"
+        reason, signature = "no_frame", b""
         at, wall_ms = trio.current_time(), time.time_ns() // 1_000_000
         try:
             with trio.move_on_after(patience):
@@ -241,11 +269,11 @@ class TrackActor(Actor[TrackMessage]):
             at, wall_ms = trio.current_time(), time.time_ns() // 1_000_000
             if frame is not None:
                 data = await self.encode(frame, self._quality(), self._plan.max_side)
-                reason = ""
+                reason, signature = "", luma_signature(frame)
         except EncodingError as error:
             reason = error.reason
         self.host.captured(self.info.track, frame=frame is not None)
-        self.context.ref.tell(Captured(turn, data, reason, at, wall_ms))
+        self.context.ref.tell(Captured(turn, data, reason, at, wall_ms, signature))
 
     def _quality(self) -> int:
         return self.quality if self._plan.quality is None else self._plan.quality
@@ -254,6 +282,7 @@ class TrackActor(Actor[TrackMessage]):
         self._late_at = math.inf
         if not self._tell(CaptureLate(self.info.track)):
             self._abandon_capture()
+            self._request = None
             self._on(Dropped("no_frame"))
 
     def _captured(self, message: Captured) -> None:
@@ -262,7 +291,10 @@ class TrackActor(Actor[TrackMessage]):
         self._holds = False
         self._late_at = math.inf
         self._capture = None
+        self._request = None
         info = self.info
+        if message.signature:
+            self._on(Scene(message.signature))
         if message.data is None:
             self._tell(GiveUp(info.track, message.reason))
             self._on(Dropped(message.reason))

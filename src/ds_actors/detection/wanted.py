@@ -69,7 +69,9 @@ class WantedTrack:
             self.failing = True
 
     def target(self, level: Level) -> float:
-        """Return the samples a second that the policy promises at that level."""
+        """Return the samples a second that the policy plans, or else promises at that level."""
+        if self.plan.fps is not None:
+            return self.plan.fps
         promise = self.policy.promise
         return promise.ceiling_fps if level.elevated else promise.floor_fps
 

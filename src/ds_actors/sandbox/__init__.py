@@ -5,6 +5,7 @@ from ds_actors.sandbox.faults import Faults, TimedFault
 from ds_actors.sandbox.grading import Row, grade
 from ds_actors.sandbox.marker import judge_marker, marker_share, paint_marker
 from ds_actors.sandbox.records import Attempt, ClientRecord, Received
+from ds_actors.sandbox.room import Room
 from ds_actors.sandbox.script import Script, ScriptError, TimedVerdict, load_script, parse_script
 from ds_actors.sandbox.verdicts import (
     Judge,
@@ -26,6 +27,7 @@ __all__ = [
     "MarkerVerdicts",
     "MostSevere",
     "Received",
+    "Room",
     "Row",
     "Sandbox",
     "Script",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 from urllib.parse import unquote
 
 import trio
-from attrs import define, field
+from attrs import define
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, wrap_server_stream
 
 from ds_actors.detection.events import ResultType, Sample, WireResult
@@ -30,14 +30,14 @@ class Service:
 
     faults: Faults
     elapsed: Callable[[], float]
-    judge: Callable[[Sample], list[WireResult]]
+    judge: Callable[[Sample], Awaitable[list[WireResult]]]
     client: Callable[[str, str], ClientRecord]
     """The record for an address and a key."""
     accepts: Callable[[str], bool]
     """Whether a key is good; "" when none was given."""
     tell: Callable[[str, ClientRecord, str], None]
-    one_at_a_time: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(1))
-    """Verdicts may keep state, so that no two samples are judged at once."""
+    latency: float = 0.0
+    """Seconds from a sample's arrival to its answer."""
 
 
 async def serve_client(service: Service, stream: trio.abc.Stream, address: str) -> None:
@@ -126,10 +126,11 @@ class _Connection:
             size = len(sample.data)
             received = Received(now, sample.participant, sample.track, size, age, sample.format)
             self.client.samples.append(received)
-            results = await trio.to_thread.run_sync(self.service.judge, sample, limiter=self.service.one_at_a_time)
+            results = await self.service.judge(sample)
             slow = self.service.faults.active(Slow)
+            wait = self.service.latency + (slow.seconds if slow else 0.0)
             for result in results:
-                await answers.send((trio.current_time() + (slow.seconds if slow else 0.0), result))
+                await answers.send((trio.current_time() + wait, result))
 
     async def _send(self, due: trio.MemoryReceiveChannel[tuple[float, WireResult]]) -> None:
         async for at, result in due:

@@ -52,6 +52,9 @@ class Sandbox:
     _records: Records = field(factory=Records, repr=False)
     _outages: list[tuple[float, float]] = field(factory=list[tuple[float, float]], repr=False)
     _down_since: float | None = None
+    latency: float = 0.0
+    """Seconds from a sample's arrival to its answer."""
+    _one_at_a_time: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(1), repr=False)
     _began: float = field(factory=time.monotonic, repr=False)
     _open: set[trio.CancelScope] = field(factory=set[trio.CancelScope], repr=False)
 
@@ -116,15 +119,18 @@ class Sandbox:
         given = key.encode("latin-1", "replace")
         return self._keys is None or any(hmac.compare_digest(given, one.encode()) for one in self._keys)
 
-    def _judge(self, sample: Sample) -> list[WireResult]:
-        return self.verdicts.judge(sample, self.elapsed())
+    async def _judge(self, sample: Sample) -> list[WireResult]:
+        # Verdicts may decode pictures, and may keep state: in a thread, and no two samples at once.
+        judge = partial(self.verdicts.judge, sample, self.elapsed())
+        return await trio.to_thread.run_sync(judge, limiter=self._one_at_a_time)
 
     def _said(self, what: str, client: ClientRecord, detail: str) -> None:
         if self._tell is not None:
             self._tell(Happened(self.elapsed(), what, client.name, detail))
 
     async def _listen(self, socket: trio.socket.SocketType, nursery: trio.Nursery) -> None:
-        service = Service(self.faults, self.elapsed, self._judge, self._records.client, self._accepts, self._said)
+        client, latency = self._records.client, self.latency
+        service = Service(self.faults, self.elapsed, self._judge, client, self._accepts, self._said, latency)
         serve = partial(trio.serve_listeners, partial(self._serve, service))
         while True:
             if self.faults.active(RefuseConnections) is None:
@@ -191,7 +197,8 @@ async def open_sandbox(
     if plan is not None:
         rules = ScriptedVerdicts(plan, otherwise=rules)
     socket = await _bind(host, port)
-    sandbox = Sandbox(rules, faults or Faults(), host, socket.getsockname()[1], api_keys, tell)
+    latency = 0.0 if plan is None else plan.latency
+    sandbox = Sandbox(rules, faults or Faults(), host, socket.getsockname()[1], api_keys, tell, latency=latency)
     sandbox.faults.on_drop(sandbox._cut)  # noqa: SLF001 - its own
     if sandbox.faults.active(RefuseConnections) is None:
         socket.listen()  # before anybody is told the URL

@@ -1,4 +1,4 @@
-"""A service's behaviour over time, as a TOML file.
+"""A service's behaviour over time, as a TOML file: a script, or with a room (see `room`) a whole scenario.
 
 default = "clear"            # the level where no entry matches
 
@@ -15,29 +15,32 @@ kind = "refuse"              # refuse, refuse_connections, close, silence, slow,
 from = 3
 until = 6
 status = 403                 # the fault's own options: those of its class in `ds_actors.sandbox.faults`
+
+[service]
+latency = 0.3                # seconds from a sample's arrival to its answer; without it: 0
 """
 
 from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from attrs import fields, frozen
+from attrs import field, fields, frozen
 
 from ds_actors.detection.events import Level
 
+from ._toml import ScriptError, entries, inside, known, seconds, section, text, times
 from .faults import KINDS, Drop, TimedFault
+from .room import ROOM_KEYS, Room, parse_room
+
+__all__ = ["Script", "ScriptError", "TimedVerdict", "load_script", "parse_script"]
 
 _VERDICT_KEYS: Final = ("participant", "track", "from", "until", "level", "message", "answers")
 _LEVELS: Final = (*(level.value for level in Level), "none")
 _MOST_ANSWERS: Final = 1_000
-
-
-class ScriptError(ValueError):
-    """A script that cannot be followed; the text names the entry, the key and what was expected."""
 
 
 @frozen
@@ -67,23 +70,27 @@ class Script:
     faults: tuple[TimedFault, ...] = ()
     default: Level | None = None
     """The level where no entry matches; None leaves it to the service's other verdicts."""
+    latency: float = 0.0
+    """Seconds from a sample's arrival to its answer."""
+    room: Room = field(factory=Room)
+    """Who is there, for the simulator; whoever runs the service has a room of its own."""
 
 
-def load_script(path: Path) -> Script:
-    """Read a script file.
+def load_script(path: Path, *, room: Mapping[str, Any] | None = None) -> Script:
+    """Read a script file; `room` rules over what its [room] says.
 
     Raises:
         ScriptError: when the file cannot be read, is not TOML, or says something that cannot be done.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ScriptError(f"{path}: cannot be read: {error}") from error
-    return parse_script(text, name=str(path))
+    return parse_script(content, name=str(path), room=room)
 
 
-def parse_script(text: str, *, name: str = "script") -> Script:
-    """Return the script of a TOML text; `name` begins every error.
+def parse_script(text: str, *, name: str = "script", room: Mapping[str, Any] | None = None) -> Script:
+    """Return the script of a TOML text; `name` begins every error, and `room` rules over what its [room] says.
 
     Raises:
         ScriptError: when it is not TOML, or says something that cannot be done.
@@ -93,40 +100,34 @@ def parse_script(text: str, *, name: str = "script") -> Script:
     except tomllib.TOMLDecodeError as error:
         raise ScriptError(f"{name}: not TOML: {error}") from error
     try:
-        _known(table, ("default", "verdict", "fault"))
+        known(table, ("default", "verdict", "fault", "service", *ROOM_KEYS))
         default = _level(table["default"], "default") if "default" in table else None
-        verdicts = _entries(table, "verdict")
-        faults = _entries(table, "fault")
+        if room:
+            table["room"] = {**section(table, "room"), **room}
+        here = parse_room(table)
+        manipulated = (TimedVerdict(Level.ALERT, one.begins, one.ends, one.participant) for one in here.manipulations())
+        verdicts, faults = entries(table, "verdict"), entries(table, "fault")
         return Script(
-            tuple(_in(f"verdict {n}", _verdict, entry) for n, entry in enumerate(verdicts, 1)),
-            tuple(_in(f"fault {n}", _fault, entry) for n, entry in enumerate(faults, 1)),
+            (*manipulated, *(inside(f"verdict {n}", _verdict, entry) for n, entry in enumerate(verdicts, 1))),
+            tuple(inside(f"fault {n}", _fault, entry) for n, entry in enumerate(faults, 1)),
             default,
+            inside("service", _latency, section(table, "service")),
+            here,
         )
     except ScriptError as error:
         raise ScriptError(f"{name}: {error}") from None
 
 
-def _entries(table: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
-    value: Any = table.get(key, [])
-    entries = cast("Sequence[object]", value) if isinstance(value, list) else (None,)
-    tables = [cast("dict[str, Any]", entry) for entry in entries if isinstance(entry, dict)]
-    if len(tables) < len(entries):
-        raise ScriptError(f"write each {key} as [[{key}]]")
-    return tables
-
-
-def _in(where: str, parse: Any, entry: dict[str, Any]) -> Any:
-    try:
-        return parse(entry)
-    except ScriptError as error:
-        raise ScriptError(f"{where}: {error}") from None
+def _latency(entry: dict[str, Any]) -> float:
+    known(entry, ("latency",))
+    return seconds(entry, "latency") or 0.0
 
 
 def _verdict(entry: dict[str, Any]) -> TimedVerdict:
-    _known(entry, _VERDICT_KEYS)
+    known(entry, _VERDICT_KEYS)
     if "level" not in entry:
         raise ScriptError(f"level is missing; it is one of {', '.join(_LEVELS)}")
-    begins, ends = _times(entry)
+    begins, ends = times(entry)
     answers = entry.get("answers", 1)
     if isinstance(answers, bool) or not isinstance(answers, int) or not 0 <= answers <= _MOST_ANSWERS:
         raise ScriptError(f"answers must be a whole number from 0 to {_MOST_ANSWERS}, not {answers!r}")
@@ -134,9 +135,9 @@ def _verdict(entry: dict[str, Any]) -> TimedVerdict:
         level=_level(entry["level"], "level"),
         begins=begins,
         ends=math.inf if ends is None else ends,
-        participant=_text(entry, "participant"),
-        track=_text(entry, "track"),
-        message=_text(entry, "message") or "",
+        participant=text(entry, "participant"),
+        track=text(entry, "track"),
+        message=text(entry, "message") or "",
         answers=answers,
     )
 
@@ -147,8 +148,8 @@ def _fault(entry: dict[str, Any]) -> TimedFault:
     if fault_class is None:
         raise ScriptError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
     own = tuple(attribute.name for attribute in fields(fault_class))
-    _known(entry, ("kind", "from", "until", *own))
-    begins, ends = _times(entry)
+    known(entry, ("kind", "from", "until", *own))
+    begins, ends = times(entry)
     if fault_class is Drop and ends is not None:
         raise ScriptError("a drop is a moment: it has no until")
     try:
@@ -158,37 +159,7 @@ def _fault(entry: dict[str, Any]) -> TimedFault:
     return TimedFault(begins, fault, ends)
 
 
-def _times(entry: dict[str, Any]) -> tuple[float, float | None]:
-    begins = _seconds(entry, "from") or 0.0
-    ends = _seconds(entry, "until")
-    if ends is not None and ends <= begins:
-        raise ScriptError(f"until ({ends:g}) must be after from ({begins:g})")
-    return begins, ends
-
-
-def _seconds(entry: dict[str, Any], key: str) -> float | None:
-    value = entry.get(key)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise ScriptError(f"{key} must be a number of seconds, 0 or more, not {value!r}")
-    return float(value)
-
-
-def _text(entry: dict[str, Any], key: str) -> str | None:
-    value = entry.get(key)
-    if value is not None and not isinstance(value, str):
-        raise ScriptError(f"{key} must be a text, not {value!r}")
-    return value
-
-
 def _level(value: object, key: str) -> Level | None:
     if value not in _LEVELS:
         raise ScriptError(f"{key} must be one of {', '.join(_LEVELS)}, not {value!r}")
     return None if value == "none" else Level(str(value))
-
-
-def _known(entry: Mapping[str, Any], keys: tuple[str, ...]) -> None:
-    for key in entry:
-        if key not in keys:
-            raise ScriptError(f"{key!r} is not known here; known are {', '.join(keys)}")

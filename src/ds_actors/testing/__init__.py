@@ -1,9 +1,24 @@
-"""A kit for testing one's own actors: probes, virtual time, crashes, leftover tasks, whole random trees from a seed."""
+"""A kit for testing what people write: actors and sampling policies.
+
+For actors: probes, virtual time, crashes, whole random trees from a seed. For policies: the laws.
+`strategies` is a module of its own, because it needs hypothesis: `from ds_actors.testing import strategies`.
+"""
 
 from ds_actors.testing._crashes import Crashed, FailingStarts, crash
 from ds_actors.testing._leftovers import assert_no_leftover_tasks
+from ds_actors.testing._policies import LawBroken, check_sampling_policy
 from ds_actors.testing._probe import Probe
 from ds_actors.testing._replay import replay
 from ds_actors.testing._time import run_virtual
 
-__all__ = ["Crashed", "FailingStarts", "Probe", "assert_no_leftover_tasks", "crash", "replay", "run_virtual"]
+__all__ = [
+    "Crashed",
+    "FailingStarts",
+    "LawBroken",
+    "Probe",
+    "assert_no_leftover_tasks",
+    "check_sampling_policy",
+    "crash",
+    "replay",
+    "run_virtual",
+]

@@ -47,10 +47,11 @@ def draw(moment: Moment, log_lines: int = LOG_LINES) -> RenderableType:
 
 def _tree(moment: Moment) -> RenderableType:
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
-    table.add_column("actor")  # gives way where the terminal is narrow, as the others do not
+    table.add_column("actor", min_width=12)  # gives way where the terminal is narrow, as the others do not
     for name in ("is", "restarts", "level", "coverage", "target/s", "actual/s", "sent"):
         right = name in ("restarts", "target/s", "actual/s", "sent")
         table.add_column(name, justify="right" if right else "left", no_wrap=True)
+    table.add_column("why")  # gives way too
     tracks = {one.track: one for one in moment.status.tracks}
     for guide, node in moment.tree.walk():
         track = tracks.get(node.name) if node.path.startswith("/monitor/tracks/") else None
@@ -74,6 +75,7 @@ def _track(one: TrackStatus) -> tuple[Text, ...]:
         Text(f"{one.target_fps:g}"),
         Text(f"{one.actual_fps:.1f}"),
         Text(str(one.sent)),
+        Text(plain(one.reason, 100), "dim", no_wrap=True, overflow="ellipsis"),
     )
 
 

@@ -1,0 +1,69 @@
+"""One picture of several policies: which share of the manipulations was detected within which time. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+from xml.sax.saxutils import escape
+
+from ds_actors.detection.events import plain
+from ds_actors.simulation import Outcome
+
+WIDTH, HEIGHT = 760, 420
+LEFT, RIGHT, TOP, BOTTOM = 60, 20, 40, 50
+_COLOURS: Final = ("#0b6e99", "#d9480f", "#2b8a3e", "#862e9c", "#c92a2a", "#5f3dc4", "#e67700", "#495057")
+_LINE: Final = 18
+
+
+def draw(outcomes: Sequence[Outcome]) -> str:
+    """Return the picture as SVG, which asks no server for anything."""
+    longest = max((one.found[-1] for one in outcomes if one.found), default=1.0)
+    end = longest * 1.05 or 1.0
+    parts = [*_axes(end, outcomes[0])]
+    for number, one in enumerate(outcomes):
+        colour = _COLOURS[number % len(_COLOURS)]
+        dash = ' stroke-dasharray="6 3"' if number >= len(_COLOURS) else ""
+        parts.append(f'<path d="{_steps(one, end)}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>')
+        y = HEIGHT - BOTTOM - 12 - _LINE * (len(outcomes) - 1 - number)
+        parts.append(f'<text x="{WIDTH - RIGHT - 8}" y="{y}" fill="{colour}" text-anchor="end">{_legend(one)}</text>')
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
+        ' font-family="sans-serif" font-size="13" role="img" aria-label="Time to detection by policy">'
+    )
+    return "\n".join([head, f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>', *parts, "</svg>", ""])
+
+
+def _legend(one: Outcome) -> str:
+    return escape(f"{plain(one.policy, 60)}: {one.sent} samples, {one.sent_bytes / 1e6:.0f} MB")
+
+
+def _x(seconds: float, end: float) -> float:
+    return LEFT + (WIDTH - LEFT - RIGHT) * seconds / end
+
+
+def _y(share: float) -> float:
+    return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share
+
+
+def _steps(one: Outcome, end: float) -> str:
+    path = [f"M{_x(0, end):.1f} {_y(0):.1f}"]
+    for count, seconds in enumerate(one.found, 1):
+        path.append(f"H{_x(seconds, end):.1f}V{_y(count / len(one.detections)):.1f}")
+    path.append(f"H{_x(end, end):.1f}")
+    return "".join(path)
+
+
+def _axes(end: float, one: Outcome) -> list[str]:
+    title = f"{len(one.detections)} manipulations, {one.tracks} tracks, {one.seconds:g} s"
+    parts = [f'<text x="{LEFT}" y="24" font-size="15">{escape(title)}</text>']
+    for quarter in range(5):
+        y = _y(quarter / 4)
+        parts.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#dee2e6"/>')
+        parts.append(f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{quarter * 25} %</text>')
+        x = _x(end * quarter / 4, end)
+        label = f"{end * quarter / 4:.3g} s"
+        parts.append(f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 20}" text-anchor="middle">{label}</text>')
+    parts.append(
+        f'<text x="{(LEFT + WIDTH - RIGHT) / 2:.0f}" y="{HEIGHT - 10}" text-anchor="middle">time to detection</text>'
+    )
+    return parts

@@ -1,0 +1,197 @@
+"""`ds-actors simulate`: sampling policies in a room on paper, side by side."""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn
+
+import typer
+from attrs import define, field
+from rich.console import Console
+from rich.progress import Progress
+
+from ds_actors.cli._simulate.plot import draw
+from ds_actors.cli._simulate.policies import PolicyError, parse_policy
+from ds_actors.cli._simulate.table import table
+from ds_actors.detection.events import plain
+from ds_actors.sandbox import Script, ScriptError, load_script, parse_script
+from ds_actors.simulation import Outcome, Simulation
+
+SCENARIO: Final = """\
+# A room of 50 for ten minutes; 20 of them are manipulated for half a minute each, and the service is away once.
+[room]
+participants = 50
+seconds = 600
+manipulated = 20
+manipulated_for = 30
+
+[service]
+latency = 0.3                # seconds from a sample's arrival to its answer
+
+[[fault]]
+kind = "drop"                # the connection is cut ...
+from = 300
+
+[[fault]]
+kind = "refuse_connections"  # ... and nobody answers for 20 s
+from = 300
+until = 320
+"""
+"""What is simulated without a scenario of one's own."""
+_SLICES: Final = 100
+_WIDE: Final = 160
+"""Columns where stdout is no terminal."""
+
+
+@define
+class _Run:
+    script: Script
+    seed: int
+    outcomes: list[Outcome] = field(factory=list[Outcome])
+    took: list[float] = field(factory=list[float])
+
+    def run(self, words: str, progress: Progress) -> None:
+        """Simulate one policy."""
+        simulation = Simulation(self.script, parse_policy(words), words, random.Random(self.seed).random)  # noqa: S311
+        task = progress.add_task(plain(words, 40), total=_SLICES)
+        began = time.perf_counter()
+        for part in range(1, _SLICES + 1):
+            simulation.run(self.script.room.seconds * part / _SLICES)
+            progress.update(task, completed=part)
+        self.took.append(time.perf_counter() - began)
+        self.outcomes.append(simulation.outcome())
+
+
+def _print_scenario(wanted: bool) -> None:
+    if wanted:
+        typer.echo(SCENARIO, nl=False)
+        raise typer.Exit
+
+
+def simulate(
+    policies: Annotated[
+        list[str],
+        typer.Argument(
+            help="adaptive, decaying, speaker, scene, each with its figures as in adaptive(normal_fps=0.5);"
+            " fastest(A, B); budgeted(A, samples_per_minute=6); FILE.py:NAME or MODULE:NAME for one's own.",
+            metavar="POLICY",
+        ),
+    ],
+    *,
+    scenario: Annotated[
+        Path | None,
+        typer.Option(help="TOML file: a room and a script, as the sandbox reads it. Default: see --show-scenario."),
+    ] = None,
+    tracks: Annotated[
+        int | None, typer.Option(help="Participants of one track each, in place of the scenario's; 10,000 at most.")
+    ] = None,
+    seconds: Annotated[float | None, typer.Option(help="How long, in place of the scenario's time.")] = None,
+    seed: Annotated[int, typer.Option(help="Draws the same lost frames and the same jitter for every policy.")] = 0,
+    plot: Annotated[
+        Path | None, typer.Option(help="Write one picture: the times to detection of all policies.", metavar="FILE.svg")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a policy, one a line.")] = False,
+    _show_scenario: Annotated[
+        bool,
+        typer.Option(
+            "--show-scenario",
+            help="Print the built-in scenario, to begin one's own with, and exit.",
+            callback=_print_scenario,
+            is_eager=True,
+        ),
+    ] = False,
+) -> None:
+    """Compare sampling policies in a room on paper: what they cost, what they find and how soon.
+
+    The policy, the outbox and the assessment are the monitor's own; cameras, link and service are the scenario's.
+
+    A file that is named is run as Python: it is one's own program.
+
+    Exit codes:
+
+    130  stopped by Ctrl-C, which shows what there is
+
+    1  a policy failed in the middle
+
+    2  wrong usage, a scenario that cannot be followed, or no such policy
+
+    0  none of these
+    """
+    run = _Run(_script(scenario, tracks, seconds), seed)
+    _check(run.script, policies, plot)
+    code = 0
+    try:
+        with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+            for words in policies:
+                try:
+                    run.run(words, progress)
+                except PolicyError as error:
+                    _stop(str(error))
+                except Exception as error:  # noqa: BLE001 - it is people's code that runs
+                    complain(f"{words} failed: {type(error).__name__}: {error}")
+                    code = 1
+    except KeyboardInterrupt:
+        complain("stopped by Ctrl-C")
+        code = 130
+    _show(run, as_json=as_json)
+    if plot is not None and run.outcomes:
+        try:
+            plot.write_text(draw(run.outcomes), "utf-8")
+        except OSError as error:
+            _stop(f"{plot} cannot be written: {error.strerror}")
+    raise typer.Exit(code)
+
+
+def complain(text: str) -> None:
+    """Write one line to stderr."""
+    typer.echo(f"ds-actors simulate: {plain(text)}", err=True)
+
+
+def _script(scenario: Path | None, tracks: int | None, seconds: float | None) -> Script:
+    room: dict[str, Any] = {} if tracks is None else {"participants": tracks, "tracks_each": 1}
+    if seconds is not None:
+        room["seconds"] = seconds
+    try:
+        if scenario is None:
+            return parse_script(SCENARIO, name="the built-in scenario", room=room)
+        return load_script(scenario, room=room)
+    except ScriptError as error:
+        _stop(str(error))
+
+
+def _check(script: Script, policies: list[str], plot: Path | None) -> None:
+    try:
+        for words in policies:
+            parse_policy(words)
+    except PolicyError as error:
+        _stop(str(error))
+    if plot is None:
+        return
+    if plot.is_dir() or not plot.parent.is_dir():
+        _stop(f"--plot {plot}: it must name a file in a folder that exists")
+    if not any(one.level is not None and one.level.elevated for one in script.verdicts):
+        _stop("--plot shows times to detection, and nobody is manipulated in this scenario")
+
+
+def _show(run: _Run, *, as_json: bool) -> None:
+    if as_json:
+        for outcome, took in zip(run.outcomes, run.took, strict=True):
+            typer.echo(json.dumps({**outcome.dict(), "took": took}))
+        return
+    if not run.outcomes:
+        return
+    Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE).print(table(run.outcomes))
+    due = sum(one.due for one in run.outcomes)
+    one = run.outcomes[0]
+    each = sum(run.took) / due * 1e6 if due else 0.0
+    said = f"{one.tracks} tracks, {one.seconds:g} s each; simulated in {sum(run.took):.1f} s, {each:.0f} us a sample"
+    typer.echo(said)
+
+
+def _stop(text: str) -> NoReturn:
+    complain(text)
+    raise typer.Exit(2)

@@ -1,0 +1,58 @@
+"""When a track's next sample is due: the protocol of a sampling policy, the policies, and what they are made of.
+
+`protocol` says what a policy is, `grid` keeps due times, `adaptive` goes by verdicts, `attention` by speech and scenes,
+`combined` makes policies of policies.
+"""
+
+from ds_actors.detection.budget import Budget
+from ds_actors.detection.sampling.adaptive import AdaptiveSampling, DecayingSampling
+from ds_actors.detection.sampling.attention import SceneSampling, SpeakerSampling
+from ds_actors.detection.sampling.combined import Budgeted, Fastest
+from ds_actors.detection.sampling.grid import Grid
+from ds_actors.detection.sampling.protocol import (
+    MAX_FPS,
+    Dropped,
+    Due,
+    Paused,
+    Plan,
+    Promise,
+    Resumed,
+    SamplingEvent,
+    SamplingPolicy,
+    Scene,
+    Sent,
+    Speaking,
+    Started,
+    Verdict,
+    check_fps,
+    check_quality,
+    check_seconds,
+)
+
+__all__ = [
+    "MAX_FPS",
+    "AdaptiveSampling",
+    "Budget",
+    "Budgeted",
+    "DecayingSampling",
+    "Dropped",
+    "Due",
+    "Fastest",
+    "Grid",
+    "Paused",
+    "Plan",
+    "Promise",
+    "Resumed",
+    "SamplingEvent",
+    "SamplingPolicy",
+    "Scene",
+    "SceneSampling",
+    "Sent",
+    "SpeakerSampling",
+    "Speaking",
+    "Started",
+    "Verdict",
+    "check_fps",
+    "check_quality",
+    "check_seconds",
+]

@@ -1,0 +1,110 @@
+"""Policies that look sooner where something happens: who speaks, what changes in the picture. Pure.
+
+What they go by is the publisher's choice, so it may only make them look sooner, never later than normal. Neither
+answers an alert; combine them: `Fastest(AdaptiveSampling(), SpeakerSampling())`.
+"""
+
+from __future__ import annotations
+
+import math
+
+from attrs import define, field
+
+from .adaptive import check_rates
+from .grid import Grid
+from .protocol import Plan, Promise, SamplingEvent, Scene, Speaking, Started, check_seconds
+
+
+@define
+class SpeakerSampling:
+    """A higher rate while the participant speaks.
+
+    Args:
+        normal_fps: samples a second; above 0, 30 at most.
+        speaking_fps: samples a second while the participant speaks; at least normal_fps.
+
+    Raises:
+        ValueError: for rates outside that.
+    """
+
+    normal_fps: float = 0.2
+    speaking_fps: float = 0.5
+    _speaking: bool = field(default=False, init=False)
+    _grid: Grid = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.normal_fps, self.speaking_fps = check_rates("speaking_fps", self.normal_fps, self.speaking_fps)
+        self._grid = Grid(self.speaking_fps)
+
+    @property
+    def promise(self) -> Promise:
+        """Between the two rates; an alert changes nothing."""
+        return Promise(self.speaking_fps, self.normal_fps, 1 / self.normal_fps, 1 / self.normal_fps)
+
+    def on(self, event: SamplingEvent, now: float, /) -> Plan:
+        """Take note of an event and return the plan from now on."""
+        match event:
+            case Started():
+                self._speaking = False
+            case Speaking(active):
+                self._speaking = active
+            case _:
+                pass
+        if self._speaking:
+            return self._grid.on(event, now, self.speaking_fps, f"speaking: {self.speaking_fps:g} fps")
+        return self._grid.on(event, now, self.normal_fps, f"silent: {self.normal_fps:g} fps")
+
+
+@define
+class SceneSampling:
+    """A higher rate for a while after the picture changed.
+
+    Every signature is compared with that of the scene before, so that what changes by degrees is a change too.
+
+    Args:
+        normal_fps: samples a second; above 0, 30 at most.
+        changed_fps: samples a second after a change; at least normal_fps.
+        threshold: mean difference of brightness, 0 to 255, from which on it is a change.
+        hold: seconds at the higher rate.
+
+    Raises:
+        ValueError: for figures outside that.
+    """
+
+    normal_fps: float = 0.2
+    changed_fps: float = 1.0
+    threshold: float = 24.0
+    hold: float = 3.0
+    _scene: bytes = field(default=b"", init=False, repr=False)
+    _changed: float = field(default=-math.inf, init=False)
+    _grid: Grid = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.normal_fps, self.changed_fps = check_rates("changed_fps", self.normal_fps, self.changed_fps)
+        self.hold = check_seconds("hold", self.hold)
+        if not 0 < self.threshold <= 255:
+            raise ValueError(f"threshold must be above 0, 255 at most, not {self.threshold!r}")
+        self._grid = Grid(self.changed_fps)
+
+    @property
+    def promise(self) -> Promise:
+        """Between the two rates; an alert changes nothing."""
+        return Promise(self.changed_fps, self.normal_fps, 1 / self.normal_fps, self.hold + 1 / self.normal_fps)
+
+    def on(self, event: SamplingEvent, now: float, /) -> Plan:
+        """Take note of an event and return the plan from now on."""
+        if isinstance(event, Scene):
+            if not self._scene:
+                self._scene = event.signature
+            elif difference(self._scene, event.signature) >= self.threshold:
+                self._scene, self._changed = event.signature, now
+        if now - self._changed < self.hold:
+            return self._grid.on(event, now, self.changed_fps, f"new scene: {self.changed_fps:g} fps")
+        return self._grid.on(event, now, self.normal_fps, f"same scene: {self.normal_fps:g} fps")
+
+
+def difference(one: bytes, other: bytes) -> float:
+    """Return the mean difference of two signatures, 0 to 255; 255 when they are of different lengths."""
+    if len(one) != len(other):
+        return 255.0
+    return sum(abs(a - b) for a, b in zip(one, other, strict=True)) / max(1, len(one))

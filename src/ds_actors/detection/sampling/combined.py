@@ -1,0 +1,145 @@
+"""Policies made of policies, each with the promise of the whole. Pure."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from attrs import define, evolve, field
+
+from ds_actors.detection.budget import Budget, TokenBuckets
+
+from .grid import Grid
+from .protocol import Dropped, Due, Plan, Promise, SamplingEvent, SamplingPolicy, Sent, Started
+
+_NOTHING: Final = 1e-9
+"""Seconds by which binary fractions may miss each other."""
+
+
+@define(init=False)
+class Fastest:
+    """At every moment the rate of whichever part asks for the highest, on one grid: rates do not add up.
+
+    Every part hears every event; it counts with the `fps` of its plan, and its reason is shown.
+
+    Args:
+        policies: the parts; each plans an `fps`.
+
+    Raises:
+        ValueError: without parts, or for one that has a budget: what bounds the whole goes around the whole.
+    """
+
+    policies: tuple[SamplingPolicy, ...]
+    _grid: Grid = field(init=False)
+
+    def __init__(self, *policies: SamplingPolicy) -> None:
+        if not policies:
+            raise ValueError("Fastest needs at least one policy")
+        if any(one.promise.budget is not None for one in policies):
+            raise ValueError(
+                "a part of Fastest has a budget, which the other parts would exceed: put Budgeted around it"
+            )
+        self.policies = policies
+        self._grid = Grid(self.promise.ceiling_fps)
+
+    @property
+    def promise(self) -> Promise:
+        """The highest ceiling and floor, the soonest answer, the latest settling."""
+        parts = [one.promise for one in self.policies]
+        return Promise(
+            max(one.ceiling_fps for one in parts),
+            max(one.floor_fps for one in parts),
+            min(one.answers_within for one in parts),
+            max(one.settles_within for one in parts),
+        )
+
+    def on(self, event: SamplingEvent, now: float, /) -> Plan:
+        """Take note of an event and return the plan from now on.
+
+        Raises:
+            ValueError: when a part plans no `fps`.
+        """
+        chosen: Plan | None = None
+        fastest = 0.0
+        for policy in self.policies:
+            plan = policy.on(event, now)
+            if plan.fps is None:
+                raise ValueError(f"{type(policy).__name__} plans no fps, which Fastest goes by")
+            if plan.fps > fastest:
+                chosen, fastest = plan, plan.fps
+        if chosen is None:
+            raise ValueError("no part of Fastest plans an fps above 0")
+        return self._grid.on(event, now, fastest, chosen.reason, quality=chosen.quality, max_side=chosen.max_side)
+
+
+@define
+class Budgeted:
+    """A policy that stops when its budget is spent, and goes on as it fills again.
+
+    What a sample may cost is set aside when it is due, and given back when it does not go out. A track that crashed
+    begins with what accrued since its last sample, so that no crash fills a budget.
+
+    Args:
+        policy: what it would do with all the samples in the world.
+        budget: what there is; of this one track.
+
+    Raises:
+        ValueError: when the policy has a budget already.
+    """
+
+    policy: SamplingPolicy
+    budget: Budget
+    _buckets: TokenBuckets = field(init=False)
+    _reserved: int = field(default=0, init=False)
+    _due: float | None = field(default=None, init=False)
+    _plan: Plan = field(default=Plan(None, "not started"), init=False)
+    """The policy's own, without a look at the budget."""
+    _taken: float = field(default=-math.inf, init=False)
+    """For when the last sample was planned: one that the budget put off keeps its distance from the next."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.policy.promise.budget is not None:
+            raise ValueError("the policy has a budget already; give it the smaller one")
+        self._buckets = TokenBuckets(self.budget)
+
+    @property
+    def promise(self) -> Promise:
+        """The policy's own, while the budget lasts."""
+        return evolve(self.policy.promise, budget=self.budget)
+
+    def on(self, event: SamplingEvent, now: float, /) -> Plan:
+        """Take note of an event and return the plan from now on."""
+        match event:
+            case Started(_, last_due):
+                self._buckets, self._reserved, self._taken = TokenBuckets(self.budget, last_due), 0, -math.inf
+            case Due() if self._due is not None and now >= self._due:
+                self._reserved += 1
+                self._taken = self._due
+                self._buckets.reserve(now)
+            case Sent(size):
+                if not self._reserved:  # a former incarnation's
+                    self._buckets.reserve(now)
+                self._reserved = max(0, self._reserved - 1)
+                self._buckets.settle(size)
+            case Dropped() if self._reserved:
+                self._reserved -= 1
+                self._buckets.give_back()
+            case _:
+                pass
+        # A due time of the policy's own that is not affordable has not come.
+        early = isinstance(event, Due) and (self._due is None or now < self._due)
+        plan = self._plan if early else self.policy.on(event, now)
+        return self._bounded(plan, now)
+
+    def _bounded(self, plan: Plan, now: float) -> Plan:
+        self._plan = plan
+        if plan.due is None:
+            self._due = None
+            return plan
+        ready = max(self._buckets.ready_at(now), self._taken + 1 / self.policy.promise.ceiling_fps)
+        self._due = max(plan.due, ready)
+        if ready <= plan.due + _NOTHING:
+            self._due = plan.due
+            return plan
+        fps = None if plan.fps is None else min(plan.fps, self.budget.fps)
+        return Plan(self._due, f"budget is spent; {plan.reason}"[:100], plan.quality, plan.max_side, fps)

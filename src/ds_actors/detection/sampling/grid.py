@@ -1,0 +1,113 @@
+"""When samples are due, given a rate that may change at any event: what most policies leave to a `Grid`. Pure."""
+
+from __future__ import annotations
+
+import math
+
+from attrs import define, field
+
+from .protocol import Due, Paused, Plan, Resumed, SamplingEvent, Started
+
+
+@define
+class Grid:
+    """Turns "this fast, and why" into due times that keep a policy's promise.
+
+    Samples are due at origin + k / fps, so that lateness does not add up. A change of rate counts from the last
+    sample: faster brings the next one forward, slower puts it back. New and unmuted is due at once, but not sooner
+    than 1 / ceiling_fps after the last sample. After a jump of the clock one sample is due at once, and the grid begins
+    anew there.
+
+    Args:
+        ceiling_fps: samples a second that are never exceeded, whatever rate is asked for.
+    """
+
+    ceiling_fps: float
+    _fps: float = field(default=0.0, init=False)
+    _origin: float | None = field(default=None, init=False)
+    """The grid: origin + k / fps, k = 1, 2, ...; None until the next sample begins one."""
+    _count: int = field(default=0, init=False)
+    """Grid times consumed since the origin."""
+    _last: float = field(default=-math.inf, init=False)
+    """When a due time was last consumed."""
+    _due: float = field(default=math.inf, init=False)
+    _started: bool = field(default=False, init=False)
+    _paused: bool = field(default=False, init=False)
+    _plan: Plan = field(default=Plan(None, "not started"), init=False)
+
+    def on(
+        self,
+        event: SamplingEvent,
+        now: float,
+        fps: float,
+        reason: str,
+        *,
+        quality: int | None = None,
+        max_side: int | None = None,
+    ) -> Plan:
+        """Take note of an event and return the plan at that rate from now on.
+
+        Raises:
+            ValueError: when the rate is not a finite number above 0.
+        """
+        if fps != self._fps:
+            if not 0 < fps < math.inf:
+                raise ValueError(f"the rate must be a finite number above 0, not {fps!r}")
+            fps = min(fps, self.ceiling_fps)
+        match event:
+            case Due():
+                self._consume(now, fps)
+            case Started(_, last_due):
+                self._started = True
+                self._last = self._last if last_due is None else max(self._last, last_due)
+                self._begin(now)
+            case Paused():
+                self._paused = True
+            case Resumed() if self._paused:
+                self._paused = False
+                self._begin(now)
+            case _ if fps != self._fps:
+                self._change(now, fps)
+            case _:
+                pass
+        self._fps = fps
+        return self._planned(fps, reason, quality, max_side)
+
+    def _planned(self, fps: float, reason: str, quality: int | None, max_side: int | None) -> Plan:
+        due = self._due if self._started and not self._paused else None
+        if due is None:
+            reason = "muted" if self._paused else "not started"
+        old = self._plan
+        if (
+            due != old.due
+            or fps != old.fps
+            or reason != old.reason
+            or (quality, max_side) != (old.quality, old.max_side)
+        ):
+            self._plan = Plan(due, reason, quality, max_side, fps)
+        return self._plan
+
+    def _begin(self, now: float) -> None:
+        self._due = max(now, self._last + 1 / self.ceiling_fps)
+        self._origin = None
+
+    def _consume(self, now: float, fps: float) -> None:
+        if self._paused or now < self._due:
+            return
+        step = 1 / fps
+        if self._origin is None or fps != self._fps:
+            self._origin, self._count = self._due, 0
+        else:
+            self._count += 1
+        self._last = now
+        self._due = self._origin + (self._count + 1) * step
+        if self._due < now + 0.5 / self.ceiling_fps:
+            # Late by about a whole step: to go on with the old grid would make two samples of one.
+            self._origin, self._count, self._due = now, 0, now + step
+
+    def _change(self, now: float, fps: float) -> None:
+        if not self._started or self._paused or self._last == -math.inf:
+            return  # what comes first is due at once anyway
+        after = self._last + 1 / fps
+        self._due = max(now, min(self._due, after) if fps > self._fps else after)
+        self._origin = None

@@ -1,0 +1,158 @@
+"""The protocol of a sampling policy: events in, plans out, and a promise to be held to. Pure.
+
+A policy hears what happens to its track and answers every event with a plan. It owns its state; one object serves one
+track. `now` is a monotonic clock in seconds, and nothing else is to be read.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from attrs import field, frozen
+
+from ds_actors.detection.budget import Budget
+from ds_actors.detection.events import Level
+
+MAX_FPS: Final = 30.0
+
+
+@frozen
+class Plan:
+    """What a policy wants next."""
+
+    due: float | None
+    """When the next sample is due (seconds, monotonic); None while the track is paused."""
+    reason: str
+    """Why, in a few words for views and status: one line, 100 characters at most."""
+    quality: int | None = None
+    """JPEG quality 0 to 100; None for the monitor's."""
+    max_side: int | None = None
+    """Longest side in pixels; None for the frame's own size."""
+    fps: float | None = None
+    """The rate behind it, samples a second: views show it, and `Fastest` goes by it. None where there is none."""
+
+
+@frozen
+class Promise:
+    """What a policy can be held to; with a budget, floor and answer hold while it lasts."""
+
+    ceiling_fps: float
+    """Never more samples than this times the window, plus one."""
+    floor_fps: float
+    """Never fewer than this times the window, less one, while not paused; and the rate that it settles at."""
+    answers_within: float
+    """Seconds from an elevated verdict to the next sample, at most."""
+    settles_within: float
+    """Seconds from a clearing (or the last word or scene that it goes by) until the rate is the floor, at most."""
+    budget: Budget | None = None
+    """What is never spent beyond; None: no such bound."""
+
+
+@frozen
+class Started:
+    """The track's actor began; `level` is what the track has, or inherits."""
+
+    level: Level = Level.UNKNOWN
+    last_due: float | None = None
+    """When an earlier incarnation's last sample was due; None at the first."""
+
+
+@frozen
+class Due:
+    """The planned time came, and is consumed."""
+
+
+@frozen
+class Verdict:
+    """A result changed or confirmed the level."""
+
+    level: Level
+
+
+@frozen
+class Sent:
+    """A sample went out."""
+
+    size: int = 0
+    """Bytes of the encoded sample."""
+
+
+@frozen
+class Dropped:
+    """A sample that was due did not go out."""
+
+    reason: str
+
+
+@frozen
+class Paused:
+    """The track was muted."""
+
+
+@frozen
+class Resumed:
+    """The track was unmuted."""
+
+
+@frozen
+class Speaking:
+    """The participant began or stopped to speak, as the publisher's client says."""
+
+    active: bool
+
+
+@frozen
+class Scene:
+    """A frame's signature: of each sample, and of the frames between where a stream is open anyway."""
+
+    signature: bytes = field(repr=False)
+    """As `luma_signature` makes it: a picture of eight by eight, which belongs in no log."""
+
+
+SamplingEvent = Started | Due | Verdict | Sent | Dropped | Paused | Resumed | Speaking | Scene
+
+
+class SamplingPolicy(Protocol):
+    """Decides when samples are due; write one's own and hand its factory to the monitor."""
+
+    @property
+    def promise(self) -> Promise:
+        """What this policy can be held to."""
+        ...
+
+    def on(self, event: SamplingEvent, now: float, /) -> Plan:
+        """Take note of an event and return the plan from now on."""
+        ...
+
+
+def check_fps(name: str, fps: float) -> float:
+    """Return the rate as a float.
+
+    Raises:
+        ValueError: naming it, when it is not a finite number above 0 and 30 at most.
+    """
+    if isinstance(fps, bool) or not 0 < fps <= MAX_FPS:
+        raise ValueError(f"{name} must be a finite number above 0, {MAX_FPS:g} at most, not {fps!r}")
+    return float(fps)
+
+
+def check_seconds(name: str, seconds: float) -> float:
+    """Return the length of time as a float.
+
+    Raises:
+        ValueError: naming it, when it is not a finite number above 0.
+    """
+    if isinstance(seconds, bool) or not 0 < seconds < float("inf"):
+        raise ValueError(f"{name} must be a finite number of seconds above 0, not {seconds!r}")
+    return float(seconds)
+
+
+def check_quality(quality: int) -> int:
+    """Return the JPEG quality.
+
+    Raises:
+        ValueError: when it is not an integer from 0 to 100.
+    """
+    if type(quality) is not int or not 0 <= quality <= 100:
+        raise ValueError(f"quality must be an integer from 0 to 100, not {quality!r}")
+    return quality

@@ -1,0 +1,89 @@
+"""Values out of a scenario's TOML, each checked with an error that names its key."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar, cast
+
+T = TypeVar("T")
+
+
+class ScriptError(ValueError):
+    """A script that cannot be followed; the text names the entry, the key and what was expected."""
+
+
+def known(entry: Mapping[str, Any], keys: tuple[str, ...]) -> None:
+    """Refuse keys that mean nothing here."""
+    for key in entry:
+        if key not in keys:
+            raise ScriptError(f"{key!r} is not known here; known are {', '.join(keys)}")
+
+
+def entries(table: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    """Return the entries of an array of tables."""
+    value: Any = table.get(key, [])
+    items = cast("Sequence[object]", value) if isinstance(value, list) else (None,)
+    tables = [cast("dict[str, Any]", entry) for entry in items if isinstance(entry, dict)]
+    if len(tables) < len(items):
+        raise ScriptError(f"write each {key} as [[{key}]]")
+    return tables
+
+
+def section(table: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Return a table, empty where there is none."""
+    value: Any = table.get(key, {})
+    if not isinstance(value, dict):
+        raise ScriptError(f"write {key} as [{key}]")
+    return cast("dict[str, Any]", value)
+
+
+def inside(where: str, parse: Callable[[dict[str, Any]], T], entry: dict[str, Any]) -> T:
+    """Return what `parse` makes of an entry, its errors begun with where that is."""
+    try:
+        return parse(entry)
+    except ScriptError as error:
+        raise ScriptError(f"{where}: {error}") from None
+
+
+def seconds(entry: Mapping[str, Any], key: str) -> float | None:
+    """Return a number of seconds, None where there is none."""
+    value = entry.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise ScriptError(f"{key} must be a number of seconds, 0 or more, not {value!r}")
+    return float(value)
+
+
+def times(entry: Mapping[str, Any]) -> tuple[float, float | None]:
+    """Return from and until."""
+    begins = seconds(entry, "from") or 0.0
+    ends = seconds(entry, "until")
+    if ends is not None and ends <= begins:
+        raise ScriptError(f"until ({ends:g}) must be after from ({begins:g})")
+    return begins, ends
+
+
+def text(entry: Mapping[str, Any], key: str) -> str | None:
+    """Return a text, None where there is none."""
+    value = entry.get(key)
+    if value is not None and not isinstance(value, str):
+        raise ScriptError(f"{key} must be a text, not {value!r}")
+    return value
+
+
+def number(entry: Mapping[str, Any], key: str, default: float, low: float, high: float) -> float:
+    """Return a number within bounds."""
+    value: Any = entry.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise ScriptError(f"{key} must be a number from {low:g} to {high:g}, not {value!r}")
+    return float(value)
+
+
+def whole(entry: Mapping[str, Any], key: str, default: int, low: int, high: int) -> int:
+    """Return a whole number within bounds."""
+    value = number(entry, key, default, low, high)
+    if not isinstance(entry.get(key, default), int):
+        raise ScriptError(f"{key} must be a whole number, not {entry[key]!r}")
+    return int(value)

@@ -1,0 +1,153 @@
+"""The room of a scenario, for `ds-actors simulate`: who is there, what they do, what lies between them and the service.
+
+[room]
+participants = 50            # p1, p2, ...; 1 to 10,000, with all their tracks
+tracks_each = 1              # TR_p1_1, TR_p1_2, ...
+seconds = 600
+joins_within = 5             # they join evenly over as many seconds
+sample_bytes = 70000
+capture = 0.02               # seconds from the turn to the encoded sample
+no_frame = 0.0               # the share of captures that give no frame
+manipulated = 10             # so many participants in turn are judged "alert" ...
+manipulated_for = 30         # ... for as many seconds each
+
+[link]
+bytes_per_second = 1000000   # without it: no bound
+
+[budget]                     # the room's; see `Budget`
+samples_per_minute = 600
+bytes_per_second = 500000
+
+[[speaking]]                 # also [[muted]]
+participant = "p1"
+from = 10
+until = 25
+
+[[scene]]                    # the picture changes
+participant = "p1"
+from = 12
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+from attrs import frozen
+
+from ds_actors.detection.budget import Budget
+
+from ._toml import ScriptError, entries, inside, known, number, section, text, times, whole
+
+MOST_TRACKS: Final = 10_000
+_GOLDEN: Final = (math.sqrt(5) - 1) / 2
+_ROOM: Final = (
+    *("participants", "tracks_each", "seconds", "joins_within", "sample_bytes"),
+    *("capture", "no_frame", "manipulated", "manipulated_for"),
+)
+
+
+@frozen
+class Doing:
+    """What a participant does for a while."""
+
+    participant: str
+    begins: float
+    ends: float = math.inf
+
+
+@frozen
+class Room:
+    """A room on paper."""
+
+    participants: int = 50
+    tracks_each: int = 1
+    seconds: float = 600.0
+    joins_within: float = 5.0
+    sample_bytes: int = 70_000
+    capture: float = 0.02
+    no_frame: float = 0.0
+    manipulated: int = 0
+    manipulated_for: float = 30.0
+    link: float = math.inf
+    """Bytes a second."""
+    budget: Budget | None = None
+    speaking: tuple[Doing, ...] = ()
+    muted: tuple[Doing, ...] = ()
+    scenes: tuple[Doing, ...] = ()
+
+    def manipulations(self) -> list[Doing]:
+        """Return who is manipulated when: spread over the middle of the time, at no regular distance."""
+        first, last = 0.1 * self.seconds, max(0.1 * self.seconds, 0.95 * self.seconds - self.manipulated_for)
+        found: list[Doing] = []
+        for number_ in range(self.manipulated):
+            who = 1 + number_ * self.participants // self.manipulated
+            begins = first + (last - first) * ((number_ + 1) * _GOLDEN % 1.0)
+            found.append(Doing(f"p{who}", begins, begins + self.manipulated_for))
+        return found
+
+
+ROOM_KEYS: Final = ("room", "link", "budget", "speaking", "muted", "scene")
+
+
+def parse_room(table: Mapping[str, Any]) -> Room:
+    """Return the room that a scenario's tables say.
+
+    Raises:
+        ScriptError: when they say something that cannot be done.
+    """
+    room = inside("room", _room, section(table, "room"))
+    link = inside("link", _link, section(table, "link"))
+    budget = inside("budget", _budget, section(table, "budget")) if "budget" in table else None
+    doings = {
+        key: tuple(inside(f"{key} {n}", _doing, entry) for n, entry in enumerate(entries(table, key), 1))
+        for key in ("speaking", "muted", "scene")
+    }
+    return Room(**room, link=link, budget=budget, **_named(doings))
+
+
+def _named(doings: dict[str, tuple[Doing, ...]]) -> dict[str, Any]:
+    return {"speaking": doings["speaking"], "muted": doings["muted"], "scenes": doings["scene"]}
+
+
+def _room(entry: dict[str, Any]) -> dict[str, Any]:
+    known(entry, _ROOM)
+    participants = whole(entry, "participants", 50, 1, MOST_TRACKS)
+    tracks_each = whole(entry, "tracks_each", 1, 1, MOST_TRACKS)
+    if participants * tracks_each > MOST_TRACKS:
+        raise ScriptError(f"{participants} x {tracks_each} tracks are more than {MOST_TRACKS}")
+    seconds = number(entry, "seconds", 600, 1, 31 * 86_400)
+    return {
+        "participants": participants,
+        "tracks_each": tracks_each,
+        "seconds": seconds,
+        "joins_within": number(entry, "joins_within", min(5.0, seconds), 0, seconds),
+        "sample_bytes": whole(entry, "sample_bytes", 70_000, 1, 16 * 1024 * 1024),
+        "capture": number(entry, "capture", 0.02, 0, 60),
+        "no_frame": number(entry, "no_frame", 0.0, 0, 1),
+        "manipulated": min(participants, whole(entry, "manipulated", 0, 0, MOST_TRACKS)),
+        "manipulated_for": number(entry, "manipulated_for", 30.0, 0.001, 31 * 86_400),
+    }
+
+
+def _link(entry: dict[str, Any]) -> float:
+    known(entry, ("bytes_per_second",))
+    return number(entry, "bytes_per_second", 1e18, 1, 1e18) if entry else math.inf
+
+
+def _budget(entry: dict[str, Any]) -> Budget:
+    known(entry, ("samples_per_minute", "bytes_per_second", "burst_seconds", "sample_bytes"))
+    try:
+        return Budget(**entry)
+    except ValueError as error:
+        raise ScriptError(str(error)) from None
+
+
+def _doing(entry: dict[str, Any]) -> Doing:
+    known(entry, ("participant", "from", "until"))
+    participant = text(entry, "participant")
+    if participant is None:
+        raise ScriptError("participant is missing")
+    begins, ends = times(entry)
+    return Doing(participant, begins, math.inf if ends is None else ends)

@@ -1,0 +1,6 @@
+"""A room on paper: the real policies, outbox and assessment under events instead of actors."""
+
+from ds_actors.simulation.engine import Simulation
+from ds_actors.simulation.outcome import Detection, Outcome
+
+__all__ = ["Detection", "Outcome", "Simulation"]

@@ -1,0 +1,168 @@
+"""The uplink and the service's end of it, on paper: connections, sends, answers, faults. Pure."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from attrs import define, field
+
+from ds_actors._backoff import Failure
+from ds_actors.detection.errors import Unreachable, UplinkError
+from ds_actors.detection.outbox import Deliver
+from ds_actors.detection.session import Close, SendPing, Session, UplinkBackoff, closed, rejected
+from ds_actors.sandbox.faults import (
+    CloseOnAccept,
+    Fault,
+    Garbage,
+    Oversized,
+    Refuse,
+    RefuseConnections,
+    Silence,
+    Slow,
+)
+
+if TYPE_CHECKING:
+    from .engine import PaperTrack, Simulation
+    from .service import Rule
+
+UPGRADE_TIMEOUT = 10.0
+STABLE_AFTER = 10.0
+
+
+@define(eq=False)
+class Link:
+    """One connection at a time, restarted with the uplink's own backoff."""
+
+    simulation: Simulation = field(repr=False)
+    up: bool = False
+    sending: bool = False
+    _connection: int = 0
+    """The number of the newest; what belongs to an older one is lost."""
+    _began: float = 0.0
+    _answered: bool = False
+    _session: Session = field(factory=lambda: Session(0.0))
+    _failures: list[Failure] = field(factory=list[Failure])
+
+    def connect(self) -> None:
+        """Try to connect."""
+        simulation, service = self.simulation, self.simulation.service
+        refusal = service.active(Refuse)
+        if service.active(RefuseConnections) is not None:
+            self._failed(Unreachable("nobody listens"))
+        elif service.active(Silence) is not None:
+            simulation.at(simulation.now + UPGRADE_TIMEOUT, self._failed, Unreachable("no accepted upgrade"))
+        elif refusal is not None:
+            wait = refusal.retry_after
+            headers = [] if wait is None else [(b"retry-after", b"%d" % wait)]
+            self._failed(rejected(refusal.status, headers, 0.0))
+        else:
+            self.up, self.sending, self._answered = True, False, False
+            self._connection += 1
+            self._began = simulation.now
+            self._session = Session(simulation.now)
+            closing = service.active(CloseOnAccept)
+            if closing is not None:
+                simulation.at(simulation.now + closing.after, self._cut, self._connection, closed(closing.code, ""))
+            simulation.at(self._session.due(), self._tick, self._connection)
+            simulation.pump()
+
+    def fault(self, fault: Fault, begins: bool) -> None:  # noqa: FBT001
+        """A fault begins or ends."""
+        if not begins:
+            self.simulation.service.end(fault)
+        elif self.simulation.service.begin(fault):
+            self._cut(self._connection, Unreachable("the connection was cut"))
+
+    def send(self, message: Deliver) -> None:
+        """Send a sample at the link's speed."""
+        simulation = self.simulation
+        if simulation.room.link == math.inf:
+            simulation.sent(message)
+            return
+        self.sending = True
+        takes = _on_the_wire(message) / simulation.room.link
+        simulation.at(simulation.now + takes, self._sent, self._connection, message)
+
+    def arrive(self, track: PaperTrack, rule: Rule) -> None:
+        """Have the service answer a sample that arrives now."""
+        simulation, service, verdict = self.simulation, self.simulation.service, rule.verdict
+        wait = simulation.script.latency
+        if not service.faultless:
+            slow = service.active(Slow)
+            wait += 0.0 if slow is None else slow.seconds
+        if verdict.level is not None:
+            for _ in range(verdict.answers):
+                simulation.at(simulation.now + wait, self._answer, self._connection, track, rule)
+
+    def _answer(self, connection: int, track: PaperTrack, rule: Rule) -> None:
+        if connection != self._connection or not self.up:
+            return
+        simulation, service = self.simulation, self.simulation.service
+        if not service.faultless:
+            if service.active(Silence) is not None:
+                return
+            if service.active(Oversized) is not None:
+                self._cut(connection, Unreachable("a message over the limit"))
+                return
+            if service.active(Garbage) is not None:
+                self._session.received(simulation.now)
+                close = self._session.malformed()
+                if close is not None:
+                    self._cut(connection, Unreachable(close.reason))
+                return
+        self._session.received(simulation.now)
+        self._session.wellformed()
+        self._answered = True
+        assert rule.verdict.level is not None
+        simulation.answer(track, rule.verdict.level, rule.manipulation)
+
+    def _sent(self, connection: int, message: Deliver) -> None:
+        if connection != self._connection or not self.up:
+            return
+        self.sending = False
+        self.simulation.sent(message)
+        self.simulation.pump()
+
+    def _tick(self, connection: int) -> None:
+        if connection != self._connection or not self.up:
+            return
+        simulation, session = self.simulation, self._session
+        match session.tick(simulation.now):
+            case SendPing():
+                session.ping_sent(simulation.now)
+                if simulation.service.active(Silence) is None:
+                    session.received(simulation.now)
+                    self._answered = True
+            case Close(reason):
+                self._cut(connection, Unreachable(reason))
+                return
+            case None:
+                pass
+        simulation.at(session.due(), self._tick, connection)
+
+    def _cut(self, connection: int, error: UplinkError) -> None:
+        if connection != self._connection or not self.up:
+            return
+        simulation = self.simulation
+        self.up = self.sending = False
+        for _ in simulation.outbox.interrupted(simulation.now):
+            pass
+        lived = simulation.now - self._began
+        if self._answered and lived >= STABLE_AFTER:
+            self._failures.clear()
+        self._failed(error, lived)
+
+    def _failed(self, error: UplinkError, lived: float = 0.0) -> None:
+        simulation = self.simulation
+        self._failures = [*self._failures[-31:], Failure(error, simulation.now, lived, self._answered)]
+        delay = UplinkBackoff().delay(self._failures, simulation.random())
+        simulation.at(simulation.now + delay, self.connect)
+
+
+def _on_the_wire(message: Deliver) -> int:
+    """Return the bytes of a sample's WebSocket frame: masked header, protobuf's tags and lengths, names, picture."""
+    sample = message.sample
+    size = len(sample.data)
+    header = 22 if size < 1 << 14 else 23 if size < 65_000 else 29
+    return header + len(sample.participant) + len(sample.track) + size

@@ -1,0 +1,378 @@
+"""The laws of sampling policies, each judged against the policy's own promise from a history alone. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from attrs import define, field, frozen
+
+from ds_actors.detection.budget import TokenBuckets
+from ds_actors.detection.events import Level
+from ds_actors.detection.sampling import (
+    MAX_FPS,
+    Dropped,
+    Due,
+    Paused,
+    Plan,
+    Promise,
+    Resumed,
+    SamplingPolicy,
+    Scene,
+    Sent,
+    Speaking,
+    Started,
+    Verdict,
+)
+
+from ._timeline import BEGIN, Moment
+
+EPS: Final = 1e-6
+DAY: Final = 86_400.0
+_MOST_STEADY: Final = 20_000
+
+
+@frozen
+class Broken:
+    """A law that did not hold, and where."""
+
+    at: int
+    """The place in the history."""
+    why: str
+
+
+@define
+class History:
+    """A history with what several laws need to know of every moment."""
+
+    moments: Sequence[Moment]
+    promise: Promise
+    paused: list[bool] = field(factory=list[bool], init=False)
+    ready: list[float] = field(factory=list[float], init=False)
+    """Until when the budget excuses waiting: from when on a sample is affordable."""
+    planned: list[float] = field(factory=list[float], init=False)
+    """Of a Due: when it was planned for, which no lateness of whoever takes it changes."""
+
+    def __attrs_post_init__(self) -> None:
+        paused, set_at = False, -math.inf
+        for moment in self.moments:
+            match moment.event:
+                case Started() | Resumed():
+                    paused = False
+                case Paused():
+                    paused = True
+                case _:
+                    pass
+            self.paused.append(paused)
+            self.planned.append(max(moment.before.due or moment.now, set_at))
+            if moment.plan.due != moment.before.due or isinstance(moment.event, Due):
+                set_at = moment.now
+        self._reckon()
+
+    def _reckon(self) -> None:
+        budget = self.promise.budget
+        if budget is None:
+            self.ready = [moment.now for moment in self.moments]
+            return
+        buckets, reserved = TokenBuckets(budget), 0
+        for moment in self.moments:
+            match moment.event:
+                case Started(_, last_due):
+                    buckets, reserved = TokenBuckets(budget, last_due), 0
+                case Due():
+                    buckets.reserve(moment.now)
+                    reserved += 1
+                case Sent(size) if reserved:
+                    reserved -= 1
+                    buckets.settle(size)
+                case Dropped() if reserved:
+                    reserved -= 1
+                    buckets.give_back()
+                case _:
+                    pass
+            self.ready.append(buckets.ready_at(moment.now))
+
+    def numbered(self) -> Iterator[tuple[int, Moment]]:
+        """Yield every moment with its place."""
+        return enumerate(self.moments)
+
+
+Judge = Callable[[History], Broken | None]
+
+
+def _plan(history: History) -> Broken | None:
+    for at, moment in history.numbered():
+        wrong = _wrong(moment.plan)
+        if wrong:
+            return Broken(at, wrong)
+    return None
+
+
+def _wrong(plan: Plan) -> str:
+    wrong = ""
+    if not plan.reason.strip() or not plan.reason.isprintable() or len(plan.reason) > 100:
+        wrong = f"the reason is {plan.reason!r}; views need one line of 1 to 100 characters"
+    elif plan.quality is not None and not (_is_whole(plan.quality) and 0 <= plan.quality <= 100):
+        wrong = f"the quality is {plan.quality!r}; it is an integer from 0 to 100, or None"
+    elif plan.max_side is not None and not (_is_whole(plan.max_side) and plan.max_side >= 1):
+        wrong = f"max_side is {plan.max_side!r}; it is 1 pixel or more, or None"
+    elif plan.fps is not None and not 0 < plan.fps <= MAX_FPS:
+        wrong = f"the rate is {plan.fps!r} fps; it is above 0, {MAX_FPS:g} at most, or None"
+    return wrong
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _pause(history: History) -> Broken | None:
+    for at, moment in history.numbered():
+        if history.paused[at] and moment.plan.due is not None:
+            return Broken(at, "a sample is planned while the track is muted")
+    return None
+
+
+def _jump(history: History) -> Broken | None:
+    taken: float | None = None
+    for at, moment in history.numbered():
+        if not moment.jumped or not isinstance(moment.event, Due):
+            continue
+        if taken == moment.now:
+            return Broken(at, "after a jump of the clock more than one sample is due at once")
+        taken = moment.now
+        due = moment.plan.due
+        latest = moment.now + 1 / history.promise.floor_fps
+        if due is not None and due > latest + EPS and history.promise.budget is None:
+            return Broken(at, f"after a jump of the clock the next sample is due by {_at(latest)}")
+    return None
+
+
+def _resume(history: History) -> Broken | None:
+    last = -math.inf
+    for at, moment in history.numbered():
+        if isinstance(moment.event, Due):
+            last = moment.now
+        if isinstance(moment.event, Started | Resumed) and moment.plan.due is not None:
+            latest = max(moment.now, last + 1 / history.promise.ceiling_fps, history.ready[at])
+            if moment.plan.due > latest + EPS:
+                return Broken(at, f"new and unmuted is due at once, by the ceiling at {_at(latest)}")
+    return None
+
+
+def _ceiling(history: History) -> Broken | None:
+    # Samples i to j in a window of p(j) - p(i): j - i + 1 <= fps * window + 1, that is, j - fps * p(j) never rises.
+    least, number = math.inf, 0
+    fps = history.promise.ceiling_fps
+    for at, moment in history.numbered():
+        if not isinstance(moment.event, Due):
+            continue
+        value = number - fps * history.planned[at]
+        if value > least + EPS:
+            return Broken(at, f"this is sooner than {fps:g} samples a second allow")
+        least = min(least, value)
+        number += 1
+    return None
+
+
+def _floor(history: History) -> Broken | None:
+    return _waits(history, idle=False)
+
+
+def _idle(history: History) -> Broken | None:
+    if history.promise.budget is None:
+        return None
+    found = [one for one in (_waits(history, idle=True), _answers(history)) if one is not None]
+    return min(found, key=lambda one: one.at, default=None)
+
+
+def _waits(history: History, *, idle: bool) -> Broken | None:
+    """Judge the longest wait; what only a budget could excuse, and does not, is idleness."""
+    since = -math.inf
+    for at, moment in history.numbered():
+        if isinstance(moment.event, Started | Resumed | Due):
+            since = moment.now
+        if history.paused[at]:
+            continue
+        due = moment.plan.due
+        if due is None:
+            if not idle:
+                return Broken(at, "no sample is planned, though the track is not muted")
+            continue
+        latest = max(since + 1 / history.promise.floor_fps, moment.now)
+        excused = max(latest, history.ready[at])
+        if due > excused + EPS and idle == (history.promise.budget is not None):
+            words = "the budget has enough for one" if idle else f"{history.promise.floor_fps:g} a second are promised"
+            return Broken(at, f"the next sample is due by {_at(excused)}: {words}")
+    return None
+
+
+def _escalation(history: History) -> Broken | None:
+    longer = _lengthens(history)
+    late = _answers(history) if history.promise.budget is None else None
+    return min((one for one in (longer, late) if one is not None), key=lambda one: one.at, default=None)
+
+
+def _lengthens(history: History) -> Broken | None:
+    level = Level.UNKNOWN
+    for at, moment in history.numbered():
+        if isinstance(moment.event, Started):
+            level = moment.event.level
+        if not isinstance(moment.event, Verdict) or not moment.event.level.is_verdict:
+            continue
+        # From alert to suspicious is no escalation; suspicious again, or alert again, is no reason to wait either.
+        escalates = moment.event.level.elevated and moment.event.level.severity >= level.severity
+        level = moment.event.level
+        before, due = moment.before.due, moment.plan.due
+        if escalates and before is not None and due is not None and due > max(before, moment.now) + EPS:
+            return Broken(at, f"the wait is longer than before: it was until {_at(before)}")
+    return None
+
+
+def _answers(history: History) -> Broken | None:
+    """Judge the time from an elevated verdict to the next sample, which only a budget excuses."""
+    answer_by = math.inf
+    for at, moment in history.numbered():
+        match moment.event:
+            case Verdict(level) if level.elevated:
+                answer_by = min(answer_by, moment.now + history.promise.answers_within)
+            case Verdict(level) if not level.is_verdict:
+                pass
+            case Due() | Started() | Paused() | Verdict():
+                answer_by = math.inf
+            case _:
+                pass
+        latest = max(answer_by, history.ready[at], moment.now)
+        if not history.paused[at] and moment.plan.due is not None and moment.plan.due > latest + EPS:
+            return Broken(at, f"the {history.promise.answers_within:g} s of the promise end at {_at(latest)}")
+    return None
+
+
+def _settling(history: History) -> Broken | None:
+    level, speaking = Level.UNKNOWN, False
+    calm, last = -math.inf, -math.inf
+    for at, moment in history.numbered():
+        match moment.event:
+            case Started(first, _):
+                level, speaking = first, False
+                calm = moment.now
+            case Verdict(new) if new.is_verdict:
+                level = new
+            case Speaking(active):
+                speaking = active
+                calm = moment.now
+            case Scene() | Paused() | Resumed():
+                calm = moment.now
+            case Due():
+                planned = history.planned[at]
+                settled = calm + history.promise.settles_within
+                gap = 1 / history.promise.floor_fps
+                if settled < last and planned < last + gap - EPS:
+                    return Broken(at, f"settled since {_at(settled)}, and yet sooner than {_at(last + gap)}")
+                last = planned
+            case _:
+                pass
+        # A jump and an empty budget move samples too: what they moved does not say how fast the policy wants to be.
+        if level.elevated or speaking or moment.jumped or history.ready[at] > moment.now:
+            calm = max(calm, moment.now)
+    return None
+
+
+def _budget(history: History) -> Broken | None:
+    budget = history.promise.budget
+    if budget is None:
+        return None
+    sent = sorted(
+        (moment.sample, moment.event.size)
+        for moment in history.moments
+        if isinstance(moment.event, Sent) and moment.sample is not None
+    )
+    # What a sample takes beyond `sample_bytes` is paid afterwards, and forgotten by a crash.
+    starts = sum(isinstance(moment.event, Started) for moment in history.moments)
+    largest = max((size for _, size in sent), default=0)
+    for rate, unit, excess in (
+        ((budget.samples_per_minute or 0) / 60, "samples", 0),
+        (budget.bytes_per_second or 0, "bytes", max(0, largest - budget.sample_bytes) * starts),
+    ):
+        if not rate:
+            continue
+        # In every window (W + burst_seconds) x rate at most: spent before minus rate x time never rises by more.
+        spent, least = 0.0, math.inf
+        for due, size in sent:
+            at = history.moments[due].now
+            least = min(least, spent - rate * at)
+            spent += 1 if unit == "samples" else size
+            if spent - rate * at > least + rate * budget.burst_seconds + excess + EPS * max(1.0, spent):
+                return Broken(due, f"{spent:g} {unit} are spent, more than the budget allows in some window up to here")
+    return None
+
+
+def _at(time: float) -> str:
+    return f"{time - BEGIN:.3f}"
+
+
+LAWS: Final[dict[str, tuple[str, Judge | None]]] = {
+    "own": ("every track has a policy object of its own", None),
+    "promise": ("the promise can be kept, and does not change", None),
+    "crash": ("a policy answers every event with a plan, and never raises", None),
+    "replay": ("a history replayed gives the same plans: no hidden clock, no hidden chance", None),
+    "plan": ("every plan has a reason to show, and figures that can be used", _plan),
+    "pause": ("nothing is planned while the track is muted", _pause),
+    "jump": ("after a clock jump one sample at most is due at once, the next in the time that the floor says", _jump),
+    "budget": ("the budget is never exceeded, in no window", _budget),
+    "idle": ("nobody waits while the budget has enough", _idle),
+    "resume": ("new and unmuted is due at once, but for the ceiling", _resume),
+    "escalation": ("an escalation never lengthens the wait, and is answered in time", _escalation),
+    "floor": ("never below the floor while not muted", _floor),
+    "ceiling": ("never above the ceiling, in no window", _ceiling),
+    "drift": ("floor(T x fps) samples, give or take one, over a day", None),
+    "settling": ("after a clearing the rate is the floor in time", _settling),
+}
+"""Each law's sentence, and its judge where a history alone shows it; in the order in which a fault is blamed."""
+
+
+def unkept(promise: object) -> str:
+    """Return what makes a promise one that nobody can keep; empty when nothing does."""
+    if not isinstance(promise, Promise):
+        return f"promise is {promise!r}, not a Promise"
+    wrong = ""
+    if not 0 < promise.floor_fps <= promise.ceiling_fps <= MAX_FPS:
+        wrong = f"0 < floor_fps <= ceiling_fps <= {MAX_FPS:g} does not hold"
+    elif not 0 <= promise.answers_within < math.inf or not 0 <= promise.settles_within < math.inf:
+        wrong = "answers_within and settles_within must be finite, 0 or more"
+    elif promise.answers_within < 1 / promise.ceiling_fps - EPS:
+        wrong = "answers_within is shorter than the ceiling's interval"
+    return f"{wrong}: {promise}" if wrong else ""
+
+
+def drifts(policy: SamplingPolicy, level: Level) -> str:
+    """Run a policy for a day at one level, each sample a little late; return what is wrong with the count.
+
+    A rate that makes more than 20,000 samples a day is run for as many.
+    """
+    promise = policy.promise
+    late = min(0.003, 0.05 / promise.ceiling_fps)
+    size = 50_000 if promise.budget is None else min(50_000, promise.budget.sample_bytes)
+    plan = policy.on(Started(level), BEGIN)
+    settled = BEGIN + promise.settles_within  # a policy may begin with a closer look
+    for _ in range(_MOST_STEADY):
+        if plan.due is None or plan.due >= settled:
+            break
+        plan = _sampled(policy, plan.due + late, size)
+    fps = plan.fps if level.elevated else promise.floor_fps
+    if plan.due is None or fps is None or (promise.budget is not None and promise.budget.fps < fps):
+        return ""  # the budget is the rate then, and has a law of its own
+    seconds = min(DAY, _MOST_STEADY / fps)
+    end, count, due = plan.due + seconds, 0, plan.due
+    while due <= end and count <= 2 * _MOST_STEADY:
+        count += 1
+        due = _sampled(policy, due + late, size).due or math.inf
+    expected = math.floor(seconds * fps)
+    if abs(count - expected) <= 1:
+        return ""
+    return f"{count} samples in {seconds:.0f} s at {level.value}, where {fps:g} fps make {expected}, give or take one"
+
+
+def _sampled(policy: SamplingPolicy, now: float, size: int) -> Plan:
+    policy.on(Due(), now)
+    return policy.on(Sent(size), now)

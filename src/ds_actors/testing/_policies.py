@@ -1,0 +1,48 @@
+"""One call that proves a sampling policy. Nothing here needs hypothesis, or the monitor, before the call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ds_actors.detection.sampling import SamplingPolicy
+
+
+class LawBroken(AssertionError):
+    """A sampling policy broke a law.
+
+    Args:
+        law: the law's name.
+        text: the law's sentence, what was seen, and the timeline.
+    """
+
+    def __init__(self, law: str, text: str) -> None:
+        super().__init__(text)
+        self.law = law
+
+
+def check_sampling_policy(factory: Callable[[], SamplingPolicy], *, examples: int = 300, seed: int = 0) -> None:
+    """Hold a policy to the laws, each judged against the promise that the policy itself makes.
+
+    Many timelines of verdicts, mutes, losses, outages, clock jumps and crashes are tried, and a day without any.
+    The same call tries the same: raise `examples`, or change `seed`, to look further.
+
+    Args:
+        factory: makes a policy, as `Monitor(sampling=...)` takes it.
+        examples: how many timelines to try.
+        seed: which ones.
+
+    Raises:
+        LawBroken: for the first law, in the order of the documentation's table, that does not hold; with the smallest
+            timeline found.
+        ModuleNotFoundError: when hypothesis, or what the monitor needs, is not installed; it says what installs it.
+    """
+    try:
+        from ds_actors.testing._check import check  # noqa: PLC0415 - what it needs may not be installed
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "ds_actors":
+            raise
+        words = f'check_sampling_policy needs {error.name}: pip install "ds-actors[detection,testing]"'
+        raise ModuleNotFoundError(words, name=error.name) from None
+    check(factory, examples, seed)

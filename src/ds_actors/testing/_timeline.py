@@ -1,0 +1,308 @@
+"""What may happen to a track, and what its policy answered: steps in, a history of moments out. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from attrs import define, field, frozen
+
+from ds_actors.detection.events import Level
+from ds_actors.detection.sampling import (
+    Dropped,
+    Due,
+    Paused,
+    Plan,
+    Promise,
+    Resumed,
+    SamplingEvent,
+    SamplingPolicy,
+    Scene,
+    Sent,
+    Speaking,
+    Started,
+    Verdict,
+)
+
+BEGIN: Final = 1_000.0
+"""Where a timeline's clock begins; a policy has no business with the number."""
+MOST_AT_ONCE: Final = 20
+"""Samples at one moment after which a runaway policy is stopped."""
+MOST_SAMPLES: Final = 3_000
+
+
+@frozen
+class Pass:
+    """Time passes: what falls due is sampled in time, and sent."""
+
+    seconds: float
+
+
+@frozen
+class Judge:
+    """The service's answer arrives."""
+
+    level: Level
+
+
+@frozen
+class Jump:
+    """The clock jumps: the machine slept, and nothing was done meanwhile."""
+
+    seconds: float
+
+
+@frozen
+class Mute:
+    """The track is muted."""
+
+
+@frozen
+class Unmute:
+    """The track is unmuted."""
+
+
+@frozen
+class Speak:
+    """The participant begins, or stops, to speak."""
+
+    active: bool
+
+
+@frozen
+class Show:
+    """A frame is seen, of this brightness all over."""
+
+    brightness: int
+
+
+@frozen
+class Lose:
+    """As many of the next samples give no frame."""
+
+    samples: int
+
+
+@frozen
+class Outage:
+    """The service is away for as long; the oldest sample waits for it, those that fall due meanwhile are dropped."""
+
+    seconds: float
+
+
+@frozen
+class Restart:
+    """The track's actor crashes, and begins with a new policy."""
+
+
+Step = Pass | Judge | Jump | Mute | Unmute | Speak | Show | Lose | Outage | Restart
+
+
+@frozen
+class Timeline:
+    """What happens to one track, in order."""
+
+    steps: Sequence[Step] = ()
+    level: Level = Level.UNKNOWN
+    """What the track has, or inherits, at the start."""
+    late: float = 0.0
+    """Seconds by which every sample is taken late."""
+    size: int = 50_000
+    """Bytes of every sample."""
+
+
+@frozen
+class Moment:
+    """One event, and the plan that answered it."""
+
+    now: float
+    event: SamplingEvent
+    before: Plan
+    plan: Plan
+    jumped: bool = False
+    """The clock has just jumped."""
+    sample: int | None = None
+    """Of a Sent or a Dropped: the place of its Due in the history."""
+
+
+class PolicyCrashed(Exception):
+    """A policy raised; the cause is what."""
+
+
+@define
+class Track:
+    """A policy in the hands of a track's actor that is as punctual as the timeline says."""
+
+    factory: Callable[[], SamplingPolicy]
+    timeline: Timeline
+    history: list[Moment] = field(factory=list[Moment], init=False)
+    now: float = field(default=BEGIN, init=False)
+    promise: Promise = field(init=False)
+    _policy: SamplingPolicy = field(init=False)
+    _plan: Plan = field(default=Plan(None, "not started"), init=False)
+    _level: Level = field(init=False)
+    _muted: bool = field(default=False, init=False)
+    _down: bool = field(default=False, init=False)
+    _jumped: bool = field(default=False, init=False)
+    _waiting: int | None = field(default=None, init=False)
+    """The Due whose sample waits for the service."""
+    _lost: int = field(default=0, init=False)
+    _last: float | None = field(default=None, init=False)
+    _samples: int = field(default=0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._policy = self.factory()
+        self.promise = self._policy.promise
+        self._level = self.timeline.level
+
+    def run(self) -> list[Moment]:
+        """Go through the timeline and return the history.
+
+        Raises:
+            PolicyCrashed: when the policy raised.
+        """
+        self._on(Started(self._level, None))
+        self._until(self.now)
+        for step in self.timeline.steps:
+            self._do(step)
+        return self.history
+
+    def _do(self, step: Step) -> None:
+        match step:
+            case Pass(seconds):
+                self._until(self.now + seconds)
+            case Jump(seconds):
+                self.now += seconds
+                self._jumped = True
+            case Judge(level):
+                if level.is_verdict:
+                    self._level = level
+                self._on(Verdict(level))
+            case Mute() if not self._muted:
+                self._mute()
+            case Unmute() if self._muted:
+                self._muted = False
+                self._on(Resumed())
+            case Speak(active):
+                self._on(Speaking(active))
+            case Show(brightness):
+                self._on(Scene(bytes([brightness]) * 64))
+            case Lose(samples):
+                self._lost += samples
+            case Outage(seconds):
+                self._outage(seconds)
+            case Restart():
+                self._restart()
+            case _:
+                pass
+        self._until(self.now)
+        self._jumped = False
+
+    def _mute(self) -> None:
+        self._muted = True
+        if self._waiting is not None:
+            self._gone(self._waiting, "muted")
+            self._waiting = None
+        self._on(Paused())
+
+    def _outage(self, seconds: float) -> None:
+        self._down = True
+        self._until(self.now + seconds)
+        self._down = False
+        if self._waiting is not None:
+            waiting, self._waiting = self._waiting, None
+            self._on(Sent(self.timeline.size), waiting)
+
+    def _restart(self) -> None:
+        self._waiting = None
+        self._policy = self.factory()
+        self._on(Started(self._level, self._last))
+        if self._muted:
+            self._on(Paused())
+
+    def _until(self, end: float) -> None:
+        at_once = 0
+        while self._plan.due is not None and self._samples < MOST_SAMPLES:
+            at = max(self.now, self._plan.due + self.timeline.late)
+            if at > end and self._plan.due > self.now:
+                break
+            at_once = at_once + 1 if at == self.now else 0
+            if at_once > MOST_AT_ONCE:
+                break
+            self.now = at
+            self._sample()
+        self.now = max(self.now, end)
+
+    def _sample(self) -> None:
+        self._samples += 1
+        self._last = self.now
+        due = len(self.history)
+        self._on(Due())
+        if self._waiting is not None:
+            self._gone(due, "superseded")
+        elif self._lost:
+            self._lost -= 1
+            self._gone(due, "no_frame")
+        elif self._down:
+            self._waiting = due
+        else:
+            self._on(Sent(self.timeline.size), due)
+
+    def _gone(self, due: int, reason: str) -> None:
+        self._on(Dropped(reason), due)
+
+    def _on(self, event: SamplingEvent, sample: int | None = None) -> None:
+        before = self._plan
+        try:
+            plan: Any = self._policy.on(event, self.now)
+            if not isinstance(plan, Plan) or not _is_time(plan.due):
+                raise TypeError(f"it answered with {plan!r}, which is no Plan with a time or None")
+        except Exception as error:
+            self.history.append(Moment(self.now, event, before, before, self._jumped, sample))
+            raise PolicyCrashed(f"{type(error).__name__}: {error}") from error
+        self._plan = plan
+        self.history.append(Moment(self.now, event, before, plan, self._jumped, sample))
+
+
+def _is_time(due: object) -> bool:
+    return due is None or (isinstance(due, int | float) and math.isfinite(due))
+
+
+def written(history: Sequence[Moment]) -> list[str]:
+    """Return the history as lines: when, what happened, and what was planned then."""
+    lines: list[str] = []
+    for moment in history:
+        if isinstance(moment.event, Sent) and moment.plan == moment.before:
+            continue
+        due = "-" if moment.plan.due is None else f"{moment.plan.due - BEGIN:.3f}"
+        jumped = " (the clock jumped)" if moment.jumped and isinstance(moment.event, Due) else ""
+        what = _words(moment.event) + jumped
+        lines.append(f"{moment.now - BEGIN:12.3f}  {what:<36} next {due:>12}  {moment.plan.reason}")
+    if len(lines) > 40:
+        lines[10:-28] = [f"{'...':>12}  {len(lines) - 38} more"]
+    return lines
+
+
+def _words(event: SamplingEvent) -> str:
+    match event:
+        case Started(level, last_due):
+            again = "" if last_due is None else f", last sample at {last_due - BEGIN:.3f}"
+            words = f"started at {level.value}{again}"
+        case Verdict(level):
+            words = f"verdict {level.value}"
+        case Due():
+            words = "a sample is taken"
+        case Sent(size):
+            words = f"sent, {size} bytes"
+        case Dropped(reason):
+            words = f"dropped: {reason}"
+        case Speaking(active):
+            words = "speaks" if active else "is silent"
+        case Scene(signature):
+            words = f"shows brightness {signature[0]}"
+        case Paused():
+            words = "muted"
+        case _:
+            words = "unmuted"
+    return words

@@ -1,0 +1,177 @@
+"""`ds-actors simulate`: policies by name and from files, one table, one picture."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from ds_actors.cli import app
+from ds_actors.cli._simulate.policies import PolicyError, parse_policy
+from ds_actors.cli.simulate import SCENARIO
+from ds_actors.detection.sampling import AdaptiveSampling, Budget, Budgeted, Fastest
+
+Run = Callable[..., tuple[int, str, str]]
+COLUMNS = ["policy", "samples", "MB", "/min", "dropped", "found", "median", "p99", "fairness", "gap"]
+SHORT = ("--seconds", "60", "--tracks", "5")
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def command(*arguments: str | Path) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            app(["simulate", *map(str, arguments)])
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    return command
+
+
+def test_several_policies_stand_in_one_table_and_one_picture(tmp_path: Path, run: Run) -> None:
+    """A row and a line each; nothing on stderr where it is no terminal."""
+    picture = tmp_path / "all.svg"
+    code, out, err = run("adaptive", "budgeted(adaptive, samples_per_minute=6)", *SHORT, "--plot", picture)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].split() == COLUMNS
+    assert lines[1].startswith("adaptive ")
+    assert lines[2].startswith("budgeted(adaptive, samples_per_minute=6) ")
+    assert "5 tracks, 60 s each" in lines[3]
+    root = ET.parse(picture).getroot()
+    words = " ".join(root.itertext())
+    assert "adaptive:" in words
+    assert "time to detection" in words
+    assert len(root.findall("{http://www.w3.org/2000/svg}path")) == 2
+    assert picture.read_text().count("://") == 1
+
+
+def test_json_is_one_object_a_policy(run: Run) -> None:
+    """With every figure of the table, and the times to detection themselves."""
+    code, out, _ = run("adaptive", "decaying", *SHORT, "--json")
+    first, second = map(json.loads, out.splitlines())
+    assert code == 0
+    assert (first["policy"], second["policy"]) == ("adaptive", "decaying")
+    assert first["due"] == first["sent"] + sum(first["dropped"].values()) + first["left"]
+    assert len(first["times"]) + first["missed"] == first["manipulations"]
+    assert {"bytes", "median", "p99", "fairness", "longest_gap", "took"} <= first.keys()
+
+
+def test_a_policy_of_ones_own_comes_from_a_file(tmp_path: Path, run: Run) -> None:
+    """By path or by module, as a class, a function, or with figures."""
+    path = tmp_path / "mine_for_the_test.py"
+    path.write_text(
+        "from ds_actors.detection import AdaptiveSampling\n"
+        "class Mine(AdaptiveSampling): pass\n"
+        "def slow(fps=0.1): return Mine(fps, 1)\n"
+    )
+    code, out, _ = run(f"{path}:Mine", f"{path}:slow(fps=0.05)", f"{path}:budgeted(Mine, samples_per_minute=6)", *SHORT)
+    assert code == 0
+    assert out.count("mine_for_the_test.py") == 3
+    assert isinstance(parse_policy("ds_actors.detection.sampling:AdaptiveSampling(0.5, 2)")(), AdaptiveSampling)
+
+
+def test_words_become_policies() -> None:
+    """Names, figures, and policies within policies; a new object each time."""
+    factory = parse_policy("budgeted(fastest(adaptive(0.5, burst_fps=2), speaker), samples_per_minute=30)")
+    policy = factory()
+    assert isinstance(policy, Budgeted)
+    assert policy.budget == Budget(samples_per_minute=30)
+    assert isinstance(policy.policy, Fastest)
+    assert factory() is not policy
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("adaptiv", "'adaptiv' is not known; known are adaptive, decaying"),
+        ("adaptive(", "is no policy; write it as"),
+        ("adaptive(normal_fps=2)", "burst_fps .* must not be below"),
+        ("adaptive(colour=2)", "TypeError"),
+        ("budgeted(adaptive)", "a budget needs"),
+        ("adaptive(1 + 2)", "neither a figure nor a policy"),
+        ("__import__('os').system('true')", "neither a figure nor a policy"),
+        ("nowhere.py:Mine", "nowhere.py is no file"),
+        ("no_such_module:Mine", "ModuleNotFoundError"),
+        ("collections:OrderedDict", "and no policy"),
+    ],
+)
+def test_what_is_no_policy_is_said(words: str, says: str) -> None:
+    """And what would be."""
+    with pytest.raises(PolicyError, match=says):
+        parse_policy(words)
+
+
+def test_wrong_usage_ends_with_2(tmp_path: Path, run: Run) -> None:
+    """Before anything is simulated."""
+    quiet = tmp_path / "quiet.toml"
+    quiet.write_text("[room]\nseconds = 10\n")
+    for arguments, says in (
+        (("adaptive", "nope"), "'nope' is not known"),
+        (("adaptive", "--scenario", tmp_path / "none.toml"), "cannot be read"),
+        (("adaptive", "--tracks", "20000"), "participants must be a number from 1 to 10000"),
+        (("adaptive", "--plot", tmp_path), "must name a file"),
+        (("adaptive", "--scenario", quiet, "--plot", tmp_path / "a.svg"), "nobody is manipulated"),
+    ):
+        code, out, err = run(*arguments)
+        assert (code, out) == (2, "")
+        assert says in err
+
+
+def test_a_policy_that_fails_in_the_middle_ends_with_1(tmp_path: Path, run: Run) -> None:
+    """The others are shown."""
+    path = tmp_path / "fails.py"
+    path.write_text(
+        "from ds_actors.detection.sampling import AdaptiveSampling, Verdict\n"
+        "class Fails(AdaptiveSampling):\n"
+        "    def on(self, event, now):\n"
+        "        if isinstance(event, Verdict): raise RuntimeError('no idea')\n"
+        "        return super().on(event, now)\n"
+    )
+    code, out, err = run(f"{path}:Fails", "adaptive", *SHORT)
+    assert code == 1
+    assert "failed: RuntimeError: no idea" in err
+    assert "adaptive " in out
+
+
+def test_the_built_in_scenario_can_be_begun_with(tmp_path: Path, run: Run) -> None:
+    """Printed, saved and read, it gives the same."""
+    code, out, _ = run("--show-scenario")
+    assert (code, out) == (0, SCENARIO)
+    path = tmp_path / "mine.toml"
+    path.write_text(out)
+    by_file = json.loads(run("adaptive", "--json", "--scenario", path, *SHORT)[1])
+    built_in = json.loads(run("adaptive", "--json", *SHORT)[1])
+    assert by_file | {"took": 0} == built_in | {"took": 0}
+
+
+def test_ctrl_c_ends_it_and_shows_what_there_is(tmp_path: Path) -> None:
+    """Exit code 130, the policies that are done, no traceback."""
+    begun = tmp_path / "begun"
+    path = tmp_path / "endless.py"
+    path.write_text(
+        "from pathlib import Path\n"
+        "from ds_actors.detection.sampling import AdaptiveSampling\n"
+        "class Endless(AdaptiveSampling):\n"
+        "    def on(self, event, now):\n"
+        f"        Path({str(begun)!r}).touch()\n"
+        "        return super().on(event, now)\n"
+    )
+    command = [sys.executable, "-m", "ds_actors", "simulate", "adaptive(0.001)", f"{path}:Endless"]
+    process = subprocess.Popen(
+        [*command, "--seconds", "864000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while not begun.exists() and process.poll() is None:
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert err == "ds-actors simulate: stopped by Ctrl-C\n"
+    assert "adaptive(0.001)" in out

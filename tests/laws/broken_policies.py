@@ -1,0 +1,370 @@
+"""Policies with one fault each, and the law that names it; the fault is the docstring."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from attrs import define, evolve, field
+
+from ds_actors.detection.events import Level
+from ds_actors.detection.sampling import (
+    AdaptiveSampling,
+    Budget,
+    Budgeted,
+    Dropped,
+    Due,
+    Paused,
+    Plan,
+    Promise,
+    Resumed,
+    SamplingEvent,
+    SamplingPolicy,
+    Scene,
+    Sent,
+    Speaking,
+    Started,
+    Verdict,
+)
+
+
+@define
+class Sound:
+    """A sound policy to break: 0.2 fps, 1 fps while elevated; keeps what its children need."""
+
+    inner: SamplingPolicy = field(factory=lambda: AdaptiveSampling(0.2, 1.0))
+    level: Level = Level.UNKNOWN
+    last: float = -math.inf
+    muted: bool = False
+
+    @property
+    def promise(self) -> Promise:
+        return self.inner.promise
+
+    def on(self, event: SamplingEvent, now: float, /) -> Plan:
+        match event:
+            case Started(level):
+                self.level = level
+            case Verdict(level) if level.is_verdict:
+                self.level = level
+            case Paused():
+                self.muted = True
+            case Resumed():
+                self.muted = False
+            case _:
+                pass
+        plan = self.broken(event, now, self.inner.on(event, now))
+        if isinstance(event, Due):
+            self.last = now
+        return plan
+
+    def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
+        return plan
+
+
+def small_budget() -> Budgeted:
+    """Two alarmed samples, then one in three seconds."""
+    return Budgeted(AdaptiveSampling(0.2, 1.0), Budget(samples_per_minute=20, burst_seconds=6))
+
+
+class HalfThere(Sound):
+    """Answers only the events it knows."""
+
+    def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Any:
+        return None if isinstance(event, Scene) else plan
+
+
+class Surprised(Sound):
+    """Raises at a level it has not heard of."""
+
+    def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
+        if isinstance(event, Verdict):
+            _ = {Level.CLEAR: 0, Level.SUSPICIOUS: 1, Level.ALERT: 2}[event.level]
+        return plan
+
+
+class Impossible(Sound):
+    """Promises an answer sooner than its own ceiling allows."""
+
+    @property
+    def promise(self) -> Promise:
+        return Promise(1.0, 0.2, 0.1, 5.0)
+
+
+class Clockwatcher(Sound):
+    """Reads a clock of its own."""
+
+    def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
+        return plan if plan.due is None else evolve(plan, due=plan.due + time.perf_counter() % 0.001)
+
+
+class Gossip(Sound):
+    """Counts in the class what belongs to one track."""
+
+    dues: ClassVar[Any] = itertools.count()
+
+    def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
+        return evolve(plan, reason=f"sample {next(self.dues)}") if isinstance(event, Due) else plan
+
+
+class Silent(Sound):
+    """Says nothing of why, once a verdict came."""
+
+    def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
+        return evolve(plan, reason="") if self.level is Level.CLEAR else plan
+
+
+class Overdone(Sound):
+    """Asks for a quality of 110 per cent when it is alarmed."""
+
+    def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
+        return evolve(plan, quality=110) if self.level.elevated else plan
+
+
+class Voyeur(Sound):
+    """An alert wakes it while the track is muted."""
+
+    def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
+        return Plan(now + 1, "alert") if plan.due is None and self.level is Level.ALERT else plan
+
+
+@define
+class CatchUp(Sound):
+    """After a jump of the clock it takes every sample that was missed."""
+
+    due: float = math.inf
+
+    def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
+        if plan.due is None:
+            return plan
+        if isinstance(event, Due) and now - self.due > 5:
+            self.due += 5
+        elif not isinstance(event, Sent | Dropped) or self.due > now:
+            self.due = plan.due or now
+        return plan if self.due > now else Plan(self.due, "catching up")
+
+
+class Sleeper(Sound):
+    """After a jump of the clock it waits for as long as it has slept."""
+
+    def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
+        if isinstance(event, Due) and plan.due is not None and 10 < now - self.last < 1e6:
+            return evolve(plan, due=now + (now - self.last))
+        return plan
+
+
+class Spendthrift(Sound):
+    """Has a budget, and forgets it in an alert."""
+
+    @property
+    def promise(self) -> Promise:
+        return evolve(self.inner.promise, budget=Budget(samples_per_minute=12, burst_seconds=10))
+
+
+@define
+class Phoenix(Sound):
+    """A crash fills its budget."""
+
+    inner: SamplingPolicy = field(factory=small_budget)
+
+    def on(self, event: SamplingEvent, now: float, /) -> Plan:
+        if isinstance(event, Started) and event.last_due is not None:
+            event = Started(event.level, max(event.last_due - 300, 0.0))
+        return self.inner.on(event, now)
+
+
+@define
+class Miser(Sound):
+    """Once its budget is spent it waits until there is enough for five."""
+
+    inner: SamplingPolicy = field(factory=small_budget)
+
+    def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
+        return evolve(plan, due=plan.due + 12) if plan.due is not None and "spent" in plan.reason else plan
+
+
+@define
+class Unrepaid(Sound):
+    """Pays for samples that were never sent."""
+
+    inner: SamplingPolicy = field(factory=small_budget)
+
+    def on(self, event: SamplingEvent, now: float, /) -> Plan:
+        return self.inner.on(Sent(0) if isinstance(event, Dropped) else event, now)
+
+
+class LateRiser(Sound):
+    """Unmuted, it waits for a whole interval first."""
+
+    def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
+        return evolve(plan, due=now + 5) if isinstance(event, Resumed) and plan.due is not None else plan
+
+
+class Reborn(Sound):
+    """After a crash it samples at once, whenever the last one was."""
+
+    def on(self, event: SamplingEvent, now: float, /) -> Plan:
+        return self.inner.on(Started(event.level) if isinstance(event, Started) else event, now)
+
+
+@define
+class Flicker(Sound):
+    """Unmuted, it samples at once: mute and unmute are a way to have more samples made."""
+
+    def on(self, event: SamplingEvent, now: float, /) -> Plan:
+        if isinstance(event, Resumed):
+            self.inner, event = AdaptiveSampling(0.2, 1.0), Started()
+        return self.inner.on(event, now)
+
+
+class Ditherer(Sound):
+    """Every alarm begins the interval anew, so that a stream of them puts the answer off."""
+
+    def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
+        alarmed = isinstance(event, Verdict) and event.level.elevated and plan.due is not None
+        return evolve(plan, due=now + 1) if alarmed else plan
+
+
+@define
+class Unhurried(Sound):
+    """An alarm changes the rate after the next sample only."""
+
+    due: float = 0.0
+
+    def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
+        if isinstance(event, Verdict | Sent) and plan.due is not None and self.due > plan.due:
+            return evolve(plan, due=self.due)
+        self.due = plan.due or 0.0
+        return plan
+
+
+class AlertIsNormal(Sound):
+    """Bursts while suspicious, and goes back to normal at an alert."""
+
+    def on(self, event: SamplingEvent, now: float, /) -> Plan:
+        alert = isinstance(event, Verdict) and event.level is Level.ALERT
+        return self.inner.on(Verdict(Level.CLEAR) if alert else event, now)
+
+
+class Drifter(Sound):
+    """Counts the interval from when the sample was taken, so that lateness adds up."""
+
+    def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
+        if isinstance(event, Due) and plan.due is not None and plan.fps is not None:
+            assert isinstance(self.inner, AdaptiveSampling)
+            self.inner._grid._origin = None
+            self.inner._grid._due = now + 1 / plan.fps
+            return evolve(plan, due=now + 1 / plan.fps)
+        return plan
+
+
+class Grudge(Sound):
+    """Once alarmed, it stays at burst for good."""
+
+    def on(self, event: SamplingEvent, now: float, /) -> Plan:
+        clears = isinstance(event, Verdict) and not event.level.elevated
+        return self.inner.on(Sent() if clears else event, now)
+
+
+class Alarmist(Sound):
+    """Takes an error of the service for an alarm."""
+
+    def on(self, event: SamplingEvent, now: float, /) -> Plan:
+        error = isinstance(event, Verdict) and event.level is Level.ERROR
+        return self.inner.on(Verdict(Level.SUSPICIOUS) if error else event, now)
+
+
+@define
+class Discouraged(Sound):
+    """Waits twice as long after every sample that was lost."""
+
+    lost: int = 0
+
+    def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
+        self.lost += isinstance(event, Dropped)
+        return plan if plan.due is None or not self.lost else evolve(plan, due=max(now, self.last) + 5 * 2**self.lost)
+
+
+@define
+class Waiting(Sound):
+    """Plans the next sample when it hears that the last one was sent, and one was lost."""
+
+    lost: bool = False
+
+    def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
+        match event:
+            case Dropped():
+                self.lost = True
+            case Sent() | Started() | Resumed():
+                self.lost = False
+            case _:
+                pass
+        return Plan(None, "waiting for the last sample") if self.lost else plan
+
+
+class Interrupted(Sound):
+    """Whoever begins or stops to speak puts its next sample off."""
+
+    def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
+        if isinstance(event, Speaking) and plan.due is not None:
+            return evolve(plan, due=now + 4.9)
+        return plan
+
+
+@define
+class Hoarder(Sound):
+    """Makes up for a mute with a burst above its ceiling."""
+
+    owed: int = 0
+
+    def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
+        if isinstance(event, Resumed):
+            self.owed = 3
+        if isinstance(event, Due) and self.owed:
+            self.owed -= 1
+            return Plan(now + 0.25, "making up for the mute")
+        return plan
+
+
+_shared = AdaptiveSampling(0.2, 1.0)
+
+
+def one_for_all() -> SamplingPolicy:
+    """Every track gets the same object."""
+    return _shared
+
+
+BROKEN: dict[Callable[[], SamplingPolicy], str] = {
+    one_for_all: "own",
+    Impossible: "promise",
+    HalfThere: "crash",
+    Surprised: "crash",
+    Clockwatcher: "replay",
+    Gossip: "replay",
+    Silent: "plan",
+    Overdone: "plan",
+    Voyeur: "pause",
+    CatchUp: "jump",
+    Sleeper: "jump",
+    Spendthrift: "budget",
+    Phoenix: "budget",
+    Miser: "idle",
+    Unrepaid: "idle",
+    LateRiser: "resume",
+    Ditherer: "escalation",
+    Unhurried: "escalation",
+    AlertIsNormal: "escalation",
+    Discouraged: "floor",
+    Waiting: "floor",
+    Interrupted: "floor",
+    Reborn: "ceiling",
+    Flicker: "ceiling",
+    Hoarder: "ceiling",
+    Drifter: "drift",
+    Grudge: "settling",
+    Alarmist: "settling",
+}
+"""Each fault, and the law that has to name it."""

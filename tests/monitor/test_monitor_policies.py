@@ -1,0 +1,76 @@
+"""Policies and budgets in a live monitor: what reaches them, and what the status says of them."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from pathlib import Path
+
+import trio
+
+from ds_actors.detection import AdaptiveSampling, Budget, Budgeted, Fastest, Monitor, SceneSampling, SpeakerSampling
+
+sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
+import monitor_kit as kit
+from monitor_kit import Service
+
+
+def test_a_room_with_a_budget_sends_what_it_holds_and_the_alert_first() -> None:
+    """Three tracks want 120 samples a minute and get 30; nobody is left out, and the rest is counted."""
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        await kit.add(monitor, *"ABC")
+        await trio.sleep(120)
+        account = monitor.status().uplink
+        assert 57 <= account.sent <= 61
+        assert account.dropped["superseded"] > 100
+        per_track = {name: len(service.sent(name)) for name in "ABC"}
+        assert per_track["A"] > per_track["B"] > 5
+        assert per_track["C"] > 5
+        gaps = [b - a for (a, _), (b, _) in itertools.pairwise(service.samples)]
+        assert max(gaps) < 2.01  # what waits goes as soon as the budget holds it
+
+    budget = Budget(samples_per_minute=30, burst_seconds=2)
+    kit.run(body, sampling=lambda: AdaptiveSampling(1.0, 1.0), budget=budget)
+
+
+def test_what_is_spoken_and_seen_reaches_the_policy_and_its_reason_the_status() -> None:
+    """Speaking quickens the participant's tracks; a new picture quickens its own."""
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        service.silent |= {"B", "C"}
+        await kit.add(monitor, "B", "C")
+
+        def reason() -> dict[str, tuple[str, float]]:
+            return {one.track: (one.reason, one.target_fps) for one in monitor.status().tracks}
+
+        await trio.sleep(0.1)
+        assert reason()["B"] == ("silent: 0.2 fps", 0.2)
+        monitor.set_speaking("pB", True)
+        await trio.sleep(0.1)
+        assert reason() == {"B": ("speaking: 0.5 fps", 0.5), "C": ("silent: 0.2 fps", 0.2)}
+        monitor.saw("C", bytes([200]) * 64)
+        monitor.saw("nobody", b"")
+        await trio.sleep(0.1)
+        assert reason()["C"] == ("new scene: 1 fps", 1.0)
+        monitor.set_speaking("pB", False)
+        await trio.sleep(10)
+        assert reason()["B"] == ("silent: 0.2 fps", 0.2)
+
+    kit.run(body, sampling=lambda: Fastest(SpeakerSampling(), SceneSampling()))
+
+
+def test_a_muted_track_gets_back_what_its_budget_set_aside() -> None:
+    """Mute and unmute while the service is away spend nothing."""
+
+    async def body(_service: Service, monitor: Monitor) -> None:
+        await kit.add(monitor, "B")
+        for muted in [True, False] * 5:
+            await trio.sleep(2)
+            monitor.set_muted("B", muted)
+        await trio.sleep(2)
+        assert monitor.status().tracks[0].reason == "unknown: 0.2 fps"
+        assert monitor.status().uplink.dropped["muted"] == 5
+
+    budget = Budget(samples_per_minute=6, burst_seconds=30)
+    kit.run(body, reachable=False, sampling=lambda: Budgeted(AdaptiveSampling(0.2, 1.0), budget))
