@@ -7,24 +7,25 @@ UV := $(shell command -v uv 2>/dev/null || echo .cache/uv/bin/uv)
 READY := $(VENV)/.ready
 PINS := requirements/dev.txt
 DOCS := .cache/docs
+COMPONENTS := tests/e2e/livekit/livekit_harness/components.py
 BENCH := .cache/bench
 # One of the libraries compared with needs 3.13; on an older Python its rows are missing, and say so.
 BENCH_PYTHON ?= $(or $(shell python3.13 -c 'import sys; print(sys.executable)' 2>/dev/null),$(PYTHON))
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test oracle coverage mutants check bench docs diagrams picture pins proto clean
+.PHONY: help setup demo test test-all components compare oracle coverage mutants check bench bench-livekit docs diagrams picture pins proto clean
 
 help: ## Show what there is
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .cache/uv/bin/uv:
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target .cache/uv uv
 
-$(READY): $(PINS) pyproject.toml | $(filter .cache/%,$(UV))
+$(READY): $(PINS) pyproject.toml adapters/livekit/pyproject.toml | $(filter .cache/%,$(UV))
 	$(UV) venv --quiet --clear --python $(PYTHON) $(VENV)
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --requirement $(PINS)
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable . --editable adapters/livekit
 	@touch $@
 
 setup: $(READY) ## Make .venv from the pinned requirements
@@ -32,8 +33,19 @@ setup: $(READY) ## Make .venv from the pinned requirements
 demo: $(READY) ## Watch the whole way from pixels to an alert, on this machine alone
 	$(BIN)/ds-actors demo
 
-test: $(READY) ## Run all tests
-	$(BIN)/python -m pytest
+test: $(READY) ## Run the tests, all but the slow ones, with each real component that is there or can be built
+	$(BIN)/python $(COMPONENTS) --try
+	UV=$(abspath $(UV)) $(BIN)/python -m pytest -m "not slow"
+
+components: $(READY) ## Get what the tests need beside Python packages; apt as root or with sudo
+	$(BIN)/python $(COMPONENTS) --all
+
+test-all: components ## Run all tests; each real component is installed, and none may skip
+	UV=$(abspath $(UV)) DS_ACTORS_NO_SKIP=1 $(BIN)/python -m pytest
+
+compare: $(READY) ## Run the tests of 1.2.17's faults against it and against this plugin, and print the table
+	UV=$(abspath $(UV)) $(BIN)/python $(COMPONENTS) --reference
+	$(BIN)/python scripts/compare_reference.py
 
 oracle: $(READY) ## Tell 100,000 stories to Erlang's supervisor and to this one, and compare (needs erlang-base)
 	DS_ACTORS_ORACLE_STORIES=$${DS_ACTORS_ORACLE_STORIES:-100000} $(BIN)/python -m pytest --durations=1 tests/oracle
@@ -48,6 +60,7 @@ mutants: $(READY) ## Change the pure rules one place at a time: does a test noti
 check: $(READY) ## Lint, types (mypy and pyright strict, all that is public known), import rules
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	$(BIN)/mypy -p livekit.plugins.dataspike
 	$(BIN)/pyright
 	@mkdir -p .cache
 	@PATH="$(abspath $(BIN)):$$PATH" pyright --verifytypes ds_actors --ignoreexternal >.cache/verifytypes \
@@ -61,6 +74,10 @@ $(BENCH)/.ready: pyproject.toml | $(filter .cache/%,$(UV))
 
 bench: $(BENCH)/.ready ## Run the benchmarks; each prints a ratio measured in the same run
 	@for one in benchmarks/bench_*.py; do echo "== $$one"; $(BENCH)/bin/python $$one || exit 1; done
+
+bench-livekit: $(READY) ## Measure the plugin beside 1.2.17, in real rooms; about an hour, a part by MEASURE="cost packets"
+	UV=$(abspath $(UV)) $(BIN)/python $(COMPONENTS) --reference
+	$(BIN)/python benchmarks/livekit/bench_livekit.py $(MEASURE)
 
 $(DOCS)/.ready: requirements/docs.txt | $(filter .cache/%,$(UV))
 	$(UV) venv --quiet --clear --python $(PYTHON) $(DOCS)
@@ -77,7 +94,8 @@ picture: $(READY) ## Draw docs/demo.svg, which the README shows, from the demo a
 	$(BIN)/python scripts/draw_demo.py
 
 pins: | $(filter .cache/%,$(UV)) ## Write the pinned requirements anew
-	$(COMPILE) --all-extras --group test --group check --no-emit-package ds-actors --output-file $(PINS) pyproject.toml
+	$(COMPILE) --all-extras --group test --group check --no-emit-package ds-actors \
+		--no-emit-package dataspike-livekit-plugins --output-file $(PINS) pyproject.toml adapters/livekit/pyproject.toml
 	$(COMPILE) --group pyproject.toml:docs --output-file requirements/docs.txt
 
 proto: | $(filter .cache/%,$(UV)) ## Generate the wire's code from streaming.proto

@@ -1,4 +1,7 @@
-"""What every test shares: hypothesis profiles, and the rule that nothing may skip where everything is installed."""
+"""What every test shares: hypothesis profiles, and what is said of tests that did not run.
+
+Nothing may skip where DS_ACTORS_NO_SKIP is set: everything is installed there.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,15 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, and nothing may skip here: {report.longrepr}"
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end what was left out, and the one command that runs it."""
+    skipped = len(terminalreporter.stats.get("skipped", []))
+    slow = len(terminalreporter.stats.get("deselected", [])) if terminalreporter.config.option.markexpr else 0
+    if skipped or slow:
+        said = f"not run: {skipped} skipped (above), {slow} slow ones left out"
+        terminalreporter.write_line(f"{said}; `make test-all` installs what they need and runs them all")
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from ds_actors.detection.sampling import (
     SpeakerSampling,
 )
 from ds_actors.detection.service import Dataspike
-from ds_actors.detection.sinks import CallbackSink, JsonLinesSink, LogSink, Sink, WebhookSink
+from ds_actors.detection.sinks import CallbackSink, JsonLinesSink, LogSink, Sink, Undelivered, WebhookSink
 from ds_actors.detection.sources import FrameSource, PcmSource
 from ds_actors.detection.status import Status
 
@@ -51,6 +51,7 @@ __all__ = [
     "SpeakerSampling",
     "Status",
     "TrackInfo",
+    "Undelivered",
     "Unreachable",
     "UplinkError",
     "WebhookSink",

@@ -273,6 +273,12 @@ class Monitor:
         if ref is not None:
             ref.tell(Mute(muted))
 
+    def set_encrypted(self, track: str, encrypted: bool, /) -> None:  # noqa: FBT001 - reads as the event it is
+        """Note that a track's frames cannot be decrypted, or can again; a frame that comes proves the latter."""
+        wanted = self._wanted.get(track)
+        if wanted is not None:
+            wanted.facts.encrypted = encrypted
+
     def speaking(self, track: str) -> None:
         """Look sooner at a microphone; what its publisher says of itself does no more than that."""
         self._tell_microphone(track, Speaking())

@@ -258,19 +258,20 @@ class TrackActor(Actor[TrackMessage]):
     async def _run_capture(self, turn: int) -> None:
         patience = SCREEN_SHARE_PATIENCE if self.info.source == "screen_share" else PATIENCE
         frame: Frame | None = None
-        with trio.move_on_after(patience):
-            frame = await self.source.capture()
-        if frame is not None and turn == self._turn:
-            self._late_at = math.inf  # it is the frame that may be late, not the encoder
-        at, wall_ms = trio.current_time(), time.time_ns() // 1_000_000
         data: bytes | None = None
         reason, signature = "no_frame", b""
-        if frame is not None:
-            try:
+        at, wall_ms = trio.current_time(), time.time_ns() // 1_000_000
+        try:
+            with trio.move_on_after(patience):
+                frame = await self.source.capture()
+            if frame is not None and turn == self._turn:
+                self._late_at = math.inf  # it is the frame that may be late, not the encoder
+            at, wall_ms = trio.current_time(), time.time_ns() // 1_000_000
+            if frame is not None:
                 data = await self.encode(frame, self._quality(), self._plan.max_side)
                 reason, signature = "", luma_signature(frame)
-            except EncodingError as error:
-                reason = error.reason
+        except EncodingError as error:
+            reason = error.reason
         self.host.captured(self.info.track, frame=frame is not None)
         self.context.ref.tell(Captured(turn, data, reason, at, wall_ms, signature))
 

@@ -54,6 +54,8 @@ class WantedTrack:
     def captured(self, *, frame: bool) -> None:
         """Count one-shots without a frame, in a row."""
         self.facts.empty_captures = 0 if frame else self.facts.empty_captures + 1
+        if frame:
+            self.facts.encrypted = False
 
     def sample_sent(self, now: float) -> None:
         """Count a sample whose send returned; a track that sends is not failing."""

@@ -11,7 +11,7 @@ from attrs import define, field
 
 from ds_actors import Actor
 from ds_actors.detection.events import ResultEvent
-from ds_actors.detection.sinks._sinks import Sink
+from ds_actors.detection.sinks._sinks import Sink, Undelivered
 
 logger = logging.getLogger("ds_actors.detection")
 
@@ -26,7 +26,7 @@ class SinkCounts:
     delivered: int = 0
     timed_out: int = 0
     failed: Counter[str] = field(factory=Counter[str])
-    """By the type's name of what the sink raised."""
+    """By the type's name of what the sink raised, or the reason it gave."""
 
 
 @define(eq=False)
@@ -62,6 +62,8 @@ class SinkActor(Actor[ResultEvent]):
                 self._complain("timeout", f"took longer than {DELIVERY_TIMEOUT:g} s and was cancelled", None)
             else:
                 self.counts.delivered += 1
+        except Undelivered as error:
+            self.counts.failed[str(error)] += 1
         except Exception as error:  # noqa: BLE001 - a stranger's code; counted and logged, the pipeline goes on
             self.counts.failed[type(error).__name__] += 1
             self._complain(type(error).__name__, "failed", error)

@@ -15,6 +15,10 @@ from ds_actors.detection.events import Level, ResultEvent, plain
 logger = logging.getLogger("ds_actors.detection")
 
 
+class Undelivered(Exception):
+    """A sink could not deliver, and has said so itself: counted by its reason, and not logged again."""
+
+
 class Sink(Protocol):
     """Anything with a name and an awaitable `deliver`; what it raises is logged and counted, never fatal."""
 

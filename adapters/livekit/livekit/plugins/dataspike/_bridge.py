@@ -1,0 +1,291 @@
+"""The bridge between the agent's asyncio loop and trio, which runs in a daemon thread of its own.
+
+    asyncio                               trio
+    TrioThread.start(main)  ───────────►  main(task_status=...)      entered and left in short-lived daemon threads
+    LoopBridge.tell(f)      ───────────►  f()                        never blocks, never raises
+    task of f()             ◄───────────  await LoopBridge.call(f)   cancelled both ways
+    f()                     ◄───────────  LoopBridge.post(f)
+
+No call here blocks the loop, however busy trio is, and nothing that ends on one side leaves the other one waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextvars
+import importlib
+import logging
+import os
+import threading
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager, suppress
+from typing import Any, Final, Generic, TypeVar
+
+import trio
+from anyio.abc import TaskStatus
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+logger = logging.getLogger("livekit.plugins.dataspike")
+
+with suppress(ImportError):
+    # anyio imports its backend at first use: in the middle of a call, and half a second of it would slow the loop.
+    importlib.import_module("anyio._backends._trio")
+
+T = TypeVar("T")
+
+CANCEL_WITHIN: Final = 2.0
+"""Seconds that a cancelled call waits for what its task still does on the loop."""
+LOOK_EVERY: Final = 0.25
+"""Seconds between two looks at whether the loop is closed: it tells nobody."""
+
+
+class LoopClosed(Exception):
+    """The agent's loop is closed, or cancelled what ran there for trio."""
+
+
+class LoopBridge:
+    """Runs coroutines on an asyncio loop for trio, and functions on either side for the other.
+
+    Made on the loop, whose context its coroutines get; of use once `attach` was called in trio, where `wait_lost`
+    must run too: a loop that is closed tells nobody, and calls under way hear of it from there.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._context = contextvars.copy_context()
+        self._token: trio.lowlevel.TrioToken | None = None
+        self._lost = trio.Event()
+        self._calls: set[_Call[Any]] = set()
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The agent's loop."""
+        return self._loop
+
+    def attach(self) -> None:
+        """Note the trio run that this is called in."""
+        self._token = trio.lowlevel.current_trio_token()
+
+    # ---- from trio
+
+    async def call(self, function: Callable[..., Coroutine[Any, Any, T]], /, *args: object) -> T:
+        """Run a coroutine function as a task on the loop and return what it returns, or raise what it raises.
+
+        Cancelled, it cancels the task and waits until that has ended, 2 s at most.
+
+        Raises:
+            LoopClosed: when the loop is closed, or its side cancels the task.
+        """
+        if self._lost.is_set():
+            await trio.lowlevel.checkpoint()
+            raise LoopClosed
+        call = _Call(self, function, args)
+        self._calls.add(call)
+        try:
+            if not self.post(call.begin):
+                self.lose()
+            try:
+                await call.ended.wait()
+            except trio.Cancelled:
+                self.post(call.cancel)
+                with trio.move_on_after(CANCEL_WITHIN, shield=True):
+                    await call.ended.wait()
+                raise
+        finally:
+            self._calls.discard(call)
+        try:
+            return call.outcome()
+        except LoopClosed:
+            self.lose()
+            raise
+
+    def post(self, function: Callable[..., object], /, *args: object) -> bool:
+        """Have the loop call a function soon; False when the loop is closed."""
+        try:
+            self._loop.call_soon_threadsafe(function, *args, context=self._context)
+        except RuntimeError:
+            return False
+        return True
+
+    async def wait_lost(self) -> None:
+        """Wait until the loop is closed, or has cancelled what ran there."""
+        while not self._lost.is_set():
+            if self._loop.is_closed():
+                self.lose()
+            with trio.move_on_after(LOOK_EVERY):
+                await self._lost.wait()
+
+    def lose(self) -> None:
+        """End all calls under way with LoopClosed, and refuse those to come."""
+        self._lost.set()
+        for call in self._calls:
+            call.ended.set()
+
+    # ---- from the loop
+
+    def tell(self, function: Callable[..., object], /, *args: object) -> bool:
+        """Have trio call a function soon; what it raises is logged. False when trio does not run (any more)."""
+        if self._token is None:
+            return False
+        try:
+            self._token.run_sync_soon(_guarded, function, args)
+        except trio.RunFinishedError:
+            return False
+        return True
+
+    def start_task(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Start a task on the loop, in a copy of the context that the bridge was made in."""
+        return self._loop.create_task(coroutine, context=self._context.copy())
+
+
+def _guarded(function: Callable[..., object], args: tuple[object, ...]) -> None:
+    # What escaped here would be a TrioInternalError and end the run.
+    try:
+        function(*args)
+    except Exception:
+        logger.exception("a call from the agent's loop failed")
+
+
+class _Call(Generic[T]):
+    """One coroutine on the loop, seen from trio."""
+
+    def __init__(self, bridge: LoopBridge, function: Callable[..., Coroutine[Any, Any, T]], args: tuple[object, ...]):
+        self.ended = trio.Event()
+        self._bridge = bridge
+        self._function = function
+        self._args = args
+        self._task: asyncio.Task[T] | None = None
+        self._cancelled = False
+
+    def begin(self) -> None:
+        """On the loop: start the task, unless it was cancelled before."""
+        if self._cancelled:
+            self._bridge.tell(self.ended.set)
+            return
+        self._task = self._bridge.start_task(self._run())
+        self._task.add_done_callback(self._done)
+
+    def cancel(self) -> None:
+        """On the loop: cancel the task."""
+        self._cancelled = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def outcome(self) -> T:
+        """In trio, when it ended: return or raise what came of it."""
+        if self._task is None or not self._task.done() or self._task.cancelled():
+            raise LoopClosed
+        return self._task.result()
+
+    async def _run(self) -> T:
+        try:
+            return await self._function(*self._args)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # A cancelled future was awaited, say: nobody cancelled this task.
+            raise RuntimeError("the coroutine ended as cancelled, though nobody cancelled it") from error
+
+    def _done(self, task: asyncio.Task[T]) -> None:
+        if not task.cancelled():
+            task.exception()  # it is fetched in trio, or not at all when the call was cancelled: never a complaint
+        self._bridge.tell(self.ended.set)
+
+
+class TrioThread:
+    """A trio run in a daemon thread. Neither entering nor leaving it blocks the loop.
+
+    `asyncio.to_thread` would not do: the loop joins its threads at the end, and a stuck trio side would hang the job.
+    """
+
+    def __init__(self) -> None:
+        self._pid = os.getpid()
+        self._manager: AbstractContextManager[BlockingPortal] | None = None
+        self._portal: BlockingPortal | None = None
+        self._ended: concurrent.futures.Future[None] | None = None
+        self._left: asyncio.Future[None] | None = None
+        self._lock = threading.Lock()
+        """Leaving begins when entering is over; only the threads of the two ever wait for it."""
+
+    async def start(self, main: Callable[..., Coroutine[Any, Any, None]]) -> None:
+        """Run `main(task_status=...)` in trio and return when it has called `task_status.started()`.
+
+        The run ends with it. What it raises before that comes out here.
+        """
+        entering = in_daemon_thread(lambda: self._enter(main))
+        try:
+            await asyncio.shield(entering)
+        except asyncio.CancelledError:
+            entering.add_done_callback(_retrieve)
+            self.leave()
+            raise
+
+    def leave(self) -> asyncio.Future[None]:
+        """Return what is done when the run's thread has ended, which `main` must do by itself."""
+        if self._left is None:
+            self._left = in_daemon_thread(self._leave)
+        return self._left
+
+    def _enter(self, main: Callable[..., Coroutine[Any, Any, None]]) -> None:
+        with self._lock:
+            self._manager = start_blocking_portal("trio", name="dataspike-trio")
+            self._portal = self._manager.__enter__()
+            try:
+                self._ended, _ = self._portal.start_task(self._run, main)
+            except BaseException:
+                self._exit()
+                raise
+
+    async def _run(self, main: Callable[..., Coroutine[Any, Any, None]], *, task_status: TaskStatus[None]) -> None:
+        assert self._portal is not None
+        try:
+            await main(task_status=task_status)
+        finally:
+            await self._portal.stop()  # no checkpoint: it sets an event
+
+    def _leave(self) -> None:
+        if os.getpid() == self._pid:
+            with self._lock:
+                self._exit()
+
+    def _exit(self) -> None:
+        manager, self._manager = self._manager, None
+        if manager is not None:
+            # Asking a portal to stop that stops by itself meanwhile would fail inside it: wait for that first.
+            if self._ended is not None:
+                concurrent.futures.wait([self._ended])
+            manager.__exit__(None, None, None)
+
+
+def _retrieve(future: asyncio.Future[Any]) -> None:
+    # Nobody awaits it any more; an exception in it is no complaint.
+    if not future.cancelled():
+        future.exception()
+
+
+def in_daemon_thread(function: Callable[[], T]) -> asyncio.Future[T]:
+    """Run a function in a daemon thread of its own, which nothing joins at exit; the future has what comes of it."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is None:
+            future.set_result(result)  # type: ignore[arg-type]  # without an error there is a result
+        else:
+            future.set_exception(error)
+
+    def run() -> None:
+        result, error = None, None
+        try:
+            result = function()
+        except BaseException as raised:  # noqa: BLE001 - handed to whoever awaits the future
+            error = raised
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(settle, result, error)
+
+    threading.Thread(target=run, name="dataspike-bridge", daemon=True).start()
+    return future

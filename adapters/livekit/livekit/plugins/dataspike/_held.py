@@ -1,0 +1,51 @@
+"""What could not be published while LiveKit reconnects: the newest result of each track, and its last alert. Pure."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final
+
+from attrs import define, field
+
+from ds_actors.detection import Level, ResultEvent
+
+KEPT_FOR: Final = 60.0
+TRACKS_KEPT: Final = 2_000
+
+
+@define
+class Held:
+    """Results that wait for the room, each track's in order; the oldest tracks go first."""
+
+    dropped: int = 0
+    """Results that were replaced, too old, or of too many tracks."""
+    _tracks: OrderedDict[str, list[tuple[float, ResultEvent]]] = field(
+        factory=OrderedDict[str, list[tuple[float, ResultEvent]]]
+    )
+
+    def __contains__(self, track: str) -> bool:
+        return track in self._tracks
+
+    def __len__(self) -> int:
+        return len(self._tracks)
+
+    def hold(self, event: ResultEvent, now: float) -> None:
+        """Keep a result; of its track only this one and the last alert before it stay."""
+        kept = self._tracks.get(event.track_id, [])
+        alerts = [one for one in kept if one[1].level is Level.ALERT]
+        stay = [] if event.level is Level.ALERT else alerts[-1:]
+        self.dropped += len(kept) - len(stay)
+        self._tracks[event.track_id] = [*stay, (now, event)]
+        if len(self._tracks) > TRACKS_KEPT:
+            _, lost = self._tracks.popitem(last=False)
+            self.dropped += len(lost)
+
+    def take(self, now: float) -> list[ResultEvent]:
+        """Take out one track's results that are not older than 60 s, in order; none: nothing is left."""
+        while self._tracks:
+            _, kept = self._tracks.popitem(last=False)
+            fresh = [event for at, event in kept if now - at <= KEPT_FOR]
+            self.dropped += len(kept) - len(fresh)
+            if fresh:
+                return fresh
+        return []

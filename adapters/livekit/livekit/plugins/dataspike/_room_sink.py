@@ -1,0 +1,138 @@
+"""The room as a sink: each verdict a data packet on the topic, as documented."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from attrs import define
+from livekit import rtc
+from livekit.plugins.dataspike.log import logger
+from livekit.rtc.participant import PublishDataError
+
+from ds_actors.detection import ResultEvent, Undelivered
+from ds_actors.detection.events import TOPIC
+
+from ._bridge import LoopBridge
+from ._held import Held
+from ._listening import Listening
+
+PUBLISH_WITHIN: Final = 5.0
+TRIES: Final = 3
+TRY_AGAIN_AFTER: Final = 0.2
+
+
+@define(eq=False)
+class RoomSink:
+    """Publishes verdicts; errors and unknown results are not the room's to hear."""
+
+    bridge: LoopBridge
+    publisher: RoomPublisher
+    name: str = "room"
+
+    async def deliver(self, event: ResultEvent, /) -> None:
+        """In trio: publish one event, or keep it while LiveKit reconnects."""
+        if event.level.is_verdict:
+            await self.bridge.call(self.publisher.publish, event)
+
+
+class RoomPublisher:
+    """Publishes on the loop. While the room is not connected, the newest results wait for it, 60 s at most."""
+
+    def __init__(self, room: rtc.Room, destination_identities: Sequence[str] = ()) -> None:
+        self._room = room
+        self._listening = Listening(room)
+        self._destinations = list(destination_identities)
+        self._held = Held()
+        self._sending: str | None = None
+        """The track whose held results go out now: later ones of it queue up behind them."""
+        self._flush: asyncio.Task[None] | None = None
+        self._refused = False
+
+    def start(self) -> None:
+        """Publish what waits whenever the room is connected."""
+        self._listening.on("connection_state_changed", self._connection_changed)
+        self._listening.on("reconnected", self._connection_changed)
+
+    async def stop(self, within: float = 1.0) -> None:
+        """Let what waits go out while the room is still there, within some seconds, then end."""
+        self._listening.stop()
+        if self._flush is not None:
+            if not self._is_connected():
+                self._flush.cancel()
+            await asyncio.wait({self._flush}, timeout=within)
+            self._flush.cancel()
+
+    async def publish(self, event: ResultEvent) -> None:
+        """Publish one event.
+
+        Raises:
+            Undelivered: when the participant may not publish data.
+            PublishDataError, TimeoutError: after three tries.
+        """
+        if not self._is_connected() or event.track_id in self._held or event.track_id == self._sending:
+            self._hold(event)
+            return
+        if not self._room.local_participant.permissions.can_publish_data:
+            self._complain()
+            raise Undelivered("can_publish_data")
+        self._refused = False
+        try:
+            await self._publish(event)
+        except (PublishDataError, TimeoutError):
+            if self._is_connected():
+                raise
+            self._hold(event)
+
+    def _is_connected(self) -> bool:
+        return self._room.isconnected() and self._room.connection_state == rtc.ConnectionState.CONN_CONNECTED
+
+    async def _publish(self, event: ResultEvent) -> None:
+        payload = event.json().encode("ascii")
+        for attempt in range(TRIES):
+            try:
+                publishing = self._room.local_participant.publish_data(
+                    payload, reliable=True, destination_identities=self._destinations, topic=TOPIC
+                )
+                await asyncio.wait_for(publishing, PUBLISH_WITHIN)
+            except (PublishDataError, TimeoutError):
+                if attempt == TRIES - 1 or not self._is_connected():
+                    raise
+                await asyncio.sleep(TRY_AGAIN_AFTER)
+            else:
+                return
+
+    def _hold(self, event: ResultEvent) -> None:
+        self._held.hold(event, asyncio.get_running_loop().time())
+        self._connection_changed()  # it may just have come back
+
+    def _connection_changed(self, *_: object) -> None:
+        if self._is_connected() and len(self._held) and (self._flush is None or self._flush.done()):
+            self._flush = asyncio.get_running_loop().create_task(self._send_held())
+
+    async def _send_held(self) -> None:
+        while self._is_connected():
+            events = self._held.take(asyncio.get_running_loop().time())
+            if not events:
+                return
+            self._sending = events[0].track_id
+            try:
+                for event in events:
+                    await self._send_one_held(event)
+            finally:
+                self._sending = None
+
+    async def _send_one_held(self, event: ResultEvent) -> None:
+        try:
+            await self._publish(event)
+        except (PublishDataError, TimeoutError):
+            if self._is_connected():
+                logger.exception("a kept result could not be published")
+            else:
+                self._held.hold(event, asyncio.get_running_loop().time())
+
+    def _complain(self) -> None:
+        if not self._refused:
+            self._refused = True
+            logger.error("results cannot be published into the room: the agent's token lacks can_publish_data")

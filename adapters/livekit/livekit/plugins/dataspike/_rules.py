@@ -1,0 +1,93 @@
+"""Which of a room's publications are watched, and what the rest is listed as.
+
+Source, attributes, name and identity are chosen by strangers: none of them decides whether somebody is watched, but for
+`sources`, which the host narrows. The kind of a participant comes from its token.
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable, Collection
+from typing import Any, Final, Literal, cast
+
+from attrs import define, field
+from livekit import rtc
+from livekit.plugins.dataspike.log import logger
+
+from ds_actors.detection import TrackInfo
+
+TrackFilter = Callable[[rtc.RemoteTrackPublication, rtc.RemoteParticipant], bool]
+Consent = Callable[[rtc.RemoteParticipant], bool]
+
+SOURCES: Final = ("unknown", "camera", "microphone", "screen_share", "screen_share_audio")
+VIDEO_SOURCES: Final = ("unknown", "camera", "screen_share")
+COMPLAIN_EVERY: Final = 60.0
+_NOT_PEOPLE: Final = frozenset(
+    {rtc.ParticipantKind.PARTICIPANT_KIND_AGENT, rtc.ParticipantKind.PARTICIPANT_KIND_EGRESS}
+)
+
+
+def track_info(publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant) -> TrackInfo:
+    """Return what the monitor keeps of a publication."""
+    kind: Literal["video", "audio"] = "audio" if publication.kind == rtc.TrackKind.KIND_AUDIO else "video"
+    number = int(publication.source)
+    source = SOURCES[number] if number < len(SOURCES) else "unknown"
+    return TrackInfo(participant.identity, publication.sid, kind, source, participant.sid)
+
+
+@define(eq=False)
+class Rules:
+    """The host's choices; what its functions raise means no, and is logged once a minute.
+
+    Raises:
+        TypeError: when one of the functions is a coroutine function.
+        ValueError: for a source that there is not.
+    """
+
+    sources: Collection[str] | None = None
+    track_filter: TrackFilter | None = None
+    consent: Consent | None = None
+    audio: bool = False
+    _complained: dict[str, float] = field(factory=dict[str, float])
+
+    def __attrs_post_init__(self) -> None:
+        if isinstance(self.sources, str):
+            raise TypeError(f"sources must be several, as in sources=({self.sources!r},)")
+        for source in self.sources or ():
+            if source not in VIDEO_SOURCES:
+                raise ValueError(f"sources may hold {', '.join(VIDEO_SOURCES)}, not {source!r}")
+        for name in ("track_filter", "consent"):
+            function = getattr(self, name)
+            if function is not None and (not callable(function) or inspect.iscoroutinefunction(function)):
+                raise TypeError(f"{name} must be a plain function: it is asked on the loop, and answers at once")
+
+    def consents(self, participant: rtc.RemoteParticipant) -> bool:
+        """Ask whether a participant may be watched."""
+        return self.consent is None or self._ask("consent", self.consent, participant)
+
+    def admits(self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant) -> bool:
+        """Return whether a publication is one to watch, consent apart."""
+        if participant.kind in _NOT_PEOPLE:
+            return False
+        info = track_info(publication, participant)
+        if info.kind == "audio":
+            if not self.audio or info.source == "screen_share_audio":
+                return False
+        elif self.sources is not None and info.source not in self.sources:
+            return False
+        return self.track_filter is None or self._ask("track_filter", self.track_filter, publication, participant)
+
+    def _ask(self, name: str, function: Callable[..., object], *args: object) -> bool:
+        try:
+            answer = function(*args)
+            if inspect.isawaitable(answer):
+                cast("Any", answer).close()
+                raise TypeError(f"{name} must answer at once, and not be awaited")
+            return bool(answer)
+        except Exception:
+            now = time.monotonic()
+            if now - self._complained.get(name, -COMPLAIN_EVERY) >= COMPLAIN_EVERY:
+                self._complained[name] = now
+                logger.exception("%s failed, which counts as no", name)
+            return False

@@ -1,0 +1,122 @@
+"""A subscribed video track as a source of frames: a stream is open only while a sample is made.
+
+One-shot: opened when a turn was granted, one frame, closed. Where samples follow each other faster than that is worth,
+the stream stays open between them. All of `rtc` happens on the agent's loop; only the bytes of the due frame cross.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Final, Literal
+
+import trio
+from livekit import rtc
+from livekit.plugins.dataspike.log import logger
+
+from ds_actors.detection import EncodingError, Frame
+
+from ._bridge import LoopBridge, LoopClosed
+from ._closing import Closing
+
+SMALLEST_SIDE: Final = 64
+"""Pixels: the server sends tiny black frames when a track is paused, which are no pictures."""
+KEEP_OPEN: Final = 0.15
+"""Seconds: a sample that follows the last one sooner finds the stream still open."""
+
+
+_Layout = Literal["i420", "nv12", "rgb24", "rgba"]
+_LAYOUTS: Final[dict[int, _Layout]] = {
+    rtc.VideoBufferType.I420: "i420",
+    rtc.VideoBufferType.NV12: "nv12",
+    rtc.VideoBufferType.RGB24: "rgb24",
+    rtc.VideoBufferType.RGBA: "rgba",
+}
+_ROTATIONS: Final[dict[object, Literal[0, 90, 180, 270]]] = {0: 0, 1: 90, 2: 180, 3: 270}
+
+
+class RoomVideo:
+    """The frames of one subscribed track; usable again after `aclose`, as a restarted track needs it."""
+
+    def __init__(self, bridge: LoopBridge, track: rtc.Track) -> None:
+        self._bridge = bridge
+        self.track = track
+        self._stream: rtc.VideoStream | None = None
+        self._last: float | None = None
+        self._idle: asyncio.TimerHandle | None = None
+        self._closing = Closing()
+
+    async def capture(self) -> Frame | None:
+        """In trio: return the next frame, waiting for one; None when the track gives none any more."""
+        try:
+            event = await self._bridge.call(self._next)
+        except LoopClosed:
+            return None
+        if event is None:
+            return None
+        frame, rotation = event.frame, _ROTATIONS.get(event.rotation, 0)
+        layout = _LAYOUTS.get(frame.type)
+        if layout is None:
+            # Ten bits, alpha, 4:4:4 and the like: the conversion copies the picture, on no loop.
+            frame, layout = await trio.to_thread.run_sync(_converted, frame), "i420"
+        return Frame(frame.width, frame.height, layout, frame.data, rotation)
+
+    async def aclose(self) -> None:
+        """In trio: close the stream if one is open."""
+        if self._stream is not None or self._closing:
+            with suppress(LoopClosed):
+                await self._bridge.call(self.close)
+
+    async def close(self) -> None:
+        """On the loop: close the stream if one is open, within 2 s."""
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            self._closing.begin(stream.aclose())
+        await self._closing.wait()
+
+    async def _next(self) -> rtc.VideoFrameEvent | None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        frequent = self._last is not None and now - self._last < KEEP_OPEN
+        self._last = now
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+        stream, self._stream = self._stream, None
+        event = None
+        try:
+            if stream is None:
+                try:
+                    stream = rtc.VideoStream.from_track(track=self.track, capacity=1)
+                except Exception:
+                    logger.debug("a track ended before its frame was taken", exc_info=True)
+                    return None
+            async for event in stream:
+                if min(event.frame.width, event.frame.height) >= SMALLEST_SIDE:
+                    break
+            else:
+                event = None
+            if frequent and event is not None:
+                self._stream, stream = stream, None
+                self._idle = loop.call_later(KEEP_OPEN, self._close_idle)
+        finally:
+            if stream is not None:
+                self._closing.begin(stream.aclose())
+                await self._closing.wait()
+        return event
+
+    def _close_idle(self) -> None:
+        self._idle = None
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            self._closing.begin(stream.aclose())
+
+
+def _converted(frame: rtc.VideoFrame) -> rtc.VideoFrame:
+    try:
+        return frame.convert(rtc.VideoBufferType.I420)
+    except Exception as error:
+        raise EncodingError(f"no I420 of a frame of type {frame.type}") from error

@@ -1,0 +1,286 @@
+"""What the room has, said to the monitor: a watcher on the agent's loop.
+
+Every event only marks a participant; soon after, what is wanted of each of its tracks is read from the room as it is
+then. So an event that never comes, comes twice or in another order does no harm, and the same look at everybody every
+10 s finds what no event tells.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from livekit import rtc
+from livekit.plugins.dataspike.log import logger
+
+from ds_actors.detection import TrackInfo
+
+from ._audio import RoomAudio
+from ._bridge import LoopBridge
+from ._listening import Listening
+from ._roster import Wish
+from ._rules import Rules, track_info
+from ._video import RoomVideo
+
+SWEEP_EVERY: Final = 10.0
+SWEEP_AT_ONCE: Final = 20
+"""Participants looked at in one turn of the loop."""
+LEAVING: Final = 2.0
+"""Seconds: an unsubscribing this soon before its track goes was part of the going."""
+REMEMBERED: Final = 10_000
+
+_UNREADABLE: Final = frozenset(
+    {
+        rtc.EncryptionState.ENCRYPTION_FAILED,
+        rtc.EncryptionState.DECRYPTION_FAILED,
+        rtc.EncryptionState.MISSING_KEY,
+        rtc.EncryptionState.INTERNAL_ERROR,
+    }
+)
+
+Source = RoomVideo | RoomAudio
+
+
+class RoomWatcher:
+    """Follows one room.
+
+    Args:
+        room: connected or not yet.
+        rules: who is watched.
+        bridge: what the sources cross.
+        auto_subscribe: subscribe to what is to be watched, once a publication.
+        want: told each change of what is wanted of a track; None when it is gone.
+        left: told of each identity that left.
+        speaks: told of each microphone whose publisher begins to speak.
+    """
+
+    def __init__(
+        self,
+        room: rtc.Room,
+        rules: Rules,
+        bridge: LoopBridge,
+        *,
+        auto_subscribe: bool,
+        want: Callable[[str, Wish | None], object],
+        left: Callable[[str], object],
+        speaks: Callable[[str], object],
+    ) -> None:
+        self._room = room
+        self._rules = rules
+        self._bridge = bridge
+        self._auto_subscribe = auto_subscribe
+        self._want = want
+        self._left = left
+        self._speaks = speaks
+        self._known: dict[str, dict[str, Wish]] = {}
+        self._consents: dict[str, tuple[rtc.RemoteParticipant, bool]] = {}
+        self._admitted: dict[str, tuple[rtc.RemoteTrackPublication, bool]] = {}
+        self._asked: dict[str, rtc.RemoteTrackPublication] = {}
+        self._unsubscribed: dict[str, float] = {}
+        self._unreadable: set[str] = set()
+        self._speaking: set[str] = set()
+        self._shut: str | None = None
+        self._dirty: dict[str, None] = {}
+        self._soon: asyncio.Handle | None = None
+        self._sweep: asyncio.TimerHandle | None = None
+        self._listening = Listening(room)
+        self._open = False
+
+    # ---- life
+
+    def start(self) -> None:
+        """Hang the handlers and look at who is there."""
+        self._open = True
+        for event, handler in (
+            ("participant_connected", self._mark),
+            ("participant_disconnected", self._mark_left),
+            ("participant_active", self._mark),
+            ("participant_attributes_changed", self._attributes_changed),
+            ("track_published", self._publication_changed),
+            ("track_unpublished", self._publication_changed),
+            ("track_subscribed", self._track_subscribed),
+            ("track_unsubscribed", self._track_unsubscribed),
+            ("track_subscription_failed", self._mark),
+            ("track_muted", self._mark),
+            ("track_unmuted", self._mark),
+            ("e2ee_state_changed", self._encryption_changed),
+            ("active_speakers_changed", self._speakers_changed),
+            ("connection_state_changed", self._mark_all),
+            ("reconnected", self._mark_all),
+            ("moved", self._mark_all),
+        ):
+            self._listening.on(event, handler)
+        self._sweep_all()
+
+    def stop(self) -> None:
+        """Take the handlers off and look no more; nothing is wanted or unwanted by it."""
+        self._open = False
+        self._listening.stop()
+        for timer in (self._soon, self._sweep):
+            if timer is not None:
+                timer.cancel()
+
+    def sources(self) -> list[Source]:
+        """Return the sources of all tracks that are watched."""
+        return [w.source for wishes in self._known.values() for w in wishes.values() if w.source is not None]
+
+    def shut(self, identity: str | None) -> None:
+        """Close the gate of that participant's microphones, and open any other's."""
+        before, self._shut = self._shut, identity
+        for one in (before, identity):
+            if one is not None and before != identity:
+                self._mark_identity(one)
+
+    # ---- events
+
+    def _mark(self, participant: rtc.Participant, *_: object) -> None:
+        self._mark_identity(participant.identity)
+
+    def _mark_identity(self, identity: str) -> None:
+        if not self._open:
+            return
+        self._dirty[identity] = None
+        if self._soon is None:
+            self._soon = self._bridge.loop.call_soon(self._look)
+
+    def _publication_changed(self, _publication: rtc.TrackPublication, participant: rtc.Participant) -> None:
+        self._mark(participant)
+
+    def _mark_left(self, participant: rtc.Participant) -> None:
+        self._unreadable.discard(participant.identity)
+        self._speaking.discard(participant.identity)
+        self._mark(participant)
+
+    def _mark_all(self, *_: object) -> None:
+        for identity in {*self._known, *self._room.remote_participants}:
+            self._mark_identity(identity)
+
+    def _attributes_changed(self, _changed: dict[str, str], participant: rtc.Participant) -> None:
+        self._consents.pop(participant.identity, None)
+        for sid in self._known.get(participant.identity, ()):
+            self._admitted.pop(sid, None)
+        self._mark(participant)
+
+    def _track_subscribed(
+        self, _track: rtc.Track, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant
+    ) -> None:
+        self._unsubscribed.pop(publication.sid, None)
+        self._mark(participant)
+
+    def _track_unsubscribed(
+        self, _track: rtc.Track | None, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant
+    ) -> None:
+        self._unsubscribed[publication.sid] = self._bridge.loop.time()
+        if len(self._unsubscribed) > REMEMBERED:
+            del self._unsubscribed[next(iter(self._unsubscribed))]
+        self._mark(participant)
+
+    def _encryption_changed(self, participant: rtc.Participant, state: int) -> None:
+        if state in _UNREADABLE:
+            self._unreadable.add(participant.identity)
+        else:
+            self._unreadable.discard(participant.identity)
+        self._mark(participant)
+
+    def _speakers_changed(self, speakers: list[rtc.Participant]) -> None:
+        speaking = {one.identity for one in speakers}
+        for identity in speaking - self._speaking:
+            for sid, wish in self._known.get(identity, {}).items():
+                if wish.info.kind == "audio" and wish.source is not None:
+                    self._speaks(sid)
+        self._speaking = speaking
+
+    # ---- looking
+
+    def _sweep_all(self) -> None:
+        if self._open:
+            self._mark_all()
+            self._sweep = self._bridge.loop.call_later(SWEEP_EVERY, self._sweep_all)
+
+    def _look(self) -> None:
+        self._soon = None
+        if not self._open:
+            return
+        for _ in range(min(SWEEP_AT_ONCE, len(self._dirty))):
+            identity = next(iter(self._dirty))
+            del self._dirty[identity]
+            try:
+                self._look_at(identity)
+            except Exception:
+                logger.exception("a participant's tracks could not be read")
+        if self._dirty:
+            self._soon = self._bridge.loop.call_soon(self._look)
+
+    def _look_at(self, identity: str) -> None:
+        participant = self._room.remote_participants.get(identity)
+        before = self._known.get(identity, {})
+        wishes: dict[str, Wish] = {}
+        if participant is not None:
+            for sid, publication in participant.track_publications.items():
+                wishes[sid] = self._wish(publication, participant, before.get(sid))
+        for sid in before.keys() - wishes.keys():
+            self._gone(sid)
+        if participant is None:
+            self._known.pop(identity, None)
+            self._consents.pop(identity, None)
+            self._left(identity)
+        else:
+            self._known[identity] = wishes
+        for sid, wish in wishes.items():
+            if before.get(sid) != wish:
+                self._want(sid, wish)
+
+    def _gone(self, sid: str) -> None:
+        self._admitted.pop(sid, None)
+        self._asked.pop(sid, None)
+        at = self._unsubscribed.get(sid)
+        if at is not None and self._bridge.loop.time() - at < LEAVING:
+            del self._unsubscribed[sid]
+        self._want(sid, None)
+
+    def _wish(
+        self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant, before: Wish | None
+    ) -> Wish:
+        info = track_info(publication, participant)
+        if not (self._admits(publication, participant) and self._consent(participant)):
+            return Wish(info, monitored=False, muted=publication.muted)
+        track = publication.track
+        if track is None:
+            self._subscribe(publication)
+            return Wish(info, subscribed=False, muted=publication.muted)
+        if publication.encryption_type != rtc.EncryptionType.NONE and not self._room.e2ee_manager.enabled:
+            return Wish(info, muted=publication.muted, encrypted=True)
+        return Wish(
+            info,
+            self._source(info, track, before),
+            muted=publication.muted,
+            encrypted=participant.identity in self._unreadable,
+            shut=info.kind == "audio" and participant.identity == self._shut,
+        )
+
+    def _source(self, info: TrackInfo, track: rtc.Track, before: Wish | None) -> Source:
+        # A track that was subscribed anew, or a room that reconnected in full, has a new object: a new source.
+        if before is not None and before.source is not None and before.source.track is track:
+            return before.source
+        return RoomAudio(self._bridge, track) if info.kind == "audio" else RoomVideo(self._bridge, track)
+
+    def _subscribe(self, publication: rtc.RemoteTrackPublication) -> None:
+        if not self._auto_subscribe or publication.sid in self._unsubscribed:
+            return  # the host's unsubscribing is the host's
+        if self._asked.get(publication.sid) is not publication:
+            self._asked[publication.sid] = publication
+            publication.set_subscribed(True)
+
+    def _consent(self, participant: rtc.RemoteParticipant) -> bool:
+        known = self._consents.get(participant.identity)
+        if known is None or known[0] is not participant:
+            known = self._consents[participant.identity] = (participant, self._rules.consents(participant))
+        return known[1]
+
+    def _admits(self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant) -> bool:
+        known = self._admitted.get(publication.sid)
+        if known is None or known[0] is not publication:
+            known = self._admitted[publication.sid] = (publication, self._rules.admits(publication, participant))
+        return known[1]
+

@@ -1,0 +1,3 @@
+"""The distribution's version."""
+
+__version__ = "2.0.0"

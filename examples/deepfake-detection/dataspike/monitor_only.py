@@ -1,0 +1,45 @@
+"""A worker that speaks to nobody and watches many rooms: python monitor_only.py dev
+
+All its rooms share one process, so that it can count what it watches: LiveKit sends a room to the worker that has the
+most left, and none to one that is full. Run one for each core; when one dies, LiveKit sends its rooms to another.
+"""
+
+import logging
+import os
+
+from livekit.agents import AgentServer, AutoSubscribe, JobContext, JobExecutorType, cli
+from livekit.plugins import dataspike
+
+logger = logging.getLogger("deepfake-example")
+
+# Tracks at 0.2 frames a second that one core stands: measure it on your machine, with your cameras.
+CAPACITY = int(os.environ.get("TRACKS_PER_WORKER", "200"))
+detectors: set[dataspike.DataspikeDetector] = set()
+
+
+def load(_server: AgentServer) -> float:
+    """Return how full this worker is, 0 to 1; called in a thread, where `status()` may be asked, too."""
+    watched = sum(len(detector.status().tracks) for detector in tuple(detectors))
+    return min(1.0, watched / CAPACITY)
+
+
+server = AgentServer(load_fnc=load, load_threshold=0.9, job_executor_type=JobExecutorType.THREAD)
+
+
+@server.rtc_session()
+async def entrypoint(ctx: JobContext) -> None:
+    detector = dataspike.DataspikeDetector(notify="changes")
+    detectors.add(detector)
+
+    async def forget() -> None:
+        await detector.aclose()
+        detectors.discard(detector)
+        logger.info("watched: %s", detector.status().results)
+
+    ctx.add_shutdown_callback(forget)
+    await ctx.connect(auto_subscribe=AutoSubscribe.VIDEO_ONLY)
+    await detector.start(None, room=ctx.room)
+
+
+if __name__ == "__main__":
+    cli.run_app(server)

@@ -1,0 +1,430 @@
+"""The bridge: cancellation both ways, a busy or stuck side, and either side ending first."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Awaitable, Callable
+
+import pytest
+import trio
+from anyio.abc import TaskStatus
+from livekit.plugins.dataspike import _bridge
+from livekit.plugins.dataspike._bridge import LoopBridge, LoopClosed, TrioThread
+
+TrioMain = Callable[[LoopBridge], Awaitable[None]]
+
+
+class Run:
+    """A trio thread with a bridge to the loop that it was started on."""
+
+    def __init__(self, main: TrioMain) -> None:
+        self.bridge = LoopBridge()
+        self.thread = TrioThread()
+        self._main = main
+        self.error: BaseException | None = None
+
+    async def start(self) -> None:
+        await self.thread.start(self._run)
+
+    async def _run(self, *, task_status: TaskStatus[None]) -> None:
+        self.bridge.attach()
+        task_status.started()
+        try:
+            await self._main(self.bridge)
+        except Exception as error:  # noqa: BLE001 - raised again by `left`
+            self.error = error
+
+    async def left(self, seconds: float = 5) -> None:
+        await asyncio.wait_for(asyncio.shield(self.thread.leave()), seconds)
+        if self.error is not None:
+            raise self.error
+
+
+def run(main: TrioMain) -> None:
+    """Run `main(bridge)` in trio, with a loop at its side, to its end."""
+
+    async def asyncio_main() -> None:
+        one = Run(main)
+        await one.start()
+        await one.left()
+
+    asyncio.run(asyncio_main())
+
+
+def names_of_threads() -> set[str]:
+    return {thread.name for thread in threading.enumerate()}
+
+
+def test_a_call_returns_what_the_coroutine_returns_and_raises_what_it_raises() -> None:
+    """Results and errors cross; the coroutine runs on the loop's thread, in the context of the bridge's maker."""
+    variable = contextvars.ContextVar("variable", default="none")
+    loop_thread = threading.current_thread()
+
+    async def on_loop(value: int) -> tuple[int, bool, str]:
+        await asyncio.sleep(0)
+        return value, threading.current_thread() is loop_thread, variable.get()
+
+    async def raising() -> None:
+        raise LookupError("mine")
+
+    async def main(bridge: LoopBridge) -> None:
+        assert await bridge.call(on_loop, 7) == (7, True, "starter's")
+        with pytest.raises(LookupError, match="mine"):
+            await bridge.call(raising)
+
+    variable.set("starter's")
+    run(main)
+
+
+def test_cancelled_by_trio_the_task_is_cancelled_and_its_cleanup_waited_for() -> None:
+    """The coroutine's `finally` has ended on the loop before the cancelled call ends in trio."""
+    happened: list[str] = []
+
+    async def on_loop() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.1)
+            happened.append("cleaned")
+
+    async def main(bridge: LoopBridge) -> None:
+        with trio.move_on_after(0.05):
+            await bridge.call(on_loop)
+        assert happened == ["cleaned"]
+
+    run(main)
+
+
+def test_a_cleanup_that_hangs_delays_the_cancelled_call_for_two_seconds_at_most() -> None:
+    """The wait after a cancellation is bounded."""
+    took: list[float] = []
+
+    async def on_loop() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(30)
+
+    async def main(bridge: LoopBridge) -> None:
+        began = trio.current_time()
+        with trio.move_on_after(0.01):
+            await bridge.call(on_loop)
+        took.append(trio.current_time() - began)
+
+    run(main)
+    assert 1.9 < took[0] < 4
+
+
+def test_cancelled_by_the_loop_the_call_raises_loop_closed_and_so_do_those_after_it() -> None:
+    """Somebody who cancels all tasks, as a loop that ends does, ends the bridge too."""
+    begun = threading.Event()
+    outcomes: list[str] = []
+
+    async def on_loop() -> None:
+        begun.set()
+        await asyncio.sleep(60)
+
+    async def main(bridge: LoopBridge) -> None:
+        for _ in range(2):
+            try:
+                await bridge.call(on_loop)
+            except LoopClosed:
+                outcomes.append("closed")
+        await bridge.wait_lost()
+
+    async def asyncio_main() -> None:
+        one = Run(main)
+        await one.start()
+        while not begun.is_set():
+            await asyncio.sleep(0.01)
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        await one.left()
+
+    asyncio.run(asyncio_main())
+    assert outcomes == ["closed", "closed"]
+
+
+def test_a_coroutine_that_ends_as_cancelled_by_itself_does_not_end_the_bridge() -> None:
+    """A callback that awaits a cancelled future is that callback's fault alone."""
+
+    async def on_loop() -> None:
+        future = asyncio.get_running_loop().create_future()
+        future.cancel()
+        await future
+
+    async def fine() -> str:
+        return "fine"
+
+    async def main(bridge: LoopBridge) -> None:
+        with pytest.raises(RuntimeError, match="nobody cancelled it"):
+            await bridge.call(on_loop)
+        assert await bridge.call(fine) == "fine"
+
+    run(main)
+
+
+def test_the_loop_closes_first() -> None:
+    """Calls under way end with LoopClosed, posting says False, and the trio thread ends by itself."""
+    seen: list[object] = []
+
+    async def on_loop() -> None:
+        await asyncio.sleep(60)
+
+    async def calling(bridge: LoopBridge) -> None:
+        try:
+            await bridge.call(on_loop)
+        except LoopClosed:
+            seen.append("closed")
+
+    async def main(bridge: LoopBridge) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(calling, bridge)
+            await bridge.wait_lost()
+        seen.append(bridge.post(print))
+
+    loop = asyncio.new_event_loop()
+
+    async def asyncio_main() -> Run:
+        one = Run(main)
+        await one.start()
+        return one
+
+    one = loop.run_until_complete(asyncio_main())
+    loop.close()  # nobody cancelled its tasks
+    deadline = time.monotonic() + 5
+    while "dataspike-trio" in names_of_threads() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert seen == ["closed", False]
+    assert one.error is None
+    assert "dataspike-trio" not in names_of_threads()
+
+
+def test_trio_ends_first() -> None:
+    """Telling it says False, whatever is still called back, and the loop goes on."""
+
+    async def main(_bridge: LoopBridge) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def asyncio_main() -> None:
+        one = Run(main)
+        await one.start()
+        await one.left()
+        assert one.bridge.tell(print, "never") is False
+
+    asyncio.run(asyncio_main())
+
+
+def test_what_tell_calls_may_raise_without_ending_trio(caplog: pytest.LogCaptureFixture) -> None:
+    """It is logged; a bare TrioInternalError would end the run."""
+    done: list[int] = []
+
+    async def main(bridge: LoopBridge) -> None:
+        while not done:
+            await trio.sleep(0.01)
+
+    async def asyncio_main() -> None:
+        one = Run(main)
+        await one.start()
+        one.bridge.tell(lambda: 1 / 0)
+        one.bridge.tell(done.append, 1)
+        await one.left()
+
+    asyncio.run(asyncio_main())
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_busy_trio_side_never_blocks_the_loop() -> None:
+    """While trio computes for half a second, telling it costs the loop next to nothing."""
+    busy = threading.Event()
+    worst = 0.0
+
+    async def main(bridge: LoopBridge) -> None:
+        busy.set()
+        time.sleep(0.5)  # noqa: ASYNC251 - blocks on purpose
+
+    async def asyncio_main() -> None:
+        nonlocal worst
+        one = Run(main)
+        await one.start()
+        busy.wait()
+        for _ in range(20):
+            began = time.perf_counter()
+            one.bridge.tell(print)
+            worst = max(worst, time.perf_counter() - began)
+            await asyncio.sleep(0.01)
+        await one.left()
+
+    asyncio.run(asyncio_main())
+    assert worst < 0.1
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_entering_does_not_block_the_loop_and_may_be_cancelled(cancelled: bool) -> None:
+    """The loop ticks while the thread comes up; a cancelled start leaves no thread behind."""
+    ended = threading.Event()
+
+    async def stopping(bridge: LoopBridge) -> None:
+        await trio.sleep(0.05)
+        ended.set()
+
+    async def asyncio_main() -> None:
+        one = Run(stopping)
+        starting = asyncio.ensure_future(one.start())
+        await asyncio.sleep(0)
+        assert not starting.done()
+        if cancelled:
+            starting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await starting
+        else:
+            await starting
+        await one.left()
+
+    asyncio.run(asyncio_main())
+    assert ended.is_set()
+    assert "dataspike-trio" not in names_of_threads()
+
+
+def test_what_main_raises_before_it_is_ready_comes_out_of_start() -> None:
+    """And no thread stays."""
+
+    async def failing(*, task_status: TaskStatus[None]) -> None:
+        raise LookupError("not ready")
+
+    async def asyncio_main() -> None:
+        with pytest.raises(LookupError, match="not ready"):
+            await TrioThread().start(failing)
+        assert "dataspike-trio" not in names_of_threads()
+
+    asyncio.run(asyncio_main())
+
+
+def test_two_runs_in_one_process_do_not_meet() -> None:
+    """Each has its thread and its loop, as two jobs in one process do."""
+
+    def job(results: list[str], name: str) -> None:
+        async def on_loop() -> str:
+            await asyncio.sleep(0.05)
+            return threading.current_thread().name
+
+        async def main(bridge: LoopBridge) -> None:
+            results.append(await bridge.call(on_loop))
+
+        run(main)
+
+    results: list[str] = []
+    threads = [threading.Thread(target=job, args=(results, name), name=name) for name in ("one", "two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert sorted(results) == ["one", "two"]
+
+
+def program(body: str) -> list[str]:
+    prelude = """
+        import asyncio, importlib.util, os, sys, threading, time
+        import trio
+
+        # By file: the package around it takes seconds to import, and has no part in this.
+        spec = importlib.util.spec_from_file_location("bridge", sys.argv[1])
+        bridge = sys.modules["bridge"] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(bridge)
+        LoopBridge, TrioThread = bridge.LoopBridge, bridge.TrioThread
+
+        async def start(main):
+            bridge, thread = LoopBridge(), TrioThread()
+            async def run(*, task_status):
+                bridge.attach()
+                task_status.started()
+                await main(bridge)
+            await thread.start(run)
+            return bridge, thread
+    """
+    return [sys.executable, "-c", textwrap.dedent(prelude) + textwrap.dedent(body), _bridge.__file__]
+
+
+def test_a_stuck_trio_side_does_not_keep_the_process_from_ending() -> None:
+    """trio sits in a shielded thread that never returns: `asyncio.run` returns, and the interpreter ends."""
+    done = subprocess.run(
+        program("""
+            async def main(bridge):
+                with trio.CancelScope(shield=True):
+                    await trio.to_thread.run_sync(time.sleep, 3600)
+
+            async def asyncio_main():
+                bridge, thread = await start(main)
+                leaving = thread.leave()
+                await asyncio.wait({leaving}, timeout=0.5)
+                assert not leaving.done()
+
+            began = time.monotonic()
+            asyncio.run(asyncio_main())
+            print("returned" if time.monotonic() - began < 5 else "late")
+        """),
+        capture_output=True, text=True, timeout=50, check=False,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "returned"), done.stderr
+
+
+def test_ctrl_c_ends_the_program_with_both_sides_running() -> None:
+    """KeyboardInterrupt comes out of `asyncio.run`, and no thread keeps the process."""
+    process = subprocess.Popen(
+        program("""
+            async def main(bridge):
+                await bridge.wait_lost()
+
+            async def asyncio_main():
+                await start(main)
+                print("ready", flush=True)
+                await asyncio.sleep(60)
+
+            try:
+                asyncio.run(asyncio_main())
+            except KeyboardInterrupt:
+                print("interrupted", flush=True)
+        """),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (0, "interrupted\n"), err
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_child_does_not_wait_for_a_thread_that_it_does_not_have() -> None:
+    """Leaving there returns at once: the trio thread stayed in the parent."""
+    done = subprocess.run(
+        program("""
+            import warnings
+            warnings.simplefilter("ignore", DeprecationWarning)
+
+            async def main(bridge):
+                await bridge.wait_lost()
+
+            async def asyncio_main():
+                bridge, thread = await start(main)
+                child = os.fork()
+                if child == 0:
+                    thread._leave()
+                    os._exit(42)
+                return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+            print(asyncio.run(asyncio_main()))
+        """),
+        capture_output=True, text=True, timeout=50, check=False,
+    )
+    assert done.stdout.strip() == "42", done.stderr
+
+

@@ -1,0 +1,323 @@
+"""The detector's life: start in every state, close from everywhere, and what its status says meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from livekit import rtc
+from livekit.plugins.dataspike import DataspikeDetector, Status
+
+NOWHERE = "ws://127.0.0.1:9"  # nothing listens there
+
+
+def detector(**options: Any) -> DataspikeDetector:
+    arguments: dict[str, Any] = {"api_key": "k", "url": NOWHERE, **options}
+    return DataspikeDetector(**arguments)
+
+
+async def until(condition: Callable[[], object], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        await asyncio.sleep(0.01)
+
+
+def trio_threads() -> int:
+    return sum(thread.name == "dataspike-trio" for thread in threading.enumerate())
+
+
+def test_it_waits_for_a_room_that_is_not_connected_yet() -> None:
+    """`start` returns at once, says so in its status, and closing ends the thread."""
+    told: list[tuple[str, str]] = []
+
+    async def main() -> None:
+        def tell(status: Status) -> None:
+            told.append((status.state, status.uplink.state))
+
+        one = detector(state_cb=tell)
+        assert one.status().state == "idle"
+        await one.start(None, room=rtc.Room())
+        assert one.status().state == "waiting_for_room"
+        await until(lambda: one.status().uplink.state == "down")
+        await one.aclose()
+        assert one.status().state == "closed"
+        assert trio_threads() == 0
+
+    asyncio.run(main())
+    assert told[0] == ("waiting_for_room", "connecting")
+    assert told[-1] == ("closed", "down")
+    assert len(told) == len(set(told))
+
+
+def test_a_second_start_and_one_after_closing_are_refused() -> None:
+    """One detector watches one room, once."""
+
+    async def main() -> None:
+        one = detector()
+        await one.start(None, room=rtc.Room())
+        with pytest.raises(RuntimeError, match="started before"):
+            await one.start(None, room=rtc.Room())
+        await one.aclose()
+        with pytest.raises(RuntimeError, match="closed"):
+            await one.start(None, room=rtc.Room())
+        never = detector()
+        await never.aclose()
+        assert never.status().state == "closed"
+        with pytest.raises(RuntimeError, match="closed"):
+            await never.start(None, room=rtc.Room())
+
+    asyncio.run(main())
+
+
+def test_it_closes_with_its_block_and_as_often_as_one_likes() -> None:
+    """`async with`, then `aclose` twice at once and once more."""
+
+    async def main() -> None:
+        async with detector() as one:
+            await one.start(None, room=rtc.Room())
+        await asyncio.gather(one.aclose(), one.aclose())
+        await one.aclose()
+        assert trio_threads() == 0
+
+    asyncio.run(main())
+
+
+def test_closing_while_it_starts_leaves_nothing() -> None:
+    """Whichever comes first."""
+
+    async def main() -> None:
+        one = detector()
+        starting = asyncio.ensure_future(one.start(None, room=rtc.Room()))
+        await asyncio.sleep(0)
+        await one.aclose()
+        await starting
+        assert one.status().state == "closed"
+        assert trio_threads() == 0
+
+    asyncio.run(main())
+
+
+def test_a_cancelled_close_goes_on_by_itself() -> None:
+    """Who waits for it may be cancelled; the closing is not."""
+
+    async def main() -> None:
+        one = detector()
+        await one.start(None, room=rtc.Room())
+        closing = asyncio.ensure_future(one.aclose())
+        await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.gather(closing, return_exceptions=True)
+        await until(lambda: trio_threads() == 0)
+        assert one.status().state == "closed"
+
+    asyncio.run(main())
+
+
+def test_status_from_any_thread_does_not_wait() -> None:
+    """Plain data, also while it runs."""
+
+    async def main() -> None:
+        one = detector()
+        await one.start(None, room=rtc.Room())
+        found: list[Status] = []
+        thread = threading.Thread(target=lambda: found.append(one.status()))
+        thread.start()
+        thread.join(5)
+        assert found[0].state == "waiting_for_room"
+        assert found[0].dict()["state"] == "waiting_for_room"
+        await one.aclose()
+
+    asyncio.run(main())
+
+
+def test_closing_from_another_loop() -> None:
+    """The detector's own loop does the work."""
+
+    async def main() -> None:
+        one = detector()
+        await one.start(None, room=rtc.Room())
+        thread = threading.Thread(target=lambda: asyncio.run(one.aclose()))
+        thread.start()
+        await until(lambda: one.status().state == "closed")
+        await until(lambda: not thread.is_alive())
+
+    asyncio.run(main())
+
+
+def test_a_state_cb_that_raises_is_logged_and_harms_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """A coroutine function is awaited."""
+    told: list[str] = []
+
+    async def told_later(status: Status) -> None:
+        await asyncio.sleep(0)
+        told.append(status.state)
+
+    def raising(_status: Status) -> None:
+        raise LookupError("mine")
+
+    async def main() -> None:
+        for callback in (raising, told_later):
+            async with detector(state_cb=callback) as one:
+                await one.start(None, room=rtc.Room())
+                await asyncio.sleep(0.05)
+
+    asyncio.run(main())
+    assert "LookupError: mine" in caplog.text
+    assert told[0] == "waiting_for_room"
+
+
+def test_a_monitor_that_fails_is_one_error_and_a_status(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is raised into the agent's loop, which can still close."""
+
+    async def main() -> None:
+        one = detector()
+        await one.start(None, room=rtc.Room())
+        assert one._bridge is not None
+        assert one._roster is not None
+
+        async def failing() -> None:
+            raise LookupError("a fault of ours")
+
+        # A fault that reality has not shown yet: a task of the tree's own block fails.
+        one._bridge.tell(one._roster.nursery.start_soon, failing)
+        await until(lambda: one.status().state == "failed")
+        assert one.status().reason == "LookupError"
+        await one.aclose()
+        assert one.status().state == "failed"
+        assert trio_threads() == 0
+
+    asyncio.run(main())
+    errors = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert [record.getMessage() for record in errors] == ["the monitor failed: nothing in the room is checked any more"]
+
+
+def test_a_stuck_monitor_is_left_behind_within_five_seconds(caplog: pytest.LogCaptureFixture) -> None:
+    """One WARNING; then trio, which was only slow, ends by itself."""
+    took = 0.0
+
+    async def main() -> None:
+        nonlocal took
+        one = detector()
+        await one.start(None, room=rtc.Room())
+        assert one._bridge is not None
+        release = threading.Event()
+        one._bridge.tell(release.wait, 20)  # blocks trio's thread
+        await asyncio.sleep(0.05)
+        began = time.monotonic()
+        await one.aclose()
+        took = time.monotonic() - began
+        assert one.status().state == "closed"
+        release.set()
+        await until(lambda: trio_threads() == 0)
+
+    asyncio.run(main())
+    assert 4.5 < took < 8
+    assert caplog.text.count("its thread is left behind") == 1
+
+
+def test_two_detectors_in_one_process_close_one_by_one() -> None:
+    """Also on two loops, as with LiveKit's thread executor."""
+    states: list[str] = []
+
+    async def job() -> None:
+        first, second = detector(), detector()
+        await asyncio.gather(first.start(None, room=rtc.Room()), second.start(None, room=rtc.Room()))
+        await first.aclose()
+        states.append(second.status().state)
+        await second.aclose()
+
+    threads = [threading.Thread(target=lambda: asyncio.run(job())) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert states == ["waiting_for_room", "waiting_for_room"]
+    assert trio_threads() == 0
+
+
+def test_a_loop_that_ends_without_closing_takes_the_detector_with_it(caplog: pytest.LogCaptureFixture) -> None:
+    """No thread stays, and nothing is restarted."""
+
+    async def main() -> None:
+        await detector().start(None, room=rtc.Room())
+
+    asyncio.run(main())
+    deadline = time.monotonic() + 10
+    while trio_threads() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert trio_threads() == 0
+    assert "the agent's loop is gone" in caplog.text
+
+
+def test_the_room_of_a_fake_job_harms_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """LiveKit's console and simulations give a mock for a room: there is nobody to watch, and nothing to crash."""
+    from livekit.agents.ipc.mock_room import create_mock_room
+
+    async def main() -> None:
+        async with detector() as one:
+            await one.start(None, room=create_mock_room())
+            await asyncio.sleep(0.3)
+            assert one.status().state == "running"
+            assert one.status().tracks == ()
+
+    asyncio.run(main())
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def test_made_before_a_fork_it_works_in_the_child_and_is_closed_in_the_other() -> None:
+    """LiveKit forks job processes off one that has imported everything, and perhaps made a detector."""
+    program = """
+        import asyncio, os, sys, threading, time, warnings
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from livekit.plugins.dataspike import DataspikeDetector
+
+        class Room:  # the SDK's own must not be used on both sides of a fork
+            remote_participants = {}
+            connection_state = 0
+            def isconnected(self): return False
+            def on(self, *_): pass
+            def off(self, *_): pass
+
+        def detector():
+            return DataspikeDetector(api_key="k", url="ws://127.0.0.1:9")
+
+        async def child(fresh, started):
+            await asyncio.wait_for(started.aclose(), 1)
+            assert started.status().state == "closed"
+            await fresh.start(None, room=Room())
+            assert fresh.status().state == "waiting_for_room"
+            await fresh.aclose()
+
+        async def parent(fresh):
+            started = detector()
+            await started.start(None, room=Room())
+            return started
+
+        loop = asyncio.new_event_loop()
+        fresh = detector()
+        started = loop.run_until_complete(parent(fresh))
+        pid = os.fork()
+        if pid == 0:
+            asyncio._set_running_loop(None)
+            asyncio.run(child(fresh, started))
+            os._exit(42)
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        loop.run_until_complete(started.aclose())
+        print(started.status().state)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+    assert done.stdout.split() == ["42", "closed"], done.stderr
+
+

@@ -1,0 +1,196 @@
+"""The detector's parameters: the documented ones, those of 1.2.17, the environment, and what is refused."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from livekit.agents import APIConnectOptions
+from livekit.plugins import dataspike
+from livekit.plugins.dataspike import AudioParams, DataspikeDetector, VideoParams
+
+from ds_actors.detection import LogSink
+
+VARIABLES = {
+    "DATASPIKE_API_KEY": "from-environment",
+    "DATASPIKE_NORMAL_FPS": "0.5",
+    "DATASPIKE_BURST_FPS": "4",
+    "DATASPIKE_QUALITY": "60",
+}
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*VARIABLES, "DATASPIKE_WS_URL", "HTTPS_PROXY", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def figures(detector: DataspikeDetector) -> tuple[float, float, int]:
+    promise = detector._figures.sampling().promise
+    return promise.floor_fps, promise.ceiling_fps, detector._figures.quality
+
+
+def test_the_documented_defaults() -> None:
+    """0.2, 1.0 and 75, no microphones, and the room hears."""
+    detector = DataspikeDetector(api_key="k")
+    assert figures(detector) == (0.2, 1.0, 75)
+    assert detector._figures.audio is None
+    assert detector._sinks == ("room",)
+
+
+def test_the_parameters_of_both_generations_say_the_same() -> None:
+    """Flat ones as documented, VideoParams and AudioParams as 1.2.17 has them."""
+    flat = DataspikeDetector(api_key="k", normal_fps=0.5, burst_fps=2.0, quality=50)
+    params = VideoParams(burst_fps=2, normal_fps=0.5, quality=50)
+    old = DataspikeDetector(
+        api_key="k",
+        conn_options=APIConnectOptions(max_retry=9, retry_interval=0.1, timeout=3.0),
+        video_params=params,
+        audio_params=AudioParams(sample_rate=16000, sample_size=48000, interval=20),
+    )
+    assert figures(flat) == figures(old) == (0.5, 2.0, 50)
+    assert old._figures.audio is not None
+    assert (old._figures.audio.interval, old._figures.audio.normal_fps) == (20, 0.5)
+    assert old._service.upgrade_timeout == 3.0
+
+
+def test_the_environment_comes_after_the_argument_and_before_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each by itself."""
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value)
+    assert figures(DataspikeDetector()) == (0.5, 4.0, 60)
+    assert figures(DataspikeDetector(burst_fps=2)) == (0.5, 2.0, 60)
+    assert figures(DataspikeDetector(video_params=VideoParams())) == (0.2, 1.0, 75)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"normal_fps": 0}, ValueError, ["normal_fps", "DATASPIKE_NORMAL_FPS"]),
+        ({"normal_fps": float("nan")}, ValueError, ["normal_fps"]),
+        ({"burst_fps": 31}, ValueError, ["burst_fps", "DATASPIKE_BURST_FPS"]),
+        ({"normal_fps": 2}, ValueError, ["burst_fps", "normal_fps"]),
+        ({"quality": 101}, ValueError, ["quality", "DATASPIKE_QUALITY"]),
+        ({"quality": 75.0}, ValueError, ["quality", "integer"]),
+        ({"normal_fps": "1"}, ValueError, ["normal_fps"]),
+        ({"quality": 50, "video_params": VideoParams()}, TypeError, ["quality", "video_params"]),
+        ({"burst_fps": 1, "sampling": lambda: None}, TypeError, ["burst_fps", "sampling"]),
+        ({"sources": "camera"}, TypeError, ["sources", "('camera',)"]),
+        ({"sources": ["microphone"]}, ValueError, ["microphone"]),
+        ({"sinks": "room"}, TypeError, ["sinks"]),
+        ({"sinks": ["rooom"]}, ValueError, ["rooom"]),
+        ({"sinks": ["room", "room"]}, ValueError, ["one name"]),
+        ({"destination_identities": "bob"}, TypeError, ["destination_identities", "['bob']"]),
+        ({"destination_identities": ["bob"], "sinks": []}, TypeError, ["destination_identities", "sinks"]),
+        ({"mirror_levels": True, "destination_identities": ["bob"]}, TypeError, ["mirror_levels", "destination_ident"]),
+        ({"mirror_levels": True, "notification_cb": print}, TypeError, ["mirror_levels", "notification_cb"]),
+        ({"notification_cb": "print"}, TypeError, ["notification_cb"]),
+        ({"notify": "some"}, ValueError, ["notify"]),
+        ({"api_key": ""}, ValueError, ["api_key", "DATASPIKE_API_KEY"]),
+        ({"url": "ws://elsewhere.example/"}, ValueError, ["url", "DATASPIKE_WS_URL", "allow_insecure"]),
+        ({"conn_options": APIConnectOptions(timeout=0)}, ValueError, ["timeout"]),
+    ],
+)
+def test_what_cannot_be_used_is_refused_by_name(
+    arguments: dict[str, Any], error: type[Exception], words: list[str]
+) -> None:
+    """In the constructor, naming the parameter and its variable."""
+    all_arguments: dict[str, Any] = {"api_key": "k", **arguments}
+    with pytest.raises(error) as raised:
+        DataspikeDetector(**all_arguments)
+    for word in words:
+        assert word in str(raised.value)
+
+
+def test_no_key_is_an_error_that_names_the_variable() -> None:
+    """As soon as the detector is made, not when the room is joined."""
+    with pytest.raises(ValueError, match="DATASPIKE_API_KEY"):
+        DataspikeDetector()
+
+
+def test_a_bad_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that is no number."""
+    monkeypatch.setenv("DATASPIKE_QUALITY", "high")
+    with pytest.raises(ValueError, match=r"quality.*'high'.*DATASPIKE_QUALITY"):
+        DataspikeDetector(api_key="k")
+    monkeypatch.setenv("DATASPIKE_QUALITY", "101")
+    with pytest.raises(ValueError, match=r"quality.*101.*DATASPIKE_QUALITY"):
+        DataspikeDetector(api_key="k")
+
+
+@pytest.mark.parametrize("name", ["consent", "track_filter"])
+def test_what_is_asked_on_the_loop_cannot_be_awaited(name: str) -> None:
+    """A coroutine function would be truthy, and let everybody be watched."""
+
+    async def function(*_: object) -> bool:
+        return False
+
+    arguments: dict[str, Any] = {name: function}
+    with pytest.raises(TypeError, match=name):
+        DataspikeDetector(api_key="k", **arguments)
+
+
+def test_parameters_are_keywords_only() -> None:
+    """So that no position ever means another thing."""
+    with pytest.raises(TypeError):
+        DataspikeDetector("k")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+@pytest.mark.parametrize("arguments", [{"sample_rate": 8000}, {"sample_size": 16000}, {"interval": 0}])
+def test_audio_that_the_service_does_not_take_is_refused(arguments: dict[str, Any]) -> None:
+    """16 kHz and 48,000 samples are all that it takes."""
+    with pytest.raises(ValueError, match=next(iter(arguments))):
+        AudioParams(**arguments)
+
+
+def test_with_a_callback_the_room_hears_only_when_told_to() -> None:
+    """`sinks` decides, several at once."""
+    assert DataspikeDetector(api_key="k", notification_cb=print)._sinks == ()
+    both = DataspikeDetector(api_key="k", notification_cb=print, sinks=["room", LogSink()])
+    assert [one if isinstance(one, str) else one.name for one in both._sinks] == ["room", "log"]
+
+
+@pytest.mark.parametrize("wrong", [{"quality": 101}, {"url": "ws://elsewhere.example/"}])
+def test_the_key_shows_nowhere(wrong: dict[str, Any]) -> None:
+    """Not in the detector's repr, its state, or what a failing constructor leaves in its frames."""
+    detector = DataspikeDetector(api_key="secret-key")
+    assert "secret-key" not in repr(detector)
+    assert "secret-key" not in repr(vars(detector))
+    with pytest.raises(ValueError, match=next(iter(wrong))) as raised:
+        DataspikeDetector(api_key="secret-key", **wrong)
+    frames = [entry.frame for entry in raised.traceback if "tests" not in str(entry.path)]
+    assert frames
+    for frame in frames:
+        assert "secret-key" not in repr(frame.f_locals)
+
+
+def test_star_import_and_the_old_name_of_the_result() -> None:
+    """`import *` gives what `__all__` says, and type hints written for 1.2.17 still import."""
+    names: dict[str, Any] = {}
+    exec("from livekit.plugins.dataspike import *", names)
+    assert set(dataspike.__all__) <= set(names)
+    from livekit.plugins.dataspike.schema_pb2 import DeepfakeStreamingSchemaResultEvent
+
+    assert DeepfakeStreamingSchemaResultEvent is dataspike.ResultEvent is names["DeepfakeStreamingSchemaResultEvent"]
+
+
+def test_importing_starts_nothing_and_the_namespaces_stay_open() -> None:
+    """LiveKit imports plugins before it forks: no thread, no native library at work, no __init__ above the plugin."""
+    program = """
+import threading
+from livekit.plugins import dataspike
+import livekit, livekit.plugins
+from livekit.rtc._ffi_client import FfiClient
+from livekit.agents import Plugin
+assert threading.active_count() == 1, threading.enumerate()
+assert FfiClient._instance is None
+assert livekit.__file__ is None and livekit.plugins.__file__ is None
+[plugin] = [one for one in Plugin.registered_plugins if one.package == "livekit.plugins.dataspike"]
+assert plugin.version == dataspike.__version__ == "2.0.0"
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+

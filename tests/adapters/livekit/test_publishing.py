@@ -1,0 +1,202 @@
+"""What waits while LiveKit reconnects, and publishing that fails: faults that a real room does not make on command."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from attrs import define, field
+from hypothesis import given
+from hypothesis import strategies as st
+from livekit import rtc
+from livekit.plugins.dataspike import _room_sink
+from livekit.plugins.dataspike._held import Held
+from livekit.plugins.dataspike._levels import ATTRIBUTE_LIMIT, levels_json
+from livekit.plugins.dataspike._room_sink import RoomPublisher
+from livekit.rtc.participant import PublishDataError
+
+from ds_actors.detection import Level, ResultEvent, ResultType, Undelivered
+
+CONNECTED, RECONNECTING = rtc.ConnectionState.CONN_CONNECTED, rtc.ConnectionState.CONN_RECONNECTING
+
+
+def event(track: str, level: Level, number: int = 0) -> ResultEvent:
+    return ResultEvent(ResultType[level.name], "alice", track, str(number), number)
+
+
+@define(eq=False)
+class Room:
+    """A room whose publishing fails on command."""
+
+    connection_state: int = CONNECTED
+    faults: list[str] = field(factory=list[str])
+    """What the next publishings do: fail, hang, or break because the room is away from now on."""
+    sent: list[dict[str, Any]] = field(factory=list[dict[str, Any]])
+    attempts: int = 0
+    can_publish_data: bool = True
+    _handlers: dict[str, list[Callable[..., None]]] = field(factory=dict[str, list[Callable[..., None]]])
+
+    def isconnected(self) -> bool:
+        return self.connection_state != rtc.ConnectionState.CONN_DISCONNECTED
+
+    @property
+    def local_participant(self) -> Any:
+        permissions = SimpleNamespace(can_publish_data=self.can_publish_data)
+        return SimpleNamespace(permissions=permissions, publish_data=self.publish_data)
+
+    async def publish_data(self, payload: bytes, **_options: Any) -> None:
+        self.attempts += 1
+        fault = self.faults.pop(0) if self.faults else ""
+        if fault == "hang":
+            await asyncio.sleep(60)
+        if fault == "break":
+            self.become(RECONNECTING)
+        if fault:
+            raise PublishDataError("engine is closed")
+        self.sent.append(json.loads(payload))
+
+    def on(self, name: str, handler: Callable[..., None]) -> None:
+        self._handlers.setdefault(name, []).append(handler)
+
+    def off(self, name: str, handler: Callable[..., None]) -> None:
+        self._handlers[name].remove(handler)
+
+    def become(self, state: int) -> None:
+        self.connection_state = state
+        for handler in self._handlers.get("connection_state_changed", []):
+            handler(state)
+
+    def levels(self) -> list[tuple[str, str, str]]:
+        return [(one["track_id"], one["level"], one["message"]) for one in self.sent]
+
+
+async def publisher(room: Room) -> RoomPublisher:
+    one = RoomPublisher(cast("rtc.Room", room))
+    one.start()
+    return one
+
+
+def test_three_tries_then_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A publishing that hangs counts as one that fails."""
+    monkeypatch.setattr(_room_sink, "PUBLISH_WITHIN", 0.05)
+
+    async def main() -> None:
+        room = Room(faults=["fail", "hang"])
+        one = await publisher(room)
+        await one.publish(event("TR", Level.ALERT))
+        assert (room.attempts, len(room.sent)) == (3, 1)
+        room.faults = ["hang"] * 3
+        with pytest.raises(TimeoutError):
+            await one.publish(event("TR", Level.ALERT))
+        assert room.attempts == 6
+        await one.stop()
+
+    asyncio.run(main())
+
+
+def test_what_comes_while_reconnecting_goes_out_afterwards_in_order() -> None:
+    """Of each track the newest, and its last alert before that; later results queue up behind."""
+
+    async def main() -> None:
+        room = Room()
+        one = await publisher(room)
+        room.become(RECONNECTING)
+        for number, level in enumerate([Level.ALERT, Level.SUSPICIOUS, Level.CLEAR, Level.CLEAR]):
+            await one.publish(event("TR_a", level, number))
+        await one.publish(event("TR_b", Level.CLEAR))
+        assert room.sent == []
+        room.become(CONNECTED)
+        await one.publish(event("TR_a", Level.SUSPICIOUS, 9))  # before what waits has gone out
+        await asyncio.sleep(0.05)
+        of_a = [one for one in room.levels() if one[0] == "TR_a"]
+        assert of_a == [("TR_a", "alert", "0"), ("TR_a", "suspicious", "9")]
+        assert ("TR_b", "clear", "0") in room.levels()
+        await one.stop()
+
+    asyncio.run(main())
+
+
+def test_a_publishing_that_the_reconnect_breaks_is_kept() -> None:
+    """It fails because the room is away, and goes out when it is back."""
+
+    async def main() -> None:
+        room = Room()
+        one = await publisher(room)
+        room.faults = ["break"]
+        await one.publish(event("TR", Level.ALERT))
+        assert room.sent == []
+        room.become(CONNECTED)
+        await asyncio.sleep(0.05)
+        assert room.levels() == [("TR", "alert", "0")]
+        await one.stop()
+
+    asyncio.run(main())
+
+
+def test_a_missing_permission_is_one_error_until_it_was_granted(caplog: pytest.LogCaptureFixture) -> None:
+    """Each event counts as undelivered; the log has one line for each time that it was taken away."""
+
+    async def main() -> None:
+        room = Room(can_publish_data=False)
+        one = await publisher(room)
+        for _ in range(3):
+            with pytest.raises(Undelivered, match="can_publish_data"):
+                await one.publish(event("TR", Level.ALERT))
+        room.can_publish_data = True
+        await one.publish(event("TR", Level.ALERT))
+        room.can_publish_data = False
+        with pytest.raises(Undelivered):
+            await one.publish(event("TR", Level.ALERT))
+        await one.stop()
+
+    with caplog.at_level(logging.ERROR):
+        asyncio.run(main())
+    assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from([Level.CLEAR, Level.SUSPICIOUS, Level.ALERT]))))
+def test_held_keeps_the_newest_and_the_last_alert_of_each_track(results: list[tuple[str, Level]]) -> None:
+    """Whatever comes: two a track at most, in order, every other one counted."""
+    held = Held()
+    for number, (track, level) in enumerate(results):
+        held.hold(event(track, level, number), float(number))
+    out: dict[str, list[ResultEvent]] = {}
+    while events := held.take(0.0):
+        out[events[0].track_id] = events
+    assert sum(map(len, out.values())) + held.dropped == len(results)
+    for track in {track for track, _ in results}:
+        mine = [(number, level) for number, (of, level) in enumerate(results) if of == track]
+        alerts = [number for number, level in mine if level is Level.ALERT]
+        assert [one.timestamp_ms for one in out[track]] == sorted({mine[-1][0], *alerts[-1:]})
+
+
+def test_held_forgets_after_a_minute() -> None:
+    """What is older than 60 s when the room is back is no news."""
+    held = Held()
+    held.hold(event("TR", Level.ALERT), 0.0)
+    held.hold(event("TR", Level.CLEAR), 50.0)
+    assert [one.level for one in held.take(61.0)] == [Level.CLEAR]
+    assert held.take(61.0) == []
+    assert held.dropped == 1
+
+
+@given(st.dictionaries(st.text(max_size=40), st.sampled_from([Level.CLEAR, Level.ALERT]), max_size=60))
+def test_the_mirrored_levels_are_json_of_a_bounded_size(levels: dict[str, Level]) -> None:
+    """The most severe are in it first."""
+    text = levels_json(levels)
+    shown = json.loads(text)
+    assert len(text) <= ATTRIBUTE_LIMIT
+    assert shown.items() <= {track: level.value for track, level in levels.items()}.items()
+
+
+def test_of_too_many_levels_the_severe_ones_are_shown() -> None:
+    """2,000 tracks do not fit; the alert among them does."""
+    levels = {f"TR_{n:012}": Level.CLEAR for n in range(2_000)} | {"TR_z": Level.ALERT}
+    shown = json.loads(levels_json(levels))
+    assert shown["TR_z"] == "alert"
+    assert 100 < len(shown) < 2_000

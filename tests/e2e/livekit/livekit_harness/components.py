@@ -1,0 +1,141 @@
+"""What the tests of real rooms need beside Python packages, found or made: `python components.py [--all]`.
+
+Everything made lies in `.cache/livekit` of the project. Standard library only: it runs before anything is installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+PROJECT: Final = Path(__file__).resolve().parents[4]
+CACHE: Final = PROJECT / ".cache" / "livekit"
+HARNESS: Final = Path(__file__).resolve().parent
+SERVER: Final = "github.com/livekit/livekit-server/cmd/server@v1.11.0"
+CLIENT: Final = "livekit-client@2.23.0"
+REFERENCE: Final = "dataspike-livekit-plugins==1.2.17"
+ENABLE: Final = "make test-all"
+"""The one command that makes or installs all that is missing, and runs everything."""
+
+
+def livekit_server() -> Path | None:
+    """Return the server's program: the one on PATH first, then the one built here."""
+    found = shutil.which("livekit-server")
+    built = CACHE / "bin" / "livekit-server"
+    return Path(found) if found else built if built.exists() else None
+
+
+def chromium() -> Path | None:
+    """Return the browser on PATH."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    return Path(found) if found else None
+
+
+def client_js() -> Path | None:
+    """Return livekit-client as one script for a page."""
+    script = CACHE / "web" / "node_modules" / "livekit-client" / "dist" / "livekit-client.umd.js"
+    return script if script.exists() else None
+
+
+def plugin_python() -> Path | None:
+    """Return the Python whose `livekit.plugins.dataspike` is this project's, this one where it is installed here."""
+    return Path(sys.executable) if importlib.util.find_spec("livekit.plugins.dataspike") else None
+
+
+def reference_python() -> Path | None:
+    """Return the Python of the environment that holds the plugin to replace, as PyPI has it."""
+    python = CACHE / "reference" / "bin" / "python"
+    return python if python.exists() else None
+
+
+def build_server() -> None:
+    """Build livekit-server with Go; its own GOBIN, because the binary is called `server`."""
+    go = shutil.which("go")
+    if go is None:
+        sys.exit("livekit-server: neither livekit-server nor go is on PATH; install Go 1.25 or newer")
+    build = CACHE / "build"
+    subprocess.run([go, "install", SERVER], env={**os.environ, "GOBIN": str(build), "GOFLAGS": ""}, check=True)
+    (CACHE / "bin").mkdir(parents=True, exist_ok=True)
+    (build / "server").replace(CACHE / "bin" / "livekit-server")
+
+
+def fetch_client() -> None:
+    """Fetch livekit-client with npm; no lock file, which would name a registry."""
+    npm = shutil.which("npm")
+    if npm is None:
+        sys.exit("livekit-client: npm is not on PATH; install Node.js")
+    web = CACHE / "web"
+    web.mkdir(parents=True, exist_ok=True)
+    (web / "package.json").write_text("{}\n")
+    command = [npm, "install", "--silent", "--no-save", "--no-package-lock", "--no-audit", "--no-fund", CLIENT]
+    subprocess.run(command, cwd=web, check=True)
+
+
+def sample_videos() -> Path | None:
+    """Return the folder of the sample videos that the tests of scanning read."""
+    place = Path(os.environ.get("FORENSICS_SAMPLES", "/usr/share/forensics-samples"))
+    return place if (place / "original-files").exists() else None
+
+
+def install_packages() -> None:
+    """Install Debian's chromium and forensics-samples-files."""
+    apt = shutil.which("apt-get")
+    root = [] if os.geteuid() == 0 else ["sudo"]
+    if apt is None or (root and not shutil.which("sudo")):
+        sys.exit("chromium and the sample videos: not here, and no apt-get (as root or with sudo) to install them with")
+    packages = ["chromium", "forensics-samples-files"]
+    subprocess.run([*root, apt, "-qq", "update"], check=True)
+    subprocess.run([*root, apt, "-qq", "install", "-y", "--no-install-recommends", *packages], check=True)
+
+
+def make_reference() -> None:
+    """Make the environment of the plugin to replace: one name, one import, so that it cannot share ours."""
+    uv = os.environ.get("UV") or shutil.which("uv") or str(PROJECT / ".cache" / "uv" / "bin" / "uv")
+    place = CACHE / "reference"
+    subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, place], check=True)
+    python = str(place / "bin" / "python")
+    # Pillow: its encoder needs it and does not ask for it.
+    packages = [REFERENCE, "livekit-agents>=1.8.4", "pillow"]
+    subprocess.run([uv, "pip", "install", "--quiet", "--python", python, *packages], check=True)
+
+
+def main() -> None:
+    """Make what is missing and can be made without root; with --all the rest too; --reference for comparing."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--all", action="store_true", help="also install Debian's packages, which needs root")
+    parser.add_argument("--reference", action="store_true", help="also make the environment of 1.2.17")
+    parser.add_argument("--try", action="store_true", dest="lenient", help="what cannot be made is left out silently")
+    options = parser.parse_args()
+    steps: list[tuple[Callable[[], Path | None], Callable[[], None]]] = [
+        (livekit_server, build_server),
+        (client_js, fetch_client),
+    ]
+    if options.all:
+        steps.append((lambda: chromium() and sample_videos(), install_packages))
+    if options.reference:
+        steps.append((reference_python, make_reference))
+    failed: list[str] = []
+    for find, make in steps:
+        if find() is not None:
+            continue
+        if options.lenient and not shutil.which("go" if make is build_server else "npm"):
+            continue
+        said = f"{make.__doc__}".split(";")[0].rstrip(".")
+        print(f"{said} ...", file=sys.stderr, flush=True)  # noqa: T201 - a command
+        try:
+            make()
+        except (subprocess.CalledProcessError, OSError) as error:
+            failed.append(f"{make.__name__}: {error}")
+    if failed and not options.lenient:
+        sys.exit("\n".join(failed))
+
+
+if __name__ == "__main__":
+    main()

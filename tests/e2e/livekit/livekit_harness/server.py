@@ -1,0 +1,96 @@
+"""A livekit-server of one's own: loopback only, free ports, keys made at its start, killed at its end."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+from attrs import field, frozen
+
+START_WITHIN: Final = 20.0
+
+
+@frozen
+class Server:
+    """Where the server listens, and the key that signs its tokens."""
+
+    port: int
+    key: str
+    secret: str = field(repr=False)
+    process: subprocess.Popen[bytes] = field(repr=False)
+
+    @property
+    def url(self) -> str:
+        """Where participants and workers connect."""
+        return f"ws://127.0.0.1:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What LiveKit's own tools read."""
+        return {"LIVEKIT_URL": self.url, "LIVEKIT_API_KEY": self.key, "LIVEKIT_API_SECRET": self.secret}
+
+
+@contextmanager
+def open_server(program: Path) -> Generator[Server]:
+    """Run a livekit-server for the length of a block.
+
+    Raises:
+        TimeoutError: when it does not answer in time; its last output stands in the error.
+    """
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="livekit-")))
+        key, secret = "test", secrets.token_urlsafe(36)
+        tcp, rtc_tcp = _free_ports(socket.SOCK_STREAM, 2)
+        (rtc_udp,) = _free_ports(socket.SOCK_DGRAM, 1)
+        config = {
+            "port": tcp,
+            "bind_addresses": ["127.0.0.1"],
+            "keys": {key: secret},
+            "logging": {"level": "warn", "pion_level": "error"},
+            "rtc": {
+                "tcp_port": rtc_tcp,
+                "udp_port": rtc_udp,
+                "node_ip": "127.0.0.1",
+                "use_external_ip": False,
+                "enable_loopback_candidate": True,
+                "interfaces": {"includes": ["lo"]},
+            },
+        }
+        path = folder / "livekit.yaml"
+        path.write_text(json.dumps(config))  # JSON is YAML
+        log = stack.enter_context((folder / "log").open("wb"))
+        process = subprocess.Popen([program, "--config", path], stdout=log, stderr=log)
+        # SIGTERM would drain: wait until the rooms are empty.
+        stack.callback(process.wait)
+        stack.callback(process.kill)
+        _wait(tcp, process, folder / "log")
+        yield Server(tcp, key, secret, process)
+
+
+def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + START_WITHIN
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=1) as answer:
+                if answer.status == 200:
+                    return
+        except OSError:
+            time.sleep(0.05)
+    raise TimeoutError(f"livekit-server does not answer: {log.read_text('utf-8', 'replace')[-2000:]}")
+
+
+def _free_ports(kind: socket.SocketKind, count: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket(socket.AF_INET, kind)) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]

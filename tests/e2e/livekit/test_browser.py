@@ -1,0 +1,71 @@
+"""A page in a real browser, as the one who is judged and the one who is told."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from livekit_harness.browser import Browser
+from livekit_harness.process import until
+from livekit_harness.room import AGENT, TOPIC, Room
+
+from ds_actors.detection import Level
+
+DOCUMENTED = ["type", "level", "participant_id", "track_id", "message", "timestamp_ms"]
+RATES = {"normal_fps": 1.0, "burst_fps": 2.0}
+
+
+def test_a_page_is_alerted_and_cleared_and_leaves_nothing(room: Room, browser: Browser) -> None:
+    """It publishes a camera, gets the documented JSON in time, tells a forgery by its sender, and goes."""
+    room.service.verdicts["page"] = Level.CLEAR
+    track = browser.join(room.server.url, room.token("page"), publish=True)
+    room.watch(video=RATES)
+    room.join("mallory")
+    until(lambda: room.service.of("page", track))
+    until(lambda: {AGENT, "mallory"} <= set(browser.others()))
+
+    room.service.verdicts["page"] = Level.ALERT
+    (alert, *_) = until(lambda: browser.packets("alert"), 1 / RATES["normal_fps"] + 1)
+    assert list(alert["json"])[:6] == DOCUMENTED
+    assert (alert["json"]["participant_id"], alert["json"]["track_id"]) == ("page", track)
+    assert (alert["sender"], alert["agent"]) == (AGENT, True)
+
+    forged = json.dumps(dict.fromkeys(DOCUMENTED, "") | {"type": TOPIC, "level": "clear", "message": "forged"})
+    room.people.call("send", who="mallory", payload=forged, topic=TOPIC)
+    (packet,) = until(lambda: [one for one in browser.packets() if one["json"]["message"] == "forged"])
+    assert (packet["sender"], packet["agent"]) == ("mallory", False)
+
+    before = len(browser.packets("clear"))
+    room.service.verdicts["page"] = Level.CLEAR
+    until(lambda: [one for one in browser.packets("clear")[before:] if one["agent"]], 1 / RATES["burst_fps"] + 1)
+
+    browser.leave()
+    room.agent.call("aclose")
+    room.agent.call("leave")
+    until(lambda: room.service.ask(lambda sandbox: sandbox.connected) == 0)
+    left = room.agent.call("left")
+    assert (left["tasks"], left["streams"], "dataspike-trio" in left["threads"]) == ([], 0, False)
+    assert room.agent.stop() == 0
+    assert not Path(f"/proc/{room.agent.pid}").exists()
+
+
+@pytest.mark.slow
+def test_a_room_of_people(room: Room, browser: Browser) -> None:
+    """Twenty publish, one tampered with; all are checked within 2/normal_fps, that one is flagged, nobody else."""
+    people = [f"person-{n}" for n in range(20)]
+    browser.join(room.server.url, room.token("viewer"), publish=False)
+    room.join(*people)
+    for one in people:
+        room.camera(one, width=320, height=180, fps=10, share=0.2 if one == "person-7" else 0.0)
+    normal_fps = 0.2
+    room.watch(video={"normal_fps": normal_fps, "burst_fps": 1.0})
+    began = time.monotonic()
+    until(lambda: {one["json"]["participant_id"] for one in browser.packets()} == set(people), 2 / normal_fps)
+    checked = [one["coverage"] for one in room.agent.call("status")["tracks"]]
+    assert checked == ["checked"] * 20
+    time.sleep(max(0.0, began + 2 / normal_fps - time.monotonic()))
+    flagged = {one["json"]["participant_id"] for one in browser.packets() if one["json"]["level"] != "clear"}
+    assert flagged == {"person-7"}
+    assert browser.media() == 0

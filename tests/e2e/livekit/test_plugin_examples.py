@@ -1,0 +1,57 @@
+"""The plugin's examples, each run by `dev` as its first line says, in a real room."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from livekit_harness.components import PROJECT
+from livekit_harness.process import Process, until
+from livekit_harness.room import TOPIC
+from livekit_harness.server import Server
+from livekit_harness.service import Service
+from livekit_harness.tokens import room_token
+from livekit_harness.worker import Worker, free_port
+
+from ds_actors.detection import Level
+
+EXAMPLES = sorted((PROJECT / "examples" / "deepfake-detection" / "dataspike").glob("*.py"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("program", EXAMPLES, ids=lambda path: path.name)
+def test_each_example_alerts_the_room_and_ends_on_ctrl_c(
+    program: Path,
+    own_server: Server,
+    service: Service,
+    people_process: Process,
+) -> None:
+    """Without OpenAI to reach: the room hears alerts all the same."""
+    environment = {
+        "DATASPIKE_API_KEY": "k",
+        "DATASPIKE_WS_URL": service.url,
+        "OPENAI_API_KEY": "dummy",
+        "OPENAI_BASE_URL": f"http://127.0.0.1:{free_port()}",
+    }
+    service.verdicts["alice"] = Level.ALERT
+    seen = len(people_process.events)
+    try:
+        with Worker(program, own_server, environment) as worker:
+            worker.registered()
+            for one in ("viewer", "alice"):
+                token = room_token(own_server, "call", one)
+                people_process.call("join", who=one, url=own_server.url, token=token)
+            people_process.call("camera", who="alice", width=320, height=180)
+            until(lambda: _alerts(people_process, seen), 60)
+            assert worker.interrupt() == 0
+            assert not worker.wrote("did not exit in time|Task was destroyed|never awaited|left behind")
+            assert not worker.wrote(r"(ERROR|WARNING)\S* (livekit\.plugins\.dataspike|ds_actors)")
+            assert not worker.wrote(r"DEBUG\S* trio-websocket")
+    finally:
+        people_process.call("clear")
+
+
+def _alerts(people: Process, seen: int) -> list[str]:
+    told = people.events[seen:]
+    return [one["payload"] for one in told if one["event"] == "data" and one["topic"] == TOPIC]

@@ -1,0 +1,28 @@
+"""The agent's connection is made anew."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from livekit_harness.process import until
+from livekit_harness.room import Room
+
+from ds_actors.detection import Level
+
+
+@pytest.mark.slow
+def test_a_full_reconnect_leaves_no_stream(room: Room) -> None:
+    """The old track's stream and consumer go, the new one is sampled, by one actor."""
+    room.service.verdicts["alice"] = Level.CLEAR
+    room.join("alice")
+    track = room.camera("alice", width=640, height=360)
+    room.watch(video={"normal_fps": 0.5, "burst_fps": 5.0})
+    until(lambda: room.service.of("alice"))
+    room.agent.call("simulate", scenario="SIMULATE_FULL_RECONNECT")
+    until(lambda: len(room.agent.told("subscribed", track=track)) == 2)
+    before = len(room.service.of("alice"))
+    until(lambda: len(room.service.of("alice")) > before)
+    time.sleep(3)
+    assert room.agent.call("left")["streams"] <= 1
+    assert [one["track"] for one in room.agent.call("status")["tracks"]] == [track]
