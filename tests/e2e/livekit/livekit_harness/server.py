@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -68,7 +69,10 @@ def open_server(program: Path) -> Generator[Server]:
         path = folder / "livekit.yaml"
         path.write_text(json.dumps(config))  # JSON is YAML
         log = stack.enter_context((folder / "log").open("wb"))
-        process = subprocess.Popen([program, "--config", path], stdout=log, stderr=log)
+        # Killed tests leave no server behind, where util-linux can see to that.
+        setpriv = shutil.which("setpriv")
+        with_us = [setpriv, "--pdeathsig", "KILL"] if setpriv else []
+        process = subprocess.Popen([*with_us, program, "--config", path], stdout=log, stderr=log)
         # SIGTERM would drain: wait until the rooms are empty.
         stack.callback(process.wait)
         stack.callback(process.kill)
