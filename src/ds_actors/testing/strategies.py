@@ -26,9 +26,9 @@ from ds_actors.testing._timeline import (
 
 try:
     from hypothesis import strategies as st
-except ModuleNotFoundError as error:
+except ModuleNotFoundError:
     raise ModuleNotFoundError(
-        'the strategies need hypothesis: pip install "ds-actors[testing]"', name=error.name
+        'the strategies need hypothesis: pip install "ds-actors[testing]"', name="hypothesis"
     ) from None
 
 __all__ = ["durations", "levels", "outages", "timelines", "tracks", "verdict_timelines"]
