@@ -259,3 +259,25 @@ def test_room_is_what_a_put_would_find() -> None:
     for number in range(3):
         oldest.put(number)
     assert oldest.has_room(9)
+
+
+def test_each_message_has_all_its_deliveries_whatever_became_of_the_one_before() -> None:
+    """Settled at its second delivery, or given up for a newer one: the next begins anew."""
+    mailbox = Reject[str](redeliver=1)
+    mailbox.put("first")
+    mailbox.put("second")
+    mailbox.take()
+    mailbox.interrupted()
+    assert mailbox.take() == "first"
+    mailbox.settle("first")
+    assert mailbox.take() == "second"
+    assert tuple(mailbox.interrupted()) == ()
+    assert mailbox.take() == "second"
+    latest = Latest[str](redeliver=1)
+    latest.put("first")
+    latest.take()
+    latest.put("second")
+    assert tuple(latest.interrupted()) == (Dropped("first", "oldest"),)
+    assert latest.take() == "second"
+    assert tuple(latest.interrupted()) == ()
+    assert latest.take() == "second"
