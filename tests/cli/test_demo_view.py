@@ -8,7 +8,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+import pytest
 from rich.console import Console
+from rich.screen import Screen
 
 from ds_actors import Node
 from ds_actors.cli._demo.show import REASONS, Entry, Show, line
@@ -98,6 +100,29 @@ def test_it_fits_a_terminal_of_80_columns() -> None:
     lines = shown(moment("a" * 50), 80)
     assert max(len(one) for one in lines) <= 80
     assert any("alert" in one and "3.9" in one for one in lines)
+
+
+@pytest.mark.parametrize("width", [52, 60, 100])
+def test_names_stay_where_the_terminal_is_narrow(width: int) -> None:
+    """Columns give way to them, the coverage first; level and rate are there to the last."""
+    lines = shown(moment("participant-alice"), width)
+    assert max(len(one) for one in lines) <= width
+    row = next(one for one in lines if "participant-alice" in one)
+    assert "alert" in row
+    assert "3.9" in row
+    assert ("checked" in row) is (width == 100)
+
+
+@pytest.mark.parametrize("height", [10, 12, 20])
+def test_the_last_entries_fit_the_screen_whatever_its_height(height: int) -> None:
+    """Where it is low, the tree is left out but for its tracks; a long entry takes one line."""
+    log = tuple(Entry(float(n), "step", f"step {n} {'x' * 100}") for n in range(30))
+    console = Console(width=60, height=height, file=io.StringIO(), record=True, force_terminal=True)
+    console.print(Screen(draw(moment(log=log))))
+    lines = console.export_text().splitlines()
+    assert any("step 29" in one for one in lines[:height])
+    assert any("alice" in one for one in lines[:height])
+    assert any("uplink down" in one for one in lines[:height])
 
 
 def test_an_alert_is_said_once_and_counted_each_time() -> None:

@@ -147,6 +147,13 @@ def test_a_url_in_the_clear_is_refused_without_showing_the_key(tmp_path: Path, r
     assert "allow_insecure" not in err
 
 
+def test_a_url_that_is_none_names_both_kinds_that_will_do(tmp_path: Path, run: Run) -> None:
+    """The option's name, wss:// and, to this machine, ws://."""
+    code, _out, err = run("--api-key", "k", "--url", "http://127.0.0.1:1", tmp_path / "absent.mp4")
+    assert code == 2
+    assert "--url (or DATASPIKE_WS_URL) must be a wss:// URL (or ws:// to this machine)" in err
+
+
 def test_the_report_never_overwrites_a_video(tmp_path: Path, run: Run) -> None:
     """Exit 2; the file is as it was."""
     path = clips.make(tmp_path / "a.mp4", clips.steady(1))
@@ -263,7 +270,7 @@ async def test_a_refused_key_ends_the_scan(tmp_path: Path) -> None:
     async with open_sandbox(judge, api_keys=["other"]) as sandbox:
         scan = await against(sandbox, [path, path])
         assert len(sandbox.attempts) == 1
-    assert "DATASPIKE_API_KEY" in scan.service_problem
+    assert scan.service_problem == ("the service refused the key (HTTP 401); check --api-key (or DATASPIKE_API_KEY)")
     assert [one.outcome for one in scan.files] == [Outcome.NOT_SCANNED] * 2
 
 

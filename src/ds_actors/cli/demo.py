@@ -19,13 +19,12 @@ from rich.live import Live
 from ds_actors.cli._demo.player import Player
 from ds_actors.cli._demo.show import Entry, Show, as_json, as_line
 from ds_actors.cli._demo.story import Story
-from ds_actors.cli._demo.view import LOG_LINES, Moment, draw
+from ds_actors.cli._demo.view import Moment, draw
 from ds_actors.cli._video import BadInput
 from ds_actors.cli.clips import CREDIT, Clip, Portrait
 from ds_actors.detection import Monitor
 from ds_actors.detection.events import plain
 
-_ROWS_BESIDE_LOG = 15
 _FRAMES_PER_SECOND = 5
 
 
@@ -75,14 +74,14 @@ async def look(monitor: Monitor, show: Show, console: Console, seconds: float, p
         elapsed = time.monotonic() - show.began
         return Moment(monitor.status(), monitor.tree(), tuple(show.log), elapsed, seconds, trio.current_time(), playing)
 
-    log_lines = max(2, min(LOG_LINES, console.height - _ROWS_BESIDE_LOG))
-    with Live(console=console, auto_refresh=False) as live:
-        try:
+    try:
+        # A screen of its own: on the ordinary one, what a change of its size has broken cannot be drawn over.
+        with Live(console=console, auto_refresh=False, screen=True) as live:
             while True:
-                live.update(draw(view(), log_lines), refresh=True)
+                live.update(draw(view()), refresh=True)
                 await trio.sleep(1 / _FRAMES_PER_SECOND)
-        finally:
-            live.update(draw(view(), log_lines), refresh=True)
+    finally:
+        console.print(draw(view()))
 
 
 def _clips(video: Path | None) -> tuple[Clip, Clip]:

@@ -97,7 +97,8 @@ class _Scan:
                 await exchange.run(service)
             cancelled = False
         except Refused as error:
-            cancelled, problem, self.service_problem = False, str(error), str(error)
+            problem = _in_options(str(error))
+            cancelled, self.service_problem = False, problem
         except Unreachable as error:
             cancelled, problem = False, _unreachable(error)
             if not exchange.connected:
@@ -135,6 +136,11 @@ def _conclude(exchange: Exchange, problem: str, *, cancelled: bool) -> None:
         problem = f"the service gave no answer for {exchange.gave_up_after:g} s"
     reasons = [f"{one.answered} of {one.due} samples answered", problem, video.truncated]
     one.problem = "; ".join(reason for reason in reasons if reason)
+
+
+def _in_options(text: str) -> str:
+    """Return an error about a setting of `Dataspike` with the name that the setting has on the command line."""
+    return text.replace("api_key (or ", "--api-key (or ").replace("url (or ", "--url (or ")
 
 
 def _unreachable(error: Unreachable) -> str:
@@ -250,7 +256,7 @@ def _service(*, sandbox: bool, key: list[str | None], url: str | None) -> Datasp
     try:
         return Dataspike(api_key=key.pop(), url=url)
     except ValueError as error:
-        _stop(str(error).removesuffix(PERMITS_INSECURE))
+        _stop(_in_options(str(error).removesuffix(PERMITS_INSECURE)))
 
 
 def _check_report(path: Path, files: list[Path]) -> None:

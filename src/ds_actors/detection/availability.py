@@ -72,7 +72,7 @@ class Availability:
             return None
         if refused and not self._noted_refusal:
             self._noted_refusal, self._noted = True, now
-            return Note("error", f"{self.cause}; nothing is checked until DATASPIKE_API_KEY is right")
+            return Note("error", f"{self.cause}; nothing is checked until it is right")
         if self._noted is None or now - self._noted >= REMIND_EVERY:
             first = self._noted is None
             self._noted = now

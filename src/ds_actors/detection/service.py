@@ -158,7 +158,7 @@ def _resolve_key(given: list[str | ApiKey | None]) -> ApiKey:
 
 
 def _parse_url(url: str) -> SplitResult:
-    problem = f"url (or {URL_VARIABLE}) must be a wss:// URL with a host"
+    problem = f"url (or {URL_VARIABLE}) must be a wss:// URL (or ws:// to this machine) with a host"
     if not (url.isascii() and url.isprintable() and " " not in url):
         raise ValueError(f"{problem}, in printable ASCII without spaces")
     try:

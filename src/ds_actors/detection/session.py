@@ -170,7 +170,7 @@ def rejected(status: int, headers: Iterable[tuple[bytes, bytes]], wall: float) -
         wall: seconds since the epoch, for a Retry-After that is a date.
     """
     if status in REFUSED_STATUSES:
-        return Refused(f"the service refused the key (HTTP {status}); check DATASPIKE_API_KEY")
+        return Refused(f"the service refused the key (HTTP {status}); check api_key (or DATASPIKE_API_KEY)")
     wait = _retry_after(headers, wall) if status in _PATIENT_STATUSES else None
     return Unreachable(f"the service answered the upgrade with HTTP {status}", wait)
 
@@ -180,7 +180,7 @@ def closed(code: int | None, reason: str | None) -> UplinkError:
     said = plain(reason or "")[:_REASON_LIMIT]
     text = f"the connection was closed ({'no code' if code is None else code}{f': {said}' if said else ''})"
     if code in REFUSED_CODES:
-        return Refused(f"{text}; check DATASPIKE_API_KEY")
+        return Refused(f"{text}; check api_key (or DATASPIKE_API_KEY)")
     return Unreachable(text)
 
 

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Final
 
 from attrs import frozen
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from ds_actors import Node
+from ds_actors._text import counted
 from ds_actors.cli._demo.show import Entry, counts, line
 from ds_actors.detection import Level, Status
 from ds_actors.detection.events import plain
 from ds_actors.detection.status import TrackStatus, UplinkStatus
 
 LOG_LINES = 8
+_FEWEST_LOG_LINES = 3
+"""Where the screen is too low for so many, the tree is left out but for its tracks."""
+_GIVES_WAY: Final = ("why", "coverage", "target/s", "restarts", "sent")
+"""Columns that are left out where the terminal is narrow, in this order; names stay."""
 _LEVELS = {Level.CLEAR: "green", Level.SUSPICIOUS: "yellow", Level.ALERT: "bold red"}
 _UPLINK = {"up": "green", "connecting": "yellow", "down": "bold red", "refused": "bold red"}
 
@@ -37,29 +44,66 @@ class Moment:
     """What the participants show, and who is to be credited for it."""
 
 
-def draw(moment: Moment, log_lines: int = LOG_LINES) -> RenderableType:
-    """Return the view: the tree with its tracks, the uplink, what was dropped, and the last entries."""
-    clock = f"ds-actors demo, {min(moment.seconds, moment.total):.0f} of {moment.total:.0f} s"
-    head = Text.assemble((clock, "bold"), (f"  {plain(moment.playing, 100)}", "dim"))
-    log = Group(*(_entry(one) for one in list(moment.log)[-log_lines:]))
-    return Group(head, _tree(moment), _uplink(moment.status.uplink), Text(counts(moment.status)), Text(), log)
+def draw(moment: Moment) -> RenderableType:
+    """Return the view: the tree with its tracks, the uplink, what was dropped, and the last entries that fit."""
+    return _View(moment)
 
 
-def _tree(moment: Moment) -> RenderableType:
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
-    table.add_column("actor", min_width=12)  # gives way where the terminal is narrow, as the others do not
-    for name in ("is", "restarts", "level", "coverage", "target/s", "actual/s", "sent"):
-        right = name in ("restarts", "target/s", "actual/s", "sent")
-        table.add_column(name, justify="right" if right else "left", no_wrap=True)
-    table.add_column("why")  # gives way too
-    tracks = {one.track: one for one in moment.status.tracks}
-    for guide, node in moment.tree.walk():
-        track = tracks.get(node.name) if node.path.startswith("/monitor/tracks/") else None
-        name = plain(node.name if track is None else track.participant, 24)
-        actor = Text.assemble((guide, "dim"), name, no_wrap=True, overflow="ellipsis")
-        cells = (actor, Text(_is(node, moment.now)), Text(str(node.restarts or "")))
-        table.add_row(*cells, *(() if track is None else _track(track)))
-    return Padding(table, (1, 0))
+@frozen
+class _View:
+    moment: Moment
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        top = self._top(tracks_only=False)
+        lines = options.max_height - len(console.render_lines(top, options))
+        if lines < _FEWEST_LOG_LINES:
+            top = self._top(tracks_only=True)
+            lines = options.max_height - len(console.render_lines(top, options))
+        yield top
+        yield from map(_entry, list(self.moment.log)[-min(LOG_LINES, lines) :] if lines > 0 else ())
+
+    def _top(self, *, tracks_only: bool) -> RenderableType:
+        moment = self.moment
+        clock = f"ds-actors demo, {min(moment.seconds, moment.total):.0f} of {moment.total:.0f} s"
+        head = Text.assemble((clock, "bold"), (f"  {plain(moment.playing, 100)}", "dim"))
+        tree = _Tree(moment, tracks_only)
+        said = (_uplink(moment.status.uplink), Text(counts(moment.status)))
+        return Group(head, tree, *said) if tracks_only else Group(head, Padding(tree, (1, 0)), *said, Text())
+
+
+@frozen
+class _Tree:
+    """The table of actors, with as many columns as there is room for."""
+
+    moment: Moment
+    tracks_only: bool
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        wide = options.update(width=1_000)
+        tables = (self._table(_GIVES_WAY[:count]) for count in range(len(_GIVES_WAY)))
+        fitting = (one for one in tables if Measurement.get(console, wide, one).maximum <= options.max_width)
+        yield next(fitting, None) or self._table(_GIVES_WAY)
+
+    def _table(self, without: Collection[str]) -> Table:
+        moment = self.moment
+        table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
+        table.add_column("actor", no_wrap=True, overflow="ellipsis")
+        names = ("is", "restarts", "level", "coverage", "target/s", "actual/s", "sent", "why")
+        shown = [name for name in names if name not in without]
+        for name in shown:
+            right = name in ("restarts", "target/s", "actual/s", "sent")
+            table.add_column(name, justify="right" if right else "left", no_wrap=True)
+        tracks = {one.track: one for one in moment.status.tracks}
+        for guide, node in moment.tree.walk():
+            track = tracks.get(node.name) if node.path.startswith("/monitor/tracks/") else None
+            if self.tracks_only and track is None:
+                continue
+            name = plain(node.name if track is None else track.participant, 24)
+            actor = Text.assemble(("" if self.tracks_only else guide, "dim"), name)
+            cells = {"is": Text(_is(node, moment.now)), "restarts": Text(str(node.restarts or ""))}
+            cells |= {} if track is None else _track(track)
+            table.add_row(actor, *(cells.get(name, Text()) for name in shown))
+        return table
 
 
 def _is(node: Node, now: float) -> str:
@@ -68,19 +112,19 @@ def _is(node: Node, now: float) -> str:
     return f"back in {max(0.0, node.until - now):.1f} s"
 
 
-def _track(one: TrackStatus) -> tuple[Text, ...]:
-    return (
-        Text(one.level.value, _LEVELS.get(one.level, "dim")),
-        Text(one.coverage.value),
-        Text(f"{one.target_fps:g}"),
-        Text(f"{one.actual_fps:.1f}"),
-        Text(str(one.sent)),
-        Text(plain(one.reason, 100), "dim", no_wrap=True, overflow="ellipsis"),
-    )
+def _track(one: TrackStatus) -> dict[str, Text]:
+    return {
+        "level": Text(one.level.value, _LEVELS.get(one.level, "dim")),
+        "coverage": Text(one.coverage.value),
+        "target/s": Text(f"{one.target_fps:g}"),
+        "actual/s": Text(f"{one.actual_fps:.1f}"),
+        "sent": Text(str(one.sent)),
+        "why": Text(plain(one.reason, 40), "dim"),
+    }
 
 
 def _uplink(uplink: UplinkStatus) -> Text:
-    connections = f"{uplink.connections} connection{'' if uplink.connections == 1 else 's'}"
+    connections = counted(uplink.connections, "connection")
     round_trip = "" if uplink.round_trip is None else f", an answer takes {uplink.round_trip * 1_000:.0f} ms"
     cause = f" ({plain(uplink.cause, 80)})" if uplink.cause else ""
     return Text.assemble(
@@ -89,4 +133,5 @@ def _uplink(uplink: UplinkStatus) -> Text:
 
 
 def _entry(entry: Entry) -> Text:
-    return Text(line(entry), _LEVELS.get(entry.level, "") if entry.level else "")
+    style = _LEVELS.get(entry.level, "") if entry.level else ""
+    return Text(line(entry), style, no_wrap=True, overflow="ellipsis")
