@@ -16,9 +16,10 @@ from attrs import define
 from trio_websocket import ConnectionClosed, WebSocketRequest, serve_websocket
 
 from ds_actors.detection.connection import WatchedStream, open_websocket
+from ds_actors.detection.errors import Refused, Unreachable
+from ds_actors.detection.heartbeat import Close, Heartbeat
 from ds_actors.detection.proxies import ProxyAddress
 from ds_actors.detection.service import Dataspike
-from ds_actors.detection.session import Close, Refused, Session, Unreachable
 
 SECRET = "sk-very-secret"
 Handler = Callable[[WebSocketRequest], Awaitable[None]]
@@ -71,19 +72,19 @@ async def use(service: Dataspike) -> None:
 
 
 async def test_upgrade_carries_key_path_and_query() -> None:
-    """The service sees a bearer token and the resource; the session hears of the bytes."""
+    """The service sees a bearer token and the resource; the heartbeat hears of the bytes."""
     seen: list[tuple[str, bytes]] = []
 
     async def handler(request: WebSocketRequest) -> None:
         seen.append((request.path, dict(request.headers)[b"authorization"]))
         await echo(request)
 
-    session = Session(trio.current_time() - 60)
+    heartbeat = Heartbeat(trio.current_time() - 60)
     async with (
         websocket_server(handler) as port,
-        open_websocket(local(port), session=session) as websocket,
+        open_websocket(local(port), heartbeat=heartbeat) as websocket,
     ):
-        assert session.tick(trio.current_time()) is None
+        assert heartbeat.tick(trio.current_time()) is None
         await websocket.send_message(b"x" * 100_000)
         with pytest.raises(ConnectionClosed):
             await websocket.get_message()
@@ -308,12 +309,12 @@ async def test_a_proxy_that_refuses() -> None:
 async def test_a_cancelled_send_spoils_the_stream() -> None:
     """Half a message is followed by nothing, and every piece that left counts as progress."""
     ours, theirs = trio.testing.lockstep_stream_pair()
-    session = Session(trio.current_time())
-    stream = WatchedStream(ours, session)
+    heartbeat = Heartbeat(trio.current_time())
+    stream = WatchedStream(ours, heartbeat)
     with trio.move_on_after(0.05):
         await stream.send_all(b"x" * 100_000)
     assert stream.spoiled
-    assert session.due() > trio.current_time() + 5
+    assert heartbeat.due() > trio.current_time() + 5
     await theirs.aclose()
 
 
@@ -340,16 +341,16 @@ class Link(trio.abc.Stream):
 
 
 async def verdict(link: Link, size: int) -> Close | None:
-    """Return what the session says of a connection on which that many bytes are sent, as the uplink would ask it."""
-    session = Session(trio.current_time())
-    stream = WatchedStream(link, session)
+    """Return what the heartbeat says of a connection on which that many bytes are sent, as the uplink would ask it."""
+    heartbeat = Heartbeat(trio.current_time())
+    stream = WatchedStream(link, heartbeat)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(stream.send_all, bytes(size))
         await trio.testing.wait_all_tasks_blocked()
-        while session.sending:
+        while heartbeat.sending:
             await trio.sleep(0.5)
-            session.received(trio.current_time())  # pongs go on: only the send is judged here
-            said = session.tick(trio.current_time())
+            heartbeat.received(trio.current_time())  # pongs go on: only the send is judged here
+            said = heartbeat.tick(trio.current_time())
             if isinstance(said, Close):
                 nursery.cancel_scope.cancel()
                 return said
@@ -372,7 +373,7 @@ async def test_a_link_that_moves_nothing_is_dead_after_ten_seconds(autojump_cloc
 async def test_a_fast_link_is_not_slowed_down_by_small_pieces(autojump_clock: trio.testing.MockClock) -> None:
     """120 kB go out in 17 pieces, not in 118; nothing is a send too."""
     link = Link(1e9)
-    stream = WatchedStream(link, Session(trio.current_time()))
+    stream = WatchedStream(link, Heartbeat(trio.current_time()))
     await stream.send_all(bytes(120_000))
     assert link.sends == 17
     await stream.send_all(b"")

@@ -8,8 +8,8 @@ import trio
 from ds_actors.detection import Dataspike, Sample, Unreachable
 from ds_actors.detection.connection import open_websocket
 from ds_actors.detection.events import ResultType, WireResult
+from ds_actors.detection.heartbeat import Heartbeat
 from ds_actors.detection.listening import listen
-from ds_actors.detection.session import Session
 from ds_actors.detection.wire import encode_request
 from ds_actors.sandbox import open_sandbox
 from ds_actors.sandbox.faults import Garbage
@@ -21,13 +21,13 @@ async def test_answers_are_told_in_order_and_each_is_a_sign_of_life() -> None:
     """The sign first, then the answer."""
     told: list[WireResult | None] = []
     async with open_sandbox() as sandbox:
-        session = Session(trio.current_time())
+        heartbeat = Heartbeat(trio.current_time())
         service = Dataspike(api_key="k", url=sandbox.url)
-        async with open_websocket(service, session=session) as websocket, trio.open_nursery() as nursery:
+        async with open_websocket(service, heartbeat=heartbeat) as websocket, trio.open_nursery() as nursery:
             listen(
                 nursery,
                 websocket,
-                session,
+                heartbeat,
                 result=told.append,
                 malformed=lambda: pytest.fail("nothing was malformed"),
                 answered=lambda: told.append(None),
@@ -52,11 +52,11 @@ async def test_a_hundred_malformed_messages_in_a_row_end_the_connection() -> Non
                 await trio.sleep(0.01)
 
     async with open_sandbox() as sandbox:
-        session = Session(trio.current_time())
+        heartbeat = Heartbeat(trio.current_time())
         service = Dataspike(api_key="k", url=sandbox.url)
         with pytest.raises(Unreachable, match="100 malformed messages in a row"):
-            async with open_websocket(service, session=session) as websocket, trio.open_nursery() as nursery:
-                listen(nursery, websocket, session, result=answers.append, malformed=lambda: malformed.append(1))
+            async with open_websocket(service, heartbeat=heartbeat) as websocket, trio.open_nursery() as nursery:
+                listen(nursery, websocket, heartbeat, result=answers.append, malformed=lambda: malformed.append(1))
                 sandbox.faults.begin(Garbage())
                 for _ in range(99):
                     await websocket.send_message(SAMPLE)

@@ -13,11 +13,12 @@ from python_socks import ProxyError, ProxyType
 from python_socks.async_.trio.v2 import Proxy
 from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnection, wrap_client_stream
 
+from .endings import closed, leaves, parse_head, rejected
 from .errors import Refused, Unreachable, UplinkError
 from .events import plain
+from .heartbeat import Heartbeat
 from .proxies import ProxyAddress
 from .service import Dataspike
-from .session import Session, closed, leaves, parse_head, rejected
 
 MAX_MESSAGE_SIZE: Final = 64 * 1024
 """Bytes of the longest message taken from the service; a longer one closes the connection (1009)."""
@@ -78,15 +79,15 @@ async def _open_through(address: ProxyAddress, service: Dataspike) -> trio.abc.S
 
 
 class WatchedStream(trio.abc.Stream):
-    """A stream that tells a session of every byte moved, and keeps the head of the answer to the upgrade.
+    """A stream that tells a heartbeat of every byte moved, and keeps the head of the answer to the upgrade.
 
     Sends go out in pieces, because a stream says nothing before its whole send is done: small ones on a slow link, and
     larger ones while they take less than a second, because each costs.
     """
 
-    def __init__(self, stream: trio.abc.Stream, session: Session) -> None:
+    def __init__(self, stream: trio.abc.Stream, heartbeat: Heartbeat) -> None:
         self._stream = stream
-        self._session = session
+        self._heartbeat = heartbeat
         self.spoiled: bool = False
         """A send was cut off: the other side cannot find the next message any more."""
         self.head: bytearray = bytearray()
@@ -95,14 +96,14 @@ class WatchedStream(trio.abc.Stream):
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send the bytes; cancelling it spoils the stream."""
-        self._session.send_started(trio.current_time())
+        self._heartbeat.send_started(trio.current_time())
         try:
             await self._send_pieces(memoryview(data))
         except BaseException:
             self.spoiled = True
             raise
         finally:
-            self._session.send_ended(trio.current_time())
+            self._heartbeat.send_ended(trio.current_time())
 
     async def _send_pieces(self, view: memoryview) -> None:
         size, began = _SMALLEST_PIECE, trio.current_time()
@@ -110,7 +111,7 @@ class WatchedStream(trio.abc.Stream):
             piece, view = view[:size], view[size:]
             await self._stream.send_all(piece)
             now = trio.current_time()
-            self._session.send_progress(now)
+            self._heartbeat.send_progress(now)
             if not view:
                 return
             size = min(2 * size, _LARGEST_PIECE) if now - began < 1 else _SMALLEST_PIECE
@@ -130,7 +131,7 @@ class WatchedStream(trio.abc.Stream):
         if not data:
             self._ended()
             return data
-        self._session.received(trio.current_time())
+        self._heartbeat.received(trio.current_time())
         if self.on_end is not None and len(self.head) < _HEAD_LIMIT:
             self.head += data[:_HEAD_LIMIT]
         return data
@@ -149,14 +150,14 @@ class WatchedStream(trio.abc.Stream):
 
 @asynccontextmanager
 async def open_websocket(
-    service: Dataspike, *, connect: Connect = open_stream, session: Session | None = None
+    service: Dataspike, *, connect: Connect = open_stream, heartbeat: Heartbeat | None = None
 ) -> AsyncGenerator[WebSocketConnection, None]:
     """Open the service's WebSocket for the length of a block; its reading task lives inside.
 
     Args:
         service: where, and with which key.
         connect: opens the stream under the WebSocket.
-        session: hears of every byte moved, from the upgrade on.
+        heartbeat: hears of every byte moved, from the upgrade on.
 
     Raises:
         Refused: the service will not have the key (401 or 403, or a close code that says so).
@@ -166,7 +167,7 @@ async def open_websocket(
     failure: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:
-            websocket, stream = await _open(nursery, service, connect, session)
+            websocket, stream = await _open(nursery, service, connect, heartbeat)
             try:
                 yield websocket
             except BaseException as error:
@@ -186,12 +187,12 @@ async def open_websocket(
 
 
 async def _open(
-    nursery: trio.Nursery, service: Dataspike, connect: Connect, session: Session | None
+    nursery: trio.Nursery, service: Dataspike, connect: Connect, heartbeat: Heartbeat | None
 ) -> tuple[WebSocketConnection, WatchedStream]:
     stream: WatchedStream | None = None
     try:
         with trio.move_on_after(service.upgrade_timeout):
-            stream = WatchedStream(await _connect(service, connect), session or Session(trio.current_time()))
+            stream = WatchedStream(await _connect(service, connect), heartbeat or Heartbeat(trio.current_time()))
             return await _upgrade(nursery, stream, service), stream
     except BaseException:
         if stream is not None:

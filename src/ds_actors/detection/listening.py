@@ -9,7 +9,7 @@ from trio_websocket import WebSocketConnection
 
 from .errors import Unreachable
 from .events import WireResult
-from .session import Close, SendPing, Session
+from .heartbeat import Close, Heartbeat, SendPing
 from .wire import MalformedMessage, decode_result
 
 
@@ -20,7 +20,7 @@ def _nothing(*_: object) -> None:
 def listen(
     nursery: trio.Nursery,
     websocket: WebSocketConnection,
-    session: Session,
+    heartbeat: Heartbeat,
     *,
     result: Callable[[WireResult], object],
     malformed: Callable[[], object],
@@ -34,7 +34,7 @@ def listen(
     Args:
         nursery: where the tasks live.
         websocket: the open connection.
-        session: judges it.
+        heartbeat: judges it.
         result: called with each answer.
         malformed: called for each message that is none.
         answered: called at each sign that the service works, a pong or, before `result`, an answer.
@@ -42,16 +42,16 @@ def listen(
     """
 
     def heard() -> None:
-        session.answered()
+        heartbeat.answered()
         answered()
 
-    nursery.start_soon(_receive, websocket, session, heard, result, malformed)
-    nursery.start_soon(_watch, websocket, session, nursery, heard, alive)
+    nursery.start_soon(_receive, websocket, heartbeat, heard, result, malformed)
+    nursery.start_soon(_watch, websocket, heartbeat, nursery, heard, alive)
 
 
 async def _receive(
     websocket: WebSocketConnection,
-    session: Session,
+    heartbeat: Heartbeat,
     heard: Callable[[], object],
     result: Callable[[WireResult], object],
     malformed: Callable[[], object],
@@ -64,18 +64,18 @@ async def _receive(
             answer = decode_result(data)
         except MalformedMessage:
             malformed()
-            close = session.malformed()
+            close = heartbeat.malformed()
             if close is not None:
                 raise Unreachable(close.reason) from None
             continue
-        session.wellformed()
+        heartbeat.wellformed()
         heard()
         result(answer)
 
 
 async def _watch(
     websocket: WebSocketConnection,
-    session: Session,
+    heartbeat: Heartbeat,
     nursery: trio.Nursery,
     heard: Callable[[], object],
     alive: Callable[[float], object],
@@ -84,13 +84,13 @@ async def _watch(
     while True:
         now = trio.current_time()
         # A send may begin, and with it a nearer deadline, while this sleeps.
-        await trio.sleep_until(min(session.due(), now + (0.05 if awaits_send else 1.0)))
+        await trio.sleep_until(min(heartbeat.due(), now + (0.05 if awaits_send else 1.0)))
         now = trio.current_time()
-        if awaits_send and not session.sending:
+        if awaits_send and not heartbeat.sending:
             awaits_send = False
-            session.ping_sent(now)
+            heartbeat.ping_sent(now)
         alive(now)
-        match session.tick(now):
+        match heartbeat.tick(now):
             case SendPing():
                 nursery.start_soon(_ping, websocket, heard)
                 awaits_send = True

@@ -45,7 +45,6 @@ from ds_actors.detection.outbox import Outbox, OutboxMessage, Withdraw
 from ds_actors.detection.round_trip import RoundTrip
 from ds_actors.detection.sampling import AdaptiveSampling, Plan, SamplingPolicy, check_quality
 from ds_actors.detection.service import Dataspike
-from ds_actors.detection.session import UplinkBackoff
 from ds_actors.detection.sinks import Sink
 from ds_actors.detection.sinks._actor import SinkActor, SinkCounts
 from ds_actors.detection.sinks._queue import SinkQueue
@@ -54,6 +53,7 @@ from ds_actors.detection.status import SinkStatus, State, Status, UplinkStatus
 from ds_actors.detection.track import Encode, Judged, Mute, SampleSent, Seen, Spoke, TrackActor, TrackMessage
 from ds_actors.detection.track_backoff import TrackBackoff
 from ds_actors.detection.uplink import Uplink
+from ds_actors.detection.uplink_backoff import UplinkBackoff
 from ds_actors.detection.wanted import ListedTrack, WantedTrack, WantedTracks
 
 logger: logging.Logger = logging.getLogger("ds_actors.detection")
@@ -150,7 +150,7 @@ class Monitor:
                     connect,
                     name="uplink",
                     backoff=UplinkBackoff(),
-                    stable_after=0.0,  # the session's word that a connection is healthy counts its seconds
+                    stable_after=0.0,  # the heartbeat's word that a connection is healthy counts its seconds
                     grace=1.0,
                     mailbox=lambda: self._outbox,
                     expected=(UplinkError,),  # `Availability` says what of them is worth a line

@@ -16,10 +16,10 @@ from trio_websocket import WebSocketConnection
 from ds_actors import Actor, Exit
 from ds_actors.detection.connection import Connect, open_websocket
 from ds_actors.detection.events import Sample, WireResult
+from ds_actors.detection.heartbeat import Heartbeat
 from ds_actors.detection.listening import listen
 from ds_actors.detection.outbox import Deliver, OutboxMessage, RequestTurn
 from ds_actors.detection.service import Dataspike
-from ds_actors.detection.session import Session
 from ds_actors.detection.track import Granted
 from ds_actors.detection.wire import encode_request
 
@@ -71,24 +71,24 @@ class Uplink(Actor[OutboxMessage]):
     async def run(self) -> None:
         """Connect, then send, receive and watch the heartbeat until one of them fails or a stop is requested."""
         self.host.uplink_connecting()
-        session = Session(trio.current_time())
+        heartbeat = Heartbeat(trio.current_time())
         with trio.CancelScope() as attempt:
             watcher = self.context.spawn(self._give_up_on_stop, attempt)
-            async with open_websocket(self.service, connect=self.connect, session=session) as websocket:
+            async with open_websocket(self.service, connect=self.connect, heartbeat=heartbeat) as websocket:
                 watcher.cancel()
-                session.opened(trio.current_time())
+                heartbeat.opened(trio.current_time())
                 self.host.uplink_up()
                 async with trio.open_nursery() as nursery:
                     listen(
                         nursery,
                         websocket,
-                        session,
+                        heartbeat,
                         result=self.host.result,
                         malformed=self.host.malformed,
                         answered=self.host.uplink_answered,
-                        alive=partial(self._alive, session),
+                        alive=partial(self._alive, heartbeat),
                     )
-                    await self._send(websocket, session)
+                    await self._send(websocket, heartbeat)
                     nursery.cancel_scope.cancel()
 
     async def _give_up_on_stop(self, attempt: trio.CancelScope) -> None:
@@ -99,18 +99,18 @@ class Uplink(Actor[OutboxMessage]):
         """Tell the host that there is no connection."""
         self.host.uplink_down(exit.crash)
 
-    async def _send(self, websocket: WebSocketConnection, session: Session) -> None:
+    async def _send(self, websocket: WebSocketConnection, heartbeat: Heartbeat) -> None:
         async for message in self.inbox:
             match message:
                 case RequestTurn():
                     message.grantee.tell(Granted(message))
                 case Deliver(_, sample):
-                    before = session.slow_sends
+                    before = heartbeat.slow_sends
                     await websocket.send_message(encode_request(sample))
-                    self.host.sample_sent(sample, slow=session.slow_sends > before)
+                    self.host.sample_sent(sample, slow=heartbeat.slow_sends > before)
                 case _:
                     pass
 
-    def _alive(self, session: Session, now: float) -> None:
-        if session.is_healthy(now):
+    def _alive(self, heartbeat: Heartbeat, now: float) -> None:
+        if heartbeat.is_healthy(now):
             self.context.healthy()

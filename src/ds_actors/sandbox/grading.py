@@ -14,7 +14,7 @@ from attrs import frozen
 
 from ds_actors._text import counted
 from ds_actors.detection.encoding import MAX_SAMPLE_BYTES
-from ds_actors.detection.session import REFUSED_CODES, REFUSED_STATUSES
+from ds_actors.detection.endings import REFUSED_CODES, REFUSED_STATUSES
 
 from .records import Attempt, ClientRecord, Received
 

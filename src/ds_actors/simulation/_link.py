@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from ds_actors._backoff import Failure
+from ds_actors.detection.endings import closed, rejected
 from ds_actors.detection.errors import Unreachable, UplinkError
+from ds_actors.detection.heartbeat import Close, Heartbeat, SendPing
 from ds_actors.detection.outbox import Deliver
-from ds_actors.detection.session import Close, SendPing, Session, UplinkBackoff, closed, rejected
+from ds_actors.detection.uplink_backoff import UplinkBackoff
 from ds_actors.sandbox.faults import (
     CloseOnAccept,
     Fault,
@@ -41,7 +43,7 @@ class Link:
     """The number of the newest; what belongs to an older one is lost."""
     _began: float = 0.0
     _answered: bool = False
-    _session: Session = field(factory=lambda: Session(0.0))
+    _heartbeat: Heartbeat = field(factory=lambda: Heartbeat(0.0))
     _failures: list[Failure] = field(factory=list[Failure])
 
     def connect(self) -> None:
@@ -60,11 +62,11 @@ class Link:
             self.up, self.sending, self._answered = True, False, False
             self._connection += 1
             self._began = simulation.now
-            self._session = Session(simulation.now)
+            self._heartbeat = Heartbeat(simulation.now)
             closing = service.active(CloseOnAccept)
             if closing is not None:
                 simulation.at(simulation.now + closing.after, self._cut, self._connection, closed(closing.code, ""))
-            simulation.at(self._session.due(), self._tick, self._connection)
+            simulation.at(self._heartbeat.due(), self._tick, self._connection)
             simulation.pump()
 
     def fault(self, fault: Fault, begins: bool) -> None:  # noqa: FBT001
@@ -106,13 +108,13 @@ class Link:
                 self._cut(connection, Unreachable("a message over the limit"))
                 return
             if service.active(Garbage) is not None:
-                self._session.received(simulation.now)
-                close = self._session.malformed()
+                self._heartbeat.received(simulation.now)
+                close = self._heartbeat.malformed()
                 if close is not None:
                     self._cut(connection, Unreachable(close.reason))
                 return
-        self._session.received(simulation.now)
-        self._session.wellformed()
+        self._heartbeat.received(simulation.now)
+        self._heartbeat.wellformed()
         self._answered = True
         assert rule.verdict.level is not None
         simulation.answer(track, rule.verdict.level, rule.manipulation)
@@ -127,19 +129,19 @@ class Link:
     def _tick(self, connection: int) -> None:
         if connection != self._connection or not self.up:
             return
-        simulation, session = self.simulation, self._session
-        match session.tick(simulation.now):
+        simulation, heartbeat = self.simulation, self._heartbeat
+        match heartbeat.tick(simulation.now):
             case SendPing():
-                session.ping_sent(simulation.now)
+                heartbeat.ping_sent(simulation.now)
                 if simulation.service.active(Silence) is None:
-                    session.received(simulation.now)
+                    heartbeat.received(simulation.now)
                     self._answered = True
             case Close(reason):
                 self._cut(connection, Unreachable(reason))
                 return
             case None:
                 pass
-        simulation.at(session.due(), self._tick, connection)
+        simulation.at(heartbeat.due(), self._tick, connection)
 
     def _cut(self, connection: int, error: UplinkError) -> None:
         if connection != self._connection or not self.up:

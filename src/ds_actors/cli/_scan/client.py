@@ -14,9 +14,9 @@ from trio_websocket import WebSocketConnection
 
 from ds_actors.detection.connection import open_websocket
 from ds_actors.detection.events import ResultType, Sample, WireResult
+from ds_actors.detection.heartbeat import Heartbeat
 from ds_actors.detection.listening import listen
 from ds_actors.detection.service import Dataspike
-from ds_actors.detection.session import Session
 from ds_actors.detection.wire import encode_request
 
 from .decode import Due, Video
@@ -74,12 +74,12 @@ class Exchange:
         Raises:
             Refused, Unreachable: as `open_websocket`.
         """
-        session = Session(trio.current_time())
-        async with open_websocket(service, session=session) as websocket:
+        heartbeat = Heartbeat(trio.current_time())
+        async with open_websocket(service, heartbeat=heartbeat) as websocket:
             self.connected = True
             self._active = trio.current_time()
             async with trio.open_nursery() as nursery:
-                listen(nursery, websocket, session, result=self._answer, malformed=self._malformed)
+                listen(nursery, websocket, heartbeat, result=self._answer, malformed=self._malformed)
                 await self._send(websocket)
                 nursery.cancel_scope.cancel()
 

@@ -6,16 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_actors._backoff import Failure
-from ds_actors.detection.session import (
-    Close,
-    Refused,
-    SendPing,
-    Session,
-    Unreachable,
-    UplinkBackoff,
-    parse_head,
-    rejected,
-)
+from ds_actors.detection.endings import parse_head, rejected
+from ds_actors.detection.errors import Refused, Unreachable
+from ds_actors.detection.heartbeat import Close, Heartbeat, SendPing
+from ds_actors.detection.uplink_backoff import UplinkBackoff
 
 steps = st.lists(st.tuples(st.sampled_from(["received", "tick", "sent"]), st.integers(0, 12)), max_size=60)
 errors = st.one_of(
@@ -34,17 +28,17 @@ chance = st.floats(0, 1, exclude_max=True)
 def test_no_connection_dies_that_was_heard_of_in_the_last_twenty_seconds(history: list[tuple[str, int]]) -> None:
     """A close needs ten silent seconds, a ping, and ten more after the ping's send returned."""
     now = heard = 0.0
-    session = Session(now)
+    heartbeat = Heartbeat(now)
     pinged: float | None = None
     for what, seconds in history:
         now += seconds
         if what == "received":
-            session.received(now)
+            heartbeat.received(now)
             heard, pinged = now, None
         elif what == "sent":
-            session.ping_sent(now)
+            heartbeat.ping_sent(now)
         else:
-            match session.tick(now):
+            match heartbeat.tick(now):
                 case SendPing():
                     assert pinged is None
                     assert now - heard >= 10
@@ -55,7 +49,7 @@ def test_no_connection_dies_that_was_heard_of_in_the_last_twenty_seconds(history
                     assert now - heard >= 20
                     return
                 case None:
-                    assert now < session.due()
+                    assert now < heartbeat.due()
 
 
 @given(failures, chance)

@@ -1,0 +1,88 @@
+"""What the end of a connection means: the key was refused, or the service is unreachable. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Final, cast
+
+from .errors import Refused, Unreachable, UplinkError
+from .events import plain
+
+RETRY_AFTER_LIMIT: Final = 300.0
+"""The longest wait, in seconds, that the service's Retry-After is believed."""
+REFUSED_STATUSES: Final = frozenset({401, 403})
+REFUSED_CODES: Final = frozenset({1008, 3000, 4001, 4003, 4401, 4403})
+_PATIENT_STATUSES: Final = frozenset({429, 503})
+_REASON_LIMIT: Final = 200
+
+
+def rejected(status: int, headers: Iterable[tuple[bytes, bytes]], wall: float) -> UplinkError:
+    """Return what an HTTP answer other than 101 to the upgrade means.
+
+    Args:
+        status: the answer's status code.
+        headers: the answer's headers.
+        wall: seconds since the epoch, for a Retry-After that is a date.
+    """
+    if status in REFUSED_STATUSES:
+        return Refused(f"the service refused the key (HTTP {status}); check api_key (or DATASPIKE_API_KEY)")
+    wait = _retry_after(headers, wall) if status in _PATIENT_STATUSES else None
+    return Unreachable(f"the service answered the upgrade with HTTP {status}", wait)
+
+
+def closed(code: int | None, reason: str | None) -> UplinkError:
+    """Return what the end of an open connection means, from its close code and reason (RFC 6455, 7.4)."""
+    said = plain(reason or "")[:_REASON_LIMIT]
+    text = f"the connection was closed ({'no code' if code is None else code}{f': {said}' if said else ''})"
+    if code in REFUSED_CODES:
+        return Refused(f"{text}; check api_key (or DATASPIKE_API_KEY)")
+    return Unreachable(text)
+
+
+def parse_head(head: bytes) -> tuple[int, list[tuple[bytes, bytes]]] | None:
+    """Return status and headers of an HTTP answer's first bytes, None unless the head is there as a whole.
+
+    An answer whose body never ends is still an answer.
+    """
+    block, end, _body = head.partition(b"\r\n\r\n")
+    if not end:
+        return None
+    first, *lines = block.split(b"\r\n")
+    words = first.split(None, 2)
+    if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or len(words[1]) != 3 or not words[1].isdigit():
+        return None
+    pairs = (line.partition(b":") for line in lines)
+    return int(words[1]), [(name.strip().lower(), value.strip()) for name, colon, value in pairs if colon]
+
+
+def _retry_after(headers: Iterable[tuple[bytes, bytes]], wall: float) -> float | None:
+    for name, value in headers:
+        if name.lower() != b"retry-after":
+            continue
+        text = value.decode("latin-1").strip()
+        if text.isascii() and text.isdigit():
+            # A number of ten digits is far over the limit already; int() refuses very long ones.
+            return min(RETRY_AFTER_LIMIT, float(text[:10])) if len(text) <= 10 else RETRY_AFTER_LIMIT
+        return _until(text, wall)
+    return None
+
+
+def _until(text: str, wall: float) -> float | None:
+    try:
+        date = parsedate_to_datetime(text)
+        # An HTTP date is always UTC (RFC 9110, 5.6.7), also when it does not say so.
+        stamp = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+    return min(RETRY_AFTER_LIMIT, max(0.0, stamp - wall))
+
+
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """Yield the exceptions in a group, at any depth; an exception that is no group is its own only leaf."""
+    if not isinstance(error, BaseExceptionGroup):
+        yield error
+        return
+    for inner in cast("BaseExceptionGroup[BaseException]", error).exceptions:
+        yield from leaves(inner)

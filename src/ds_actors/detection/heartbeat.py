@@ -1,0 +1,134 @@
+"""When a connection is dead, and when it has proven itself. Pure.
+
+A `Heartbeat` judges one connection by its bytes, not by its messages: a slow link that still moves bytes is alive.
+
+    nothing received for 10 s            -> SendPing
+    nothing received in the 10 s after
+      the ping's own send returned       -> Close
+    a send that moves no byte for 10 s   -> Close
+    a hundred malformed messages in a row -> Close
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrs import define, field, frozen
+
+PING_AFTER: Final = 10.0
+"""Seconds without a received byte before a ping is due."""
+DEAD_AFTER: Final = 10.0
+"""Seconds that a sent ping may stay without any answer, and a send without a byte moved."""
+HEALTHY_AFTER: Final = 10.0
+"""Seconds of connection after which one that has brought a result or a pong resets the backoff."""
+MALFORMED_LIMIT: Final = 100
+"""Malformed messages in a row that end the connection."""
+
+
+@frozen
+class SendPing:
+    """Send one ping now, and call `Heartbeat.ping_sent` when its send returned."""
+
+
+@frozen
+class Close:
+    """The connection is of no more use: drop it, and say why."""
+
+    reason: str
+
+
+@define(slots=True)
+class Heartbeat:
+    """One connection's signs of life; every time is a number of seconds on one monotonic clock."""
+
+    began: float
+    slow_sends: int = field(default=0, init=False)
+    """Sends that took longer than 10 s: the next sample should be smaller."""
+    malformed_total: int = field(default=0, init=False)
+    _opened: float | None = field(default=None, init=False)
+    _answered: bool = field(default=False, init=False)
+    _heard: float = field(init=False)
+    _pinging: bool = field(default=False, init=False)
+    _pinged: float | None = field(default=None, init=False)
+    _sending: float | None = field(default=None, init=False)
+    _moved: float = field(default=0.0, init=False)
+    _malformed: int = field(default=0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._heard = self.began
+
+    def received(self, now: float) -> None:
+        """Note that at least one byte arrived: whatever it says, the other side lives."""
+        self._heard = now
+        self._pinging = False
+        self._pinged = None
+
+    def opened(self, now: float) -> None:
+        """Note the accepted upgrade."""
+        self._opened = now
+
+    def answered(self) -> None:
+        """Note a result or a pong."""
+        self._answered = True
+
+    def is_healthy(self, now: float) -> bool:
+        """Return whether this connection has proven itself, so that failures before it are forgotten."""
+        return self._answered and self._opened is not None and now - self._opened >= HEALTHY_AFTER
+
+    def ping_sent(self, now: float) -> None:
+        """Note that the ping's send returned; its answer is due from here on."""
+        if self._pinging:
+            self._pinged = now
+
+    @property
+    def sending(self) -> bool:
+        """True while a send is in progress."""
+        return self._sending is not None
+
+    def send_started(self, now: float) -> None:
+        """Note that bytes are handed to the connection."""
+        self._sending = self._moved = now
+
+    def send_progress(self, now: float) -> None:
+        """Note that the send in progress moved at least one byte."""
+        self._moved = now
+
+    def send_ended(self, now: float) -> None:
+        """Note that the send in progress is over, and count it when it was slow."""
+        if self._sending is not None and now - self._sending > DEAD_AFTER:
+            self.slow_sends += 1
+        self._sending = None
+
+    def wellformed(self) -> None:
+        """Note a message that could be read: the row of malformed ones ends."""
+        self._malformed = 0
+
+    def malformed(self) -> Close | None:
+        """Count a message that could not be read; return Close after the hundredth in a row."""
+        self._malformed += 1
+        self.malformed_total += 1
+        if self._malformed < MALFORMED_LIMIT:
+            return None
+        return Close(f"{MALFORMED_LIMIT} malformed messages in a row")
+
+    def due(self) -> float:
+        """Return when `tick` has something to decide, if nothing happens before; infinity when nothing is due."""
+        times: list[float] = []
+        if not self._pinging:
+            times.append(self._heard + PING_AFTER)
+        elif self._pinged is not None:
+            times.append(self._pinged + DEAD_AFTER)
+        if self._sending is not None:
+            times.append(self._moved + DEAD_AFTER)
+        return min(times, default=float("inf"))
+
+    def tick(self, now: float) -> SendPing | Close | None:
+        """Return what has to be done now; a ping is asked for once until a byte arrives."""
+        if self._sending is not None and now >= self._moved + DEAD_AFTER:
+            return Close(f"a send moved no byte for {DEAD_AFTER:g} s")
+        if self._pinged is not None and now >= self._pinged + DEAD_AFTER:
+            return Close(f"nothing was received in the {DEAD_AFTER:g} s after a ping")
+        if not self._pinging and now >= self._heard + PING_AFTER:
+            self._pinging = True
+            return SendPing()
+        return None
