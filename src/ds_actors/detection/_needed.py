@@ -1,0 +1,14 @@
+"""Imported first: says which extra is missing, in place of the first module that is."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+try:
+    for _name in ("numpy", "PIL", "google.protobuf", "trio_websocket"):
+        import_module(_name)
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f'{error.name} is missing: ds_actors.detection and ds_actors.sandbox need pip install "ds-actors[detection]"',
+        name=error.name,
+    ) from None
