@@ -55,7 +55,7 @@ def test_the_demo_alerts_survives_the_cut_and_ends_by_itself() -> None:
     summary = events[-1]
     assert summary["event"] == "summary"
     assert summary["due"] == summary["sent"] + sum(summary["dropped"].values())
-    assert summary["next"] == "ds-actors demo --video FILE"
+    assert summary["next"] == "ds-actors clip alice.mp4"
     assert not summary["interrupted"]
     assert [event["uplink"] for event in events if event["event"] == "state"].count("up") == 2
 
@@ -107,7 +107,7 @@ def test_on_a_terminal_it_is_a_live_view() -> None:
     assert text.count("actual/s") > 20
     for expected in ("├─ uplink", "alice: clear -> alert", "dropped:", "2 connections", "NASA"):
         assert expected in text
-    assert text.splitlines()[-1] == "next: ds-actors demo --video FILE"
+    assert text.splitlines()[-1] == "next: ds-actors clip alice.mp4"
     assert out.rstrip().rfind(b"\x1b[?25h") > out.rfind(b"\x1b[?25l")  # the cursor is back
 
 

@@ -1,4 +1,4 @@
-"""The commands: `ds-actors demo | sandbox | scan | simulate`."""
+"""The commands: `ds-actors demo | clip | scan | sandbox | simulate`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from ds_actors._version import __version__
 from ds_actors.cli._stdout import ends_with_its_output
+from ds_actors.cli.clip import clip
 from ds_actors.cli.demo import demo
 from ds_actors.cli.sandbox import sandbox
 from ds_actors.cli.scan import scan
@@ -58,8 +59,9 @@ def _main(  # pyright: ignore[reportUnusedFunction]
 
 
 app.command()(demo)
-app.command()(sandbox)
+app.command()(clip)
 app.command()(scan)
+app.command()(sandbox)
 app.command()(simulate)
 
 

@@ -124,5 +124,5 @@ def _nothing(_entry: Entry) -> None:
 
 def _next(video: Path | None) -> str:
     if video is None:
-        return "ds-actors demo --video FILE"
+        return "ds-actors clip alice.mp4"
     return f"ds-actors scan --sandbox {shlex.quote(plain(str(video)))}"
