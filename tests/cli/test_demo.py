@@ -178,6 +178,14 @@ def test_the_help_says_what_it_is_and_how_it_ends() -> None:
         assert expected in text
 
 
+@pytest.mark.parametrize("command", [[], ["demo"], ["scan"], ["sandbox"], ["clip"]])
+def test_the_help_names_no_type_beside_a_flag(command: list[str]) -> None:
+    """A flag is given or it is not."""
+    text = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "80"}).stdout
+    assert "--help" in text
+    assert "bool" not in text.lower()
+
+
 def test_ctrl_c_ends_the_sandbox_with_a_summary() -> None:
     """SIGINT is an orderly end: a summary, exit 0, no traceback."""
     with subprocess.Popen(

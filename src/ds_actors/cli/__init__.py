@@ -24,10 +24,28 @@ class _Commands(TyperGroup):
         with ends_with_its_output():
             return super().make_context(*args, **options)
 
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command whose help names no type beside its flags."""
+        command = super().get_command(ctx, cmd_name)
+        if command is not None:
+            _without_types(command.get_params(ctx))
+        return command
+
+    def get_params(self, ctx: Any) -> Any:
+        """Return the options of all commands."""
+        return _without_types(super().get_params(ctx))
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
         with ends_with_its_output():
             return super().invoke(ctx)
+
+
+def _without_types(parameters: list[Any]) -> list[Any]:
+    for one in parameters:
+        if getattr(one, "is_flag", False):
+            one.metavar = ""
+    return parameters
 
 
 app: typer.Typer = typer.Typer(

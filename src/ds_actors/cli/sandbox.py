@@ -32,8 +32,10 @@ from ds_actors.sandbox import (
 
 def sandbox(
     *,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 for any free one.", min=0, max=65_535)] = 8765,
+    host: Annotated[str, typer.Option(help="Address to listen on.", metavar="ADDRESS")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(help="Port to listen on, up to 65535; 0 for any free one.", min=0, max=65_535, metavar="PORT")
+    ] = 8765,
     script: Annotated[
         Path | None, typer.Option(help="TOML file with verdicts and faults over time.", metavar="FILE")
     ] = None,
@@ -41,7 +43,7 @@ def sandbox(
         bool, typer.Option("--marker/--no-marker", help="Look for the painted patch, or judge everything clear.")
     ] = True,
     api_key: Annotated[
-        list[str] | None, typer.Option(help="A key to accept; may be given several times. Default: any.")
+        list[str] | None, typer.Option(help="A key to accept; may be given several times. Default: any.", metavar="KEY")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:

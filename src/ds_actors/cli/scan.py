@@ -164,10 +164,16 @@ def scan(
     ] = False,
     api_key: Annotated[
         str | None,
-        typer.Option(help=f"Dataspike's key, else {KEY_VARIABLE}, which other users of this machine cannot see."),
+        typer.Option(
+            help=f"Dataspike's key. Rather set {KEY_VARIABLE}: a command line is seen by others on this machine.",
+            metavar="KEY",
+        ),
     ] = None,
-    url: Annotated[str | None, typer.Option(help=f"The service's WebSocket URL, else {URL_VARIABLE}.")] = None,
-    fps: Annotated[float, typer.Option(help="Samples a second of video, 30 at most.")] = 1.0,
+    url: Annotated[
+        str | None,
+        typer.Option(help=f"The service's WebSocket URL. Without it: {URL_VARIABLE}, else Dataspike's.", metavar="URL"),
+    ] = None,
+    fps: Annotated[float, typer.Option(help="Samples a second of video: above 0, 30 at most.", metavar="RATE")] = 1.0,
     fail_on: Annotated[
         FailOn | None, typer.Option(help="Exit with 1 when a sample is judged at least that severe.")
     ] = None,
@@ -193,21 +199,15 @@ def scan(
 
     Exit codes, the first that applies:
 
-    141  nobody reads its output on, as in ds-actors scan ... | head -1
-
-    130  stopped by Ctrl-C, which shows what there is
-
-    1  --fail-on was reached
-
-    2  wrong usage, or the service cannot be used
-
-    3  a file cannot be read, or is no video
-
-    4  a file is truncated: scanned as far as it goes
-
-    5  a result is partial: fewer answers than samples
-
-    0  none of these
+      141  nobody reads its output on, as in ds-actors scan ... | head -1
+       74  its output cannot be written, as on a full disk
+      130  stopped by Ctrl-C, which shows what there is
+        1  --fail-on was reached
+        2  wrong usage, or the service cannot be used
+        3  a file cannot be read, or is no video
+        4  a file is truncated: scanned as far as it goes
+        5  a result is partial: fewer answers than samples
+        0  none of these
     """
     if not (math.isfinite(fps) and 0 < fps <= 30):
         _stop("--fps must be above 0 and 30 at most")
