@@ -20,7 +20,7 @@ from ds_actors.cli.clips import CREDIT, Clip, Portrait
 from ds_actors.detection import Monitor
 
 SECONDS = 24.0
-COLUMNS = 100
+COLUMNS, ROWS = 80, 40
 PICTURE = Path(__file__).parent.parent / "docs" / "demo.svg"
 
 
@@ -57,10 +57,15 @@ def main() -> None:
 
 def svg(moment: Moment) -> str:
     """Return the view as SVG that asks nobody for a font: the local monospace one will do."""
-    console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    console = Console(
+        record=True, width=COLUMNS, height=ROWS, file=io.StringIO(), force_terminal=True, color_system="truecolor"
+    )
     console.print(draw(moment))
+    console.print()
     text = console.export_svg(title="ds-actors demo", unique_id="demo")
     text = re.sub(r"@font-face\s*\{[^}]*\}\s*", "", text)
+    # Tall enough for the lines of the tree to meet those of the row below.
+    text = text.replace("font-size: 20px", "font-size: 21px")
     text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)
     return "\n".join(line.rstrip() for line in text.replace("Fira Code, monospace", "monospace").splitlines()) + "\n"
 

@@ -75,6 +75,14 @@ def test_the_patch_is_found_where_it_is(tmp_path: Path, run: Run) -> None:
     assert row["due"] == row["sent"] == row["answered"] == 6
 
 
+def test_a_file_that_shows_nothing_at_first_is_judged_from_its_beginning(tmp_path: Path, run: Run) -> None:
+    """The first picture, a little later than 0, is the sample that is due at 0: no gap before it in JSON or table."""
+    path = clips.make(tmp_path / "a.mkv", [40, 140, 240])
+    (row,) = rows(run("--sandbox", "--json", path)[1])
+    assert [(one["from"], one["to"]) for one in row["segments"]] == [(0.0, 0.24)]
+    assert "1 sample due, 1 sent, 1 answered; complete" in run("--sandbox", path)[1]
+
+
 def test_fail_on_sets_the_exit_code(tmp_path: Path, run: Run) -> None:
     """1 when the level is reached, 0 when it is not."""
     bad = clips.make(tmp_path / "bad.mp4", clips.steady(4), clips.tampered)
@@ -109,6 +117,7 @@ def test_a_truncated_file_has_its_own_code_and_all_its_samples(tmp_path: Path, r
     (row,) = rows(out)
     due = int(4 * max(clips.decoded(path))) + 1
     assert (code, row["outcome"], row["truncated"]) == (4, "truncated", True)
+    assert err.endswith(" s only: its data is damaged\n")
     assert row["due"] == row["sent"] == row["answered"] == due
     assert len(err.splitlines()) == 1
 
@@ -294,24 +303,26 @@ async def test_ctrl_c_gives_the_partial_result(tmp_path: Path) -> None:
 
     async with open_sandbox(slow, api_keys=["good"]) as sandbox, trio.open_nursery() as nursery:
         settings = {"DATASPIKE_API_KEY": "good", "DATASPIKE_WS_URL": sandbox.url}
+        err = (tmp_path / "err").open("w+b")
         process = await nursery.start(
             partial(
                 trio.run_process,
-                [*COMMAND, "--json", "--report", str(report), str(path)],
+                [*COMMAND, "--report", str(report), str(path), str(path)],
                 capture_stdout=True,
-                capture_stderr=True,
+                stderr=err,
                 check=False,
                 env=os.environ | settings,
             )
         )
-        out, err = process.stdout, process.stderr
-        del out, err
         with trio.fail_after(30):
             while len(sandbox.samples) < 4:
                 await trio.sleep(0.02)
         process.send_signal(signal.SIGINT)
         with trio.fail_after(10):
             await process.wait()
+    with err:
+        err.seek(0)
+        assert err.read().endswith(b"\nds-actors scan: stopped by Ctrl-C (1 of 2 files not scanned)\n")
     assert process.returncode == 130
     assert "clear" in report.read_text("utf-8")
 

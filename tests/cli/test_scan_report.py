@@ -60,6 +60,26 @@ def test_the_picture_is_drawn_to_scale() -> None:
     assert len({bar.attrib["fill"] for bar in bars}) == len({bar.attrib["height"] for bar in bars}) == 3
 
 
+def test_several_files_have_an_overview_and_one_has_none() -> None:
+    """A row a file at the top: its name, its most severe level and its outcome."""
+    absent = FileScan("absent.mp4", 1.0, Outcome.BAD_INPUT, problem="there is no such file")
+    several = report.page([example(), absent], service="s", made="now")
+    overview = several[: several.index("<section>")]
+    assert overview.count("<tr>") == 3
+    assert "absent.mp4</td><td></td><td>bad input" in overview
+    assert '<span class="level alert">alert</span>' in overview
+    alone = report.page([example()], service="s", made="now")
+    assert "<table>" not in alone[: alone.index("<section>")]
+
+
+def test_a_file_that_was_not_read_has_no_figures() -> None:
+    """Its problem is all that is said of it, or that it was not scanned."""
+    bad = report.page([FileScan("a.mp4", 1.0, Outcome.BAD_INPUT, problem="it is empty")], service="s", made="now")
+    assert "it is empty" in bad
+    assert "<table>" not in bad
+    assert "<p>Not scanned.</p>" in report.page([FileScan("a.mp4", 1.0)], service="s", made="now")
+
+
 def test_times_are_read_as_clocks() -> None:
     """Hours, minutes, seconds, tenths; rounding carries."""
     assert [clock(0), clock(59.96), clock(3_725.04)] == ["0:00:00.0", "0:01:00.0", "1:02:05.0"]

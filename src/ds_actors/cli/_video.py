@@ -10,7 +10,7 @@ import av.container
 import av.stream
 import av.video.stream
 from attrs import define, field
-from av.error import FFmpegError
+from av.error import FFmpegError, InvalidDataError
 
 from ds_actors.detection.events import plain
 
@@ -67,6 +67,8 @@ def quarter_turns(frame: av.VideoFrame) -> int:
 
 def words(error: Exception) -> str:
     """Return what an error says, as one line."""
+    if isinstance(error, InvalidDataError):
+        return "its data is damaged"  # FFmpeg's words say no more, and are longer
     return plain(str(getattr(error, "strerror", None) or error), 200) or type(error).__name__
 
 
@@ -85,6 +87,8 @@ def _check(path: Path) -> None:
 
 
 def _opening(error: Exception) -> str:
+    if isinstance(error, InvalidDataError):
+        return "it is no video, or was cut off before its index"
     if isinstance(error, FFmpegError) and not isinstance(error, PermissionError):
         return f"it is no video, or was cut off before its index ({words(error)})"
     return words(error)

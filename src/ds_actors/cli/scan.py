@@ -16,6 +16,7 @@ import trio
 import typer
 from attrs import define, field
 
+from ds_actors._text import counted
 from ds_actors.cli._scan import report
 from ds_actors.cli._scan.client import SILENCE, STALLED, Exchange
 from ds_actors.cli._scan.console import complain, progress_bar, show
@@ -228,11 +229,12 @@ def _finish(run: _Scan, service: Dataspike | None, report_to: Path | None, fail_
     for index, one in enumerate(run.files):
         if index not in run.shown and (run.as_json or one.outcome is not Outcome.NOT_SCANNED):
             show(one, as_json=run.as_json)
+    left = sum(one.outcome is Outcome.NOT_SCANNED for one in run.files)
+    not_scanned = f"{left} of {counted(len(run.files), 'file')} not scanned"
     if run.interrupted:
-        complain("stopped by Ctrl-C")
+        complain(f"stopped by Ctrl-C{f' ({not_scanned})' if left else ''}")
     if run.service_problem:
-        left = sum(one.outcome is Outcome.NOT_SCANNED for one in run.files)
-        complain(f"{run.service_problem} ({left} of {len(run.files)} files not scanned)")
+        complain(f"{run.service_problem} ({not_scanned})")
     code = exit_code(run.files, fail_on=fail_on, interrupted=run.interrupted, service_failed=bool(run.service_problem))
     if report_to is not None:
         words = _STAND_IN if service is None else service.log_url

@@ -19,7 +19,7 @@ from ds_actors.detection import Level, Status
 from ds_actors.detection.events import plain
 from ds_actors.detection.status import TrackStatus, UplinkStatus
 
-LOG_LINES = 8
+LOG_LINES = 12
 _FEWEST_LOG_LINES = 3
 """Where the screen is too low for so many, the tree is left out but for its tracks."""
 _GIVES_WAY: Final = ("why", "coverage", "target/s", "restarts", "sent")

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
+from ds_actors._text import counted
 from ds_actors.detection.events import Level, plain
 
 from .report import clock
@@ -31,15 +32,17 @@ def complain(text: str) -> None:
 
 def show(one: FileScan, *, as_json: bool) -> None:
     """Write one file's result to stdout, and its problem to stderr."""
-    if one.problem:
-        complain(f"{one.path}: {one.problem}")
     if as_json:
         typer.echo(json.dumps(one.as_dict()))
-        return
-    if one.outcome in (Outcome.BAD_INPUT, Outcome.NOT_SCANNED):
-        return
+    elif one.outcome not in (Outcome.BAD_INPUT, Outcome.NOT_SCANNED):
+        _table(one)
+    if one.problem:
+        complain(f"{one.path}: {one.problem}")
+
+
+def _table(one: FileScan) -> None:
     console = Console(highlight=False)
-    figures = f"{one.due} samples due, {one.sent} sent, {one.answered} answered; {one.outcome}"
+    figures = f"{counted(one.due, 'sample')} due, {one.sent} sent, {one.answered} answered; {one.outcome}"
     console.print(Text(plain(one.path)), Text(str(one.level), _STYLES.get(one.level, "")), soft_wrap=True, sep=": ")
     table = Table(box=None, pad_edge=False)
     for name in ("from", "to", "level", "samples"):

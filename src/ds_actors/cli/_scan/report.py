@@ -10,13 +10,14 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Final
 
+from ds_actors._text import counted
 from ds_actors.detection.events import Level, plain
 
 from .result import FileScan
 from .segments import Segment
 
 WIDTH: Final = 960
-HEIGHT: Final = 96
+HEIGHT: Final = 73
 _BASE: Final = 72
 THUMBNAILS_SHOWN: Final = 200
 """Thumbnails of one file on the page, at most."""
@@ -28,16 +29,22 @@ _COLOURS: Final = {
     Level.ERROR: "#6d4c41",
     Level.UNKNOWN: "#757575",
 }
+_STYLE_LEVELS: Final = "".join(f".{level}::before {{ background: {colour}; }}\n" for level, colour in _COLOURS.items())
 # Levels differ in height too, for whoever does not see the colours apart.
 _TALL: Final = {Level.CLEAR: 20, Level.SUSPICIOUS: 42, Level.ALERT: 64, Level.ERROR: 10, Level.UNKNOWN: 10}
 
 _STYLE: Final = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
 h1, h2 { line-height: 1.2; overflow-wrap: anywhere; }
-svg { width: 100%; height: auto; background: #f4f4f4; }
+svg { display: block; width: 100%; height: 4.6rem; background: #f4f4f4; }
+.axis { display: flex; justify-content: space-between; font-size: .85rem; color: #555; }
 table { border-collapse: collapse; margin: 1rem 0; }
 th, td { text-align: left; padding: .2rem 1rem .2rem 0; border-bottom: 1px solid #ddd; vertical-align: top; }
 td.n { text-align: right; font-variant-numeric: tabular-nums; }
+td.p { overflow-wrap: anywhere; }
+img { width: 100%; max-width: 12rem; }
+.level { white-space: nowrap; }
+.level::before { content: ""; display: inline-block; width: .7em; height: .7em; margin-right: .4em; }
 .problem { border-left: 4px solid #c62828; padding-left: .7rem; }
 """
 
@@ -56,7 +63,7 @@ def page(files: Sequence[FileScan], *, service: str, made: str) -> str:
         service: which service gave the verdicts, in words.
         made: when, in words.
     """
-    body = "\n".join(_file(one) for one in files)
+    body = _joined([*([_overview(files)] if len(files) > 1 else []), *(_file(one) for one in files)])
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -64,7 +71,7 @@ def page(files: Sequence[FileScan], *, service: str, made: str) -> str:
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>ds-actors scan</title>
-<style>{_STYLE}</style>
+<style>{_STYLE}{_STYLE_LEVELS}</style>
 </head>
 <body>
 <h1>ds-actors scan</h1>
@@ -75,11 +82,23 @@ def page(files: Sequence[FileScan], *, service: str, made: str) -> str:
 """
 
 
+def _overview(files: Sequence[FileScan]) -> str:
+    rows = (
+        f'<tr><td class="p">{_text(one.path)}</td><td>{_level(one.level) if one.answered else ""}</td>'
+        f"<td>{_outcome(one)}</td></tr>"
+        for one in files
+    )
+    return _joined(["<table>", "<tr><th>File</th><th>Most severe level</th><th>Outcome</th></tr>", *rows, "</table>"])
+
+
 def _file(one: FileScan) -> str:
     parts = [f"<h2>{_text(one.path)}</h2>"]
     if one.problem:
         parts.append(f'<p class="problem">{_text(one.problem)}</p>')
-    parts.append(_figures(one))
+    if one.due:
+        parts.append(_figures(one))
+    elif not one.problem:
+        parts.append(f"<p>{_outcome(one).capitalize()}.</p>")
     if one.timeline.segments:
         parts += [timeline(one), _segments(one.timeline.segments)]
     return _joined(["<section>", *parts, "</section>"])
@@ -92,14 +111,22 @@ def _joined(parts: Iterable[str]) -> str:
 def _figures(one: FileScan) -> str:
     levels = ", ".join(f"{count} {level}" for level, count in one.timeline.levels.items()) or "none"
     rows = [
-        ("Outcome", str(one.outcome).replace("_", " ")),
-        ("Most severe level", str(one.level)),
-        ("Answers", levels),
-        ("Samples due, sent, answered", f"{one.due}, {one.sent}, {one.answered}"),
+        ("Outcome", _outcome(one)),
+        ("Most severe level", _level(one.level)),
+        ("Answers", _text(levels)),
+        ("Samples", f"{one.due} due, {one.sent} sent, {one.answered} answered"),
         ("Samples a second", f"{one.fps:g}"),
         ("Last decoded picture at", "none" if one.last_pts is None else clock(one.last_pts)),
     ]
-    return _joined(["<table>", *(f"<tr><th>{_text(a)}</th><td>{_text(b)}</td></tr>" for a, b in rows), "</table>"])
+    return _joined(["<table>", *(f"<tr><th>{a}</th><td>{b}</td></tr>" for a, b in rows), "</table>"])
+
+
+def _outcome(one: FileScan) -> str:
+    return str(one.outcome).replace("_", " ")
+
+
+def _level(level: Level) -> str:
+    return f'<span class="level {level}">{level}</span>'
 
 
 def timeline(one: FileScan) -> str:
@@ -113,24 +140,21 @@ def timeline(one: FileScan) -> str:
         # A single sample at the very end has no length, and is still to be seen.
         width = max(2.0, (part.end - part.start) * scale)
         left = min(left, WIDTH - width)
-        label = f"{clock(part.start)} to {clock(part.end)}: {part.level}, {part.samples} samples"
+        label = f"{clock(part.start)} to {clock(part.end)}: {part.level}, {counted(part.samples, 'sample')}"
         shapes.append(
             f'<rect x="{left:.2f}" y="{_BASE - tall}" width="{width:.2f}" height="{tall}" '
             f'fill="{_COLOURS[part.level]}"><title>{_text(label)}</title></rect>'
         )
-    marks = [
-        f'<text x="{place * WIDTH:.0f}" y="{HEIGHT - 6}" font-size="13" text-anchor="{anchor}">'
-        f"{clock(place * end)}</text>"
-        for place, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end"))
-    ]
+    marks = [f"<span>{clock(place * end)}</span>" for place in (0.0, 0.5, 1.0)]
     title = f"Levels over time, from {clock(0)} to {clock(end)}; the most severe is {one.level}"
     return _joined(
         [
-            f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{_text(title)}">',
+            f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" aria-label="{_text(title)}">',
             *shapes,
             f'<line x1="0" y1="{_BASE}" x2="{WIDTH}" y2="{_BASE}" stroke="#222"/>',
-            *marks,
             "</svg>",
+            # Not in the picture, which is as wide as the window: they would shrink with it.
+            f'<div class="axis" aria-hidden="true">{"".join(marks)}</div>',
         ]
     )
 
@@ -142,7 +166,7 @@ def _segments(segments: Sequence[Segment]) -> str:
     for index, one in enumerate(segments):
         row = (
             f'<tr><td class="n">{clock(one.start)}</td><td class="n">{clock(one.end)}</td>'
-            f'<td>{_text(one.level)}</td><td class="n">{one.samples}</td>'
+            f'<td>{_level(one.level)}</td><td class="n">{one.samples}</td>'
         )
         if pictures:
             row += f"<td>{_picture(one) if index < THUMBNAILS_SHOWN else ''}</td>"

@@ -71,7 +71,7 @@ class Segment:
     """Neighbouring samples with the same answer."""
 
     start: float
-    """Time of its first sample, in seconds."""
+    """Time of its first sample, in seconds; the first segment's is 0, where the first sample is due."""
     end: float
     """Time of the next segment's first sample, or where the answers end."""
     level: Level
@@ -108,7 +108,8 @@ class Timeline:
         if last is not None and last.level is level:
             last.samples += 1
         else:
-            self.segments.append(Segment(seconds, seconds, level, 1, thumbnail))
+            start = 0.0 if last is None else seconds
+            self.segments.append(Segment(start, seconds, level, 1, thumbnail))
 
     def end(self, seconds: float) -> None:
         """Let the last segment reach to that time."""
