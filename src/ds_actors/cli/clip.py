@@ -55,7 +55,9 @@ def _painted(seconds: int) -> tuple[float, float]:
 def _write(target: Any, seconds: int) -> None:
     image = portrait()
     begin, end = _painted(seconds)
-    with av.open(target, "w", format="mp4") as container:
+    # PyAV's own annotations leave parts unknown.
+    opened: Any = av.open(target, "w", format="mp4")
+    with opened as container:
         codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"  # a build without x264 has the latter
         stream: Any = container.add_stream(codec, rate=_FPS)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"

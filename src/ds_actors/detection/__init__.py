@@ -1,6 +1,6 @@
 """A live deepfake monitor: every track a supervised actor, one uplink, sinks that cannot hurt each other."""
 
-import ds_actors.detection._needed  # noqa: F401 - first of all
+from ds_actors.detection import _needed as _needed  # first of all
 from ds_actors.detection.coverage import Coverage
 from ds_actors.detection.encoding import EncodingError, Frame, encode_jpeg
 from ds_actors.detection.errors import Refused, Unreachable, UplinkError

@@ -1,6 +1,6 @@
 """A local detector service on the real wire, for tests, the demo and trying things out. Not a deepfake detector."""
 
-import ds_actors.detection._needed  # noqa: F401 - first of all
+from ds_actors.detection import _needed as _needed  # first of all
 from ds_actors.sandbox._server import Happened, Sandbox, open_sandbox
 from ds_actors.sandbox.faults import Faults, TimedFault
 from ds_actors.sandbox.grading import Row, grade
