@@ -111,15 +111,14 @@ def simulate(
 
     A file that is named is run as Python: it is one's own program.
 
-    Exit codes:
+    Exit codes, the first that applies:
 
-    130  stopped by Ctrl-C, which shows what there is
-
-    1  a policy failed in the middle
-
-    2  wrong usage, a scenario that cannot be followed, or no such policy
-
-    0  none of these
+      141  nobody reads its output on
+       74  its output cannot be written, as on a full disk
+      130  stopped by Ctrl-C, which shows what there is
+        1  a policy failed in the middle
+        2  wrong usage, a scenario that cannot be followed, or no such policy
+        0  none of these
     """
     run = _Run(_script(scenario, tracks, seconds), seed)
     _check(run.script, policies, plot)
