@@ -37,9 +37,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say at the end what was left out, and the one command that runs it."""
     skipped = len(terminalreporter.stats.get("skipped", []))
-    slow = len(terminalreporter.stats.get("deselected", [])) if terminalreporter.config.option.markexpr else 0
+    slow = " and the slow ones" if terminalreporter.config.option.markexpr == "not slow" else ""
     if skipped or slow:
-        said = f"not run: {skipped} skipped (above), {slow} slow ones left out"
+        said = f"not run: {skipped} skipped{slow}"
         terminalreporter.write_line(f"{said}; `make test-all` installs what they need and runs them all")
 
 

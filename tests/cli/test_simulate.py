@@ -64,9 +64,10 @@ def test_json_is_one_object_a_policy(run: Run) -> None:
     assert {"bytes", "median", "p99", "fairness", "longest_gap", "took"} <= first.keys()
 
 
-def test_a_policy_of_ones_own_comes_from_a_file(tmp_path: Path, run: Run) -> None:
+def test_a_policy_of_ones_own_comes_from_a_file(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """By path or by module, as a class, a function, or with figures."""
-    path = tmp_path / "mine_for_the_test.py"
+    monkeypatch.chdir(tmp_path)
+    path = Path("mine_for_the_test.py")
     path.write_text(
         "from ds_actors.detection import AdaptiveSampling\n"
         "class Mine(AdaptiveSampling): pass\n"
@@ -74,7 +75,7 @@ def test_a_policy_of_ones_own_comes_from_a_file(tmp_path: Path, run: Run) -> Non
     )
     code, out, _ = run(f"{path}:Mine", f"{path}:slow(fps=0.05)", f"{path}:budgeted(Mine, samples_per_minute=6)", *SHORT)
     assert code == 0
-    assert out.count("mine_for_the_test.py") == 3
+    assert "".join(out.split()).count("mine_for_th") == 3  # the table may fold what follows
     assert isinstance(parse_policy("ds_actors.detection.sampling:AdaptiveSampling(0.5, 2)")(), AdaptiveSampling)
 
 
