@@ -285,6 +285,9 @@ class DataspikeDetector:
         if state == rtc.ConnectionState.CONN_CONNECTED and not self._connected:
             self._connected = True
             self._state_changed(self._monitor.status())
+        elif state == rtc.ConnectionState.CONN_DISCONNECTED and self._connected:
+            # After the host's own `room.disconnect()` the event "disconnected" may never come.
+            self._disconnected()
 
     def _disconnected(self, *_: object) -> None:
         if self._bridge is not None:
