@@ -18,6 +18,7 @@ from ds_actors import Actor, ActorStopped, Node, SupervisorRef
 from ds_actors.detection import Dataspike, Frame, Monitor, ResultType, TrackInfo
 from ds_actors.detection.events import Sample, WireResult
 from ds_actors.detection.status import TrackStatus
+from ds_actors.detection.streams import WrappedStream
 from ds_actors.detection.wire import decode_request, encode_result
 from ds_actors.testing import Crashed, crash, run_virtual
 
@@ -63,24 +64,14 @@ async def encode(_frame: Frame, _quality: int, _max_side: int | None) -> bytes:
 
 
 @define
-class Link(trio.abc.Stream):
+class Link(WrappedStream):
     """A stream that takes `seconds` for each piece it sends."""
 
-    stream: trio.abc.Stream
     seconds: float = 0.0
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         await trio.sleep(self.seconds)
-        await self.stream.send_all(data)
-
-    async def wait_send_all_might_not_block(self) -> None:
-        await self.stream.wait_send_all_might_not_block()
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        return await self.stream.receive_some(max_bytes)
-
-    async def aclose(self) -> None:
-        await self.stream.aclose()
+        await super().send_all(data)
 
 
 @define

@@ -12,6 +12,7 @@ from trio.testing import memory_stream_pair
 
 from ds_actors.detection import AdaptiveSampling, CallbackSink, Dataspike, Frame, Monitor, ResultEvent, TrackInfo
 from ds_actors.detection.events import Sample, WireResult
+from ds_actors.detection.streams import WrappedStream
 from ds_actors.sandbox import Faults, Script, ScriptedVerdicts, parse_script
 from ds_actors.sandbox._connection import Service, serve_client
 from ds_actors.sandbox.faults import RefuseConnections, play
@@ -36,24 +37,14 @@ class Camera:
 
 
 @define
-class Throttled(trio.abc.Stream):
+class Throttled(WrappedStream):
     """A stream as slow as the scenario's link, the way out only."""
 
-    inner: trio.abc.Stream
     bytes_per_second: float
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         await trio.sleep(len(data) / self.bytes_per_second)
-        await self.inner.send_all(data)
-
-    async def wait_send_all_might_not_block(self) -> None:
-        await self.inner.wait_send_all_might_not_block()
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        return await self.inner.receive_some(max_bytes)
-
-    async def aclose(self) -> None:
-        await self.inner.aclose()
+        await super().send_all(data)
 
 
 def accepts_any(_key: str) -> bool:

@@ -19,6 +19,7 @@ from .events import plain
 from .heartbeat import Heartbeat
 from .proxies import ProxyAddress
 from .service import Dataspike
+from .streams import WrappedStream
 
 MAX_MESSAGE_SIZE: Final = 64 * 1024
 """Bytes of the longest message taken from the service; a longer one closes the connection (1009)."""
@@ -78,7 +79,7 @@ async def _open_through(address: ProxyAddress, service: Dataspike) -> trio.abc.S
     return cast("trio.abc.Stream", tunnel.trio_stream)  # pyright: ignore[reportUnknownMemberType]
 
 
-class WatchedStream(trio.abc.Stream):
+class WatchedStream(WrappedStream):
     """A stream that tells a heartbeat of every byte moved, and keeps the head of the answer to the upgrade.
 
     Sends go out in pieces, because a stream says nothing before its whole send is done: small ones on a slow link, and
@@ -86,7 +87,7 @@ class WatchedStream(trio.abc.Stream):
     """
 
     def __init__(self, stream: trio.abc.Stream, heartbeat: Heartbeat) -> None:
-        self._stream = stream
+        super().__init__(stream)
         self._heartbeat = heartbeat
         self.spoiled: bool = False
         """A send was cut off: the other side cannot find the next message any more."""
@@ -109,7 +110,7 @@ class WatchedStream(trio.abc.Stream):
         size, began = _SMALLEST_PIECE, trio.current_time()
         while True:
             piece, view = view[:size], view[size:]
-            await self._stream.send_all(piece)
+            await self.inner.send_all(piece)
             now = trio.current_time()
             self._heartbeat.send_progress(now)
             if not view:
@@ -117,14 +118,10 @@ class WatchedStream(trio.abc.Stream):
             size = min(2 * size, _LARGEST_PIECE) if now - began < 1 else _SMALLEST_PIECE
             began = now
 
-    async def wait_send_all_might_not_block(self) -> None:
-        """Wait until a send may go out at once."""
-        await self._stream.wait_send_all_might_not_block()
-
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """Return some bytes, b"" at the end."""
         try:
-            data = await self._stream.receive_some(max_bytes)
+            data = await self.inner.receive_some(max_bytes)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self._ended()
             raise
@@ -139,7 +136,7 @@ class WatchedStream(trio.abc.Stream):
     async def aclose(self) -> None:
         """Close the stream."""
         try:
-            await self._stream.aclose()
+            await self.inner.aclose()
         finally:
             self._ended()
 

@@ -7,17 +7,18 @@ from collections.abc import Callable
 import trio
 from attrs import define
 
+from ds_actors.detection.streams import WrappedStream
+
 from .faults import Faults, Silence
 
 
 @define(eq=False)
-class GatedStream(trio.abc.Stream):
+class GatedStream(WrappedStream):
     """A stream that lets nothing out while the service is silent, and tells when something went out.
 
     trio-websocket hands over whole frames, one `send_all` each, so what silence swallows leaves the framing intact.
     """
 
-    inner: trio.abc.Stream
     faults: Faults
     sent: Callable[[], None] = lambda: None
     """Called before anything is sent."""
@@ -28,16 +29,4 @@ class GatedStream(trio.abc.Stream):
             await trio.lowlevel.checkpoint()
             return
         self.sent()
-        await self.inner.send_all(data)
-
-    async def wait_send_all_might_not_block(self) -> None:
-        """Wait as the inner stream does."""
-        await self.inner.wait_send_all_might_not_block()
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        """Receive from the inner stream."""
-        return await self.inner.receive_some(max_bytes)
-
-    async def aclose(self) -> None:
-        """Close the inner stream."""
-        await self.inner.aclose()
+        await super().send_all(data)
