@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable
 
 from attrs import define
 
-from ds_actors.detection import ResultEvent
+from ds_actors.detection import CallbackSink, ResultEvent
 
 from ._bridge import LoopBridge
 
@@ -24,9 +23,4 @@ class LoopCallbackSink:
 
     async def deliver(self, event: ResultEvent, /) -> None:
         """In trio: call it; cancelled after 30 s by the actor around this."""
-        await self.bridge.call(self._invoke, event)
-
-    async def _invoke(self, event: ResultEvent) -> None:
-        result = self.callback(event)
-        if inspect.isawaitable(result):
-            await result
+        await self.bridge.call(CallbackSink(self.callback).deliver, event)
