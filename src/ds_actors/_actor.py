@@ -312,10 +312,13 @@ class Incarnation:
         With `again` the next incarnation takes over the mailbox, so that there is nothing to drain.
         """
         self._asked_to_stop = True
-        if self._stop_asked is not None:
-            self._stop_asked.set()
         self._drain = self._drain and not again
         self.cut(deadline)
+        self._request_stop()
+
+    def _request_stop(self) -> None:
+        if self._stop_asked is not None:
+            self._stop_asked.set()
         self.cell.stop_requested = True
         self.cell.wake_receiver()
 
@@ -372,10 +375,7 @@ class Incarnation:
 
     def finish(self) -> None:
         self._finishing = True
-        if self._stop_asked is not None:
-            self._stop_asked.set()
-        self.cell.stop_requested = True
-        self.cell.wake_receiver()
+        self._request_stop()
 
     def defer(self, request: Request[R]) -> Later[R]:
         item = self._serving
