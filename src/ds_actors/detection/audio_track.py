@@ -89,9 +89,8 @@ class AudioTrackActor(Actor[AudioMessage]):
                 self._begin()
 
     async def stopping(self, exit: Exit, /) -> None:  # noqa: A002 - the word of the field
-        """Free the turn and close the source."""
+        """Free the turn; a look under way closes the source when it is cancelled, and for good its host does."""
         self._tell(Withdraw(self.info.track, "ended" if exit.crash is None else "restarted"))
-        await self.source.aclose()
 
     def _tell(self, message: OutboxMessage) -> bool:
         return self.host.uplink().tell(message)

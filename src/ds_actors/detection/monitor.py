@@ -492,7 +492,7 @@ class Monitor:
         # The tracks' supervisor was started anew, and with it the actor; or it is gone, as it is when closing.
         try:
             actors = self._tracks().actors()
-        except (LookupError, ActorStopped):
+        except ActorStopped:
             return None
         for one in actors:
             if one.name == track:

@@ -210,7 +210,7 @@ class TrackActor(Actor[TrackMessage]):
                 if request is self._request:
                     self._begin_capture()
             case Judged():
-                # Not the message's: where the mailbox was full of older ones, the newest was refused.
+                # Asked for here, not carried: where the mailbox is full of older messages, the newest is refused.
                 level = self.host.level(self.info.track)
                 self._tell(Relevel(self.info.track, level))
                 self._on(Verdict(level))
