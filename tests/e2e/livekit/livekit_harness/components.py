@@ -1,4 +1,4 @@
-"""What the tests of real rooms need beside Python packages, found or made: `python components.py [--all]`.
+"""What the tests need beside Python packages, found or made: `python components.py [--all]`.
 
 Everything made lies in `.cache/livekit` of the project. Standard library only: it runs before anything is installed.
 """
@@ -84,13 +84,19 @@ def sample_videos() -> Path | None:
     return place if (place / "original-files").exists() else None
 
 
+def erlang() -> Path | None:
+    """Return Erlang, whose supervisor is the oracle of this one."""
+    found = shutil.which("erl")
+    return Path(found) if found else None
+
+
 def install_packages() -> None:
-    """Install Debian's chromium and forensics-samples-files."""
+    """Install Debian's chromium, forensics-samples-files and erlang-base."""
     apt = shutil.which("apt-get")
     root = [] if os.geteuid() == 0 else ["sudo"]
     if apt is None or (root and not shutil.which("sudo")):
-        sys.exit("chromium and the sample videos: not here, and no apt-get (as root or with sudo) to install them with")
-    packages = ["chromium", "forensics-samples-files"]
+        sys.exit("chromium, the sample videos, Erlang: not all here, and no apt-get (as root or with sudo) for them")
+    packages = ["chromium", "forensics-samples-files", "erlang-base"]
     subprocess.run([*root, apt, "-qq", "update"], check=True)
     subprocess.run([*root, apt, "-qq", "install", "-y", "--no-install-recommends", *packages], check=True)
 
@@ -118,7 +124,7 @@ def main() -> None:
         (client_js, fetch_client),
     ]
     if options.all:
-        steps.append((lambda: chromium() and sample_videos(), install_packages))
+        steps.append((lambda: chromium() and sample_videos() and erlang(), install_packages))
     if options.reference:
         steps.append((reference_python, make_reference))
     failed: list[str] = []
