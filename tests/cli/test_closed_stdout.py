@@ -85,8 +85,6 @@ async def test_a_sandbox_goes_on_serving_and_tells_nobody() -> None:
                 stdout=subprocess.PIPE,
                 capture_stderr=True,
                 check=False,
-                # Whoever runs the tests in the background has told them to ignore it.
-                preexec_fn=partial(signal.signal, signal.SIGINT, signal.default_int_handler),
             )
         )
         assert process.stdout is not None

@@ -27,11 +27,6 @@ _UNWANTED = ("DATASPIKE", "FORCE_COLOR", "TTY_", "NO_COLOR", "COLUMNS", "LINES")
 ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.startswith(_UNWANTED)}
 
 
-def heeds_ctrl_c() -> None:
-    """Undo that a shell which starts the tests in the background leaves SIGINT ignored: a child inherits that."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 def test_the_demo_alerts_survives_the_cut_and_ends_by_itself() -> None:
     """One event a line: alice is alerted and cleared, bob never, two connections, exit 0."""
     done = subprocess.run(
@@ -119,7 +114,6 @@ def test_ctrl_c_ends_the_demo_with_a_summary() -> None:
         stderr=subprocess.PIPE,
         text=True,
         env=ENVIRONMENT,
-        preexec_fn=heeds_ctrl_c,
     ) as process:
         try:
             assert process.stdout is not None
@@ -193,7 +187,6 @@ def test_ctrl_c_ends_the_sandbox_with_a_summary() -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=heeds_ctrl_c,
     ) as process:
         try:
             assert process.stdout is not None
