@@ -17,7 +17,7 @@ import pytest
 from hypothesis import Phase, settings
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A shell that starts the tests in the background has them ignore Ctrl-C; each process they start would inherit that.
+    # A shell that starts the tests in the background has them ignore Ctrl-C; what they start would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("default", deadline=None, print_blob=True)

@@ -14,6 +14,7 @@ import trio
 import trio.testing
 
 from ds_actors.detection import AdaptiveSampling, Coverage, Dataspike, Frame, Monitor, Status
+from ds_actors.detection.outbox import WINDOW
 from ds_actors.testing import run_virtual
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
@@ -136,6 +137,25 @@ def test_ten_seconds_of_connection_reset_the_backoff(lasts: float, waits: list[f
 
     run_virtual(main)
     assert [b - a for a, b in zip(cuts, starts[1:], strict=False)][:5] == pytest.approx(waits)
+
+
+def test_who_is_suspected_comes_first_after_an_outage() -> None:
+    """Of thirty who want a turn, in the first window of turns: those are captured side by side, in any order."""
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        await kit.add(monitor, *(f"B{n}" for n in range(28)), "A", "C")
+        await trio.sleep(20)
+        service.reachable = False
+        await service.links[-1].aclose()
+        await trio.sleep(60)
+        before = len(service.samples)
+        service.reachable = True
+        await trio.sleep(60)
+        first = [sample.track for _, sample in service.samples[before : before + WINDOW]]
+        assert {"A", "C"} < set(first)
+        assert len(set(first)) == WINDOW
+
+    kit.run(body)
 
 
 def test_closing_does_not_wait_for_a_connect(caplog: pytest.LogCaptureFixture) -> None:

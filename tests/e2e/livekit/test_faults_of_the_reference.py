@@ -14,7 +14,6 @@ from livekit_harness.process import until
 from livekit_harness.room import AGENT, Room
 
 from ds_actors.detection import Level
-from ds_actors.detection.events import ResultType
 from ds_actors.sandbox import Sandbox
 
 SMALL = {"width": 640, "height": 360}
@@ -89,13 +88,10 @@ def test_nothing_stale_is_sent_after_an_outage(room: Room) -> None:
 
 
 @pytest.mark.slow
-def test_who_is_alerted_comes_first_after_an_outage(room: Room) -> None:
-    """When the service is back, then everybody in turn: no queue of old frames of whoever was quick."""
+def test_everybody_comes_in_turn_after_an_outage(room: Room) -> None:
+    """When the service is back, the first samples are one of each, and fresh: no queue of whoever was quick."""
     people = ["alice", "bob", "carol", "dave"]
     enter(room, *people, video={"normal_fps": 2.0, "burst_fps": 2.0})
-    room.service.verdicts["dave"] = Level.ALERT
-    until(lambda: any(one.verdict is ResultType.ALERT for one in room.service.of("dave")))
-    time.sleep(0.3)
     room.service.ask(go_away)
     time.sleep(4)
     before = len(room.service.samples)
@@ -104,8 +100,6 @@ def test_who_is_alerted_comes_first_after_an_outage(room: Room) -> None:
     first = room.service.samples[before : before + 4]
     assert sorted(one.participant for one in first) == people
     assert max(one.age for one in first) < 2.5
-    # Captures run side by side, so that the order of arrival may differ by a frame's interval.
-    assert "dave" in [one.participant for one in first[:2]]
 
 
 @pytest.mark.slow
