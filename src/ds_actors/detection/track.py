@@ -145,6 +145,8 @@ class TrackActor(Actor[TrackMessage]):
     _plan: Plan = field(default=Plan(None, "not started"))
     _request: RequestTurn | None = None
     """The newest request that the outbox has, granted or not."""
+    _urgency: Level = Level.UNKNOWN
+    """The level by which the outbox ranks it."""
     _turn: int = 0
     _holds: bool = False
     """A turn is granted, and its capture is under way."""
@@ -166,7 +168,9 @@ class TrackActor(Actor[TrackMessage]):
             # One scope until it fires: a new one for each message would cost more than the message.
             with trio.CancelScope() as alarm:
                 while True:
-                    alarm.deadline = self._act()
+                    due = self._act()
+                    if due != alarm.deadline:  # each change costs a place in trio's heap
+                        alarm.deadline = due
                     try:
                         message = await self.inbox.take()
                     except trio.EndOfChannel:
@@ -198,7 +202,8 @@ class TrackActor(Actor[TrackMessage]):
         track = self.info.track
         self.host.sample_due(track)
         self._on(Due())
-        request = RequestTurn(track, self.info.participant, self.host.level(track), self.context.ref)
+        self._urgency = self.host.level(track)
+        request = RequestTurn(track, self.info.participant, self._urgency, self.context.ref)
         if self._tell(request):
             self._request = request
         else:
@@ -212,7 +217,9 @@ class TrackActor(Actor[TrackMessage]):
             case Judged():
                 # Asked for here, not carried: where the mailbox is full of older messages, the newest is refused.
                 level = self.host.level(self.info.track)
-                self._tell(Relevel(self.info.track, level))
+                if level is not self._urgency:
+                    self._urgency = level
+                    self._tell(Relevel(self.info.track, level))
                 self._on(Verdict(level))
             case SampleSent(size):
                 self.context.healthy()
