@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import logging
 import math
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar, TypeVarTuple, cast
 
@@ -17,7 +18,7 @@ import trio
 from ds_actors._cell import Cell, Slot
 from ds_actors._errors import ActorStopped, AskDropped, AskFailed, Ignore
 from ds_actors._exits import Exit, combine, judge
-from ds_actors._mailbox import EMPTY, Empty, Envelope, content
+from ds_actors._mailbox import EMPTY, Empty, Envelope, Reject, content
 from ds_actors._ref import ActorRef, Answer, Request, cell_of
 
 M = TypeVar("M")
@@ -57,8 +58,10 @@ def _made(make: Callable[[], Actor[Any]]) -> Actor[Any]:
     return make()
 
 
-# A schedule point costs about as much as handling ten short messages; siblings wait for no more than these.
-_MESSAGES_PER_SCHEDULE_POINT = 64
+# A schedule point costs about as much as handling ten short messages; siblings wait for no more than these, which are
+# as many as Tokio lets a task do.
+_MESSAGES_PER_SCHEDULE_POINT = 128
+_TURN = range(_MESSAGES_PER_SCHEDULE_POINT)
 
 
 class Later(Generic[R]):
@@ -292,7 +295,7 @@ class Incarnation:
         self._tasks_done: trio.Event | None = None
         self._failures: list[BaseException] = []
         self._serving: Any = EMPTY
-        """What `serve` had in hand when it ended; before that, the last ask."""
+        """The ask that `serve` has in hand; when it has failed, any message it had."""
         self._hands: dict[int, Any] = {}
         """What was taken through the inbox and is not settled, by the message's id."""
         self._deferred: dict[Slot, None] = {}
@@ -319,8 +322,7 @@ class Incarnation:
     def _request_stop(self) -> None:
         if self._stop_asked is not None:
             self._stop_asked.set()
-        self.cell.stop_requested = True
-        self.cell.wake_receiver()
+        self.cell.request_stop()
 
     def cut(self, deadline: float) -> None:
         """Shorten the time left to stop."""
@@ -423,41 +425,69 @@ class Incarnation:
             slot.end(error=AskFailed(f"{self.cell.path} returned no answer to {name}"))
 
     @trio.lowlevel.enable_ki_protection
-    async def serve(self, receive: Callable[[Any], Awaitable[Answer | None]]) -> None:
+    async def serve(self, receive: Callable[[Any], Awaitable[Answer | None]]) -> None:  # noqa: PLR0912 - see below
         """Handle messages one after the other until a stop is requested."""
         receive = _interruptible(receive)
-        cell, mailbox, timed, count = self.cell, self.cell.mailbox, self.cell.timed, 0
+        cell, mailbox, count = self.cell, self.cell.mailbox, 0
         item: Any = EMPTY
         try:
             # For each message: what the cell's methods do is spelled out, because a call costs as much as its work.
             while not cell.stop_requested or (self._drain and not self._finishing):
-                item = mailbox.take(trio.current_time() if timed else 0.0)
-                if item is EMPTY:
-                    if cell.stop_requested:
-                        return
-                    await cell.wait_for_message()
-                    count = 0
-                    continue
-                if type(item) is not Envelope:
-                    answer = await receive(item)
-                    if answer is not None:
-                        self._end(item, answer)
-                elif item.slot.closed:
-                    cell.settle(item)
-                    continue
+                if cell.fast:
+                    count += await self._handle_told(receive, cell.fast)
                 else:
-                    self._serving = item  # where `defer` finds it
-                    self._end(item, await receive(item.request))
-                mailbox.settle(item, trio.current_time() if timed else 0.0)
+                    item = mailbox.take(trio.current_time() if mailbox.timed else 0.0)
+                    if item is EMPTY:
+                        if cell.stop_requested:
+                            return
+                        await cell.wait_for_message()
+                        count = 0
+                        continue
+                    if type(item) is not Envelope:
+                        answer = await receive(item)
+                        if answer is not None:
+                            self._end(item, answer)
+                    elif item.slot.closed:
+                        cell.settle(item)
+                        item = EMPTY
+                        continue
+                    else:
+                        self._serving = item  # where `defer` finds it
+                        self._end(item, await receive(item.request))
+                        self._serving = EMPTY
+                    mailbox.settle(item, trio.current_time() if mailbox.timed else 0.0)
+                    item = EMPTY
+                    count += 1
                 if cell.senders:
                     cell.admit()
-                count += 1
                 if count >= _MESSAGES_PER_SCHEDULE_POINT:
-                    item, count = EMPTY, 0
+                    count = 0
                     await trio.lowlevel.checkpoint()
-            item = EMPTY
-        finally:
-            self._serving = item
+        except BaseException:
+            if item is not EMPTY:
+                self._serving = item
+            raise
+
+    @trio.lowlevel.enable_ki_protection
+    async def _handle_told(self, receive: Callable[[Any], Awaitable[Answer | None]], queue: deque[Any]) -> int:
+        """Handle what was told while nothing else happens, each message at the head of the queue; return how many."""
+        cell, mailbox = self.cell, cast("Reject[Any]", self.cell.mailbox)
+        mailbox.at_head = True
+        before = mailbox.handled
+        try:
+            for _ in _TURN:
+                answer = await receive(queue[0])
+                if answer is not None:
+                    self._end(queue[0], answer)
+                queue.popleft()
+                mailbox.handled += 1
+                if not queue or cell.fast is not queue:
+                    break
+        except BaseException:
+            self._serving = queue[0]
+            raise
+        mailbox.at_head = False
+        return mailbox.handled - before
 
     # ---- its life
 

@@ -11,7 +11,7 @@ from typing import Any
 import trio
 
 from ds_actors._errors import ActorStopped, AskDropped
-from ds_actors._mailbox import EMPTY, Dropped, Empty, Envelope, Mailbox, content
+from ds_actors._mailbox import EMPTY, Dropped, Empty, Envelope, Mailbox, Reject, content
 from ds_actors._telemetry import DeadLetter, Telemetry
 
 logger = logging.getLogger("ds_actors")
@@ -93,7 +93,9 @@ class Cell:
     """One child's mailbox, with the tasks that wait for a message, for room, or for the end."""
 
     __slots__ = (
+        "fast",
         "gone",
+        "limit",
         "mailbox",
         "name",
         "path",
@@ -103,30 +105,32 @@ class Cell:
         "task",
         "telemetry",
         "thread",
-        "timed",
         "token",
         "watchers",
     )
 
-    def __init__(self, name: str, path: str, mailbox: Mailbox[Any], telemetry: Telemetry) -> None:
+    def __init__(self, name: str, path: str, mailbox: Mailbox[Any], telemetry: Telemetry, thread: int) -> None:
         self.name: str = name
         self.path: str = path
         self.mailbox: Mailbox[Any] = mailbox
-        self.timed: bool = mailbox.timed
         self.telemetry: Telemetry = telemetry
         self.gone: bool = False
+        self.fast: deque[Any] | None = None
+        """The queue of a `Reject` while all in it was told and nothing else is going on: who tells appends to it."""
+        self.limit: int = 0
+        """The capacity, where `fast` is set."""
         self.stop_requested: bool = False
         self.task: trio.lowlevel.Task | None = None
         self.token: trio.lowlevel.TrioToken = trio.lowlevel.current_trio_token()
         self.watchers: dict[object, Callable[[], None]] = {}
-        self.thread: int = get_ident()
+        self.thread: int = thread
         self.receiver: trio.lowlevel.Task | None = None
         self.senders: deque[_Sender] | None = None
         """Those who wait for room, in the order they came."""
 
     def now(self) -> float:
         """Return the time for the mailbox, which is 0.0 where it needs none."""
-        return trio.current_time() if self.timed else 0.0
+        return trio.current_time() if self.mailbox.timed else 0.0
 
     def check_thread(self) -> None:
         """Refuse a caller from another thread.
@@ -145,13 +149,17 @@ class Cell:
                 item.slot.end(error=ActorStopped(f"{self.path} has stopped"))
             self._dead(item, "stopped")
             return False
-        cost = self.mailbox.put(item, self.now())
+        mailbox = self.mailbox
+        cost = mailbox.put(item, self.now())
+        if type(item) is Envelope:
+            self.fast = None
+        elif type(mailbox) is Reject and cost is None:
+            self.fast = self.fast or mailbox.only()
+            self.limit = mailbox.capacity
         if self.receiver is not None:
             self.wake_receiver()
-        return cost is None or self.charged(item, cost)
-
-    def charged(self, item: Any, cost: Dropped[Any]) -> bool:
-        """Report what a put cost; True when that was not the item itself."""
+        if cost is None:
+            return True
         self.report((cost,))
         return cost.what is not item
 
@@ -167,6 +175,11 @@ class Cell:
         """Deliver a watch's message: as soon as the mailbox has room, and never lost for want of it."""
         self._line_up(_Sender(message))
 
+    def request_stop(self) -> None:
+        """Have the actor end its loop when it looks next."""
+        self.stop_requested, self.fast = True, None
+        self.wake_receiver()
+
     def wake_receiver(self) -> None:
         """Let a waiting actor look again: there is a message, or it is asked to stop."""
         if self.receiver is not None:
@@ -176,7 +189,7 @@ class Cell:
     async def wait_for_message(self) -> None:
         """Wait until something was put or settled, a stop was requested, or the mailbox said that it is time."""
         at: float | None = None
-        if self.timed:
+        if self.mailbox.timed:
             ready_at: Callable[[float], float | None] | None = getattr(self.mailbox, "ready_at", None)
             at = None if ready_at is None else ready_at(trio.current_time())
         self.receiver = trio.lowlevel.current_task()
@@ -193,6 +206,7 @@ class Cell:
     @trio.lowlevel.enable_ki_protection
     def take(self) -> Any | Empty:
         """Take the next item in hand, or EMPTY."""
+        self.fast = None
         item = self.mailbox.take(self.now())
         while item is not EMPTY and type(item) is Envelope and item.slot.closed:
             # Its caller has timed out or was cancelled: nobody waits, so it is not worth handling.
@@ -225,6 +239,7 @@ class Cell:
         if self.senders is None:
             self.senders = deque()
         self.senders.append(sender)
+        self.fast = None
         self.admit()
 
     def admit(self) -> None:
@@ -253,6 +268,7 @@ class Cell:
 
     def interrupted(self) -> None:
         """The incarnation is over: settle what it had in hand by the mailbox's rule."""
+        self.fast = None
         self.report(tuple(self.mailbox.interrupted(self.now())))
         self.admit()
 
@@ -261,7 +277,7 @@ class Cell:
         """The child is gone for good: everyone who waits is told, once."""
         if self.gone:
             return
-        self.gone = True
+        self.gone, self.fast = True, None
         error = ActorStopped(f"{self.path} has stopped")
         try:
             rest = tuple(self.mailbox.close(self.now()))

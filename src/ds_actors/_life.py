@@ -11,6 +11,7 @@ import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from threading import get_ident
 from typing import Any, cast
 
 import trio
@@ -98,6 +99,7 @@ class Life:
         self.supervision: Supervision = Supervision(spec.strategy, spec.max_restarts, spec.within, spec.auto_shutdown)
         self.telemetry = telemetry
         self._draw = draw
+        self._thread = get_ident()  # one number for all children: each call makes a new one, of 32 bytes
         self._nursery: trio.Nursery | None = None
         self._alarms: Alarms | None = None
         self._numbers: dict[str, int] = {}
@@ -368,7 +370,7 @@ class Life:
         path = self.child_path(name)
         if isinstance(spec, SupervisorSpec):
             return SupervisorCell(name, path)
-        return Cell(name, path, spec.mailbox(), self.telemetry)
+        return Cell(name, path, spec.mailbox(), self.telemetry, self._thread)
 
     def _link(self, spec: ChildSpec[Any] | SupervisorSpec, name: str) -> Link:
         return Link(spec, self._cell(spec, name))

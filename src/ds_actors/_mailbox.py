@@ -128,11 +128,10 @@ class _Queue(Generic[M]):
         "_dropped",
         "_failed",
         "_hand",
-        "_handled",
-        "_offered",
         "_queue",
         "_refused",
         "capacity",
+        "handled",
         "redeliver",
     )
 
@@ -147,7 +146,8 @@ class _Queue(Generic[M]):
         self._queue: deque[M] = _NO_QUEUE
         self._hand: M | Empty = EMPTY
         self._attempts = 0  # of the message in hand, or of the one put back in front
-        self._offered = self._refused = self._handled = self._failed = self._dead = 0
+        self._refused = self._failed = self._dead = 0
+        self.handled: int = 0
         self._dropped: Counter[str] = Counter()
 
     @staticmethod
@@ -157,8 +157,11 @@ class _Queue(Generic[M]):
     def __len__(self) -> int:
         return len(self._queue)
 
+    def _busy(self) -> bool:
+        return self._hand is not EMPTY
+
     def _full(self) -> bool:
-        return len(self) + (self._hand is not EMPTY) >= self.capacity
+        return len(self) + self._busy() >= self.capacity
 
     def has_room(self, _message: M, /) -> bool:
         """True while the capacity, which counts the message in hand, is not reached."""
@@ -166,7 +169,7 @@ class _Queue(Generic[M]):
 
     def take(self, _now: float = 0.0, /) -> M | Empty:
         """Take the oldest message in hand; EMPTY while there is none, or one is in hand already."""
-        if not self._queue or self._hand is not EMPTY:
+        if not self._queue or self._busy():
             return EMPTY
         message = self._hand = self._queue.popleft()
         return message
@@ -175,7 +178,7 @@ class _Queue(Generic[M]):
         """Count the message in hand as handled."""
         self._hand = EMPTY
         self._attempts = 0
-        self._handled += 1
+        self.handled += 1
 
     def interrupted(self, _now: float = 0.0, /) -> Iterable[Dropped[M]]:
         """Lose the message in hand (counted as failed), or put it back in front up to `redeliver` times."""
@@ -213,16 +216,18 @@ class _Queue(Generic[M]):
         return rest
 
     def statistics(self) -> MailboxStatistics:
-        """Return the exact counts."""
+        """Return the exact counts; each message is counted once, where it ends, so that the sum is what was offered."""
+        queued, in_hand = len(self), int(self._busy())
+        ended = self.handled + self._failed + self._dead + sum(self._dropped.values())
         return MailboxStatistics(
             capacity=self.capacity,
-            offered=self._offered,
+            offered=self._refused + ended + queued + in_hand,
             refused=self._refused,
-            handled=self._handled,
+            handled=self.handled,
             failed=self._failed,
             dead=self._dead,
-            queued=len(self),
-            in_hand=int(self._hand is not EMPTY),
+            queued=queued,
+            in_hand=in_hand,
             dropped=MappingProxyType(dict(self._dropped)),
         )
 
@@ -230,11 +235,21 @@ class _Queue(Generic[M]):
 class Reject(_Queue[M]):
     """First in, first out; a message that finds no room is refused. The default, with room for 1,000."""
 
-    __slots__ = ()
+    __slots__ = ("at_head",)
+
+    def __init__(self, capacity: int = DEFAULT_CAPACITY, *, redeliver: int = 0) -> None:
+        super().__init__(capacity, redeliver=redeliver)
+        self.at_head: bool = False
+        """The message in hand is still the first of the queue."""
+
+    def __len__(self) -> int:
+        return len(self._queue) - self.at_head
+
+    def _busy(self) -> bool:
+        return self.at_head or self._hand is not EMPTY
 
     def put(self, message: M, _now: float = 0.0, /) -> Dropped[M] | None:
         """Append the message, or refuse it as "full"."""
-        self._offered += 1
         queue = self._queue
         if len(queue) + (self._hand is not EMPTY) >= self.capacity:
             self._refused += 1
@@ -243,6 +258,19 @@ class Reject(_Queue[M]):
             queue = self._queue = deque()
         queue.append(message)
         return None
+
+    def interrupted(self, now: float = 0.0, /) -> Iterable[Dropped[M]]:
+        """Lose the message in hand (counted as failed), or put it back in front up to `redeliver` times."""
+        if self.at_head:
+            self.at_head, self._hand = False, self._queue.popleft()
+        return super().interrupted(now)
+
+    def only(self) -> deque[M] | None:
+        """Return the queue if all this holds is the message just put: who tells and handles may then do so there.
+
+        Until then nobody calls `take`; who handles sets `at_head` meanwhile, and counts in `handled`.
+        """
+        return self._queue if len(self._queue) == 1 and not self._busy() else None
 
 
 class DropOldest(_Queue[M]):
@@ -261,7 +289,6 @@ class DropOldest(_Queue[M]):
 
     def put(self, message: M, _now: float = 0.0, /) -> Dropped[M] | None:
         """Append the message; when there was no room, drop the oldest waiting one as "oldest"."""
-        self._offered += 1
         cost: Dropped[M] | None = None
         if self._full():
             oldest = self._queue.popleft()
@@ -319,7 +346,6 @@ class Conflate(_Queue[M]):
 
     def put(self, message: M, _now: float = 0.0, /) -> Dropped[M] | None:
         """Replace the waiting message of the same key ("conflated"), or append; refuse a new key as "full"."""
-        self._offered += 1
         key = self._key(message)
         older = self._newest.get(key, EMPTY)
         if older is not EMPTY:

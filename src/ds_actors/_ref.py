@@ -90,13 +90,13 @@ class ActorRef(Generic[M_contra]):
         cell = self._cell
         if get_ident() != cell.thread:
             cell.check_thread()
-        if cell.gone or cell.timed:
+        queue = cell.fast
+        if queue is None or len(queue) >= cell.limit:
             return cell.put(message)
-        # The same as `put` does, without another call: this is done for every message.
-        cost = cell.mailbox.put(message, 0.0)
+        queue.append(message)
         if cell.receiver is not None:
             cell.wake_receiver()
-        return cost is None or cell.charged(message, cost)
+        return True
 
     def tell_from_thread(self, message: M_contra, /) -> None:
         """Tell from any thread; whether the message was let in is not known there.

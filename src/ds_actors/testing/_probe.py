@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import get_ident
 from typing import Any, Generic, TypeVar, cast
 
 import trio
@@ -26,7 +27,7 @@ class Probe(Generic[M]):
     """
 
     def __init__(self, name: str = "probe") -> None:
-        self._cell = Cell(name, name, Reject[M](), Telemetry())
+        self._cell = Cell(name, name, Reject[M](), Telemetry(), get_ident())
         self.ref: ActorRef[M] = ActorRef(self._cell)
         """What to give to the code under test."""
         self.received: list[M] = []
