@@ -162,7 +162,7 @@ class Assessments:
             return None
         kind = ResultType.from_wire(result.number)
         level = kind.level
-        self.counts[str(level)] += 1
+        self.counts[level.value] += 1
         assessment.last_result = now
         previous = assessment.level
         event = ResultEvent(

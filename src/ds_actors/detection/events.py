@@ -31,15 +31,12 @@ class ResultType(IntEnum):
     @classmethod
     def from_wire(cls, number: int) -> ResultType:
         """Return the type of that number; one that is not known yet is UNKNOWN."""
-        try:
-            return cls(number)
-        except ValueError:
-            return cls.UNKNOWN
+        return _TYPES.get(number, cls.UNKNOWN)
 
     @property
     def level(self) -> Level:
         """The level of the same name."""
-        return Level(self.name.lower())
+        return _LEVELS[self]
 
 
 class Level(StrEnum):
@@ -67,6 +64,8 @@ class Level(StrEnum):
         return self.severity > 1
 
 
+_TYPES: Final = {one.value: one for one in ResultType}
+_LEVELS: Final = {one: Level(one.name.lower()) for one in ResultType}
 _SEVERITY: Final = {Level.UNKNOWN: 0, Level.ERROR: 0, Level.CLEAR: 1, Level.SUSPICIOUS: 2, Level.ALERT: 3}
 
 _SENTENCES: Final = {
@@ -189,4 +188,4 @@ def _cut(key: str, text: str) -> str:
 
 def clean_message(text: str, level: Level) -> str:
     """Return the service's text made safe; where that leaves nothing, one sentence for the level."""
-    return plain(text, MESSAGE_LIMIT).strip() or _SENTENCES[level]
+    return (plain(text, MESSAGE_LIMIT).strip() if text else "") or _SENTENCES[level]

@@ -191,7 +191,8 @@ class Outbox:
     def put(self, message: OutboxMessage, now: float, /) -> Dropped[OutboxMessage] | None:
         """Apply a message; a request is refused as "superseded", a late capture as "no_frame", a sample as "stale"."""
         self._offered += 1
-        self._expire(now)
+        if self._ready or self._made:
+            self._expire(now)
         cost = self._apply(message, now)
         if cost is not None:
             self._refused += 1
@@ -227,7 +228,8 @@ class Outbox:
         """Take the next fresh sample in hand, or grant the most urgent turn and return its request, or EMPTY."""
         if self._in_hand is not None:
             return EMPTY
-        self._expire(now)
+        if self._ready or self._made:
+            self._expire(now)
         if self._ready:
             turn = self._ready.popleft()
         elif self._waiting and self._open < self._window:
@@ -407,6 +409,8 @@ class Outbox:
             del self._classes[turn.rank][turn.participant]
 
     def _most_urgent(self) -> _Turn:
+        if self._waiting == 1:
+            return self._only()
         chosen: _Participant | None = None
         if (self._grants + 1) % FAIR_EVERY == 0:
             # Each fair turn moves its participant behind all others, and who comes later starts behind them: at most
@@ -423,6 +427,13 @@ class Outbox:
             return min(waiting[participant].values(), key=self._track_order)
         raise AssertionError("nothing waits")
 
+    def _only(self) -> _Turn:
+        for waiting in self._classes:
+            for turns in waiting.values():
+                for turn in turns.values():
+                    return turn
+        raise AssertionError("nothing waits")
+
     def _track_order(self, turn: _Turn) -> tuple[int, int]:
         return self._tracks[turn.request.track].last, turn.number
 
@@ -430,9 +441,8 @@ class Outbox:
         return turn.sample is not None and now - turn.sample.sample.captured_at >= self._age_limit
 
     def _expire(self, now: float) -> None:
-        if self._ready or self._made:
-            for turn in [one for one in chain(self._ready, self._made.values()) if self._is_stale(one, now)]:
-                self._drop(turn, "stale")
+        for turn in [one for one in chain(self._ready, self._made.values()) if self._is_stale(one, now)]:
+            self._drop(turn, "stale")
 
     def _queued(self, turn: _Turn) -> OutboxMessage | None:
         """Return the message of a turn that waits in the mailbox; None while its capture is under way."""

@@ -82,7 +82,8 @@ class Grid:
             due != old.due
             or fps != old.fps
             or reason != old.reason
-            or (quality, max_side) != (old.quality, old.max_side)
+            or quality != old.quality
+            or max_side != old.max_side
         ):
             self._plan = Plan(due, reason, quality, max_side, fps)
         return self._plan
