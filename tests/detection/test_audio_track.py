@@ -13,10 +13,10 @@ from attrs import define, field
 from ds_actors import ActorRef, ChildSpec, Supervisor
 from ds_actors.detection import Coverage, Dataspike, Level, Monitor, TrackInfo
 from ds_actors.detection.audio import AudioPace
-from ds_actors.detection.audio_track import AudioTrackActor, Gate, Speaking
+from ds_actors.detection.audio_track import AudioTrackActor, Gate
 from ds_actors.detection.outbox import Deliver, OutboxMessage, Relevel, RequestTurn, Withdraw
 from ds_actors.detection.sampling import Plan
-from ds_actors.detection.track import Granted, Judged, Mute
+from ds_actors.detection.track import Granted, Judged, Mute, Spoke
 from ds_actors.testing import Probe
 
 SPEECH = np.resize(np.array([3_000, -3_000], "<i2"), 1_600).tobytes()
@@ -71,6 +71,9 @@ class Host:
 
     def captured(self, track: str, *, frame: bool) -> None:
         raise AssertionError("it sees nothing")
+
+    def speaks(self, participant: str) -> bool:
+        raise AssertionError("it hears that itself")
 
     def silent(self, track: str) -> None:
         self.silences += 1
@@ -157,10 +160,10 @@ async def test_who_begins_to_speak_is_looked_at_sooner_and_no_more_than_that(
     async with open_track(microphone, host) as ref:
         await trio.sleep(11)
         microphone.speaking = True
-        ref.tell(Speaking())
+        ref.tell(Spoke(True))
         ref.tell(Granted(await host.probe.expect(RequestTurn, timeout=3.5)))
         await host.probe.expect(Deliver)
-        ref.tell(Speaking())
+        ref.tell(Spoke(True))
         await trio.sleep(10)
         assert len(microphone.looks) == 2
 

@@ -76,12 +76,12 @@ def test_a_silent_microphone_is_looked_at_again_and_never_stale() -> None:
         assert microphone.opened == pytest.approx([15 * n for n in range(17)])
         assert monitor.coverage("B") is Coverage.WAITING
         microphone.speaks = True
-        monitor.speaking("B")
+        monitor.set_speaking("pB", True)
         await trio.sleep(4)
         assert microphone.opened[17:] == pytest.approx([251])
         assert service.sent("B") == pytest.approx([254])
         for _ in range(10):
-            monitor.speaking("B")
+            monitor.set_speaking("pB", True)
         await trio.sleep(50)
         assert len(microphone.opened) == 18
 
@@ -171,8 +171,8 @@ def test_video_is_no_business_of_gates() -> None:
         await kit.add(monitor, "B")
         await trio.sleep(1)
         monitor.set_gate("B", False)
-        monitor.speaking("B")
-        monitor.speaking("nobody")
+        monitor.set_speaking("pB", True)
+        monitor.set_speaking("nobody", True)
         await trio.sleep(10)
         assert len(service.sent("B")) == 3
 

@@ -60,6 +60,28 @@ def test_what_is_spoken_and_seen_reaches_the_policy_and_its_reason_the_status() 
     kit.run(body, sampling=lambda: Fastest(SpeakerSampling(), SceneSampling()))
 
 
+def test_who_speaks_already_is_known_to_a_new_track_and_after_a_crash() -> None:
+    """Until they stop, or leave."""
+
+    async def body(_service: Service, monitor: Monitor) -> None:
+        async def is_told(expected: str) -> None:
+            await trio.sleep(0.5)
+            assert kit.status_of(monitor, "B").reason == expected
+
+        monitor.set_speaking("pB", True)
+        await kit.add(monitor, "B")
+        await is_told("speaking: 0.5 fps")
+        with kit.without_log():
+            await kit.kill(monitor, "B")
+        await is_told("speaking: 0.5 fps")
+        monitor.participant_left("pB")
+        await monitor.remove_track("B")
+        await kit.add(monitor, "B")
+        await is_told("silent: 0.2 fps")
+
+    kit.run(body, sampling=SpeakerSampling)
+
+
 def test_a_muted_track_gets_back_what_its_budget_set_aside() -> None:
     """Mute and unmute while the service is away spend nothing."""
 

@@ -63,14 +63,14 @@ def test_a_manipulation_is_found_with_the_next_sample_and_its_answer() -> None:
 
 
 def test_who_speaks_or_is_muted_is_sampled_accordingly() -> None:
-    """Twice the rate while speaking, none while muted."""
+    """Twice the rate while speaking, also for who speaks already when joining; none while muted."""
     text = """
         [room]
         participants = 3
         seconds = 100
-        joins_within = 0
+        joins_within = 0.03
         [[speaking]]
-        participant = "p1"
+        participant = "p3"
         [[muted]]
         participant = "p2"
         from = 10
@@ -79,7 +79,7 @@ def test_who_speaks_or_is_muted_is_sampled_accordingly() -> None:
     simulation = Simulation(parse_script(text), lambda: SpeakerSampling(0.2, 0.4), "", random.random)
     simulation.run()
     sent = {track.info.participant: track.sent for track in simulation._by_sid.values()}
-    assert sent == {"p1": 40, "p2": 10, "p3": 20}
+    assert sent == {"p1": 20, "p2": 10, "p3": 40}
 
 
 def test_the_rooms_budget_bounds_what_is_sent_and_serves_everybody() -> None:

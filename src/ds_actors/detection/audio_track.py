@@ -18,12 +18,7 @@ from ds_actors.detection.events import Sample, TrackInfo
 from ds_actors.detection.outbox import Deliver, OutboxMessage, Relevel, RequestTurn, Withdraw
 from ds_actors.detection.sampling import Plan
 from ds_actors.detection.sources import PcmSource
-from ds_actors.detection.track import Granted, Judged, Mute, SampleSent, TrackHost, TrackMessage
-
-
-@frozen
-class Speaking:
-    """The participant speaks, as the publisher's client says: look sooner, no more than that."""
+from ds_actors.detection.track import Granted, Judged, Mute, SampleSent, Spoke, TrackHost, TrackMessage
 
 
 @frozen
@@ -43,7 +38,7 @@ class Heard:
     wall_ms: int
 
 
-AudioMessage = TrackMessage | Speaking | Gate | Heard
+AudioMessage = TrackMessage | Gate | Heard
 
 
 @define(eq=False)
@@ -112,7 +107,7 @@ class AudioTrackActor(Actor[AudioMessage]):
             case Gate(is_open):
                 self.shut = not is_open
                 self._paused_or_resumed("silent")
-            case Speaking():
+            case Spoke(True):  # as the publisher's client says: look sooner, no more than that
                 if self._due < math.inf and (self._last is None or isinstance(self._last.outcome, NoSpeech)):
                     self._due = trio.current_time()
             case Heard():

@@ -32,7 +32,7 @@ from ds_actors import (
 )
 from ds_actors.detection.assessment import Applied, Assessments
 from ds_actors.detection.audio import AudioPace
-from ds_actors.detection.audio_track import AudioTrackActor, Gate, Speaking
+from ds_actors.detection.audio_track import AudioTrackActor, Gate
 from ds_actors.detection.availability import Availability, Note
 from ds_actors.detection.budget import Budget
 from ds_actors.detection.connection import Connect, open_stream
@@ -128,6 +128,7 @@ class Monitor:
         self._assessments = Assessments()
         self._availability = Availability()
         self._wanted = WantedTracks()
+        self._speaking: set[str] = set()
         self._refs: dict[str, ActorRef[TrackMessage]] = {}
         self._sink_refs: dict[str, ActorRef[Any]] = {}
         self._uplink_ref: ActorRef[OutboxMessage] | None = None
@@ -279,21 +280,27 @@ class Monitor:
         if wanted is not None:
             wanted.facts.encrypted = encrypted
 
-    def speaking(self, track: str) -> None:
-        """Look sooner at a microphone; what its publisher says of itself does no more than that."""
-        self._tell_microphone(track, Speaking())
-
     def set_gate(self, track: str, is_open: bool, /) -> None:  # noqa: FBT001 - reads as the event it is
         """Listen to a microphone only while the gate is open, as a voice activity detector knows."""
         wanted = self._wanted.get(track)
-        if wanted is not None and wanted.shut == is_open:
-            wanted.shut = not is_open
-            self._tell_microphone(track, Gate(is_open))
+        if wanted is None or wanted.shut != is_open:
+            return
+        wanted.shut = not is_open
+        ref: ActorRef[Any] | None = self._track_ref(track)
+        if wanted.info.kind == "audio" and ref is not None:
+            ref.tell(Gate(is_open))
 
     def set_speaking(self, participant: str, speaking: bool, /) -> None:  # noqa: FBT001 - reads as the event it is
-        """Tell the policies of a participant's tracks that they began or stopped to speak, as their client says."""
+        """Note that a participant began or stopped to speak, as their client says.
+
+        The policies of their video tracks hear of it; a microphone that was silent is listened to sooner, no more.
+        """
+        if speaking:
+            self._speaking.add(participant)
+        else:
+            self._speaking.discard(participant)
         for wanted in self._wanted:
-            if wanted.info.participant == participant and wanted.info.kind == "video":
+            if wanted.info.participant == participant:
                 ref = self._track_ref(wanted.info.track)
                 if ref is not None:
                     ref.tell(Spoke(speaking))
@@ -312,6 +319,7 @@ class Monitor:
 
     def participant_left(self, identity: str) -> None:
         """Begin to forget an identity: what is remembered of it goes ten minutes from now."""
+        self._speaking.discard(identity)
         self._assessments.participant_left(identity, trio.current_time())
 
     def tree(self) -> Node:
@@ -399,6 +407,10 @@ class Monitor:
         wanted = self._wanted.get(track)
         if wanted is not None:
             wanted.captured(frame=frame)
+
+    def speaks(self, participant: str) -> bool:
+        """Return whether the participant speaks now, as far as is known."""
+        return participant in self._speaking
 
     def silent(self, track: str) -> None:
         """Let a silent microphone not become stale: nothing could come of it."""
@@ -499,12 +511,6 @@ class Monitor:
                 self._refs[track] = one
                 return one
         return None
-
-    def _tell_microphone(self, track: str, message: Speaking | Gate) -> None:
-        wanted = self._wanted.get(track)
-        ref: ActorRef[Any] | None = self._track_ref(track)
-        if wanted is not None and wanted.info.kind == "audio" and ref is not None:
-            ref.tell(message)
 
     def _sink_specs(self) -> list[ChildSpec[Any]]:
         return [

@@ -84,7 +84,7 @@ class Captured:
 
 @frozen
 class Spoke:
-    """The participant began or stopped to speak."""
+    """The participant began or stopped to speak, as their client says."""
 
     active: bool
 
@@ -126,6 +126,10 @@ class TrackHost(Protocol):
         """Hear whether a one-shot gave a frame."""
         ...
 
+    def speaks(self, participant: str) -> bool:
+        """Return whether the participant speaks now, as far as is known."""
+        ...
+
     def silent(self, track: str) -> None:
         """Hear that a microphone had nothing worth sending."""
         ...
@@ -159,6 +163,8 @@ class TrackActor(Actor[TrackMessage]):
         self.context.needs_proof()
         self._tell(Withdraw(self.info.track, "restarted"))
         self._on(Started(self.host.level(self.info.track), self.host.last_due(self.info.track)))
+        if self.host.speaks(self.info.participant):
+            self._on(Speaking(active=True))
         if self.muted:
             self._on(Paused())
 

@@ -97,6 +97,7 @@ class Simulation:
     _tracks: dict[str, list[PaperTrack]] = field(factory=dict[str, list[PaperTrack]], init=False)
     """By participant."""
     _by_sid: dict[str, PaperTrack] = field(factory=dict[str, PaperTrack], init=False)
+    _speaking: set[str] = field(factory=set[str], init=False)
     _manipulations: list[Manipulation] = field(factory=list[Manipulation], init=False)
     _assessments: Assessments = field(factory=Assessments, init=False)
     _heap: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = field(factory=list[Any], init=False)
@@ -195,6 +196,8 @@ class Simulation:
             level = self._assessments.add_track(track.info, self.now)
             track.joined = True
             self.on(track, Started(level))
+            if track.info.participant in self._speaking:
+                self.on(track, Speaking(active=True))
             if track.muted:
                 self.on(track, Paused())
             else:
@@ -306,6 +309,10 @@ class Simulation:
     # ---- what participants do
 
     def _speak(self, participant: str, *, active: bool) -> None:
+        if active:
+            self._speaking.add(participant)
+        else:
+            self._speaking.discard(participant)
         for track in self._tracks.get(participant, ()):
             if track.joined:
                 self.on(track, Speaking(active))

@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import resource
+import runpy
 import select
 import sys
 import threading
@@ -25,6 +26,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from livekit_harness.stdio import claim_stdout, say, serve
 
+EXAMPLES = Path(__file__).parents[4] / "examples"
 TICK = 0.005
 LAG = 0.002
 
@@ -123,18 +125,21 @@ class Agent:
         video: dict[str, Any] | None = None,
         audio: dict[str, Any] | None = None,
         options: dict[str, Any] | None = None,
+        written: str = "",
         vad: bool = False,
     ) -> None:
         """Start a detector in the room.
 
         `callback`: None (the room hears), "record", "raise", "slow" (5 s for alice), "snippet". `video` and `audio` are
-        those of VideoParams and AudioParams, `options` go to the constructor as they are. `vad`: a VAD stream that
-        hears speech after 1.5 s.
+        those of VideoParams and AudioParams, `options` go to the constructor as they are, `written` as Python with
+        the names of `examples/my_policies.py`. `vad`: a VAD stream that hears speech after 1.5 s.
         """
         from livekit.plugins import dataspike
 
         os.environ["DATASPIKE_WS_URL"] = service
         arguments: dict[str, Any] = {"api_key": key, **(options or {})}
+        if written:
+            arguments |= eval(f"dict({written})", runpy.run_path(str(EXAMPLES / "my_policies.py")))
         if video is not None:
             arguments["video_params"] = dataspike.VideoParams(**video)
         if audio is not None:

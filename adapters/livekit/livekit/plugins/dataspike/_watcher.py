@@ -52,7 +52,7 @@ class RoomWatcher:
         auto_subscribe: subscribe to what is to be watched, once a publication.
         want: told each change of what is wanted of a track; None when it is gone.
         left: told of each identity that left.
-        speaks: told of each microphone whose publisher begins to speak.
+        speaks: told of each identity that begins or stops to speak, as its client says.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class RoomWatcher:
         auto_subscribe: bool,
         want: Callable[[str, Wish | None], object],
         left: Callable[[str], object],
-        speaks: Callable[[str], object],
+        speaks: Callable[[str, bool], object],
     ) -> None:
         self._room = room
         self._rules = rules
@@ -185,10 +185,8 @@ class RoomWatcher:
 
     def _speakers_changed(self, speakers: list[rtc.Participant]) -> None:
         speaking = {one.identity for one in speakers}
-        for identity in speaking - self._speaking:
-            for sid, wish in self._known.get(identity, {}).items():
-                if wish.info.kind == "audio" and wish.source is not None:
-                    self._speaks(sid)
+        for identity in speaking ^ self._speaking:
+            self._speaks(identity, identity in speaking)
         self._speaking = speaking
 
     # ---- looking

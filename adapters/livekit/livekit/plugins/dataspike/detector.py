@@ -23,7 +23,7 @@ from livekit.agents import AgentSession, APIConnectOptions, JobContext, get_job_
 from livekit.agents.vad import VADEvent
 from livekit.plugins.dataspike.log import logger
 
-from ds_actors.detection import Dataspike, Monitor, SamplingPolicy, Sink, Status
+from ds_actors.detection import Budget, Dataspike, Monitor, SamplingPolicy, Sink, Status
 from ds_actors.detection.service import ApiKey
 
 from ._bridge import LoopBridge, TrioThread
@@ -57,6 +57,7 @@ class DataspikeDetector:
         video_params: `normal_fps`, `burst_fps` and `quality` as version 1.2 takes them.
         audio_params: listen to microphones too; off by default.
         sampling: makes one sampling policy a track, instead of the two rates.
+        budget: what all video and sound of the room together may cost; fewer samples then, the urgent ones first.
         sinks: where results go besides the callback: "room", and sinks of ds_actors.detection; by default the room,
             or with a callback nowhere.
         notify: "all" results, or "changes" of level only.
@@ -91,6 +92,7 @@ class DataspikeDetector:
         video_params: VideoParams | None = None,
         audio_params: AudioParams | None = None,
         sampling: Callable[[], SamplingPolicy] | None = None,
+        budget: Budget | None = None,
         sinks: Sequence[Sink | Literal["room"]] | None = None,
         notify: Notify = "all",
         destination_identities: Sequence[str] = (),
@@ -136,6 +138,7 @@ class DataspikeDetector:
         self._callback = notification_cb
         self._destinations = tuple(destination_identities)
         self._mirror = mirror_levels
+        self._budget = budget
         self._notify: Notify = notify
         self._auto_subscribe = auto_subscribe
         self._state_cb = state_cb
@@ -202,7 +205,7 @@ class DataspikeDetector:
             auto_subscribe=self._auto_subscribe,
             want=self._want,
             left=lambda identity: bridge.tell(self._monitor.participant_left, identity),
-            speaks=lambda track: bridge.tell(self._monitor.speaking, track),
+            speaks=lambda identity, speaking: bridge.tell(self._monitor.set_speaking, identity, speaking),
         )
         self._watcher.start()
         if self._publisher is not None:
@@ -267,6 +270,7 @@ class DataspikeDetector:
         return Monitor(
             service=self._service,
             sampling=self._figures.sampling,
+            budget=self._budget,
             quality=self._figures.quality,
             audio=self._figures.audio,
             sinks=sinks,
