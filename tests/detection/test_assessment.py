@@ -195,6 +195,7 @@ def test_coverage_is_the_first_that_applies() -> None:
     expected: list[tuple[Coverage, str, Any]] = [
         (Coverage.STALE, "empty_captures", 0),
         (Coverage.NO_FRAMES, "empty_captures", 3),
+        (Coverage.ENCRYPTED, "end_to_end", True),
         (Coverage.FAILING, "failing", True),
         (Coverage.NOT_SUBSCRIBED, "subscribed", False),
         (Coverage.ENCRYPTED, "encrypted", True),

@@ -34,6 +34,9 @@ class Facts:
     monitored: bool = True
     muted: bool = False
     encrypted: bool = False
+    """It is known that its frames cannot be read."""
+    end_to_end: bool = False
+    """It is encrypted; whether its frames can be read, they tell."""
     subscribed: bool = True
     published_at: float = 0.0
     failing: bool = False
@@ -62,7 +65,7 @@ def coverage(facts: Facts, now: float) -> Coverage:
     elif facts.failing:
         found = Coverage.FAILING
     elif facts.empty_captures >= NO_FRAMES_AFTER:
-        found = Coverage.NO_FRAMES
+        found = Coverage.ENCRYPTED if facts.end_to_end else Coverage.NO_FRAMES
     elif heard is not None and now - heard >= stale_after:
         found = Coverage.STALE
     else:

@@ -89,6 +89,8 @@ class TrackInfo:
     kind: Kind = "video"
     source: str = "camera"
     participant_sid: str = ""
+    end_to_end: bool = False
+    """Its publisher encrypts it from end to end: where no frame comes, the key is missing or another one."""
 
 
 @frozen

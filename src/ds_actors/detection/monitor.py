@@ -206,7 +206,8 @@ class Monitor:
         now = trio.current_time()
         policy = self._audio if info.kind == "audio" else self._sampling()
         tracks = self._tracks()
-        wanted = WantedTrack(info, source, policy, Facts(published_at=now, due_since=now), muted)
+        facts = Facts(published_at=now, due_since=now, end_to_end=info.end_to_end)
+        wanted = WantedTrack(info, source, policy, facts, muted)
         self._assessments.add_track(info, now)
         self._wanted.add(wanted)
         try:

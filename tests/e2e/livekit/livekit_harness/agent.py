@@ -101,8 +101,8 @@ class Agent:
 
         return {"plugin": dataspike.__version__, "agents": livekit.agents.__version__, "file": dataspike.__file__ or ""}
 
-    async def join(self, url: str, token: str) -> str:
-        """Connect to the room and return the own identity."""
+    async def join(self, url: str, token: str, secret: str | None = None) -> str:
+        """Connect to the room, with its key for what is encrypted from end to end, and return the own identity."""
         from livekit import rtc
 
         self._room = rtc.Room()
@@ -113,7 +113,8 @@ class Agent:
         self._room.on("track_subscribed", subscribed)
         for name in ("reconnecting", "reconnected", "disconnected", "moved"):
             self._room.on(name, functools.partial(_told, name))
-        await self._room.connect(url, token)
+        keys = None if secret is None else rtc.E2EEOptions(rtc.KeyProviderOptions(shared_key=secret.encode()))
+        await self._room.connect(url, token, rtc.RoomOptions(encryption=keys))
         return str(self._room.local_participant.identity)
 
     async def start(

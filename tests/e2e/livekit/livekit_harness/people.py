@@ -116,14 +116,22 @@ class Person:
     tasks: dict[str, asyncio.Task[None]] = field(factory=dict[str, "asyncio.Task[None]"])
 
 
+def encryption(secret: str | None) -> rtc.E2EEOptions | None:
+    """Return the options of a room with that shared key."""
+    return None if secret is None else rtc.E2EEOptions(rtc.KeyProviderOptions(shared_key=secret.encode()))
+
+
 class People:
     """The commands."""
 
     def __init__(self) -> None:
         self._people: dict[str, Person] = {}
 
-    async def join(self, who: str, url: str, token: str, *, subscribe: bool = False) -> str:
-        """Join a room as `who` (a name for the commands that follow) and return the participant's sid."""
+    async def join(self, who: str, url: str, token: str, *, subscribe: bool = False, secret: str | None = None) -> str:
+        """Join a room as `who` (a name for the commands that follow) and return the participant's sid.
+
+        With a secret, which is the room's key, all is encrypted from end to end.
+        """
         room = rtc.Room()
 
         def received(packet: rtc.DataPacket) -> None:
@@ -138,7 +146,7 @@ class People:
             )
 
         room.on("data_received", received)  # pyright: ignore[reportUnknownMemberType]
-        await room.connect(url, token, rtc.RoomOptions(auto_subscribe=subscribe))
+        await room.connect(url, token, rtc.RoomOptions(auto_subscribe=subscribe, encryption=encryption(secret)))
         self._people[who] = Person(room)
         return room.local_participant.sid
 

@@ -54,8 +54,9 @@ class Room:
         return {one["identity"]: one for one in self.people.call("seen", who=who)}
 
     def watch(self, **options: Any) -> None:
-        """Have the agent join, and start its detector; `options` are those of the command `start`."""
-        self.agent.call("join", url=self.server.url, token=self.token(AGENT, kind="agent"))
+        """Have the agent join, with the room's `secret` if it has one, and start a detector by `start`'s options."""
+        secret = options.pop("secret", None)
+        self.agent.call("join", url=self.server.url, token=self.token(AGENT, kind="agent"), secret=secret)
         self.agent.call("start", service=self.service.url, **options)
 
     def packets(self, to: str, level: str | None = None, **fields: Any) -> list[dict[str, Any]]:

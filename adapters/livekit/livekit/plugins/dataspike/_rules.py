@@ -33,7 +33,8 @@ def track_info(publication: rtc.RemoteTrackPublication, participant: rtc.RemoteP
     kind: Literal["video", "audio"] = "audio" if publication.kind == rtc.TrackKind.KIND_AUDIO else "video"
     number = int(publication.source)
     source = SOURCES[number] if number < len(SOURCES) else "unknown"
-    return TrackInfo(participant.identity, publication.sid, kind, source, participant.sid)
+    end_to_end = publication.encryption_type != rtc.EncryptionType.NONE
+    return TrackInfo(participant.identity, publication.sid, kind, source, participant.sid, end_to_end)
 
 
 @define(eq=False)

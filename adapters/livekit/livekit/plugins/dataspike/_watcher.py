@@ -247,7 +247,7 @@ class RoomWatcher:
         if track is None:
             self._subscribe(publication)
             return Wish(info, subscribed=False, muted=publication.muted)
-        if publication.encryption_type != rtc.EncryptionType.NONE and not self._room.e2ee_manager.enabled:
+        if info.end_to_end and not self._room.e2ee_manager.enabled:
             return Wish(info, muted=publication.muted, encrypted=True)
         return Wish(
             info,
