@@ -17,8 +17,8 @@ from ds_actors import Actor, Exit
 from ds_actors.detection.connection import Connect, open_websocket
 from ds_actors.detection.events import Sample, WireResult
 from ds_actors.detection.heartbeat import Heartbeat
-from ds_actors.detection.listening import listen
 from ds_actors.detection.outbox import Deliver, OutboxMessage, RequestTurn
+from ds_actors.detection.receiving import start_receiving
 from ds_actors.detection.service import Dataspike
 from ds_actors.detection.track import Granted
 from ds_actors.detection.wire import encode_request
@@ -79,7 +79,7 @@ class Uplink(Actor[OutboxMessage]):
                 heartbeat.opened(trio.current_time())
                 self.host.uplink_up()
                 async with trio.open_nursery() as nursery:
-                    listen(
+                    start_receiving(
                         nursery,
                         websocket,
                         heartbeat,

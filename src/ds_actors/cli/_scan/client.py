@@ -15,7 +15,7 @@ from trio_websocket import WebSocketConnection
 from ds_actors.detection.connection import open_websocket
 from ds_actors.detection.events import ResultType, Sample, WireResult
 from ds_actors.detection.heartbeat import Heartbeat
-from ds_actors.detection.listening import listen
+from ds_actors.detection.receiving import start_receiving
 from ds_actors.detection.service import Dataspike
 from ds_actors.detection.wire import encode_request
 
@@ -79,7 +79,7 @@ class Exchange:
             self.connected = True
             self._active = trio.current_time()
             async with trio.open_nursery() as nursery:
-                listen(nursery, websocket, heartbeat, result=self._answer, malformed=self._malformed)
+                start_receiving(nursery, websocket, heartbeat, result=self._answer, malformed=self._malformed)
                 await self._send(websocket)
                 nursery.cancel_scope.cancel()
 

@@ -17,7 +17,7 @@ def _nothing(*_: object) -> None:
     pass
 
 
-def listen(
+def start_receiving(
     nursery: trio.Nursery,
     websocket: WebSocketConnection,
     heartbeat: Heartbeat,

@@ -9,7 +9,7 @@ from ds_actors.detection import Dataspike, Sample, Unreachable
 from ds_actors.detection.connection import open_websocket
 from ds_actors.detection.events import ResultType, WireResult
 from ds_actors.detection.heartbeat import Heartbeat
-from ds_actors.detection.listening import listen
+from ds_actors.detection.receiving import start_receiving
 from ds_actors.detection.wire import encode_request
 from ds_actors.sandbox import open_sandbox
 from ds_actors.sandbox.faults import Garbage
@@ -24,7 +24,7 @@ async def test_answers_are_told_in_order_and_each_is_a_sign_of_life() -> None:
         heartbeat = Heartbeat(trio.current_time())
         service = Dataspike(api_key="k", url=sandbox.url)
         async with open_websocket(service, heartbeat=heartbeat) as websocket, trio.open_nursery() as nursery:
-            listen(
+            start_receiving(
                 nursery,
                 websocket,
                 heartbeat,
@@ -56,7 +56,9 @@ async def test_a_hundred_malformed_messages_in_a_row_end_the_connection() -> Non
         service = Dataspike(api_key="k", url=sandbox.url)
         with pytest.raises(Unreachable, match="100 malformed messages in a row"):
             async with open_websocket(service, heartbeat=heartbeat) as websocket, trio.open_nursery() as nursery:
-                listen(nursery, websocket, heartbeat, result=answers.append, malformed=lambda: malformed.append(1))
+                start_receiving(
+                    nursery, websocket, heartbeat, result=answers.append, malformed=lambda: malformed.append(1)
+                )
                 sandbox.faults.begin(Garbage())
                 for _ in range(99):
                     await websocket.send_message(SAMPLE)
