@@ -56,12 +56,11 @@ def test_a_tracks_level_is_its_last_verdict(numbers: list[int]) -> None:
 
 
 def test_the_changes_filter_passes_what_changed() -> None:
-    """A first clear is no news; a first error after a non-error is, but not for the room."""
+    """A first clear is no news; a first error after a non-error is."""
     shelf = Shelf()
     shelf.add("A")
     said = [shelf.judge(n) for n in (CLEAR, CLEAR, SUSPICIOUS, SUSPICIOUS, ERROR, ERROR, ALERT, CLEAR)]
     assert [one.notable for one in said if one] == [False, False, True, False, True, False, True, True]
-    assert [one.notable_in_room for one in said if one] == [False, False, True, False, False, False, True, True]
 
 
 def test_a_number_not_known_yet_is_no_error() -> None:

@@ -56,9 +56,7 @@ class Applied:
     level: Level | None
     """That track's level, when the result is a verdict that counts for it; None otherwise."""
     notable: bool
-    """It passes the "changes" filter of callbacks and logs."""
-    notable_in_room: bool
-    """It passes that of the room, which hears no errors."""
+    """It passes the "changes" filter; of errors the room hears nothing by itself."""
 
 
 @define
@@ -177,14 +175,14 @@ class Assessments:
         )
         if not level.is_verdict:
             before, assessment.erring = assessment.erring, level is Level.ERROR
-            return Applied(event, result.track, None, notable=assessment.erring and not before, notable_in_room=False)
+            return Applied(event, result.track, None, notable=assessment.erring and not before)
         changed = level is not previous if assessment.judged else level is not Level.CLEAR
         assessment.judged, assessment.erring, assessment.level = True, False, level
         track, told = result.track, level
         if assessment.ended is not None:
             track, raised = self._late(assessment, level)
-            return Applied(event, track, raised, notable=changed, notable_in_room=changed)
-        return Applied(event, track, told, notable=changed, notable_in_room=changed)
+            return Applied(event, track, raised, notable=changed)
+        return Applied(event, track, told, notable=changed)
 
     def _late(self, ended: Assessment, level: Level) -> tuple[str, Level | None]:
         """Apply an ended track's verdict: to the memory, or to the successor, which it may only raise."""

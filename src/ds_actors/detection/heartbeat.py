@@ -44,7 +44,6 @@ class Heartbeat:
     began: float
     slow_sends: int = field(default=0, init=False)
     """Sends that took longer than 10 s: the next sample should be smaller."""
-    malformed_total: int = field(default=0, init=False)
     _opened: float | None = field(default=None, init=False)
     _answered: bool = field(default=False, init=False)
     _heard: float = field(init=False)
@@ -106,7 +105,6 @@ class Heartbeat:
     def malformed(self) -> Close | None:
         """Count a message that could not be read; return Close after the hundredth in a row."""
         self._malformed += 1
-        self.malformed_total += 1
         if self._malformed < MALFORMED_LIMIT:
             return None
         return Close(f"{MALFORMED_LIMIT} malformed messages in a row")

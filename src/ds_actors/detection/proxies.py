@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import urllib.request
-from typing import Final, Literal
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from attrs import field, frozen
-
-Scheme = Literal["http", "https", "socks4", "socks5", "socks5h"]
 
 _DEFAULT_PORTS: Final[dict[str, int]] = {
     "http": 80,
