@@ -13,6 +13,7 @@ from ds_actors import (
     Actor,
     ActorRef,
     Answer,
+    AskFailed,
     AskTimeout,
     ChildSpec,
     DeadLetter,
@@ -303,3 +304,54 @@ async def test_an_own_run_may_fall_back_on_the_librarys(autojump_clock: object) 
         ref.tell("message")
         await trio.sleep(1)
     assert log == ["prepared", "message", "served"]
+
+
+@pytest.mark.parametrize("sent", ["told", "asked"])
+async def test_a_run_that_was_cancelled_between_two_messages_may_be_run_again_and_in_one_may_not(
+    autojump_clock: object, caplog: pytest.LogCaptureFixture, sent: str
+) -> None:
+    """The message in hand is neither handled twice nor waited for in vain: a crash says so, and loses it."""
+    taken: list[object] = []
+
+    class Pauses(Actor[object]):
+        async def receive(self, message: object, /) -> Answer | None:
+            taken.append(message)
+            if message != "quick":
+                await trio.sleep(5)
+            return None
+
+        async def run(self) -> None:
+            for _ in range(9):
+                with trio.move_on_after(1):
+                    await super().run()
+
+    async with Supervisor("app", children=[ChildSpec(Pauses, name="p")]) as app:
+        ref: Any = app.find("p")
+        for _ in range(3):
+            ref.tell("quick")
+            await trio.sleep(1.1)
+        if sent == "asked":
+            with pytest.raises(AskFailed) as failed:
+                await ref.ask(Ask(), timeout=60)
+            assert isinstance(failed.value.__cause__, RuntimeError)
+        else:
+            ref.tell("slow")
+            await trio.sleep(2)
+        assert (len(taken), ref.statistics().handled, ref.statistics().failed) == (4, 3, 1)
+    assert caplog.text.count("must not run again while a message is in hand") == 1
+
+
+async def test_two_runs_at_once_are_refused(autojump_clock: object, caplog: pytest.LogCaptureFixture) -> None:
+    """One message at a time is what an actor is; the error says so."""
+    log: list[object] = []
+
+    class Twice(Echo):
+        async def run(self) -> None:
+            self.context.spawn(super().run)
+            await super().run()
+
+    async with Supervisor("app", children=[ChildSpec(Twice, log, name="t", restart="temporary")]) as app:
+        ref: Any = app.find("t")
+        ref.tell("wait")
+        await trio.sleep(1)
+    assert "must not run again while a message is in hand" in caplog.text

@@ -298,6 +298,8 @@ class Incarnation:
         """The ask that `serve` has in hand; when it has failed, any message it had."""
         self._hands: dict[int, Any] = {}
         """What was taken through the inbox and is not settled, by the message's id."""
+        self._serves = False
+        """`serve` runs, or was left with a message in hand."""
         self._deferred: dict[Slot, None] = {}
         self._asked_to_stop = False
         self._ignored = False
@@ -425,8 +427,14 @@ class Incarnation:
             slot.end(error=AskFailed(f"{self.cell.path} returned no answer to {name}"))
 
     @trio.lowlevel.enable_ki_protection
-    async def serve(self, receive: Callable[[Any], Awaitable[Answer | None]]) -> None:  # noqa: PLR0912 - see below
+    async def serve(self, receive: Callable[[Any], Awaitable[Answer | None]]) -> None:  # noqa: C901, PLR0912 - below
         """Handle messages one after the other until a stop is requested."""
+        if self._serves:
+            raise RuntimeError(
+                f"{self.cell.path} must not run again while a message is in hand: Actor.run runs already, or was"
+                " cancelled in the middle of one; cancel around what receive does, or take messages from self.inbox"
+            )
+        self._serves = True
         receive = _interruptible(receive)
         cell, mailbox, count = self.cell, self.cell.mailbox, 0
         item: Any = EMPTY
@@ -467,6 +475,8 @@ class Incarnation:
             if item is not EMPTY:
                 self._serving = item
             raise
+        finally:
+            self._serves = self._serving is not EMPTY
 
     @trio.lowlevel.enable_ki_protection
     async def _handle_told(self, receive: Callable[[Any], Awaitable[Answer | None]], queue: deque[Any]) -> int:
