@@ -35,7 +35,7 @@ class Room:
 
     connection_state: int = CONNECTED
     faults: list[str] = field(factory=list[str])
-    """What the next publishings do: fail, hang, or break because the room is away from now on."""
+    """What the next publishings do: fail, hang, or break (soon) because the room is away from then on."""
     sent: list[dict[str, Any]] = field(factory=list[dict[str, Any]])
     attempts: int = 0
     can_publish_data: bool = True
@@ -52,6 +52,9 @@ class Room:
     async def publish_data(self, payload: bytes, **_options: Any) -> None:
         self.attempts += 1
         fault = self.faults.pop(0) if self.faults else ""
+        if fault == "break soon":
+            await asyncio.sleep(0.02)
+            fault = "break"
         if fault == "hang":
             await asyncio.sleep(60)
         if fault == "break":
@@ -138,6 +141,39 @@ def test_a_publishing_that_the_reconnect_breaks_is_kept() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize(
+    ("waiting", "newer", "heard"),
+    [
+        ([Level.CLEAR], Level.ALERT, [("alert", "9")]),
+        ([Level.ALERT, Level.CLEAR], Level.SUSPICIOUS, [("alert", "0"), ("suspicious", "9")]),
+        ([Level.ALERT], Level.ALERT, [("alert", "9")]),
+    ],
+)
+def test_what_did_not_go_out_stays_before_what_came_meanwhile(
+    waiting: list[Level], newer: Level, heard: list[tuple[str, str]]
+) -> None:
+    """The room is away again while kept results go out: the last word is the newest, and no alert is lost for it."""
+
+    async def main() -> None:
+        room = Room()
+        one = await publisher(room)
+        room.become(RECONNECTING)
+        for number, level in enumerate(waiting):
+            await one.publish(event("TR", level, number))
+        room.faults = ["break soon"]
+        room.become(CONNECTED)
+        await asyncio.sleep(0.01)
+        await one.publish(event("TR", newer, 9))
+        await asyncio.sleep(0.02)
+        assert room.sent == []
+        room.become(CONNECTED)
+        await asyncio.sleep(0.05)
+        assert [one[1:] for one in room.levels()] == heard
+        await one.stop()
+
+    asyncio.run(main())
+
+
 def test_a_missing_permission_is_one_error_until_it_was_granted(caplog: pytest.LogCaptureFixture) -> None:
     """Each event counts as undelivered; the log has one line for each time that it was taken away."""
 
@@ -166,8 +202,8 @@ def test_held_keeps_the_newest_and_the_last_alert_of_each_track(results: list[tu
     for number, (track, level) in enumerate(results):
         held.hold(event(track, level, number), float(number))
     out: dict[str, list[ResultEvent]] = {}
-    while events := held.take(0.0):
-        out[events[0].track_id] = events
+    while taken := held.take(0.0):
+        out[taken[0][1].track_id] = [one for _, one in taken]
     assert sum(map(len, out.values())) + held.dropped == len(results)
     for track in {track for track, _ in results}:
         mine = [(number, level) for number, (of, level) in enumerate(results) if of == track]
@@ -180,7 +216,7 @@ def test_held_forgets_after_a_minute() -> None:
     held = Held()
     held.hold(event("TR", Level.ALERT), 0.0)
     held.hold(event("TR", Level.CLEAR), 50.0)
-    assert [one.level for one in held.take(61.0)] == [Level.CLEAR]
+    assert [(at, one.level) for at, one in held.take(61.0)] == [(50.0, Level.CLEAR)]
     assert held.take(61.0) == []
     assert held.dropped == 1
 

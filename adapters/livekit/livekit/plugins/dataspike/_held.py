@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Final
 
 from attrs import define, field
@@ -40,11 +41,21 @@ class Held:
             _, lost = self._tracks.popitem(last=False)
             self.dropped += len(lost)
 
-    def take(self, now: float) -> list[ResultEvent]:
-        """Take out one track's results that are not older than 60 s, in order; none: nothing is left."""
+    def put_back(self, taken: Sequence[tuple[float, ResultEvent]]) -> None:
+        """Keep results of one track that were taken and did not go out, before what came of it meanwhile."""
+        if taken:
+            newer = self._tracks.pop(taken[0][1].track_id, [])
+            for at, event in (*taken, *newer):
+                self.hold(event, at)
+
+    def take(self, now: float) -> list[tuple[float, ResultEvent]]:
+        """Take out one track's results that are not older than 60 s, in order, and since when each was kept.
+
+        None: nothing is left.
+        """
         while self._tracks:
             _, kept = self._tracks.popitem(last=False)
-            fresh = [event for at, event in kept if now - at <= KEPT_FOR]
+            fresh = [one for one in kept if now - one[0] <= KEPT_FOR]
             self.dropped += len(kept) - len(fresh)
             if fresh:
                 return fresh

@@ -113,24 +113,26 @@ class RoomPublisher:
 
     async def _send_held(self) -> None:
         while self._is_connected():
-            events = self._held.take(asyncio.get_running_loop().time())
-            if not events:
+            taken = self._held.take(asyncio.get_running_loop().time())
+            if not taken:
                 return
-            self._sending = events[0].track_id
+            self._sending = taken[0][1].track_id
             try:
-                for event in events:
-                    await self._send_one_held(event)
+                while taken and await self._send_one_held(taken[0][1]):
+                    del taken[0]
             finally:
                 self._sending = None
+                self._held.put_back(taken)
 
-    async def _send_one_held(self, event: ResultEvent) -> None:
+    async def _send_one_held(self, event: ResultEvent) -> bool:
+        """Return whether it is done with; False: the room is away again."""
         try:
             await self._publish(event)
         except (PublishDataError, TimeoutError):
-            if self._is_connected():
-                logger.exception("a kept result could not be published")
-            else:
-                self._held.hold(event, asyncio.get_running_loop().time())
+            if not self._is_connected():
+                return False
+            logger.exception("a kept result could not be published")
+        return True
 
     def _complain(self) -> None:
         if not self._refused:
