@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 from collections.abc import Callable
@@ -14,9 +15,9 @@ from attrs import define, field
 from hypothesis import given
 from hypothesis import strategies as st
 from livekit import rtc
-from livekit.plugins.dataspike import _room_sink
+from livekit.plugins.dataspike import _levels, _room_sink
 from livekit.plugins.dataspike._held import Held
-from livekit.plugins.dataspike._levels import ATTRIBUTE_LIMIT, levels_json
+from livekit.plugins.dataspike._levels import ATTRIBUTE, ATTRIBUTE_LIMIT, RoomLevels, levels_json
 from livekit.plugins.dataspike._room_sink import RoomPublisher
 from livekit.rtc.participant import PublishDataError
 
@@ -39,6 +40,10 @@ class Room:
     sent: list[dict[str, Any]] = field(factory=list[dict[str, Any]])
     attempts: int = 0
     can_publish_data: bool = True
+    can_update_metadata: bool = True
+    hangs: bool = False
+    tracks: list[str] = field(factory=list[str])
+    attributes: dict[str, str] = field(factory=dict[str, str])
     _handlers: dict[str, list[Callable[..., None]]] = field(factory=dict[str, list[Callable[..., None]]])
 
     def isconnected(self) -> bool:
@@ -46,8 +51,16 @@ class Room:
 
     @property
     def local_participant(self) -> Any:
-        permissions = SimpleNamespace(can_publish_data=self.can_publish_data)
-        return SimpleNamespace(permissions=permissions, publish_data=self.publish_data)
+        permissions = SimpleNamespace(
+            can_publish_data=self.can_publish_data, can_update_metadata=self.can_update_metadata
+        )
+        return SimpleNamespace(
+            permissions=permissions, publish_data=self.publish_data, set_attributes=self.set_attributes
+        )
+
+    @property
+    def remote_participants(self) -> dict[str, Any]:
+        return {"alice": SimpleNamespace(track_publications=dict.fromkeys(self.tracks))}
 
     async def publish_data(self, payload: bytes, **_options: Any) -> None:
         self.attempts += 1
@@ -62,6 +75,15 @@ class Room:
         if fault:
             raise PublishDataError("engine is closed")
         self.sent.append(json.loads(payload))
+
+    async def set_attributes(self, attributes: dict[str, str]) -> None:
+        if self.hangs or self.connection_state != CONNECTED:
+            await asyncio.sleep(60)
+        self.attributes.update(attributes)
+
+    def mirrored(self) -> dict[str, str]:
+        shown: dict[str, str] = json.loads(self.attributes.get(ATTRIBUTE, "{}"))
+        return shown
 
     def on(self, name: str, handler: Callable[..., None]) -> None:
         self._handlers.setdefault(name, []).append(handler)
@@ -236,3 +258,97 @@ def test_of_too_many_levels_the_severe_ones_are_shown() -> None:
     shown = json.loads(levels_json(levels))
     assert shown["TR_z"] == "alert"
     assert 100 < len(shown) < 2_000
+
+
+async def mirror(room: Room) -> RoomLevels:
+    one = RoomLevels(cast("rtc.Room", room))
+    one.start()
+    return one
+
+
+def test_a_track_that_is_gone_is_not_mirrored_whatever_is_still_heard_of_it() -> None:
+    """A late ALERT of a camera that was turned off is shown to nobody; it would stay for ever."""
+
+    async def main() -> None:
+        room = Room(tracks=["TR_a", "TR_b"])
+        one = await mirror(room)
+        await one.verdict(event("TR_a", Level.SUSPICIOUS))
+        await one.verdict(event("TR_b", Level.CLEAR))
+        assert room.mirrored() == {"TR_a": "suspicious", "TR_b": "clear"}
+        room.tracks.remove("TR_a")
+        one.look_again()
+        await asyncio.sleep(0.01)
+        await one.verdict(event("TR_a", Level.ALERT))
+        assert room.mirrored() == {"TR_b": "clear"}
+        one.stop()
+
+    asyncio.run(main())
+
+
+def test_levels_outlive_a_reconnect_that_takes_the_tracks_away_for_a_moment() -> None:
+    """None of them is judged again, where only changes are told; and what came meanwhile is shown afterwards."""
+
+    async def main() -> None:
+        room = Room(tracks=["TR_a", "TR_b"])
+        one = await mirror(room)
+        await one.verdict(event("TR_a", Level.ALERT))
+        room.become(RECONNECTING)
+        room.tracks.clear()
+        one.look_again()
+        await asyncio.wait_for(one.verdict(event("TR_b", Level.SUSPICIOUS)), 1)
+        room.tracks += ["TR_a", "TR_b"]
+        one.look_again()
+        room.become(CONNECTED)
+        await asyncio.sleep(0.01)
+        assert room.mirrored() == {"TR_a": "alert", "TR_b": "suspicious"}
+        one.stop()
+
+    asyncio.run(main())
+
+
+def test_a_mirror_that_may_not_or_cannot_show_is_no_exception_of_the_loops(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line that names the permission, one for each update that fails, and no task's exception that nobody takes."""
+    monkeypatch.setattr(_levels, "UPDATE_WITHIN", 0.01)
+    strays: list[object] = []
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: strays.append(context))
+        room = Room(tracks=["TR_a"], can_update_metadata=False)
+        one = await mirror(room)
+        for _ in range(2):
+            with pytest.raises(Undelivered, match="can_update_metadata"):
+                await one.verdict(event("TR_a", Level.ALERT))
+            one.look_again()
+            await asyncio.sleep(0.01)
+        assert [record.getMessage() for record in caplog.records] == [
+            "levels cannot be shown: the agent's token lacks can_update_metadata"
+        ]
+        room.can_update_metadata = True
+        room.hangs = True
+        one.look_again()
+        await asyncio.sleep(0.05)
+        assert caplog.records[-1].getMessage() == "levels could not be shown"
+        one.stop()
+
+    asyncio.run(main())
+    gc.collect()
+    assert strays == []
+
+
+def test_a_mirror_forgets_tracks_that_are_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many come and go."""
+    monkeypatch.setattr(_levels, "KEPT", 10)
+
+    async def main() -> None:
+        room = Room()
+        one = await mirror(room)
+        for number in range(100):
+            room.tracks[:] = [f"TR_{number}"]
+            await one.verdict(event(f"TR_{number}", Level.ALERT))
+            assert room.mirrored() == {f"TR_{number}": "alert"}
+            assert len(one._levels) <= 10
+        one.stop()
+
+    asyncio.run(main())

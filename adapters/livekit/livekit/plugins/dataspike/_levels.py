@@ -15,13 +15,15 @@ from ds_actors.detection import Level, ResultEvent, Undelivered
 from ds_actors.detection.events import TOPIC
 
 from ._bridge import LoopBridge
+from ._listening import Listening
 
 ATTRIBUTE: Final = f"{TOPIC}.levels"
 """JSON: track sid to level."""
 ATTRIBUTE_LIMIT: Final = 8_000
 """Bytes; the most severe levels go in first."""
 UPDATE_WITHIN: Final = 5.0
-
+KEPT: Final = 4_000
+"""Tracks whose level is known; beyond, those that the room has not now are forgotten."""
 
 def levels_json(levels: Mapping[str, Level]) -> str:
     """Return the attribute's value: as many tracks as it holds, the most severe first."""
@@ -51,14 +53,30 @@ class LevelsSink:
 
 
 class RoomLevels:
-    """Sets the attribute on the loop, one update at a time; what comes meanwhile goes with the next."""
+    """Sets the attribute on the loop, one update at a time; what comes meanwhile goes with the next.
+
+    Shown is the last verdict of each track that the room has now: one that ended is shown no more, whatever is still
+    heard of it, and one that is there again after a reconnect is.
+    """
 
     def __init__(self, room: rtc.Room) -> None:
         self._room = room
+        self._listening = Listening(room)
         self._levels: dict[str, Level] = {}
         self._lock = asyncio.Lock()
-        self._shown = ""
+        self._looking: asyncio.Task[None] | None = None
+        self._shown = "{}"
         self._refused = False
+
+    def start(self) -> None:
+        """Show what was not to be shown while the room was away when it is back."""
+        self._listening.on("connection_state_changed", self.look_again)
+
+    def stop(self) -> None:
+        """Show nothing new; what is shown stays as long as the participant."""
+        self._listening.stop()
+        if self._looking is not None:
+            self._looking.cancel()
 
     async def verdict(self, event: ResultEvent) -> None:
         """Show a track's level.
@@ -67,25 +85,40 @@ class RoomLevels:
             Undelivered: when the participant may not set its attributes.
         """
         self._levels[event.track_id] = event.level
-        await self._show()
-
-    async def ended(self, track: str) -> None:
-        """Show a track no more."""
-        if self._levels.pop(track, None) is not None:
+        async with self._lock:
             await self._show()
 
-    async def _show(self) -> None:
+    def look_again(self, *_: object) -> None:
+        """Show soon what is to be shown now: tracks came or went, or the room is back."""
+        if self._looking is None:
+            self._looking = asyncio.get_running_loop().create_task(self._look())
+
+    async def _look(self) -> None:
         async with self._lock:
-            value = levels_json(self._levels)
-            if value == self._shown or not self._room.isconnected():
-                return
-            if not self._room.local_participant.permissions.can_update_metadata:
-                if not self._refused:
-                    self._refused = True
-                    logger.error("levels cannot be shown: the agent's token lacks can_update_metadata")
-                raise Undelivered("can_update_metadata")
-            self._refused = False
-            await asyncio.wait_for(
-                self._room.local_participant.set_attributes({ATTRIBUTE: value}), UPDATE_WITHIN
-            )
-            self._shown = value
+            self._looking = None
+            try:
+                await self._show()
+            except Undelivered:
+                pass  # said already
+            except Exception:
+                logger.exception("levels could not be shown")
+
+    async def _show(self) -> None:
+        room = self._room
+        if not (room.isconnected() and room.connection_state == rtc.ConnectionState.CONN_CONNECTED):
+            return
+        present = {sid for one in room.remote_participants.values() for sid in one.track_publications}
+        shown = {sid: level for sid, level in self._levels.items() if sid in present}
+        if len(self._levels) > KEPT:
+            self._levels = shown
+        value = levels_json(shown)
+        if value == self._shown:
+            return
+        if not room.local_participant.permissions.can_update_metadata:
+            if not self._refused:
+                self._refused = True
+                logger.error("levels cannot be shown: the agent's token lacks can_update_metadata")
+            raise Undelivered("can_update_metadata")
+        self._refused = False
+        await asyncio.wait_for(room.local_participant.set_attributes({ATTRIBUTE: value}), UPDATE_WITHIN)
+        self._shown = value

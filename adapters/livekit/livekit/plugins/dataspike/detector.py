@@ -208,8 +208,9 @@ class DataspikeDetector:
             speaks=lambda identity, speaking: bridge.tell(self._monitor.set_speaking, identity, speaking),
         )
         self._watcher.start()
-        if self._publisher is not None:
-            self._publisher.start()
+        for one in (self._publisher, self._levels):
+            if one is not None:
+                one.start()
         if vad_stream is not None:
             self._gate = SpeechGate(session, vad_stream, self._watcher.shut)
             self._gate.start()
@@ -282,8 +283,8 @@ class DataspikeDetector:
         if self._bridge is None or self._roster is None:
             return
         self._bridge.tell(self._roster.want, track, wish)
-        if wish is None and self._levels is not None:
-            self._bridge.start_task(self._levels.ended(track))
+        if self._levels is not None:
+            self._levels.look_again()
 
     def _connection_changed(self, state: int) -> None:
         if state == rtc.ConnectionState.CONN_CONNECTED and not self._connected:
@@ -338,6 +339,8 @@ class DataspikeDetector:
             logger.warning("the detector did not stop within %g s; its thread is left behind", CLOSE_WITHIN)
         if self._publisher is not None:
             await self._publisher.stop(max(0.0, min(1.0, deadline - bridge.loop.time())))
+        if self._levels is not None:
+            self._levels.stop()
         self._closed = True
         self._state_changed(self._monitor.status())
 
