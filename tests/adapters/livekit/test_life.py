@@ -10,7 +10,9 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from livekit import rtc
@@ -76,6 +78,32 @@ def test_a_second_start_and_one_after_closing_are_refused() -> None:
             await never.start(None, room=rtc.Room())
 
     asyncio.run(main())
+
+
+def test_a_start_that_a_jobs_bad_proxy_refuses_starts_nothing(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error names the proxy and not its password, leaving the block adds none, and a better job may follow."""
+    proc = SimpleNamespace(http_proxy="gopher://alice:sesame@proxy")
+    job = Mock(proc=proc, is_fake_job=Mock(return_value=False))
+    monkeypatch.setattr("livekit.plugins.dataspike.detector.get_job_context", Mock(return_value=job))
+
+    async def main() -> None:
+        one = detector(url="wss://nowhere.invalid")
+        with pytest.raises(ValueError, match="proxy must be a URL") as refused:
+            await one.start(None, room=rtc.Room())
+        assert "sesame" not in str(refused.value)
+        assert one.status().state == "idle"
+        proc.http_proxy = "http://127.0.0.1:9"
+        await one.start(None, room=rtc.Room())
+        await one.aclose()
+        with pytest.raises(ValueError, match="proxy must be a URL"):
+            proc.http_proxy = "gopher://proxy"
+            async with detector(url="wss://nowhere.invalid") as one:
+                await one.start(None, room=rtc.Room())
+
+    asyncio.run(main())
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 def test_it_closes_with_its_block_and_as_often_as_one_likes() -> None:
@@ -319,5 +347,3 @@ def test_made_before_a_fork_it_works_in_the_child_and_is_closed_in_the_other() -
     command = [sys.executable, "-c", textwrap.dedent(program)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
     assert done.stdout.split() == ["42", "closed"], done.stderr
-
-

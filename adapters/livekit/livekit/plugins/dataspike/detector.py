@@ -178,17 +178,18 @@ class DataspikeDetector:
 
         Raises:
             RuntimeError: when it was started or closed before.
+            ValueError: when the job's proxy is no proxy's URL; it is not started then.
         """
         if self._closed or self._closing is not None:
             raise RuntimeError("this detector is closed: make another one")
         if self._bridge is not None:
             raise RuntimeError("this detector was started before: one detector watches one room")
-        self._pid = os.getpid()
-        _quiet(logging.getLogger("trio-websocket"))
-        self._bridge = bridge = LoopBridge()
         job = get_job_context(required=False)
         if job is not None:
             self._serve_job(job)
+        self._pid = os.getpid()
+        _quiet(logging.getLogger("trio-websocket"))
+        self._bridge = bridge = LoopBridge()
         self._monitor = self._make_monitor(self._make_sinks(bridge, room))
         self._thread = TrioThread()
         self._connected = room.isconnected()
@@ -245,12 +246,12 @@ class DataspikeDetector:
     # ---- on the loop
 
     def _serve_job(self, job: JobContext) -> None:
-        job.add_shutdown_callback(self.aclose)
-        if job.is_fake_job():
-            logger.info("this job is a fake one: there is nobody to watch")
         proxy = job.proc.http_proxy
         if proxy and self._own_proxy is None:
             self._service = self._make_service([self._service.key], proxy)
+        job.add_shutdown_callback(self.aclose)
+        if job.is_fake_job():
+            logger.info("this job is a fake one: there is nobody to watch")
 
     def _make_sinks(self, bridge: LoopBridge, room: rtc.Room) -> list[Sink]:
         sinks: list[Sink] = []
