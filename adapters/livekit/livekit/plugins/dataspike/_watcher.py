@@ -149,7 +149,7 @@ class RoomWatcher:
 
     def _mark_left(self, participant: rtc.Participant) -> None:
         self._unreadable.discard(participant.identity)
-        self._speaking.discard(participant.identity)
+        self._speak(self._speaking - {participant.identity})  # they may be back before anybody looks
         self._mark(participant)
 
     def _mark_all(self, *_: object) -> None:
@@ -184,7 +184,9 @@ class RoomWatcher:
         self._mark(participant)
 
     def _speakers_changed(self, speakers: list[rtc.Participant]) -> None:
-        speaking = {one.identity for one in speakers}
+        self._speak({one.identity for one in speakers})
+
+    def _speak(self, speaking: set[str]) -> None:
         for identity in speaking ^ self._speaking:
             self._speaks(identity, identity in speaking)
         self._speaking = speaking

@@ -1,0 +1,97 @@
+"""What the watcher makes of a room's events in an order that a real room does not give on command."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, cast
+
+from attrs import define, field
+from livekit import rtc
+from livekit.plugins.dataspike._bridge import LoopBridge
+from livekit.plugins.dataspike._rules import Rules
+from livekit.plugins.dataspike._watcher import RoomWatcher
+
+
+@define(eq=False)
+class Room:
+    """A room of participants without tracks."""
+
+    remote_participants: dict[str, Any] = field(factory=dict[str, Any])
+    _handlers: dict[str, list[Callable[..., None]]] = field(factory=dict[str, list[Callable[..., None]]])
+
+    def join(self, identity: str) -> Any:
+        one = self.remote_participants[identity] = SimpleNamespace(identity=identity, track_publications={})
+        return one
+
+    def on(self, name: str, handler: Callable[..., None]) -> None:
+        self._handlers.setdefault(name, []).append(handler)
+
+    def off(self, name: str, handler: Callable[..., None]) -> None:
+        self._handlers[name].remove(handler)
+
+    def emit(self, name: str, *args: Any) -> None:
+        for handler in self._handlers.get(name, []):
+            handler(*args)
+
+
+@define
+class Told:
+    """What the monitor would have been told."""
+
+    speaks: list[tuple[str, bool]] = field(factory=list[tuple[str, bool]])
+    left: list[str] = field(factory=list[str])
+
+    def watch(self, room: Room) -> RoomWatcher:
+        watcher = RoomWatcher(
+            cast("rtc.Room", room),
+            Rules(),
+            LoopBridge(),
+            auto_subscribe=True,
+            want=lambda _track, _wish: None,
+            left=self.left.append,
+            speaks=lambda identity, speaking: self.speaks.append((identity, speaking)),
+        )
+        watcher.start()
+        return watcher
+
+
+def test_who_leaves_while_speaking_and_is_back_at_once_speaks_no_more() -> None:
+    """Nobody else would say so: to the monitor they never left, and the next list of speakers has not got them."""
+
+    async def main() -> None:
+        room, told = Room(), Told()
+        alice = room.join("alice")
+        watcher = told.watch(room)
+        room.emit("active_speakers_changed", [alice])
+        room.emit("participant_disconnected", alice)
+        room.emit("participant_connected", room.join("alice"))
+        await asyncio.sleep(0.01)
+        room.emit("active_speakers_changed", [])
+        assert told.left == []
+        assert told.speaks == [("alice", True), ("alice", False)]
+        watcher.stop()
+
+    asyncio.run(main())
+
+
+def test_each_beginning_and_end_of_speech_is_told_once() -> None:
+    """The room gives whole lists; whoever leaves is told of as gone, which ends their speech too."""
+
+    async def main() -> None:
+        room, told = Room(), Told()
+        alice, bob = room.join("alice"), room.join("bob")
+        watcher = told.watch(room)
+        for speakers in ([alice], [alice], [bob, alice], [bob], [bob]):
+            room.emit("active_speakers_changed", speakers)
+        assert told.speaks == [("alice", True), ("bob", True), ("alice", False)]
+        del room.remote_participants["bob"]
+        room.emit("participant_disconnected", bob)
+        await asyncio.sleep(0.01)
+        assert (told.speaks[-1], told.left) == (("bob", False), ["bob"])
+        watcher.stop()
+        room.emit("active_speakers_changed", [alice])
+        assert len(told.speaks) == 4
+
+    asyncio.run(main())
