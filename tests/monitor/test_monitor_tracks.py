@@ -180,12 +180,13 @@ def test_a_track_is_watched_once() -> None:
 
 @pytest.mark.parametrize(("limit", "everybody"), [(TRACKS_PER_PARTICIPANT, "alice"), (TRACKS, None)])
 def test_what_is_over_a_limit_is_listed_and_counted_until_there_is_room(limit: int, everybody: str | None) -> None:
-    """64 tracks a participant, 2,000 a monitor."""
+    """64 tracks a participant, 2,000 a monitor; however often it is tried, it is one track."""
 
     async def body(_service: Service, monitor: Monitor) -> None:
         infos = [TrackInfo(everybody or f"p{n}", f"T{n}") for n in range(limit + 1)]
         added = [await monitor.add_track(info, Still()) for info in infos]
         assert added == [True] * limit + [False]
+        assert not await monitor.add_track(infos[-1], Still())
         status = monitor.status()
         assert dict(status.not_watched) == {"limit": 1}
         assert monitor.coverage(f"T{limit}") is Coverage.NOT_MONITORED

@@ -200,7 +200,7 @@ class Monitor:
         """
         if info.track in self._wanted:
             raise ValueError(f"the track {info.track!r} is watched already")
-        if not self._wanted.has_room(info.participant):
+        if not self._wanted.has_room(info):
             self.list_track(info, monitored=False)
             return False
         now = trio.current_time()

@@ -120,9 +120,11 @@ class WantedTracks:
     """All of them, by sid, within the limits of a room."""
 
     refused: Counter[str] = field(factory=Counter[str])
-    """Tracks that are not watched, by reason."""
+    """Tracks that are not watched, by reason; one that is tried again is the same track."""
     _tracks: dict[str, WantedTrack] = field(factory=dict[str, WantedTrack])
     _listed: dict[str, ListedTrack] = field(factory=dict[str, ListedTrack])
+    _over: set[str] = field(factory=set[str])
+    """Those over the limit that are counted already."""
 
     def __iter__(self) -> Iterator[WantedTrack]:
         return iter(tuple(self._tracks.values()))
@@ -130,17 +132,20 @@ class WantedTracks:
     def __contains__(self, track: str) -> bool:
         return track in self._tracks
 
-    def has_room(self, participant: str) -> bool:
-        """Return whether one more track of this participant is within the limits; count it where it is not."""
-        of_participant = sum(one.info.participant == participant for one in self._tracks.values())
+    def has_room(self, info: TrackInfo) -> bool:
+        """Return whether one more track is within the limits; count it once where it is not."""
+        of_participant = sum(one.info.participant == info.participant for one in self._tracks.values())
         if len(self._tracks) < TRACKS and of_participant < TRACKS_PER_PARTICIPANT:
             return True
-        self.refused["limit"] += 1
+        if info.track not in self._over:
+            self.refused["limit"] += 1
+            if len(self._over) < TRACKS_LISTED:
+                self._over.add(info.track)
         return False
 
     def add(self, track: WantedTrack) -> None:
         """Add one."""
-        self._listed.pop(track.info.track, None)
+        self.unlist(track.info.track)
         self._tracks[track.info.track] = track
 
     def list(self, track: ListedTrack) -> None:
@@ -158,6 +163,7 @@ class WantedTracks:
     def unlist(self, track: str) -> None:
         """Show it no more."""
         self._listed.pop(track, None)
+        self._over.discard(track)
 
     def listed(self) -> tuple[ListedTrack, ...]:
         """Return those without an actor."""
