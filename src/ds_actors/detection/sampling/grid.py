@@ -6,7 +6,7 @@ import math
 
 from attrs import define, field
 
-from .protocol import Due, Paused, Plan, Resumed, SamplingEvent, Started
+from .protocol import Due, Paused, Plan, Resumed, SamplingEvent, Started, check_fps
 
 
 @define
@@ -19,11 +19,14 @@ class Grid:
     anew there.
 
     Args:
-        ceiling_fps: samples a second that are never exceeded, whatever rate is asked for.
+        ceiling_fps: samples a second that are never exceeded, whatever rate is asked for; above 0, 30 at most.
+
+    Raises:
+        ValueError: for a ceiling outside that.
     """
 
     ceiling_fps: float
-    _fps: float = field(default=0.0, init=False)
+    _fps: float = field(default=math.nan, init=False)
     _origin: float | None = field(default=None, init=False)
     """The grid: origin + k / fps, k = 1, 2, ...; None until the next sample begins one."""
     _count: int = field(default=0, init=False)
@@ -34,6 +37,9 @@ class Grid:
     _started: bool = field(default=False, init=False)
     _paused: bool = field(default=False, init=False)
     _plan: Plan = field(default=Plan(None, "not started"), init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.ceiling_fps = check_fps("ceiling_fps", self.ceiling_fps)
 
     def on(
         self,
