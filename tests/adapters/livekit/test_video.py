@@ -1,0 +1,171 @@
+"""A track as a source of frames: streams of the real SDK on local tracks, which need no server."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+from anyio.abc import TaskStatus
+from livekit import rtc
+from livekit.plugins.dataspike import _closing, _video
+from livekit.plugins.dataspike._bridge import LoopBridge, TrioThread
+from livekit.plugins.dataspike._video import RoomVideo
+
+from ds_actors.detection import Frame
+
+Capture = Callable[[], Awaitable[Frame | None]]
+Body = Callable[[RoomVideo, Capture], Awaitable[None]]
+
+
+def i420(width: int, height: int) -> rtc.VideoFrame:
+    return rtc.VideoFrame(width, height, rtc.VideoBufferType.I420, bytearray(width * height * 3 // 2))
+
+
+def i422(width: int, height: int) -> rtc.VideoFrame:
+    return rtc.VideoFrame(width, height, rtc.VideoBufferType.I422, bytearray(width * height * 2))
+
+
+def streams() -> int:
+    """Return how many video streams live: one that is dropped without being closed does for ever."""
+    return sum("VideoStream._run" in repr(one) for one in asyncio.all_tasks())
+
+
+@asynccontextmanager
+async def published(frames: Sequence[rtc.VideoFrame]) -> AsyncGenerator[rtc.Track]:
+    """A track that gives each frame in turn, fifty a second."""
+    source = rtc.VideoSource(320, 240)
+    track = rtc.LocalVideoTrack.create_video_track("camera", source)
+
+    async def give() -> None:
+        while True:
+            for frame in frames:
+                source.capture_frame(frame)
+                await asyncio.sleep(0.02)
+
+    giving = asyncio.ensure_future(give())
+    try:
+        yield track
+    finally:
+        giving.cancel()
+        await source.aclose()
+
+
+def run(body: Body, *frames: rtc.VideoFrame) -> None:
+    """Run the body on a loop, with a source of frames and its `capture` in trio."""
+
+    async def main() -> None:
+        bridge, thread = LoopBridge(), TrioThread()
+        stop: list[trio.Event] = []
+
+        async def in_trio(*, task_status: TaskStatus[None]) -> None:
+            bridge.attach()
+            stop.append(trio.Event())
+            task_status.started()
+            await stop[0].wait()
+
+        await thread.start(in_trio)
+        async with published(frames or [i420(320, 240)]) as camera:
+            video = RoomVideo(bridge, camera)
+
+            async def capture() -> Frame | None:
+                taken: asyncio.Future[Frame | None] = asyncio.get_running_loop().create_future()
+
+                async def take() -> None:
+                    frame = await video.capture()
+                    bridge.post(taken.set_result, frame)
+
+                bridge.tell(trio.lowlevel.spawn_system_task, take)
+                return await asyncio.wait_for(taken, 5)
+
+            await body(video, capture)
+            await video.close()
+            assert streams() == 0
+        bridge.tell(stop[0].set)
+        await thread.leave()
+
+    asyncio.run(main())
+
+
+def test_frames_of_a_paused_track_are_passed_over() -> None:
+    """The server sends tiny black ones; the first picture is taken, and no stream is left."""
+
+    async def body(_: RoomVideo, capture: Capture) -> None:
+        for _round in range(3):
+            frame = await capture()
+            assert frame is not None
+            assert (frame.width, frame.height, frame.layout) == (320, 240, "i420")
+            assert len(frame.data) == 320 * 240 * 3 // 2
+            await asyncio.sleep(2 * _video.KEEP_OPEN)
+            assert streams() == 0
+
+    run(body, i420(8, 8), i420(320, 62), i420(320, 240))
+
+
+def test_a_layout_that_no_encoder_takes_is_converted() -> None:
+    """4:2:2, as a browser may send it."""
+
+    async def body(_: RoomVideo, capture: Capture) -> None:
+        frame = await capture()
+        assert frame is not None
+        assert (frame.layout, len(frame.data)) == ("i420", 320 * 240 * 3 // 2)
+
+    run(body, i422(320, 240))
+
+
+def test_samples_in_quick_succession_share_a_stream_that_closes_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opened once for all but the first; closed when no other follows."""
+    monkeypatch.setattr(_video, "KEEP_OPEN", 1.0)  # on a busy machine 0.15 s are soon over
+
+    async def body(_: RoomVideo, capture: Capture) -> None:
+        await capture()
+        assert streams() == 0
+        for _round in range(5):
+            assert await capture() is not None
+            assert streams() == 1
+        await asyncio.sleep(1.3)
+        assert streams() == 0
+        await capture()
+        assert streams() == 0
+
+    run(body)
+
+
+def test_a_track_that_is_gone_gives_no_frame() -> None:
+    """Its handle is the SDK's to refuse; what refuses it escapes nowhere."""
+
+    async def body(video: RoomVideo, capture: Capture) -> None:
+        video.track._ffi_handle.dispose()
+        assert await capture() is None
+
+    run(body)
+
+
+def test_a_stream_that_does_not_close_holds_up_nobody_for_longer_than_its_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its closing is never cancelled: that would leak what the SDK holds for it."""
+    monkeypatch.setattr(_closing, "CLOSE_WITHIN", 0.1)
+    close = rtc.VideoStream.aclose
+    closed: list[bool] = []
+
+    async def slow(stream: rtc.VideoStream) -> None:
+        await asyncio.sleep(0.4)
+        await close(stream)
+        closed.append(True)
+
+    monkeypatch.setattr(rtc.VideoStream, "aclose", slow)
+
+    async def body(video: RoomVideo, capture: Capture) -> None:
+        began = time.monotonic()
+        assert await capture() is not None
+        await video.close()
+        assert time.monotonic() - began < 0.39
+        assert closed == []
+        await asyncio.sleep(0.5)
+        assert closed == [True]
+
+    run(body)
