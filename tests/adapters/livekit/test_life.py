@@ -106,6 +106,23 @@ def test_a_start_that_a_jobs_bad_proxy_refuses_starts_nothing(
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
+def test_the_jobs_shutdown_closes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a callback that LiveKit takes: it reads `__code__`, which neither a partial nor a callable object has."""
+    job = Mock(proc=Mock(http_proxy=None), is_fake_job=Mock(return_value=False))
+    monkeypatch.setattr("livekit.plugins.dataspike.detector.get_job_context", Mock(return_value=job))
+
+    async def main() -> None:
+        one = detector()
+        await one.start(None, room=rtc.Room())
+        ((callback,), _) = job.add_shutdown_callback.call_args
+        assert callback.__code__.co_argcount == 1  # without the reason
+        await callback()
+        assert one.status().state == "closed"
+        assert trio_threads() == 0
+
+    asyncio.run(main())
+
+
 def test_it_closes_with_its_block_and_as_often_as_one_likes() -> None:
     """`async with`, then `aclose` twice at once and once more."""
 

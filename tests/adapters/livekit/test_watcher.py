@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import Mock
 
+import pytest
 from attrs import define, field
 from livekit import rtc
 from livekit.plugins.dataspike._bridge import LoopBridge
-from livekit.plugins.dataspike._rules import Rules
+from livekit.plugins.dataspike._rules import Rules, track_info
 from livekit.plugins.dataspike._watcher import RoomWatcher
 
 
@@ -95,3 +97,34 @@ def test_each_beginning_and_end_of_speech_is_told_once() -> None:
         assert len(told.speaks) == 4
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("kind", "watched"),
+    [
+        ("STANDARD", True),
+        ("INGRESS", True),
+        ("SIP", True),
+        ("CONNECTOR", True),
+        ("BRIDGE", True),
+        ("AGENT", False),
+        ("EGRESS", False),
+    ],
+)
+def test_every_kind_of_participant_is_watched_but_agents_and_recorders(kind: str, watched: bool) -> None:
+    """A stream that is fed in is the way to inject a picture; the kind is the token's, attributes are anybody's."""
+    participant = Mock(
+        kind=getattr(rtc.ParticipantKind, f"PARTICIPANT_KIND_{kind}"),
+        identity="alice",
+        sid="PA",
+        attributes={"lk.publish_on_behalf": "agent", "opt-out": "1"},
+    )
+    publication = Mock(kind=rtc.TrackKind.KIND_VIDEO, source=0, sid="TR", encryption_type=rtc.EncryptionType.NONE)
+    assert Rules().admits(publication, participant) is watched
+
+
+def test_a_source_that_nobody_knows_yet_is_unknown() -> None:
+    """A number that a newer server sends."""
+    participant = Mock(identity="alice", sid="PA")
+    publication = Mock(kind=rtc.TrackKind.KIND_VIDEO, source=99, sid="TR", encryption_type=rtc.EncryptionType.NONE)
+    assert track_info(publication, participant).source == "unknown"
