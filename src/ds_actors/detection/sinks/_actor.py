@@ -10,13 +10,13 @@ import trio
 from attrs import define, field
 
 from ds_actors import Actor
+from ds_actors.detection.complaints import Complaints
 from ds_actors.detection.events import ResultEvent
 from ds_actors.detection.sinks._sinks import Sink, Undelivered
 
 logger = logging.getLogger("ds_actors.detection")
 
 DELIVERY_TIMEOUT: Final = 30.0
-COMPLAIN_EVERY: Final = 60.0
 
 
 @define(eq=False)
@@ -35,7 +35,7 @@ class SinkActor(Actor[ResultEvent]):
 
     sink: Sink
     counts: SinkCounts
-    _complained: dict[str, float] = field(factory=dict[str, float])
+    _complaints: Complaints = field(factory=Complaints)
     _busy: int = 0
     _one_done: trio.Event = field(factory=trio.Event)
 
@@ -72,7 +72,5 @@ class SinkActor(Actor[ResultEvent]):
         self._one_done.set()
 
     def _complain(self, kind: str, what: str, error: Exception | None) -> None:
-        now = trio.current_time()
-        if now - self._complained.get(kind, -COMPLAIN_EVERY) >= COMPLAIN_EVERY:
-            self._complained[kind] = now
+        if self._complaints.due(kind, trio.current_time()):
             logger.error("the sink %s %s", self.context.name, what, exc_info=error)

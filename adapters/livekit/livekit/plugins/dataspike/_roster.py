@@ -13,6 +13,7 @@ from attrs import define, field, frozen
 from livekit.plugins.dataspike.log import logger
 
 from ds_actors.detection import Monitor, TrackInfo
+from ds_actors.detection.complaints import Complaints
 
 from ._audio import RoomAudio
 from ._video import RoomVideo
@@ -45,6 +46,7 @@ class Roster:
     _done: dict[str, Wish] = field(factory=dict[str, Wish])
     _refused: set[str] = field(factory=set[str])
     _busy: set[str] = field(factory=set[str])
+    _complaints: Complaints = field(factory=Complaints)
 
     def want(self, track: str, wish: Wish | None) -> None:
         """Take the newest wish for a track; None: it is gone."""
@@ -107,7 +109,8 @@ class Roster:
     async def _add(self, wish: Wish, source: RoomVideo | RoomAudio) -> bool:
         try:
             return await self.monitor.add_track(wish.info, source, muted=wish.muted)
-        except Exception:
-            logger.exception("a track could not be watched; it is tried again")
+        except Exception as error:
+            if self._complaints.due(type(error).__name__, trio.current_time()):
+                logger.exception("a track could not be watched; it is tried again")
             self.monitor.list_track(wish.info, monitored=False)
             return False

@@ -16,13 +16,13 @@ from livekit import rtc
 from livekit.plugins.dataspike.log import logger
 
 from ds_actors.detection import TrackInfo
+from ds_actors.detection.complaints import Complaints
 
 TrackFilter = Callable[[rtc.RemoteTrackPublication, rtc.RemoteParticipant], bool]
 Consent = Callable[[rtc.RemoteParticipant], bool]
 
 SOURCES: Final = ("unknown", "camera", "microphone", "screen_share", "screen_share_audio")
 VIDEO_SOURCES: Final = ("unknown", "camera", "screen_share")
-COMPLAIN_EVERY: Final = 60.0
 _NOT_PEOPLE: Final = frozenset(
     {rtc.ParticipantKind.PARTICIPANT_KIND_AGENT, rtc.ParticipantKind.PARTICIPANT_KIND_EGRESS}
 )
@@ -50,7 +50,7 @@ class Rules:
     track_filter: TrackFilter | None = None
     consent: Consent | None = None
     audio: bool = False
-    _complained: dict[str, float] = field(factory=dict[str, float])
+    _complaints: Complaints = field(factory=Complaints)
 
     def __attrs_post_init__(self) -> None:
         if isinstance(self.sources, str):
@@ -87,8 +87,6 @@ class Rules:
                 raise TypeError(f"{name} must answer at once, and not be awaited")
             return bool(answer)
         except Exception:
-            now = time.monotonic()
-            if now - self._complained.get(name, -COMPLAIN_EVERY) >= COMPLAIN_EVERY:
-                self._complained[name] = now
+            if self._complaints.due(name, time.monotonic()):
                 logger.exception("%s failed, which counts as no", name)
             return False
