@@ -114,8 +114,10 @@ for use in (lambda: check_sampling_policy(lambda: None), lambda: __import__("ds_
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
     assert done.stderr == ""
     first, second = done.stdout.splitlines()
-    assert first == 'check_sampling_policy needs hypothesis: pip install "ds-actors[detection,testing]"'
-    assert second == 'the strategies need hypothesis: pip install "ds-actors[testing]"'
+    extras = "[detection,testing]"
+    install = f'pip install "ds-actors{extras}" (in a clone: ".{extras}")'
+    assert first == f"check_sampling_policy needs hypothesis: {install}"
+    assert second == 'the strategies need hypothesis: pip install "ds-actors[testing]" (in a clone: ".[testing]")'
 
 
 @given(strategies.verdict_timelines(), strategies.tracks())
