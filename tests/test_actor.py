@@ -28,6 +28,7 @@ from ds_actors import (
     Reject,
     Request,
     Supervisor,
+    SupervisorSpec,
 )
 
 
@@ -349,6 +350,17 @@ async def test_an_instance_instead_of_a_class_is_a_type_error() -> None:
     async with Supervisor("app") as app:
         with pytest.raises(TypeError, match="pass the class"):
             await app.start(Counter())  # type: ignore[call-overload]
+
+
+def test_specs_refuse_what_is_not_of_its_kind() -> None:
+    """A mailbox in place of what makes one, seconds in place of a backoff: each error says what to pass."""
+    with pytest.raises(TypeError, match=r"mailbox=lambda: Reject\(\.\.\.\)"):
+        ChildSpec(Counter, mailbox=Reject(5))  # type: ignore[arg-type]
+    for spec in (lambda: ChildSpec(Counter, backoff=3), lambda: SupervisorSpec("pool", backoff=3)):  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="ExponentialBackoff"):
+            spec()
+    with pytest.raises(ValueError, match="grace must be 0 or more seconds, not None"):
+        ChildSpec(Counter, grace=None)  # type: ignore[arg-type]
 
 
 def test_specs_refuse_figures_that_make_no_sense() -> None:
