@@ -77,7 +77,8 @@ def simulate(
         list[str],
         typer.Argument(
             help="adaptive, decaying, speaker, scene, each with its figures as in adaptive(normal_fps=0.5);"
-            " fastest(A, B); budgeted(A, samples_per_minute=6); FILE.py:NAME or MODULE:NAME for one's own.",
+            " fastest(A, B); budgeted(A, samples_per_minute=6); FILE.py:NAME or MODULE:NAME for one's own,"
+            " FILE.py:budgeted(NAME, samples_per_minute=6) for one's own in another.",
             metavar="POLICY",
         ),
     ],
