@@ -138,7 +138,7 @@ def test_wrong_usage_ends_with_2(tmp_path: Path, run: Run) -> None:
     for arguments, says in (
         (("adaptive", "nope"), "'nope' is not known"),
         (("adaptive", "--scenario", tmp_path / "none.toml"), "cannot be read"),
-        (("adaptive", "--tracks", "20000"), "participants must be a number from 1 to 10000"),
+        (("adaptive", "--tracks", "20000"), "'--tracks'"),
         (("adaptive", "--plot", tmp_path), "must name a file"),
         (("adaptive", "--scenario", quiet, "--plot", tmp_path / "a.svg"), "nobody is manipulated"),
     ):
