@@ -7,10 +7,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 
+from ds_actors.detection import Dataspike, Monitor
 from ds_actors.detection.events import Level, TrackInfo
 from ds_actors.detection.sampling import (
     AdaptiveSampling,
@@ -67,6 +69,18 @@ def test_each_fault_is_caught_by_the_law_that_names_it(factory: Callable[[], Sam
     assert caught.value.law == law
     assert LAWS[law][0] in str(caught.value)
     assert len(str(caught.value).splitlines()) < 25
+
+
+@pytest.mark.parametrize(
+    ("factory", "words"),
+    [(AdaptiveSampling(), r"lambda: AdaptiveSampling\(\.\.\.\)"), (object, "object is no sampling policy")],
+)
+def test_what_makes_no_policy_is_said_and_what_to_pass(factory: Any, words: str) -> None:
+    """By the proof and by the monitor alike."""
+    with pytest.raises(TypeError, match=words):
+        check_sampling_policy(factory)
+    with pytest.raises(TypeError, match=words):
+        Monitor(service=Dataspike("k"), sampling=factory)
 
 
 def test_every_law_catches_something() -> None:

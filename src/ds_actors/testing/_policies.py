@@ -36,6 +36,7 @@ def check_sampling_policy(factory: Callable[[], SamplingPolicy], *, examples: in
     Raises:
         LawBroken: for the first law, in the order of the documentation's table, that does not hold; with the smallest
             timeline found.
+        TypeError: when the factory is a policy itself, or makes none.
         ModuleNotFoundError: when hypothesis, or what the monitor needs, is not installed; it says what installs it.
     """
     try:
