@@ -83,7 +83,8 @@ class Monitor:
         quality: JPEG quality, 0 to 100, where the policy's plan says nothing.
         audio: how often microphones are listened to.
         ledger: keep what was sent, without its pixels, for `ledger()`.
-        state_cb: called with the status when `state` or `uplink.state` changes; what it raises is logged.
+        state_cb: called with the status when `state` or `uplink.state` changes; what it raises is logged. That the
+            uplink goes down because the monitor closes is told with "closed", and not as an outage.
         connect: opens the stream under the WebSocket.
         encode: makes a JPEG of a frame; raises EncodingError.
         random: draws the jitter, in [0, 1).
@@ -142,6 +143,7 @@ class Monitor:
         self._slow = False
         self._clock_offset = 0.0
         self._state: State = "idle"
+        self._leaving = False
         self._told: tuple[State, str] = ("idle", "connecting")
         backoff = ExponentialBackoff(base=0.5, cap=30.0)
         self._supervisor = Supervisor(
@@ -176,6 +178,7 @@ class Monitor:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
+        self._leaving = True
         try:
             return await self._supervisor.__aexit__(kind, error, traceback)
         except Exception as raised:
@@ -594,7 +597,7 @@ class Monitor:
 
     def _tell_state(self) -> None:
         told = (self._state, self._availability.state)
-        if told == self._told:
+        if told == self._told or (self._leaving and self._state not in ("closed", "failed")):
             return
         self._told = told
         if self._state_cb is not None:
