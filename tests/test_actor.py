@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Awaitable
+from typing import Any
 
 import pytest
 import trio
@@ -27,7 +29,9 @@ from ds_actors import (
     Later,
     Reject,
     Request,
+    StartFailed,
     Supervisor,
+    SupervisorSpec,
 )
 
 
@@ -349,6 +353,44 @@ async def test_an_instance_instead_of_a_class_is_a_type_error() -> None:
     async with Supervisor("app") as app:
         with pytest.raises(TypeError, match="pass the class"):
             await app.start(Counter())  # type: ignore[call-overload]
+
+
+async def test_hooks_that_are_not_async_are_named(autojump_clock: object) -> None:
+    """A forgotten `async` and a call in place of a function: the crash says what to write."""
+
+    class Plain(Actor[str]):
+        def receive(self, message: str, /) -> None:  # type: ignore[override] # pyright: ignore[reportIncompatibleMethodOverride]
+            pass
+
+    class PlainStart(Actor[str]):
+        def started(self) -> None:  # type: ignore[override] # pyright: ignore[reportIncompatibleMethodOverride]
+            pass
+
+    class Called(Actor[str]):
+        async def started(self) -> None:
+            sleeping: Any = trio.sleep(1)  # noqa: ASYNC105 - the mistake
+            self.context.spawn(sleeping)
+
+    async with Supervisor("app") as app:
+        for factory, words in ((PlainStart, "PlainStart.started must be async def"), (Called, r"spawn\(f, x\)")):
+            with pytest.raises(StartFailed) as start:
+                await app.start(factory, restart="temporary")
+            assert re.search(words, str(start.value.__cause__))
+        plain: ActorRef[Any] = await app.start(Plain)
+        with pytest.raises(AskFailed) as ask:
+            await plain.ask(Total(), timeout=1)
+        assert "Plain.receive must be async def: it returned NoneType" in str(ask.value.__cause__)
+
+
+def test_specs_refuse_what_is_not_of_its_kind() -> None:
+    """A mailbox in place of what makes one, seconds in place of a backoff: each error says what to pass."""
+    with pytest.raises(TypeError, match=r"mailbox=lambda: Reject\(\.\.\.\)"):
+        ChildSpec(Counter, mailbox=Reject(5))  # type: ignore[arg-type]
+    for spec in (lambda: ChildSpec(Counter, backoff=3), lambda: SupervisorSpec("pool", backoff=3)):  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="ExponentialBackoff"):
+            spec()
+    with pytest.raises(ValueError, match="grace must be 0 or more seconds, not None"):
+        ChildSpec(Counter, grace=None)  # type: ignore[arg-type]
 
 
 def test_specs_refuse_figures_that_make_no_sense() -> None:

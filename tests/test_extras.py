@@ -16,5 +16,5 @@ def test_an_import_without_the_extra_says_which_one_it_needs(package: str, missi
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=False)
     last = done.stderr.splitlines()[-1]
     assert last.startswith("ModuleNotFoundError: ")
-    assert last.endswith('pip install "ds-actors[detection]"')
+    assert last.endswith('pip install "ds-actors[detection]" (in a clone: ".[detection]")')
     assert done.stderr.count("Traceback") == 1

@@ -12,7 +12,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "ds_actors":
             raise
-        sys.stderr.write('ds-actors needs its command line extra: pip install "ds-actors[cli]"\n')
+        sys.stderr.write('ds-actors needs its extra cli: pip install "ds-actors[cli]" (in a clone: ".[cli]")\n')
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

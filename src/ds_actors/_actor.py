@@ -23,6 +23,7 @@ from ds_actors._ref import ActorRef, Answer, Request, cell_of
 
 M = TypeVar("M")
 R = TypeVar("R")
+T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 logger = logging.getLogger("ds_actors")
@@ -31,7 +32,14 @@ logger = logging.getLogger("ds_actors")
 @trio.lowlevel.disable_ki_protection
 async def _let(function: Callable[..., Awaitable[object]], *args: Any) -> None:
     # The library's own frames are protected from Ctrl-C; what people wrote must be interruptible.
-    await function(*args)
+    await _awaitable(function, function(*args))
+
+
+def _awaitable(function: Callable[..., object], returned: T) -> T:
+    if not inspect.isawaitable(returned):
+        name = getattr(function, "__qualname__", repr(function))
+        raise TypeError(f"{name} must be async def: it returned {type(returned).__name__}, which cannot be awaited")
+    return returned
 
 
 def _interruptible(receive: Callable[[Any], Awaitable[R]]) -> Callable[[Any], Awaitable[R]]:
@@ -43,7 +51,7 @@ def _interruptible(receive: Callable[[Any], Awaitable[R]]) -> Callable[[Any], Aw
 
     @trio.lowlevel.disable_ki_protection
     async def called(message: Any) -> R:
-        return await receive(message)
+        return await _awaitable(receive, receive(message))
 
     return called
 
@@ -347,6 +355,11 @@ class Incarnation:
     def spawn(self, function: Callable[..., Awaitable[object]], /, *args: Any) -> trio.CancelScope:
         if self._over:
             raise RuntimeError(f"this incarnation of {self.cell.path} is over; it can spawn nothing any more")
+        given: object = function
+        if not callable(given):
+            if inspect.iscoroutine(given):
+                given.close()
+            raise TypeError("spawn takes a function and its arguments, as in spawn(f, x), and not the call f(x)")
         scope = trio.CancelScope(shield=True)
         self._tasks[scope] = None
         if self._killed:

@@ -103,6 +103,7 @@ class Rules:
 
     Raises:
         ValueError: for an empty name, an unknown restart kind, or figures that make no sense together.
+        TypeError: for a backoff that cannot say a delay.
     """
 
     name: str
@@ -117,6 +118,8 @@ class Rules:
             raise ValueError("a child's name must not be empty")
         if self.restart not in RESTARTS:
             raise ValueError(f"restart must be one of {', '.join(RESTARTS)}, not {self.restart!r}")
+        if self.backoff is not None and not callable(getattr(self.backoff, "delay", None)):
+            raise TypeError(f"backoff must have delay(failures, u), as ExponentialBackoff() has, not {self.backoff!r}")
         if self.max_failures is not None and self.backoff is None:
             raise ValueError("max_failures belongs to a child with a backoff; without one the window decides")
         if self.max_failures is not None and self.max_failures < 0:

@@ -19,7 +19,7 @@ Ts = TypeVarTuple("Ts")
 
 
 def _seconds(name: str, value: float) -> None:
-    if not (value >= 0) or math.isnan(value):
+    if not isinstance(cast("object", value), (int, float)) or not value >= 0:
         raise ValueError(f"{name} must be 0 or more seconds, not {value!r}")
 
 
@@ -42,7 +42,7 @@ class ChildSpec(Generic[M]):
         significant: its own end may end its supervisor, as that one's `auto_shutdown` says; not for permanent ones.
 
     Raises:
-        TypeError: when given an actor instead of what makes one.
+        TypeError: when given an actor or a mailbox instead of what makes one.
         ValueError: for figures that make no sense.
     """
 
@@ -83,6 +83,9 @@ class ChildSpec(Generic[M]):
             raise TypeError(f"pass the class, {type(factory).__name__}, not an instance: each restart makes a new one")
         if not callable(factory):
             raise TypeError(f"the factory must be callable, not {factory!r}")
+        if not callable(cast("object", mailbox)):
+            kind = type(mailbox).__name__
+            raise TypeError(f"mailbox makes the mailbox, so pass a function, as in mailbox=lambda: {kind}(...)")
         _seconds("grace", grace)
         _seconds("start_timeout", start_timeout)
         self.factory: Callable[..., Actor[M]] = factory

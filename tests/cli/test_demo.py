@@ -206,7 +206,7 @@ def test_without_the_extra_the_command_says_what_installs_it() -> None:
     code = "import sys; sys.modules['typer'] = None; from ds_actors.__main__ import main; main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=False)
     assert done.returncode == 2
-    assert done.stderr == 'ds-actors needs its command line extra: pip install "ds-actors[cli]"\n'
+    assert done.stderr == 'ds-actors needs its extra cli: pip install "ds-actors[cli]" (in a clone: ".[cli]")\n'
 
 
 def test_ctrl_c_while_it_is_still_loading_is_quiet_too() -> None:

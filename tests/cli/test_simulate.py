@@ -79,6 +79,24 @@ def test_a_policy_of_ones_own_comes_from_a_file(tmp_path: Path, run: Run, monkey
     assert isinstance(parse_policy("ds_actors.detection.sampling:AdaptiveSampling(0.5, 2)")(), AdaptiveSampling)
 
 
+def test_ones_own_file_imports_its_neighbours(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it does when Python runs it; and so does a module of the folder that one stands in."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    folder = tmp_path / "policies"
+    folder.mkdir()
+    (folder / "beside_for_the_test.py").write_text("FPS = 0.1\n")
+    (folder / "uses_for_the_test.py").write_text(
+        "from beside_for_the_test import FPS\n"
+        "from ds_actors.detection import AdaptiveSampling\n"
+        "class Mine(AdaptiveSampling): pass\n"
+        "def slow(): return Mine(FPS, 1)\n"
+    )
+    (tmp_path / "here_for_the_test.py").write_text("from ds_actors.detection import AdaptiveSampling as Here\n")
+    code, _, err = run("policies/uses_for_the_test.py:slow", "here_for_the_test:Here", *SHORT)
+    assert (code, err) == (0, "")
+
+
 def test_words_become_policies() -> None:
     """Names, figures, and policies within policies; a new object each time."""
     factory = parse_policy("budgeted(fastest(adaptive(0.5, burst_fps=2), speaker), samples_per_minute=30)")
@@ -102,6 +120,9 @@ def test_words_become_policies() -> None:
         ("nowhere.py:Mine", "nowhere.py is no file"),
         ("no_such_module:Mine", "ModuleNotFoundError"),
         ("collections:OrderedDict", "and no policy"),
+        ("mine.py", r"which policy of mine.py\? Write mine.py:NAME"),
+        ("collections:adaptiv", "collections has no 'adaptiv' that makes a policy; known without it are adaptive"),
+        ("budgeted(mine.py:Mine, samples_per_minute=6)", "the file comes first, as in"),
     ],
 )
 def test_what_is_no_policy_is_said(words: str, says: str) -> None:
@@ -117,7 +138,7 @@ def test_wrong_usage_ends_with_2(tmp_path: Path, run: Run) -> None:
     for arguments, says in (
         (("adaptive", "nope"), "'nope' is not known"),
         (("adaptive", "--scenario", tmp_path / "none.toml"), "cannot be read"),
-        (("adaptive", "--tracks", "20000"), "participants must be a number from 1 to 10000"),
+        (("adaptive", "--tracks", "20000"), "'--tracks'"),
         (("adaptive", "--plot", tmp_path), "must name a file"),
         (("adaptive", "--scenario", quiet, "--plot", tmp_path / "a.svg"), "nobody is manipulated"),
     ):

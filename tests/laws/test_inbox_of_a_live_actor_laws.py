@@ -77,7 +77,7 @@ class Story:
     async def run(self, script: list[str]) -> None:
         let, gate = trio.open_memory_channel[str](0)
         async with trio.open_nursery() as nursery, Supervisor("app", max_restarts=100) as app:
-            ref = await app.start(self.factory, self.taken, gate, mailbox=partial(Reject, self.capacity))
+            ref = await app.start(self.factory, self.taken, gate, mailbox=partial(Reject[Any], self.capacity))
             for number, action in enumerate([*script, "wait", *["handle"] * 60]):
                 await self.act(ref, nursery, let, number, action)
             assert ref.statistics().queued + ref.statistics().in_hand == 0
@@ -159,7 +159,7 @@ def test_each_message_has_its_own_deliveries() -> None:
 
     async def main() -> None:
         async with Supervisor("app", max_restarts=100) as app:
-            ref = await app.start(Unsure, mailbox=partial(Reject, redeliver=1))
+            ref = await app.start(Unsure, mailbox=partial(Reject[Any], redeliver=1))
             for number in range(3):
                 ref.tell(number)
             await trio.testing.wait_all_tasks_blocked()
@@ -199,7 +199,7 @@ def test_a_told_message_refused_behind_an_ask_changes_nothing() -> None:
 
     async def main() -> None:
         async with Supervisor("app") as app:
-            ref = await app.start(Answering, mailbox=partial(Reject, 1))
+            ref = await app.start(Answering, mailbox=partial(Reject[Any], 1))
             await trio.testing.wait_all_tasks_blocked()
             slot = Slot()
             assert cell_of(ref).put(Envelope(Numbered(1), slot))

@@ -7,10 +7,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 
+from ds_actors.detection import Dataspike, Monitor
 from ds_actors.detection.events import Level, TrackInfo
 from ds_actors.detection.sampling import (
     AdaptiveSampling,
@@ -69,6 +71,18 @@ def test_each_fault_is_caught_by_the_law_that_names_it(factory: Callable[[], Sam
     assert len(str(caught.value).splitlines()) < 25
 
 
+@pytest.mark.parametrize(
+    ("factory", "words"),
+    [(AdaptiveSampling(), r"lambda: AdaptiveSampling\(\.\.\.\)"), (object, "object is no sampling policy")],
+)
+def test_what_makes_no_policy_is_said_and_what_to_pass(factory: Any, words: str) -> None:
+    """By the proof and by the monitor alike."""
+    with pytest.raises(TypeError, match=words):
+        check_sampling_policy(factory)
+    with pytest.raises(TypeError, match=words):
+        Monitor(service=Dataspike("k"), sampling=factory)
+
+
 def test_every_law_catches_something() -> None:
     """No law is there for show, and at least twenty faults are known."""
     assert set(BROKEN.values()) == set(LAWS)
@@ -114,8 +128,10 @@ for use in (lambda: check_sampling_policy(lambda: None), lambda: __import__("ds_
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
     assert done.stderr == ""
     first, second = done.stdout.splitlines()
-    assert first == 'check_sampling_policy needs hypothesis: pip install "ds-actors[detection,testing]"'
-    assert second == 'the strategies need hypothesis: pip install "ds-actors[testing]"'
+    extras = "[detection,testing]"
+    install = f'pip install "ds-actors{extras}" (in a clone: ".{extras}")'
+    assert first == f"check_sampling_policy needs hypothesis: {install}"
+    assert second == 'the strategies need hypothesis: pip install "ds-actors[testing]" (in a clone: ".[testing]")'
 
 
 @given(strategies.verdict_timelines(), strategies.tracks())

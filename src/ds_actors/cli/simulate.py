@@ -77,7 +77,8 @@ def simulate(
         list[str],
         typer.Argument(
             help="adaptive, decaying, speaker, scene, each with its figures as in adaptive(normal_fps=0.5);"
-            " fastest(A, B); budgeted(A, samples_per_minute=6); FILE.py:NAME or MODULE:NAME for one's own.",
+            " fastest(A, B); budgeted(A, samples_per_minute=6); FILE.py:NAME or MODULE:NAME for one's own,"
+            " FILE.py:budgeted(NAME, samples_per_minute=6) for one's own in another.",
             metavar="POLICY",
         ),
     ],
@@ -87,7 +88,8 @@ def simulate(
         typer.Option(help="TOML file: a room and a script, as the sandbox reads it. Default: see --show-scenario."),
     ] = None,
     tracks: Annotated[
-        int | None, typer.Option(help="Participants of one track each, in place of the scenario's; 10,000 at most.")
+        int | None,
+        typer.Option(help="Participants of one track each, in place of the scenario's.", min=1, max=10_000),
     ] = None,
     seconds: Annotated[float | None, typer.Option(help="How long, in place of the scenario's time.")] = None,
     seed: Annotated[int, typer.Option(help="Draws the same lost frames and the same jitter for every policy.")] = 0,

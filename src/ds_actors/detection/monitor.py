@@ -43,9 +43,9 @@ from ds_actors.detection.events import Level, Sample, TrackInfo, WireResult
 from ds_actors.detection.ledger import Ledger, LedgerRow
 from ds_actors.detection.outbox import Outbox, OutboxMessage, Withdraw
 from ds_actors.detection.round_trip import RoundTrip
-from ds_actors.detection.sampling import AdaptiveSampling, Plan, SamplingPolicy, check_quality
+from ds_actors.detection.sampling import AdaptiveSampling, Plan, SamplingPolicy, check_quality, make_policy
 from ds_actors.detection.service import Dataspike
-from ds_actors.detection.sinks import Sink
+from ds_actors.detection.sinks import Sink, check_sink
 from ds_actors.detection.sinks._actor import SinkActor, SinkCounts
 from ds_actors.detection.sinks._queue import SinkQueue
 from ds_actors.detection.sources import FrameSource, PcmSource
@@ -83,13 +83,15 @@ class Monitor:
         quality: JPEG quality, 0 to 100, where the policy's plan says nothing.
         audio: how often microphones are listened to.
         ledger: keep what was sent, without its pixels, for `ledger()`.
-        state_cb: called with the status when `state` or `uplink.state` changes; what it raises is logged.
+        state_cb: called with the status when `state` or `uplink.state` changes; what it raises is logged. That the
+            uplink goes down because the monitor closes is told with "closed", and not as an outage.
         connect: opens the stream under the WebSocket.
         encode: makes a JPEG of a frame; raises EncodingError.
         random: draws the jitter, in [0, 1).
 
     Raises:
         ValueError: for a quality outside 0 to 100, or two sinks of one name.
+        TypeError: for a sampling that is a policy, or makes none, a budget that is no Budget, or a sink that is none.
     """
 
     def __init__(
@@ -112,7 +114,9 @@ class Monitor:
             raise ValueError(f'notify must be "all" or "changes", not {notify!r}')
         self._service = Dataspike() if service is None else service
         self._sampling = sampling
-        sampling()  # what is wrong with its figures is said here, not when the first track comes
+        make_policy(sampling)  # what is wrong with it is said here, not when the first track comes
+        if not isinstance(cast("object", budget), Budget | None):
+            raise TypeError(f"budget must be a Budget, as Budget(samples_per_minute=600) is, not {budget!r}")
         self._notify = notify
         self._quality = check_quality(quality)
         self._audio = AudioPace() if audio is None else audio
@@ -121,6 +125,7 @@ class Monitor:
         self._encode = encode
         self._sinks: dict[str, tuple[Sink, SinkCounts]] = {}
         for sink in sinks:
+            check_sink(sink)
             if sink.name in self._sinks:
                 raise ValueError(f"two sinks are called {sink.name!r}")
             self._sinks[sink.name] = (sink, SinkCounts())
@@ -138,6 +143,7 @@ class Monitor:
         self._slow = False
         self._clock_offset = 0.0
         self._state: State = "idle"
+        self._leaving = False
         self._told: tuple[State, str] = ("idle", "connecting")
         backoff = ExponentialBackoff(base=0.5, cap=30.0)
         self._supervisor = Supervisor(
@@ -172,6 +178,7 @@ class Monitor:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
+        self._leaving = True
         try:
             return await self._supervisor.__aexit__(kind, error, traceback)
         except Exception as raised:
@@ -590,7 +597,7 @@ class Monitor:
 
     def _tell_state(self) -> None:
         told = (self._state, self._availability.state)
-        if told == self._told:
+        if told == self._told or (self._leaving and self._state not in ("closed", "failed")):
             return
         self._told = told
         if self._state_cb is not None:

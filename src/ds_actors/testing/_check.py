@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import Flaky
 
 from ds_actors.detection.events import Level
-from ds_actors.detection.sampling import Promise, SamplingPolicy
+from ds_actors.detection.sampling import Promise, SamplingPolicy, make_policy
 from ds_actors.testing._laws import LAWS, Broken, History, drifts, unkept
 from ds_actors.testing._policies import LawBroken
 from ds_actors.testing._timeline import Moment, PolicyCrashed, Timeline, Track, written
@@ -47,7 +47,7 @@ class _Breaks(Exception):
 
 def check(factory: Factory, examples: int, number: int) -> None:
     """Look for broken laws, and raise for the first in the order of `LAWS`; see `check_sampling_policy`."""
-    policy = factory()
+    policy = make_policy(factory)
     name = type(policy).__name__
     if factory() is policy:
         raise LawBroken("own", _text(name, "own", Found("the factory returned the same object twice")))

@@ -36,6 +36,7 @@ def check_sampling_policy(factory: Callable[[], SamplingPolicy], *, examples: in
     Raises:
         LawBroken: for the first law, in the order of the documentation's table, that does not hold; with the smallest
             timeline found.
+        TypeError: when the factory is a policy itself, or makes none.
         ModuleNotFoundError: when hypothesis, or what the monitor needs, is not installed; it says what installs it.
     """
     try:
@@ -43,6 +44,6 @@ def check_sampling_policy(factory: Callable[[], SamplingPolicy], *, examples: in
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "ds_actors":
             raise
-        words = f'check_sampling_policy needs {error.name}: pip install "ds-actors[detection,testing]"'
-        raise ModuleNotFoundError(words, name=error.name) from None
+        install = 'pip install "ds-actors[detection,testing]" (in a clone: ".[detection,testing]")'
+        raise ModuleNotFoundError(f"check_sampling_policy needs {error.name}: {install}", name=error.name) from None
     check(factory, examples, seed)

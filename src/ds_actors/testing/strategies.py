@@ -28,7 +28,7 @@ try:
     from hypothesis import strategies as st
 except ModuleNotFoundError:
     raise ModuleNotFoundError(
-        'the strategies need hypothesis: pip install "ds-actors[testing]"', name="hypothesis"
+        'the strategies need hypothesis: pip install "ds-actors[testing]" (in a clone: ".[testing]")', name="hypothesis"
     ) from None
 
 __all__ = ["durations", "levels", "outages", "timelines", "tracks", "verdict_timelines"]

@@ -11,7 +11,7 @@ from livekit.agents import APIConnectOptions
 from livekit.plugins import dataspike
 from livekit.plugins.dataspike import AudioParams, DataspikeDetector, VideoParams
 
-from ds_actors.detection import LogSink
+from ds_actors.detection import AdaptiveSampling, LogSink
 
 VARIABLES = {
     "DATASPIKE_API_KEY": "from-environment",
@@ -82,6 +82,10 @@ def test_the_environment_comes_after_the_argument_and_before_the_default(monkeyp
         ({"sinks": "room"}, TypeError, ["sinks"]),
         ({"sinks": ["rooom"]}, ValueError, ["rooom"]),
         ({"sinks": ["room", "room"]}, ValueError, ["one name"]),
+        ({"sinks": [print]}, TypeError, ["CallbackSink", "print"]),
+        ({"sampling": AdaptiveSampling()}, TypeError, ["lambda: AdaptiveSampling(...)"]),
+        ({"budget": 600}, TypeError, ["budget", "Budget(samples_per_minute=600)"]),
+        ({"audio_params": True}, TypeError, ["audio_params", "AudioParams()"]),
         ({"destination_identities": "bob"}, TypeError, ["destination_identities", "['bob']"]),
         ({"destination_identities": ["bob"], "sinks": []}, TypeError, ["destination_identities", "sinks"]),
         ({"mirror_levels": True, "destination_identities": ["bob"]}, TypeError, ["mirror_levels", "destination_ident"]),

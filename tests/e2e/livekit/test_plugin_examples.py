@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,6 +54,25 @@ def test_each_example_alerts_the_room_and_ends_on_ctrl_c(
             assert not worker.wrote(r"DEBUG\S* trio-websocket")
     finally:
         people_process.call("clear")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_the_example_participant_hears_of_the_patch_painted_over_it(own_server: Server, service: Service) -> None:
+    """As the page says to try it: the sandbox looks at pixels, and the room is told of an alert and of its end."""
+    environment = {"DATASPIKE_API_KEY": "any", "DATASPIKE_WS_URL": service.url}
+    with Worker(EXAMPLES[0].parent / "monitor_only.py", own_server, environment) as worker:
+        worker.registered()
+        with subprocess.Popen(
+            [sys.executable, EXAMPLES[0].parents[1] / "participant.py", "demo"],
+            stdout=subprocess.PIPE,
+            env={**os.environ, **own_server.environment},
+        ) as person:
+            assert person.stdout is not None
+            told = [json.loads(line) for line in person.stdout]
+    assert person.returncode == 0
+    assert [one["level"] for one in told if one["level"] != one["previous_level"]][-2:] == ["alert", "clear"]
+    assert {one["participant_id"] for one in told} == {"alice"}
 
 
 def _alerts(people: Process, seen: int) -> list[str]:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from attrs import frozen
+
 from ds_actors.detection.sampling import (
     AdaptiveSampling,
     Budget,
@@ -48,15 +50,19 @@ def parse_policy(words: str) -> Callable[[], SamplingPolicy]:
         PolicyError: when they name none, or the policy cannot be made.
     """
     source, _, expression = words.rpartition(":")
+    if "(" in source:
+        raise PolicyError(f"{words!r}: the file comes first, as in FILE.py:budgeted(NAME, samples_per_minute=6)")
+    if not source and words.endswith(".py"):
+        raise PolicyError(f"which policy of {words}? Write {words}:NAME")
     try:
         tree = ast.parse(expression.strip(), mode="eval").body
     except SyntaxError:
         raise PolicyError(f"{words!r} is no policy; write it as adaptive(normal_fps=0.5) or FILE.py:NAME") from None
-    names = _names(source) if source else {}
+    names = _Names(source, _names(source) if source else {})
 
     def make() -> SamplingPolicy:
         try:
-            policy = _value(tree, names)
+            policy = names.value(tree)
         except PolicyError:
             raise
         except Exception as error:
@@ -70,6 +76,36 @@ def parse_policy(words: str) -> Callable[[], SamplingPolicy]:
     return make
 
 
+@frozen
+class _Names:
+    """What words may name: what one's own source holds, and what is known."""
+
+    source: str
+    own: Mapping[str, Any]
+
+    def value(self, node: ast.expr) -> Any:
+        match node:
+            case ast.Name(name):
+                return self._named(name)()
+            case ast.Call(ast.Name(name), arguments, keywords):
+                options = {one.arg: self.value(one.value) for one in keywords if one.arg is not None}
+                return self._named(name)(*(self.value(one) for one in arguments), **options)
+            case _:
+                try:
+                    return ast.literal_eval(node)
+                except ValueError:
+                    raise PolicyError(f"{ast.unparse(node)!r} is neither a figure nor a policy") from None
+
+    def _named(self, name: str) -> Callable[..., Any]:
+        found: Callable[..., Any] | None = self.own.get(name, KNOWN.get(name))
+        if callable(found):
+            return found
+        known = ", ".join(KNOWN)
+        if self.source:
+            raise PolicyError(f"{self.source} has no {name!r} that makes a policy; known without it are {known}")
+        raise PolicyError(f"{name!r} is not known; known are {known}, and FILE.py:NAME for one's own")
+
+
 def _names(source: str) -> dict[str, Any]:
     try:
         if source.endswith(".py"):
@@ -79,10 +115,12 @@ def _names(source: str) -> dict[str, Any]:
             spec = importlib.util.spec_from_file_location(path.stem, path)
             if spec is None or spec.loader is None:
                 raise PolicyError(f"{source} cannot be read as Python")
+            _import_from(path.parent)
             module = importlib.util.module_from_spec(spec)
             sys.modules[path.stem] = module  # dataclasses look their module up there
             spec.loader.exec_module(module)
         else:
+            _import_from(Path())
             module = importlib.import_module(source)
     except PolicyError:
         raise
@@ -91,22 +129,8 @@ def _names(source: str) -> dict[str, Any]:
     return vars(module)
 
 
-def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
-    match node:
-        case ast.Name(name):
-            return _named(name, names)()
-        case ast.Call(ast.Name(name), arguments, keywords):
-            options = {one.arg: _value(one.value, names) for one in keywords if one.arg is not None}
-            return _named(name, names)(*(_value(one, names) for one in arguments), **options)
-        case _:
-            try:
-                return ast.literal_eval(node)
-            except ValueError:
-                raise PolicyError(f"{ast.unparse(node)!r} is neither a figure nor a policy") from None
-
-
-def _named(name: str, names: Mapping[str, Any]) -> Callable[..., Any]:
-    found: Callable[..., Any] | None = names.get(name, KNOWN.get(name))
-    if not callable(found):
-        raise PolicyError(f"{name!r} is not known; known are {', '.join(KNOWN)}, and FILE.py:NAME for one's own")
-    return found
+def _import_from(folder: Path) -> None:
+    """Find what lies beside one's own file, as `python FILE.py` and `python -m MODULE` do."""
+    path = str(folder.resolve())
+    if path not in sys.path:
+        sys.path.insert(0, path)

@@ -27,6 +27,7 @@ from ds_actors.detection.sampling.protocol import (
     check_fps,
     check_quality,
     check_seconds,
+    make_policy,
 )
 
 __all__ = [
@@ -55,4 +56,5 @@ __all__ = [
     "check_fps",
     "check_quality",
     "check_seconds",
+    "make_policy",
 ]

@@ -6,7 +6,8 @@ track. `now` is a monotonic clock in seconds, and nothing else is to be read.
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from collections.abc import Callable
+from typing import Final, Protocol, cast
 
 from attrs import field, frozen
 
@@ -123,6 +124,21 @@ class SamplingPolicy(Protocol):
     def on(self, event: SamplingEvent, now: float, /) -> Plan:
         """Take note of an event and return the plan from now on."""
         ...
+
+
+def make_policy(factory: Callable[[], SamplingPolicy]) -> SamplingPolicy:
+    """Return a policy of the factory.
+
+    Raises:
+        TypeError: when it is a policy itself, or makes none; it says what to pass.
+    """
+    if not callable(cast("object", factory)):
+        kind = type(factory).__name__
+        raise TypeError(f"each track has a policy of its own: pass what makes one, as in lambda: {kind}(...)")
+    policy = factory()
+    if not hasattr(policy, "promise") or not callable(getattr(policy, "on", None)):
+        raise TypeError(f"{type(policy).__name__} is no sampling policy: it has no promise, or no on(event, now)")
+    return policy
 
 
 def check_fps(name: str, fps: float) -> float:

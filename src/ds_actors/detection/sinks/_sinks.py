@@ -32,6 +32,16 @@ class Sink(Protocol):
         ...
 
 
+def check_sink(sink: object) -> None:
+    """Refuse what is no sink.
+
+    Raises:
+        TypeError: saying what would be one.
+    """
+    if not isinstance(getattr(sink, "name", None), str) or not callable(getattr(sink, "deliver", None)):
+        raise TypeError(f"a sink has a name and deliver(event), as CallbackSink(function) has; {sink!r} does not")
+
+
 @frozen
 class CallbackSink:
     """Calls a function with each event, and awaits what it returns where that can be awaited."""

@@ -143,4 +143,6 @@ def _require_httpx() -> None:
     try:
         import httpx  # noqa: F401, PLC0415 # pyright: ignore[reportUnusedImport]
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError('WebhookSink needs httpx: pip install "ds-actors[webhook]"') from error
+        raise ModuleNotFoundError(
+            'WebhookSink needs httpx: pip install "ds-actors[webhook]" (in a clone: ".[webhook]")'
+        ) from error

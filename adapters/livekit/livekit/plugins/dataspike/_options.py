@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from attrs import frozen
 
@@ -116,6 +116,8 @@ def resolve(
             f"burst_fps ({burst!r}) must not be below normal_fps ({normal!r}); they come from the parameters, "
             f"else from {_VARIABLES['burst_fps']} and {_VARIABLES['normal_fps']}"
         )
+    if not isinstance(cast("object", audio_params), AudioParams | None):
+        raise TypeError(f"audio_params must be AudioParams(), not {audio_params!r}")
     audio = None if audio_params is None else AudioPace(audio_params.interval, normal, burst)
     return Figures(sampling or (lambda: AdaptiveSampling(normal, burst)), jpeg, audio)
 

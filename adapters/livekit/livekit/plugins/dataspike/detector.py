@@ -25,6 +25,7 @@ from livekit.plugins.dataspike.log import logger
 
 from ds_actors.detection import Budget, Dataspike, Monitor, SamplingPolicy, Sink, Status
 from ds_actors.detection.service import ApiKey
+from ds_actors.detection.sinks import check_sink
 
 from ._bridge import LoopBridge, TrioThread
 from ._callback_sink import Callback, LoopCallbackSink
@@ -417,6 +418,9 @@ def _check_sinks(
     if isinstance(sinks, str):
         raise TypeError(f"sinks must be several, as in sinks=[{sinks!r}]")
     resolved = tuple(sinks) if sinks is not None else (() if callback is not None else ("room",))
+    for one in resolved:
+        if not isinstance(one, str):
+            check_sink(one)
     names = [one if isinstance(one, str) else one.name for one in resolved]
     for one in resolved:
         if isinstance(one, str) and one != "room":

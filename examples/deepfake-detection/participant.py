@@ -1,0 +1,51 @@
+"""Joins a room as alice for 20 s, with a patch painted over the picture for 8 of them: python participant.py ROOM
+
+Prints what the agent says. Needs LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET, as the agent does. The patch is what
+`ds-actors sandbox` looks for, and no deepfake.
+"""
+
+import asyncio
+import os
+import sys
+import time
+
+import numpy as np
+from livekit import api, rtc
+
+from ds_actors.sandbox import paint_marker
+
+WIDTH, HEIGHT = 640, 360
+
+
+def picture(share: float) -> rtc.VideoFrame:
+    grey = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
+    painted = paint_marker(grey, share) if share else grey
+    return rtc.VideoFrame(WIDTH, HEIGHT, rtc.VideoBufferType.RGB24, painted.tobytes())
+
+
+def heard(packet: rtc.DataPacket) -> None:
+    # Anybody can send on this topic. The server, and not the sender, says who is an agent.
+    agent = packet.participant is not None and packet.participant.kind == rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
+    if agent and packet.topic == "deepfake_alert":
+        print(packet.data.decode(), flush=True)
+
+
+async def main(name: str) -> None:
+    grants = api.VideoGrants(room_join=True, room=name)
+    room = rtc.Room()
+    room.on("data_received", heard)
+    await room.connect(os.environ["LIVEKIT_URL"], api.AccessToken().with_identity("alice").with_grants(grants).to_jwt())
+    camera = rtc.VideoSource(WIDTH, HEIGHT)
+    track = rtc.LocalVideoTrack.create_video_track("camera", camera)
+    source = rtc.TrackSource.SOURCE_CAMERA
+    await room.local_participant.publish_track(track, rtc.TrackPublishOptions(source=source))
+    own, painted = picture(0), picture(0.2)
+    began = time.monotonic()
+    while (elapsed := time.monotonic() - began) < 20:
+        camera.capture_frame(painted if 5 < elapsed < 13 else own)
+        await asyncio.sleep(1 / 15)
+    await room.disconnect()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else "demo"))
