@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -97,6 +98,23 @@ def test_ones_own_file_imports_its_neighbours(tmp_path: Path, run: Run, monkeypa
     assert (code, err) == (0, "")
 
 
+def test_a_file_called_as_a_module_of_pythons_harms_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may import that module, and everybody else still gets Python's."""
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    path = tmp_path / "random.py"
+    path.write_text(
+        "import random\n"
+        "from dataclasses import dataclass\n"
+        "from ds_actors.detection import AdaptiveSampling\n"
+        "@dataclass\n"
+        "class Figures:\n"
+        "    fps: float = random.Random(1).random()\n"
+        "def mine(): return AdaptiveSampling(Figures().fps, 1.0)\n"
+    )
+    assert isinstance(parse_policy(f"{path}:mine")(), AdaptiveSampling)
+    assert sys.modules["random"] is random
+
+
 def test_words_become_policies() -> None:
     """Names, figures, and policies within policies; a new object each time."""
     factory = parse_policy("budgeted(fastest(adaptive(0.5, burst_fps=2), speaker), samples_per_minute=30)")
@@ -115,6 +133,7 @@ def test_words_become_policies() -> None:
         ("adaptive(normal_fps=2)", "burst_fps .* must not be below"),
         ("adaptive(colour=2)", "TypeError"),
         ("budgeted(adaptive)", "a budget needs"),
+        ("adaptive(**figures)", "write each figure by its name"),
         ("adaptive(1 + 2)", "neither a figure nor a policy"),
         ("__import__('os').system('true')", "neither a figure nor a policy"),
         ("nowhere.py:Mine", "nowhere.py is no file"),

@@ -88,7 +88,11 @@ class _Names:
             case ast.Name(name):
                 return self._named(name)()
             case ast.Call(ast.Name(name), arguments, keywords):
-                options = {one.arg: self.value(one.value) for one in keywords if one.arg is not None}
+                options: dict[str, Any] = {}
+                for one in keywords:
+                    if one.arg is None:
+                        raise PolicyError(f"{ast.unparse(node)!r}: write each figure by its name, without **")
+                    options[one.arg] = self.value(one.value)
                 return self._named(name)(*(self.value(one) for one in arguments), **options)
             case _:
                 try:
@@ -112,12 +116,13 @@ def _names(source: str) -> dict[str, Any]:
             path = Path(source)
             if not path.is_file():
                 raise PolicyError(f"{source} is no file")
-            spec = importlib.util.spec_from_file_location(path.stem, path)
+            name = f"ds_actors_simulate.{path.stem}"  # a file may be called random.py, and import random
+            spec = importlib.util.spec_from_file_location(name, path)
             if spec is None or spec.loader is None:
                 raise PolicyError(f"{source} cannot be read as Python")
             _import_from(path.parent)
             module = importlib.util.module_from_spec(spec)
-            sys.modules[path.stem] = module  # dataclasses look their module up there
+            sys.modules[name] = module  # dataclasses look their module up there
             spec.loader.exec_module(module)
         else:
             _import_from(Path())
