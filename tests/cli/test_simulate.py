@@ -182,6 +182,23 @@ def test_a_policy_that_fails_in_the_middle_ends_with_1(tmp_path: Path, run: Run)
     assert "adaptive " in out
 
 
+def test_policies_that_are_always_due_or_never_on_time_end_too(tmp_path: Path, run: Run) -> None:
+    """One takes sixty samples a second, as in the monitor; NaN is no time, and says so."""
+    path = tmp_path / "odd.py"
+    path.write_text(
+        "from attrs import evolve\n"
+        "from ds_actors.detection.sampling import AdaptiveSampling\n"
+        "class Always(AdaptiveSampling):\n"
+        "    def on(self, event, now): return evolve(super().on(event, now), due=now)\n"
+        "class Never(AdaptiveSampling):\n"
+        "    def on(self, event, now): return evolve(super().on(event, now), due=float('nan'))\n"
+    )
+    code, out, err = run(f"{path}:Always", f"{path}:Never", "--tracks", "1", "--seconds", "5", "--json")
+    assert code == 1
+    assert 299 <= json.loads(out)["due"] <= 301
+    assert "failed: ValueError: the policy planned a sample for NaN" in err
+
+
 def test_the_built_in_scenario_can_be_begun_with(tmp_path: Path, run: Run) -> None:
     """Printed, saved and read, it gives the same."""
     code, out, _ = run("--show-scenario")

@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import trio
+from attrs import evolve
 
 from ds_actors.detection import AdaptiveSampling, Budget, Budgeted, Fastest, Monitor, SceneSampling, SpeakerSampling
+from ds_actors.detection.sampling import Plan, SamplingEvent
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
 import monitor_kit as kit
@@ -80,6 +82,25 @@ def test_who_speaks_already_is_known_to_a_new_track_and_after_a_crash() -> None:
         await is_told("silent: 0.2 fps")
 
     kit.run(body, sampling=SpeakerSampling)
+
+
+def test_a_policy_that_is_always_due_takes_what_sixty_a_second_take() -> None:
+    """It breaks its promise, which its laws would have shown; the thread is there for the others all the same."""
+
+    class Greedy(AdaptiveSampling):
+        asked = 0
+
+        def on(self, event: SamplingEvent, now: float, /) -> Plan:
+            Greedy.asked += 1
+            assert Greedy.asked < 5_000
+            return evolve(super().on(event, now), due=now)
+
+    async def body(_service: Service, monitor: Monitor) -> None:
+        await kit.add(monitor, "B")
+        await trio.sleep(5)
+        assert 290 <= monitor.status().uplink.due <= 302
+
+    kit.run(body, sampling=Greedy)
 
 
 def test_a_muted_track_gets_back_what_its_budget_set_aside() -> None:

@@ -18,6 +18,7 @@ from ds_actors.detection.encoding import EncodingError, Frame
 from ds_actors.detection.events import Level, Sample, TrackInfo
 from ds_actors.detection.outbox import CaptureLate, Deliver, GiveUp, OutboxMessage, Relevel, RequestTurn, Withdraw
 from ds_actors.detection.sampling import (
+    SHORTEST_GAP,
     Dropped,
     Due,
     Paused,
@@ -147,6 +148,8 @@ class TrackActor(Actor[TrackMessage]):
     quality: int = 75
     muted: bool = False
     _plan: Plan = field(default=Plan(None, "not started"))
+    _not_before: float = -math.inf
+    """When the next sample may be taken, whatever the policy plans."""
     _request: RequestTurn | None = None
     """The newest request that the outbox has, granted or not."""
     _urgency: Level = Level.UNKNOWN
@@ -189,9 +192,11 @@ class TrackActor(Actor[TrackMessage]):
         now = trio.current_time()
         if now >= self._late_at:
             self._capture_late()
-        if self._plan.due is not None and now >= self._plan.due:
+        if self._plan.due is not None and now >= max(self._plan.due, self._not_before):
+            self._not_before = now + SHORTEST_GAP
             self._sample_due()
-        return self._late_at if self._plan.due is None else min(self._plan.due, self._late_at)
+        due = self._plan.due
+        return self._late_at if due is None else min(max(due, self._not_before), self._late_at)
 
     async def stopping(self, exit: Exit, /) -> None:  # noqa: A002 - the word of the field
         """Free the turn; the source is its host's to close, since another incarnation may go on with it."""

@@ -26,6 +26,7 @@ from ds_actors.detection.outbox import (
     Withdraw,
 )
 from ds_actors.detection.sampling import (
+    SHORTEST_GAP,
     Dropped,
     Due,
     Paused,
@@ -62,6 +63,7 @@ class PaperTrack:
     plan: Plan = field(default=Plan(None, "not started"))
     scheduled: int = 0
     """The newest due time on the heap; older ones are void."""
+    not_before: float = -math.inf
     request: RequestTurn | None = None
     turn: int = 0
     joined: bool = False
@@ -211,7 +213,9 @@ class Simulation:
             track.scheduled += 1
             if plan.due is not None:
                 self._number += 1
-                when = max(self.now, plan.due)
+                if math.isnan(plan.due):
+                    raise ValueError("the policy planned a sample for NaN, which is no time")
+                when = max(self.now, plan.due, track.not_before)
                 heappush(self._heap, (when, self._number, self._fall_due, (track, track.scheduled)))
         track.plan = plan
 
@@ -219,6 +223,7 @@ class Simulation:
         if scheduled != track.scheduled:
             return
         track.due += 1
+        track.not_before = self.now + SHORTEST_GAP
         self.on(track, _DUE)
         info = track.info
         request = RequestTurn(info.track, info.participant, self._assessments.level(info.track), track)

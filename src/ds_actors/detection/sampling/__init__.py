@@ -11,6 +11,7 @@ from ds_actors.detection.sampling.combined import Budgeted, Fastest
 from ds_actors.detection.sampling.grid import Grid
 from ds_actors.detection.sampling.protocol import (
     MAX_FPS,
+    SHORTEST_GAP,
     Dropped,
     Due,
     Paused,
@@ -32,6 +33,7 @@ from ds_actors.detection.sampling.protocol import (
 
 __all__ = [
     "MAX_FPS",
+    "SHORTEST_GAP",
     "AdaptiveSampling",
     "Budget",
     "Budgeted",
