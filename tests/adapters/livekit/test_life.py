@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 from unittest.mock import Mock
 
 import pytest
@@ -147,6 +147,27 @@ def test_closing_while_it_starts_leaves_nothing() -> None:
         await starting
         assert one.status().state == "closed"
         assert trio_threads() == 0
+
+    asyncio.run(main())
+
+
+def test_a_cancelled_start_closes_what_it_began() -> None:
+    """Who gave up waiting for it need not close it: no thread, no connection and no handler of the room is left."""
+
+    async def main() -> None:
+        room = rtc.Room()
+        one = detector()
+        starting = asyncio.ensure_future(one.start(None, room=room))
+        await asyncio.sleep(0)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        await until(lambda: one.status().state == "closed")
+        assert trio_threads() == 0
+        assert not any(cast("Any", room)._events.values())
+        with pytest.raises(RuntimeError, match="closed"):
+            await one.start(None, room=room)
+        await one.aclose()
 
     asyncio.run(main())
 

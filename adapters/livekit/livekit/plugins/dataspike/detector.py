@@ -197,7 +197,11 @@ class DataspikeDetector:
         self._listening = listening = Listening(room)
         listening.on("connection_state_changed", self._connection_changed)
         listening.on("disconnected", self._disconnected)
-        await self._thread.start(self._run)
+        try:
+            await self._thread.start(self._run)
+        except BaseException:
+            self._close_soon(bridge)  # nobody may: for them it has not started
+            raise
         if self._is_closing():
             return
         self._watcher = RoomWatcher(
