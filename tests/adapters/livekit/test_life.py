@@ -16,7 +16,7 @@ from unittest.mock import Mock
 
 import pytest
 from livekit import rtc
-from livekit.plugins.dataspike import DataspikeDetector, Status
+from livekit.plugins.dataspike import DataspikeDetector, ResultEvent, ResultType, Status
 
 NOWHERE = "ws://127.0.0.1:9"  # nothing listens there
 
@@ -170,6 +170,29 @@ def test_a_cancelled_start_closes_what_it_began() -> None:
         await one.aclose()
 
     asyncio.run(main())
+
+
+def test_a_callback_may_close_the_detector(caplog: pytest.LogCaptureFixture) -> None:
+    """Somebody who hangs up at an alert: what they do after that is done, and nobody is waited for in vain."""
+    done: list[str] = []
+
+    async def main() -> None:
+        async def hang_up(event: ResultEvent) -> None:
+            await one.aclose()
+            await asyncio.sleep(0.1)
+            done.append(event.track_id)
+
+        one = detector(notification_cb=hang_up)
+        await one.start(None, room=rtc.Room())
+        assert one._bridge is not None
+        alert = ResultEvent(ResultType.ALERT, "alice", "TR", "", 0)
+        one._bridge.tell(lambda: one._monitor._sink_ref("callback").tell(alert))
+        await until(lambda: one.status().state == "closed")
+        assert done == ["TR"]
+        assert trio_threads() == 0
+
+    asyncio.run(main())
+    assert "did not stop in time" not in caplog.text
 
 
 def test_a_cancelled_close_goes_on_by_itself() -> None:

@@ -57,6 +57,8 @@ class LoopBridge:
         self._token: trio.lowlevel.TrioToken | None = None
         self._lost = trio.Event()
         self._calls: set[_Call[Any]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        """Those of the calls; the loop's own to change."""
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -134,9 +136,20 @@ class LoopBridge:
             return False
         return True
 
+    def awaits_this(self) -> bool:
+        """Return whether the task that asks is one that trio waits for."""
+        return asyncio.current_task() in self._tasks
+
     def start_task(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Start a task on the loop, in a copy of the context that the bridge was made in."""
         return self._loop.create_task(coroutine, context=self._context.copy())
+
+    def start_call(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Start the task of a call."""
+        task = self.start_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
 
 def _guarded(function: Callable[..., object], args: tuple[object, ...]) -> None:
@@ -163,7 +176,7 @@ class _Call(Generic[T]):
         if self._cancelled:
             self._bridge.tell(self.ended.set)
             return
-        self._task = self._bridge.start_task(self._run())
+        self._task = self._bridge.start_call(self._run())
         self._task.add_done_callback(self._done)
 
     def cancel(self) -> None:

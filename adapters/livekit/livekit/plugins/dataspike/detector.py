@@ -223,7 +223,10 @@ class DataspikeDetector:
         self._state_changed(self._monitor.status())
 
     async def aclose(self) -> None:
-        """Stop watching, within 5 s; results that arrive meanwhile still go out. May be called again, at any time."""
+        """Stop watching, within 5 s; results that arrive meanwhile still go out. May be called again, at any time.
+
+        In the middle of a notification it returns at once, and closes when that has ended: the closing waits for it.
+        """
         bridge = self._bridge
         if bridge is None or self._pid != os.getpid():
             self._closed = True  # never started, or in a process forked since: there is nothing here to stop
@@ -234,7 +237,9 @@ class DataspikeDetector:
         if bridge.loop is not asyncio.get_running_loop():
             await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.aclose(), bridge.loop))
             return
-        await asyncio.shield(self._close_soon(bridge))
+        closing = self._close_soon(bridge)
+        if not bridge.awaits_this():
+            await asyncio.shield(closing)
 
     async def __aenter__(self) -> Self:
         return self
