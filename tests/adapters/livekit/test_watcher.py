@@ -18,8 +18,9 @@ from livekit.plugins.dataspike._watcher import RoomWatcher
 
 @define(eq=False)
 class Room:
-    """A room of participants without tracks."""
+    """A room as the watcher sees it."""
 
+    connection_state: int = rtc.ConnectionState.CONN_CONNECTED
     remote_participants: dict[str, Any] = field(factory=dict[str, Any])
     _handlers: dict[str, list[Callable[..., None]]] = field(factory=dict[str, list[Callable[..., None]]])
 
@@ -95,6 +96,30 @@ def test_each_beginning_and_end_of_speech_is_told_once() -> None:
         watcher.stop()
         room.emit("active_speakers_changed", [alice])
         assert len(told.speaks) == 4
+
+    asyncio.run(main())
+
+
+def test_a_track_is_subscribed_to_once_and_not_before_the_room_is_connected() -> None:
+    """A full reconnect brings tracks before the connection, and what is asked of them then is lost."""
+
+    async def main() -> None:
+        room, told = Room(), Told()
+        room.connection_state = rtc.ConnectionState.CONN_RECONNECTING
+        publication = Mock(sid="TR", kind=rtc.TrackKind.KIND_VIDEO, source=1, track=None, encryption_type=0)
+        alice = room.join("alice")
+        alice.sid, alice.kind = "PA", rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD
+        alice.track_publications["TR"] = publication
+        watcher = told.watch(room)
+        await asyncio.sleep(0.01)
+        publication.set_subscribed.assert_not_called()
+        room.connection_state = rtc.ConnectionState.CONN_CONNECTED
+        for _ in range(2):
+            room.emit("connection_state_changed", room.connection_state)
+            room.emit("reconnected")
+            await asyncio.sleep(0.01)
+        publication.set_subscribed.assert_called_once_with(True)
+        watcher.stop()
 
     asyncio.run(main())
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 from livekit_harness.process import until
-from livekit_harness.room import Room
+from livekit_harness.room import AGENT, Room
 
 from ds_actors.detection import Level
 
@@ -26,3 +26,18 @@ def test_a_full_reconnect_leaves_no_stream(room: Room) -> None:
     time.sleep(3)
     assert room.agent.call("left")["streams"] <= 1
     assert [one["track"] for one in room.agent.call("status")["tracks"]] == [track]
+
+
+@pytest.mark.slow
+def test_after_a_full_reconnect_it_subscribes_again_where_nobody_else_does(room: Room) -> None:
+    """The tracks are there before the connection is: what is asked of them then, the SDK loses."""
+    room.join("alice")
+    room.camera("alice", width=320, height=180)
+    token = room.token(AGENT, kind="agent")
+    room.agent.call("join", url=room.server.url, token=token, auto_subscribe=False)
+    room.agent.call("start", service=room.service.url, video={"normal_fps": 5.0, "burst_fps": 5.0})
+    until(lambda: room.service.of("alice"))
+    room.agent.call("simulate", scenario="SIMULATE_FULL_RECONNECT")
+    until(lambda: room.agent.told("reconnected"))
+    before = len(room.service.of("alice"))
+    until(lambda: len(room.service.of("alice")) > before + 2)

@@ -98,7 +98,8 @@ def test_it_subscribes_where_nobody_does_and_leaves_the_hosts_unsubscribing_alon
     """An agent that takes audio only gets its video watched; what the host drops stays dropped, also at the sweep."""
     room.join("alice")
     track = room.camera("alice", **SMALL)
-    _join(room, "rtc.RoomOptions(auto_subscribe=False)")
+    token = room.token(AGENT, kind="agent")
+    room.agent.call("join", url=room.server.url, token=token, auto_subscribe=False)
     room.agent.call("start", service=room.service.url, video=FAST)
     until(lambda: samples(room, "alice", track))
     publication = f"room.remote_participants['alice'].track_publications[{track!r}]"
@@ -236,8 +237,3 @@ def test_the_loop_does_nothing_but_take_the_frame(room: Room) -> None:
     )
     assert (called, on_loop) == (3, [])
     assert imported == []
-
-
-def _join(room: Room, options: str) -> None:
-    token = room.token(AGENT, kind="agent")
-    room.evaluate(f"agent._room = rtc.Room()\nawait agent._room.connect({room.server.url!r}, {token!r}, {options})")

@@ -101,7 +101,7 @@ class Agent:
 
         return {"plugin": dataspike.__version__, "agents": livekit.agents.__version__, "file": dataspike.__file__ or ""}
 
-    async def join(self, url: str, token: str, secret: str | None = None) -> str:
+    async def join(self, url: str, token: str, secret: str | None = None, auto_subscribe: bool = True) -> str:
         """Connect to the room, with its key for what is encrypted from end to end, and return the own identity."""
         from livekit import rtc
 
@@ -114,7 +114,7 @@ class Agent:
         for name in ("reconnecting", "reconnected", "disconnected", "moved"):
             self._room.on(name, functools.partial(_told, name))
         keys = None if secret is None else rtc.E2EEOptions(rtc.KeyProviderOptions(shared_key=secret.encode()))
-        await self._room.connect(url, token, rtc.RoomOptions(encryption=keys))
+        await self._room.connect(url, token, rtc.RoomOptions(auto_subscribe=auto_subscribe, encryption=keys))
         return str(self._room.local_participant.identity)
 
     async def start(

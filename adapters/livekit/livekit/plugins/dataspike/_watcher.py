@@ -268,6 +268,8 @@ class RoomWatcher:
     def _subscribe(self, publication: rtc.RemoteTrackPublication) -> None:
         if not self._auto_subscribe or publication.sid in self._unsubscribed:
             return  # the host's unsubscribing is the host's
+        if self._room.connection_state != rtc.ConnectionState.CONN_CONNECTED:
+            return  # what is asked during a full reconnect is lost; the room is looked at again when it is back
         if self._asked.get(publication.sid) is not publication:
             self._asked[publication.sid] = publication
             publication.set_subscribed(True)
