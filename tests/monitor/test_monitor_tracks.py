@@ -272,3 +272,21 @@ def test_a_closed_monitor_remembers_nothing() -> None:
     (monitor,) = monitors
     assert monitor.level("C") is Level.UNKNOWN
     assert not monitor._assessments._memory
+
+
+@pytest.mark.parametrize(("back", "level"), [(True, Level.ALERT), (False, Level.UNKNOWN)])
+def test_what_is_known_of_who_is_back_is_kept_also_without_a_track(*, back: bool, level: Level) -> None:
+    """Ten minutes after somebody left it is forgotten; after a reconnect they are there all the time."""
+
+    async def body(_service: Service, monitor: Monitor) -> None:
+        await kit.add(monitor, "A")
+        await trio.sleep(1)
+        await monitor.remove_track("A")
+        monitor.participant_left("pA")
+        if back:
+            monitor.participant_joined("pA")
+        await trio.sleep(700)
+        await monitor.add_track(TrackInfo("pA", "A2"), Still())
+        assert monitor.level("A2") is level
+
+    kit.run(body, sampling=RARE)

@@ -325,6 +325,10 @@ class Monitor:
         if wanted is not None and wanted.info.kind == "video" and ref is not None:
             ref.tell(Seen(signature))
 
+    def participant_joined(self, identity: str) -> None:
+        """Go on remembering an identity that is here, or back, with tracks or without."""
+        self._assessments.participant_joined(identity)
+
     def participant_left(self, identity: str) -> None:
         """Begin to forget an identity: what is remembered of it goes ten minutes from now."""
         self._speaking.discard(identity)

@@ -44,6 +44,7 @@ class Told:
     """What the monitor would have been told."""
 
     speaks: list[tuple[str, bool]] = field(factory=list[tuple[str, bool]])
+    present: list[tuple[str, str]] = field(factory=list[tuple[str, str]])
     left: list[str] = field(factory=list[str])
 
     def watch(self, room: Room) -> RoomWatcher:
@@ -53,11 +54,16 @@ class Told:
             LoopBridge(),
             auto_subscribe=True,
             want=lambda _track, _wish: None,
-            left=self.left.append,
+            joined=lambda identity: self.present.append(("joined", identity)),
+            left=self._leave,
             speaks=lambda identity, speaking: self.speaks.append((identity, speaking)),
         )
         watcher.start()
         return watcher
+
+    def _leave(self, identity: str) -> None:
+        self.left.append(identity)
+        self.present.append(("left", identity))
 
 
 def test_who_leaves_while_speaking_and_is_back_at_once_speaks_no_more() -> None:
@@ -96,6 +102,27 @@ def test_each_beginning_and_end_of_speech_is_told_once() -> None:
         watcher.stop()
         room.emit("active_speakers_changed", [alice])
         assert len(told.speaks) == 4
+
+    asyncio.run(main())
+
+
+def test_who_comes_back_without_a_track_is_told_of_as_there() -> None:
+    """As all do after a full reconnect: the monitor would forget in ten minutes what it knows of who is in the room."""
+
+    async def main() -> None:
+        room, told = Room(), Told()
+        alice = room.join("alice")
+        watcher = told.watch(room)
+        await asyncio.sleep(0.01)
+        del room.remote_participants["alice"]
+        room.emit("participant_disconnected", alice)
+        await asyncio.sleep(0.01)
+        room.emit("participant_connected", room.join("alice"))
+        await asyncio.sleep(0.01)
+        room.emit("participant_active", alice)
+        await asyncio.sleep(0.01)
+        assert told.present == [("joined", "alice"), ("left", "alice"), ("joined", "alice")]
+        watcher.stop()
 
     asyncio.run(main())
 

@@ -51,6 +51,7 @@ class RoomWatcher:
         bridge: what the sources cross.
         auto_subscribe: subscribe to what is to be watched, once a publication.
         want: told each change of what is wanted of a track; None when it is gone.
+        joined: told of each identity that is there now, and was not.
         left: told of each identity that left.
         speaks: told of each identity that begins or stops to speak, as its client says.
     """
@@ -63,6 +64,7 @@ class RoomWatcher:
         *,
         auto_subscribe: bool,
         want: Callable[[str, Wish | None], object],
+        joined: Callable[[str], object],
         left: Callable[[str], object],
         speaks: Callable[[str, bool], object],
     ) -> None:
@@ -71,6 +73,7 @@ class RoomWatcher:
         self._bridge = bridge
         self._auto_subscribe = auto_subscribe
         self._want = want
+        self._joined = joined
         self._left = left
         self._speaks = speaks
         self._known: dict[str, dict[str, Wish]] = {}
@@ -226,6 +229,8 @@ class RoomWatcher:
             self._consents.pop(identity, None)
             self._left(identity)
         else:
+            if identity not in self._known:
+                self._joined(identity)
             self._known[identity] = wishes
         for sid, wish in wishes.items():
             if before.get(sid) != wish:

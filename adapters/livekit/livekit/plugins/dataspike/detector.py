@@ -210,6 +210,7 @@ class DataspikeDetector:
             bridge,
             auto_subscribe=self._auto_subscribe,
             want=self._want,
+            joined=lambda identity: bridge.tell(self._monitor.participant_joined, identity),
             left=lambda identity: bridge.tell(self._monitor.participant_left, identity),
             speaks=lambda identity, speaking: bridge.tell(self._monitor.set_speaking, identity, speaking),
         )
