@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import av
 import typer
 from av.error import FFmpegError
+from rich.console import Console
+from rich.progress import Progress
 
 from ds_actors.cli._video import words
 from ds_actors.cli.clips import CREDIT, HEIGHT, WIDTH, picture_at, portrait
@@ -57,11 +60,12 @@ def _write(target: Any, seconds: int) -> None:
     begin, end = _painted(seconds)
     # PyAV's own annotations leave parts unknown.
     opened: Any = av.open(target, "w", format="mp4")
-    with opened as container:
+    showing = Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+    with opened as container, showing as progress:
         codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"  # a build without x264 has the latter
         stream: Any = container.add_stream(codec, rate=_FPS)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        for number in range(seconds * _FPS):
+        for number in progress.track(range(seconds * _FPS), description="painting"):
             picture = picture_at(image, number / _FPS)
             if begin <= number / _FPS < end:
                 picture = paint_marker(picture, _SHARE)
