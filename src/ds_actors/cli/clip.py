@@ -13,6 +13,7 @@ from av.error import FFmpegError
 from rich.console import Console
 from rich.progress import Progress
 
+from ds_actors.cli._program import program
 from ds_actors.cli._video import words
 from ds_actors.cli.clips import CREDIT, HEIGHT, WIDTH, picture_at, portrait
 from ds_actors.detection.events import plain
@@ -47,7 +48,7 @@ def clip(
         _fail(f"{shown} cannot be written: {words(error)}")
     begin, end = _painted(seconds)
     typer.echo(f"{shown}: {seconds} s, painted over from {begin:g} to {end:g} s. {CREDIT}")
-    typer.echo(f"next: ds-actors scan --sandbox {shlex.quote(shown)}")
+    typer.echo(f"next: {program()} scan --sandbox {shlex.quote(shown)}")
 
 
 def _painted(seconds: int) -> tuple[float, float]:
