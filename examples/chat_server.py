@@ -11,7 +11,7 @@ belongs to the lobby, which hands it to each life of the room. A member that rea
 
 from __future__ import annotations
 
-import sys
+import argparse
 from contextlib import suppress
 from functools import partial
 
@@ -233,7 +233,9 @@ async def serve(port: int = 8023, *, host: str = "127.0.0.1") -> None:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("port", nargs="?", type=int, default=8023, help="0 takes any free one (default: 8023)")
     try:
-        trio.run(partial(serve, int(sys.argv[1]) if sys.argv[1:] else 8023))
+        trio.run(serve, parser.parse_args().port)
     except* KeyboardInterrupt:
         print("closed")

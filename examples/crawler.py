@@ -1,6 +1,6 @@
 """A polite crawler: an actor a host, one request at a time and a pause after each, as its robots.txt says.
 
-    pip install ds-actors httpx
+    pip install . httpx      # in a clone of the repository
     python examples/crawler.py [--pages N] [--pause SECONDS] URL...
 
 It follows links to the hosts of the given URLs and prints a line a page. A host that breaks the connection crashes its
@@ -232,14 +232,18 @@ async def crawl(seeds: tuple[str, ...], *, pages: int = 100, pause: float = 1.0)
 
 
 def main() -> int:
-    """Crawl what the command line says; 1 when a page could not be had."""
+    """Crawl what the command line says; 1 when a page could not be had, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("url", nargs="+")
     parser.add_argument("--pages", type=int, default=100, help="fetch no more than these (default: 100)")
     parser.add_argument("--pause", type=float, default=1.0, help="seconds after each request to a host (default: 1)")
     options = parser.parse_args()
-    outcomes = trio.run(partial(crawl, tuple(options.url), pages=options.pages, pause=options.pause))
-    return int(any(outcome.startswith("given up") for outcome in outcomes.values()))
+    outcomes: dict[str, str] | None = None
+    try:
+        outcomes = trio.run(partial(crawl, tuple(options.url), pages=options.pages, pause=options.pause))
+    except* KeyboardInterrupt:
+        print("stopped")
+    return 130 if outcomes is None else int(any(outcome.startswith("given up") for outcome in outcomes.values()))
 
 
 if __name__ == "__main__":

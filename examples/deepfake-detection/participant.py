@@ -48,4 +48,7 @@ async def main(name: str) -> None:
 
 
 if __name__ == "__main__":
+    missing = [name for name in ("LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET") if not os.environ.get(name)]
+    if missing:
+        sys.exit(f"set {', '.join(missing)}")
     asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else "demo"))

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from ds_actors.cli import app
+from ds_actors.cli._program import program
 
 
 def test_a_scan_of_the_clip_alerts_where_it_is_painted_over(tmp_path: Path) -> None:
@@ -26,6 +31,42 @@ def test_a_scan_of_the_clip_alerts_where_it_is_painted_over(tmp_path: Path) -> N
     ]
     assert row["level"] == "alert"
     assert row["segments"][-1]["level"] == "clear"
+
+
+def test_the_next_command_can_be_typed_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run by its path, as `make demo` does, it names that path; where PATH leads to it, its name."""
+    run = tmp_path / "a venv" / "ds-actors"
+    run.parent.mkdir()
+    run.touch(0o755)
+    monkeypatch.setattr(sys, "argv", [str(run), "clip"])
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert program() == f"'{run}'"
+    monkeypatch.setenv("PATH", str(run.parent))
+    assert program() == "ds-actors"
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/pytest"])
+    assert program() == "ds-actors"
+
+
+def test_a_terminal_sees_how_far_it_is(tmp_path: Path) -> None:
+    """Ten minutes of video take minutes to paint; on stderr only."""
+    ours, theirs = pty.openpty()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "ds_actors", "clip", str(tmp_path / "a.mp4"), "--seconds", "3"],
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            timeout=50,
+            check=False,
+            env=os.environ | {"TERM": "xterm", "COLUMNS": "100"},
+        )
+        seen = os.read(ours, 100_000)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert done.returncode == 0
+    assert b"painting" not in done.stdout
+    assert b"painting" in seen
+    assert b"%" in seen
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import socket
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -9,11 +13,13 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
+from pathlib import Path
 from types import ModuleType
 from typing import cast
 
 import pytest
 
+CRAWLER = Path(__file__).parents[2] / "examples" / "crawler.py"
 PAUSE = 0.05
 
 
@@ -140,3 +146,20 @@ async def test_it_stops_at_the_number_of_pages(crawler: ModuleType) -> None:
         outcomes = await crawler.crawl((endless.url + "/0",), pages=10, pause=0)
     assert len(outcomes) == 10
     assert set(outcomes.values()) == {"200"}
+
+
+def test_ctrl_c_ends_it_with_one_line() -> None:
+    """While a host keeps it waiting: no traceback, exit 130."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        with subprocess.Popen(
+            [sys.executable, CRAWLER, url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            try:
+                with silent.accept()[0]:  # it is there, and waits for an answer
+                    process.send_signal(signal.SIGINT)
+                    out, err = process.communicate(timeout=20)
+            finally:
+                process.kill()
+    assert (process.returncode, out.splitlines()[-1]) == (130, "stopped")
+    assert "Traceback" not in err

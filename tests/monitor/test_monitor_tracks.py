@@ -191,6 +191,7 @@ def test_what_is_over_a_limit_is_listed_and_counted_until_there_is_room(limit: i
         assert dict(status.not_watched) == {"limit": 1}
         assert monitor.coverage(f"T{limit}") is Coverage.NOT_MONITORED
         assert len(status.tracks) == limit + 1
+        assert status.tracks[-1].reason == "over the limit"
         await monitor.remove_track("T0")
         assert await monitor.add_track(infos[-1], Still())
         assert monitor.coverage(f"T{limit}") is not Coverage.NOT_MONITORED

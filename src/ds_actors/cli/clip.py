@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import av
 import typer
 from av.error import FFmpegError
+from rich.console import Console
+from rich.progress import Progress
 
+from ds_actors.cli._program import program
 from ds_actors.cli._video import words
 from ds_actors.cli.clips import CREDIT, HEIGHT, WIDTH, picture_at, portrait
 from ds_actors.detection.events import plain
@@ -44,7 +48,7 @@ def clip(
         _fail(f"{shown} cannot be written: {words(error)}")
     begin, end = _painted(seconds)
     typer.echo(f"{shown}: {seconds} s, painted over from {begin:g} to {end:g} s. {CREDIT}")
-    typer.echo(f"next: ds-actors scan --sandbox {shlex.quote(shown)}")
+    typer.echo(f"next: {program()} scan --sandbox {shlex.quote(shown)}")
 
 
 def _painted(seconds: int) -> tuple[float, float]:
@@ -57,11 +61,12 @@ def _write(target: Any, seconds: int) -> None:
     begin, end = _painted(seconds)
     # PyAV's own annotations leave parts unknown.
     opened: Any = av.open(target, "w", format="mp4")
-    with opened as container:
+    showing = Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+    with opened as container, showing as progress:
         codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"  # a build without x264 has the latter
         stream: Any = container.add_stream(codec, rate=_FPS)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        for number in range(seconds * _FPS):
+        for number in progress.track(range(seconds * _FPS), description="painting"):
             picture = picture_at(image, number / _FPS)
             if begin <= number / _FPS < end:
                 picture = paint_marker(picture, _SHARE)

@@ -20,6 +20,7 @@ from ds_actors.cli._demo.player import Player
 from ds_actors.cli._demo.show import Entry, Show, as_json, as_line
 from ds_actors.cli._demo.story import Story
 from ds_actors.cli._demo.view import Moment, draw
+from ds_actors.cli._program import program
 from ds_actors.cli._video import BadInput
 from ds_actors.cli.clips import CREDIT, Clip, Portrait
 from ds_actors.detection import Monitor
@@ -124,5 +125,5 @@ def _nothing(_entry: Entry) -> None:
 
 def _next(video: Path | None) -> str:
     if video is None:
-        return "ds-actors clip alice.mp4"
-    return f"ds-actors scan --sandbox {shlex.quote(plain(str(video)))}"
+        return f"{program()} clip alice.mp4"
+    return f"{program()} scan --sandbox {shlex.quote(plain(str(video)))}"

@@ -208,7 +208,7 @@ class Monitor:
         if info.track in self._wanted:
             raise ValueError(f"the track {info.track!r} is watched already")
         if not self._wanted.has_room(info):
-            self.list_track(info, monitored=False)
+            self.list_track(info, monitored=False, why="over the limit")
             return False
         now = trio.current_time()
         policy = self._audio if info.kind == "audio" else self._sampling()
@@ -230,11 +230,15 @@ class Monitor:
         info: TrackInfo,
         *,
         monitored: bool = True,
+        why: str = "",
         muted: bool = False,
         encrypted: bool = False,
         subscribed: bool = True,
     ) -> None:
-        """Show a track that is not watched in the status, and why not, until it is added or removed."""
+        """Show a track that is not watched in the status until it is added or removed.
+
+        Its reason there is `why`, a few words, or else its coverage.
+        """
         if info.track not in self._wanted:
             facts = Facts(
                 monitored=monitored,
@@ -244,7 +248,7 @@ class Monitor:
                 published_at=trio.current_time(),
                 rate=0.0,
             )
-            self._wanted.list(ListedTrack(info, facts))
+            self._wanted.list(ListedTrack(info, facts, why))
 
     async def remove_track(self, track: str) -> None:
         """Stop watching a track; its late results still count for 60 s. Nothing happens when it is not watched."""

@@ -29,7 +29,7 @@ class TrackStatus:
     actual_fps: float
     """Samples sent a second, over the last ten seconds, or since the track began where that is less."""
     reason: str
-    """Why the policy plans what it plans."""
+    """Why the policy plans what it plans; of a track without a policy, why it has none."""
     sent: int
 
 

@@ -106,13 +106,13 @@ class ListedTrack:
 
     info: TrackInfo
     facts: Facts
+    why: str = ""
 
     def status(self, level: Level, now: float) -> TrackStatus:
         """Return a frozen picture of it."""
         info, covered = self.info, coverage(self.facts, now)
-        return TrackStatus(
-            info.participant, info.track, info.kind, info.source, level, covered, 0.0, 0.0, covered.value, 0
-        )
+        why = self.why or covered.value
+        return TrackStatus(info.participant, info.track, info.kind, info.source, level, covered, 0.0, 0.0, why, 0)
 
 
 @define(eq=False)

@@ -172,7 +172,30 @@ def test_every_kind_of_participant_is_watched_but_agents_and_recorders(kind: str
         attributes={"lk.publish_on_behalf": "agent", "opt-out": "1"},
     )
     publication = Mock(kind=rtc.TrackKind.KIND_VIDEO, source=0, sid="TR", encryption_type=rtc.EncryptionType.NONE)
-    assert Rules().admits(publication, participant) is watched
+    assert (Rules().refusal(publication, participant) == "") is watched
+
+
+@pytest.mark.parametrize(
+    ("rules", "kind", "source", "why"),
+    [
+        (Rules(audio=True), "VIDEO", "CAMERA", ""),
+        (Rules(audio=True), "AUDIO", "MICROPHONE", ""),
+        (Rules(), "AUDIO", "MICROPHONE", "no audio_params"),
+        (Rules(audio=True), "AUDIO", "SCREENSHARE_AUDIO", "no microphone"),
+        (Rules(sources=("camera",)), "VIDEO", "SCREENSHARE", "not in sources"),
+        (Rules(track_filter=lambda _publication, _participant: False), "VIDEO", "CAMERA", "track_filter said no"),
+    ],
+)
+def test_why_a_track_is_not_watched_is_said(rules: Rules, kind: str, source: str, why: str) -> None:
+    """In a few words, which `status()` shows as the track's reason."""
+    participant = Mock(kind=rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD, identity="alice", sid="PA", attributes={})
+    publication = Mock(
+        kind=getattr(rtc.TrackKind, f"KIND_{kind}"),
+        source=getattr(rtc.TrackSource, f"SOURCE_{source}"),
+        sid="TR",
+        encryption_type=rtc.EncryptionType.NONE,
+    )
+    assert rules.refusal(publication, participant) == why
 
 
 def test_a_source_that_nobody_knows_yet_is_unknown() -> None:

@@ -169,6 +169,9 @@ def test_who_is_watched_is_decided_by_kind_filter_source_and_consent(room: Room)
     room.join("erin")
     erin = room.camera("erin", **SMALL)
     until(lambda: coverages(room).get(erin) == "not_monitored")
+    reasons = {sid: one["reason"] for sid, one in tracks(room).items()}
+    assert reasons[alice] == reasons[erin] == "no consent"
+    assert reasons[bot] == "an agent or egress"
     assert watched(room) == {bob}
     assert set(room.evaluate("result = agent.asked")) == {"alice", "bob", "erin"}  # whom nobody else ruled out
 

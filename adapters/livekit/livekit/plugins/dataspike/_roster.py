@@ -29,6 +29,8 @@ class Wish:
     source: RoomVideo | RoomAudio | None = None
     """The track's frames or sound; None when it is only to be listed."""
     monitored: bool = True
+    why: str = ""
+    """Why it is not monitored."""
     subscribed: bool = True
     muted: bool = False
     encrypted: bool = False
@@ -94,6 +96,7 @@ class Roster:
             self.monitor.list_track(
                 wish.info,
                 monitored=wish.monitored,
+                why=wish.why,
                 subscribed=wish.subscribed,
                 muted=wish.muted,
                 encrypted=wish.encrypted,
@@ -112,5 +115,5 @@ class Roster:
         except Exception as error:
             if self._complaints.due(type(error).__name__, trio.current_time()):
                 logger.exception("a track could not be watched; it is tried again")
-            self.monitor.list_track(wish.info, monitored=False)
+            self.monitor.list_track(wish.info, monitored=False, why=f"failed: {type(error).__name__}")
             return False

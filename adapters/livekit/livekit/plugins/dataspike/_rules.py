@@ -67,17 +67,21 @@ class Rules:
         """Ask whether a participant may be watched."""
         return self.consent is None or self._ask("consent", self.consent, participant)
 
-    def admits(self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant) -> bool:
-        """Return whether a publication is one to watch, consent apart."""
+    def refusal(self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant) -> str:
+        """Return why a publication is none to watch, consent apart; empty where it is one."""
         if participant.kind in _NOT_PEOPLE:
-            return False
+            return "an agent or egress"
         info = track_info(publication, participant)
         if info.kind == "audio":
-            if not self.audio or info.source == "screen_share_audio":
-                return False
+            if not self.audio:
+                return "no audio_params"
+            if info.source == "screen_share_audio":
+                return "no microphone"
         elif self.sources is not None and info.source not in self.sources:
-            return False
-        return self.track_filter is None or self._ask("track_filter", self.track_filter, publication, participant)
+            return "not in sources"
+        if self.track_filter is None or self._ask("track_filter", self.track_filter, publication, participant):
+            return ""
+        return "track_filter said no"
 
     def _ask(self, name: str, function: Callable[..., object], *args: object) -> bool:
         try:

@@ -78,7 +78,7 @@ class RoomWatcher:
         self._speaks = speaks
         self._known: dict[str, dict[str, Wish]] = {}
         self._consents: dict[str, tuple[rtc.RemoteParticipant, bool]] = {}
-        self._admitted: dict[str, tuple[rtc.RemoteTrackPublication, bool]] = {}
+        self._refusals: dict[str, tuple[rtc.RemoteTrackPublication, str]] = {}
         self._asked: dict[str, rtc.RemoteTrackPublication] = {}
         self._unsubscribed: dict[str, float] = {}
         self._unreadable: set[str] = set()
@@ -162,7 +162,7 @@ class RoomWatcher:
     def _attributes_changed(self, _changed: dict[str, str], participant: rtc.Participant) -> None:
         self._consents.pop(participant.identity, None)
         for sid in self._known.get(participant.identity, ()):
-            self._admitted.pop(sid, None)
+            self._refusals.pop(sid, None)
         self._mark(participant)
 
     def _track_subscribed(
@@ -237,7 +237,7 @@ class RoomWatcher:
                 self._want(sid, wish)
 
     def _gone(self, sid: str) -> None:
-        self._admitted.pop(sid, None)
+        self._refusals.pop(sid, None)
         self._asked.pop(sid, None)
         at = self._unsubscribed.get(sid)
         if at is not None and self._bridge.loop.time() - at < LEAVING:
@@ -248,8 +248,9 @@ class RoomWatcher:
         self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant, before: Wish | None
     ) -> Wish:
         info = track_info(publication, participant)
-        if not (self._admits(publication, participant) and self._consent(participant)):
-            return Wish(info, monitored=False, muted=publication.muted)
+        why = self._refusal(publication, participant) or ("" if self._consent(participant) else "no consent")
+        if why:
+            return Wish(info, monitored=False, why=why, muted=publication.muted)
         track = publication.track
         if track is None:
             self._subscribe(publication)
@@ -285,9 +286,9 @@ class RoomWatcher:
             known = self._consents[participant.identity] = (participant, self._rules.consents(participant))
         return known[1]
 
-    def _admits(self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant) -> bool:
-        known = self._admitted.get(publication.sid)
+    def _refusal(self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant) -> str:
+        known = self._refusals.get(publication.sid)
         if known is None or known[0] is not publication:
-            known = self._admitted[publication.sid] = (publication, self._rules.admits(publication, participant))
+            known = self._refusals[publication.sid] = (publication, self._rules.refusal(publication, participant))
         return known[1]
 
