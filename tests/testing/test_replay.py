@@ -7,11 +7,12 @@ import random
 import pytest
 
 from ds_actors._life import Life
-from ds_actors._rules import Child, Status
+from ds_actors._rules import Child, Restart, Status
 from ds_actors._supervision import Supervision
 from ds_actors.testing import replay
 from ds_actors.testing._live import Stage
-from ds_actors.testing._stories import Story, Teller
+from ds_actors.testing._replay import _as_the_model
+from ds_actors.testing._stories import StartChild, Story, SupervisorPlan, Teller, WorkerPlan
 
 
 @pytest.mark.parametrize("tens", range(20))
@@ -19,6 +20,16 @@ def test_live_trees_do_as_the_rules_say(tens: int) -> None:
     """Actors end at random; who survives, who starts and who stops, step by step, is what the pure machines say."""
     for seed in range(10 * tens, 10 * tens + 10):
         replay(seed)
+
+
+@pytest.mark.parametrize("restart", ["permanent", "transient", "temporary"])
+def test_a_start_that_is_ignored_is_answered_as_the_rules_say(restart: Restart) -> None:
+    """Whether a spec of the child stays or not."""
+    story = Story(SupervisorPlan("s1"), (StartChild("s1", WorkerPlan("w1", restart, outcomes="i")),))
+    stage = Stage(story, random.Random(0))
+    stage.play()
+    assert _as_the_model(story, stage) == ""
+    assert stage.lines[1].startswith("ignored;")
 
 
 def test_the_same_seed_is_the_same_story() -> None:

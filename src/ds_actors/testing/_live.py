@@ -229,7 +229,8 @@ class Stage:
         if isinstance(ref, ActorRef):
             refs: list[Any] = self._refs
             refs.append(ref)
-        return "ignored" if any(node.path == ref.path and node.status == "down" for node in one.which()) else "ok"
+        # Of one that ignored its start a temporary child's spec is gone, and another's is at rest.
+        return "ok" if any(node.path == ref.path and node.status != "down" for node in one.which()) else "ignored"
 
     def _tell(self, answer: str, app: Supervisor | None) -> None:
         log, self._log = " ".join(self._log), []
