@@ -3,8 +3,9 @@
     python scripts/mutants.py [--only NAME] [--list]
 
 Each mutant is one change (a comparison, an operator, a constant, a condition turned round, a statement left out). It
-runs in a process of its own against the tests of its module, the quickest first. A mutant that survives needs a
-line in SURVIVORS with its reason; the run fails where one has none, and where a reason has no survivor any more.
+runs in a process of its own against the tests of its module, examples before laws; one that runs for ever is noticed
+too. A mutant that survives needs a line in SURVIVORS with its reason; the run fails where one has none, and where a
+reason has no survivor any more.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import ast
 import copy
 import importlib.abc
 import os
+import resource
 import sys
 import time
 from collections.abc import Iterator
@@ -21,8 +23,11 @@ from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_loader
 from multiprocessing import get_context
+from multiprocessing.connection import wait
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 from types import ModuleType
+from typing import NoReturn
 
 import hypothesis.strategies  # noqa: F401 - imported once, before the forks
 import pytest
@@ -30,22 +35,31 @@ import trio.testing  # noqa: F401 - the same
 
 ROOT = Path(__file__).parent.parent
 
-# The tests that must notice, the quickest first.
+# The tests that must notice, those that notice most first.
 TESTS = {
     "_supervision": [
         "tests/oracle/test_oracle.py::test_two_thousand_recorded_stories_come_out_as_erlang_told_them",
         "tests/laws/test_supervision_laws.py",
     ],
     "_backoff": ["tests/laws/test_backoff_laws.py"],
-    "_mailbox": ["tests/laws/test_mailbox_laws.py"],
+    "_mailbox": ["tests/laws/test_mailbox_laws.py", "tests/laws/test_inbox_of_a_live_actor_laws.py"],
 }
+
+# Seconds of processor time, several times what the slowest needs; and of any time, for one that waits for ever.
+COMPUTES, WAITS = 40, 240
 
 # That hypothesis and trio are imported already is the point.
 QUIET = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
 
-# Survivors, by module, the source of the line, and what it became: why no test can tell them apart, or none should.
-SURVIVORS: dict[tuple[str, str, str], str] = {
-    ("_backoff", "1000", "1001"): "any number of doublings that leads beyond every cap will do",
+# Survivors, by module, line, and what was changed into what: why no test can tell them apart, or none should.
+SURVIVORS: dict[tuple[str, str, str, str], str] = {
+    ("_backoff", "doublings = min(count - 1, 1000)", "1000", "1001"): "any number that leads beyond every cap will do",
+    (
+        "_supervision",
+        "cause = self.children.get(current.cause) if current.cause is not None else None",
+        "self.children.get(current.cause) if current.cause is not None else None",
+        "self.children.get(current.cause)",
+    ): "no child is called None; the condition is there for the types",
 }
 
 COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
@@ -74,12 +88,18 @@ class Mutant:
 
     module: str
     line: int
+    text: str
     was: str
     becomes: str
     source: str
 
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What it is known by when lines move."""
+        return self.module, self.text, self.was, self.becomes
+
     def __str__(self) -> str:
-        return f"{self.module}.py:{self.line}: {self.was!r} -> {self.becomes!r}"
+        return f"{self.module}.py:{self.line}: {self.text}\n    {self.was!r} -> {self.becomes!r}"
 
 
 def changes(node: ast.AST) -> Iterator[ast.AST]:
@@ -158,8 +178,9 @@ def mutants(module: str) -> Iterator[Mutant]:
                 setattr(parent, name, changed)
             else:
                 value[place] = changed
-            text = ast.unparse(ast.fix_missing_locations(tree))
-            yield Mutant(module, node.lineno, first_line(node), first_line(changed), text)
+            text = source.splitlines()[node.lineno - 1].strip()
+            mutated = ast.unparse(ast.fix_missing_locations(tree))
+            yield Mutant(module, node.lineno, text, first_line(node), first_line(changed), mutated)
             if place is None:
                 setattr(parent, name, node)
             else:
@@ -186,17 +207,48 @@ class Loader(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(compile(self.mutant.source, module.__name__, "exec"), module.__dict__)
 
 
-def survives(mutant: Mutant) -> bool:
+class ExamplesFirst:
+    """Runs what is no hypothesis test first: it takes milliseconds, and notices most."""
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Keep the order otherwise."""
+        items.sort(key=lambda item: getattr(getattr(item, "obj", None), "is_hypothesis_test", False))
+
+
+def test(mutant: Mutant) -> NoReturn:
     """Run the tests of its module on it, in a process of its own that was forked with pytest already imported."""
+    resource.setrlimit(resource.RLIMIT_CPU, (COMPUTES, COMPUTES))
     sys.meta_path.insert(0, Loader(mutant))
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
     os.chdir(ROOT)
-    done = pytest.main(["-x", "-q", "-p", "no:cacheprovider", "--timeout=40", *QUIET, *TESTS[mutant.module]])
-    if done > 2:  # all passed, a test failed, or the module could not even be imported
-        raise RuntimeError(f"{mutant}: pytest ended with {done}")
-    return done == 0
+    options = ["-x", "-q", "-p", "no:cacheprovider", *QUIET]
+    os._exit(pytest.main([*options, *TESTS[mutant.module]], plugins=[ExamplesFirst()]))
+
+
+def tested(found: list[Mutant]) -> Iterator[tuple[Mutant, bool, bool]]:
+    """Yield each mutant when its tests are over, whether it survived, and whether it would have run for ever."""
+    fork, left = get_context("fork"), found[::-1]
+    running: dict[int, tuple[ForkProcess, Mutant, float]] = {}
+    while left or running:
+        while left and len(running) < (os.cpu_count() or 1):
+            one = left.pop()
+            process = fork.Process(target=test, args=(one,))
+            process.start()
+            running[process.sentinel] = process, one, time.monotonic() + WAITS
+        over = wait(list(running), timeout=1)
+        for sentinel, (process, one, latest) in list(running.items()):
+            if time.monotonic() > latest:
+                process.kill()
+            if sentinel in over or time.monotonic() > latest:
+                process.join()
+                del running[sentinel]
+                code = process.exitcode
+                assert code is not None
+                if code > 2:  # all passed, a test failed, or the module could not even be imported
+                    raise RuntimeError(f"{one}: pytest ended with {code}")
+                yield one, code == 0, code < 0
 
 
 def main() -> int:
@@ -211,26 +263,27 @@ def main() -> int:
             print(one)
         print(len(found), "mutants")
         return 0
-    began = time.monotonic()
+    began, endless = time.monotonic(), 0
     unchanged = [
-        Mutant(module, 0, "", "", (ROOT / "src/ds_actors" / f"{module}.py").read_text())
+        Mutant(module, 0, "", "", "", (ROOT / "src/ds_actors" / f"{module}.py").read_text())
         for module in {one.module: None for one in found}
     ]
     survivors: list[Mutant] = []
     os.environ["HYPOTHESIS_PROFILE"] = "mutants"
-    with get_context("fork").Pool(os.cpu_count(), maxtasksperchild=1) as pool:
-        if not all(pool.imap(survives, unchanged)):
-            raise RuntimeError("the tests fail on the modules as they are")
-        for number, (one, alive) in enumerate(zip(found, pool.imap(survives, found), strict=True), 1):
-            if alive:
-                survivors.append(one)
-                print(f"survived: {one}", flush=True)
-            if number % 50 == 0:
-                print(f"{number} of {len(found)}, {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
-    keys = {(one.module, one.was, one.becomes) for one in survivors}
-    unexplained = [one for one in survivors if (one.module, one.was, one.becomes) not in SURVIVORS]
+    if not all(passed for _, passed, _ in tested(unchanged)):
+        raise RuntimeError("the tests fail on the modules as they are")
+    for number, (one, alive, for_ever) in enumerate(tested(found), 1):
+        endless += for_ever
+        if alive:
+            survivors.append(one)
+            print(f"survived: {one}", flush=True)
+        if number % 50 == 0:
+            print(f"{number} of {len(found)}, {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    keys = {one.key for one in survivors}
+    unexplained = [one for one in survivors if one.key not in SURVIVORS]
     stale = [key for key in SURVIVORS if key not in keys and arguments.only in (None, key[0])]
-    print(f"{len(found)} mutants, {len(found) - len(survivors)} killed, {len(survivors)} survived")
+    killed = len(found) - len(survivors)
+    print(f"{len(found)} mutants, {killed} killed ({endless} ran for ever), {len(survivors)} survived")
     for one in unexplained:
         print(f"no reason given: {one}")
     for key in stale:

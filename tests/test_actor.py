@@ -371,8 +371,15 @@ async def test_hooks_that_are_not_async_are_named(autojump_clock: object) -> Non
             sleeping: Any = trio.sleep(1)  # noqa: ASYNC105 - the mistake
             self.context.spawn(sleeping)
 
+    class CalledPlain(Actor[str]):
+        async def started(self) -> None:
+            returned: Any = len("x")
+            self.context.spawn(returned)
+
+    spawning = r"spawn\(f, x\)"
+    mistakes = ((PlainStart, "PlainStart.started must be async def"), (Called, spawning), (CalledPlain, spawning))
     async with Supervisor("app") as app:
-        for factory, words in ((PlainStart, "PlainStart.started must be async def"), (Called, r"spawn\(f, x\)")):
+        for factory, words in mistakes:
             with pytest.raises(StartFailed) as start:
                 await app.start(factory, restart="temporary")
             assert re.search(words, str(start.value.__cause__))
@@ -480,3 +487,34 @@ async def test_people_code_is_interruptible_and_the_library_around_it_is_not() -
             await trio.testing.wait_all_tasks_blocked()
     assert {where for where, protected in seen.items() if protected} == {"put", "take", "settle"}
     assert {"started", "receive", "wrapped receive", "stopping"} <= set(seen)
+
+
+async def test_an_ending_that_is_known_already_needs_no_time(autojump_clock: object) -> None:
+    """With a timeout of 0 too, who asks a stopped or a full actor is told so, and not that time was up."""
+    async with Supervisor("app") as app:
+        ref = await app.start(Counter, mailbox=lambda: Reject(1))
+        ref.tell(Add(1))
+        with pytest.raises(AskDropped, match="full"):
+            await ref.ask(Total(), timeout=0)
+    with pytest.raises(ActorStopped):
+        await ref.ask(Total(), timeout=0)
+
+
+async def test_an_ask_in_hand_when_its_receiver_is_cut_off_ends_as_stopped(autojump_clock: object) -> None:
+    """It did not crash: nothing failed but time."""
+
+    class Slow(Actor[Total]):
+        async def receive(self, message: Total, /) -> Answer:
+            await trio.sleep(1_000)
+            return message.answer(1)
+
+    async with Supervisor("app") as app, trio.open_nursery() as nursery:
+        ref = await app.start(Slow, grace=1, name="slow")
+
+        async def ask() -> None:
+            with pytest.raises(ActorStopped, match="stopped while it handled the request"):
+                await ref.ask(Total(), timeout=60)
+
+        nursery.start_soon(ask)
+        await trio.sleep(1)
+        await app.terminate("slow")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import trio
 from attrs import define
 
 from ds_actors import (
+    EMPTY,
     Actor,
     ActorRef,
+    ActorStopped,
     Answer,
     AskFailed,
     AskTimeout,
@@ -355,3 +357,116 @@ async def test_two_runs_at_once_are_refused(autojump_clock: object, caplog: pyte
         ref.tell("wait")
         await trio.sleep(1)
     assert "must not run again while a message is in hand" in caplog.text
+
+
+async def test_a_mailbox_that_ends_the_program_ends_the_tree_in_order(autojump_clock: object) -> None:
+    """What is no crash goes up, also from the code that ends an incarnation."""
+
+    class Ends(Reject[Any]):
+        def interrupted(self, now: float = 0.0, /) -> Iterable[Dropped[Any]]:
+            super().interrupted(now)
+            raise SystemExit(3)
+
+    log: list[object] = []
+    stopped: list[str] = []
+
+    class Notes(Echo):
+        async def stopping(self, exit: Exit, /) -> None:
+            stopped.append(self.context.name)
+
+    children = [ChildSpec(Notes, log, name="a"), ChildSpec(Notes, log, name="b", mailbox=Ends, expected=(Exception,))]
+    with pytest.raises(SystemExit) as caught:
+        async with Supervisor("app", children=children) as app:
+            ref: Any = app.find("b")
+            ref.tell("crash")
+            await trio.sleep_forever()
+    assert caught.value.code == 3
+    assert stopped == ["a"]
+
+
+async def test_a_start_that_is_called_off_was_not_too_slow(
+    autojump_clock: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Asked to stop, it may take its grace; that its time to start ends meanwhile is no failure any more."""
+
+    class Slow(Echo):
+        async def started(self) -> None:
+            await trio.sleep_forever()
+
+    async with Supervisor("app") as app, trio.open_nursery() as nursery:
+
+        async def start() -> None:
+            with pytest.raises(ActorStopped):
+                await app.start(Slow, unread, name="slow", start_timeout=3, grace=100)
+
+        nursery.start_soon(start)
+        await trio.sleep(1)
+        began = trio.current_time()
+        await app.terminate("slow")
+        assert trio.current_time() - began == pytest.approx(2)
+    assert caplog.text == ""
+
+
+class Holds(Reject[Any]):
+    """Gives a message away two seconds after the one before."""
+
+    timed: ClassVar[bool] = True
+    next = 0.0
+
+    def take(self, now: float = 0.0, /) -> Any:
+        if now < self.next or (item := super().take(now)) is EMPTY:
+            return EMPTY
+        self.next = now + 2
+        return item
+
+
+class Tells(Holds):
+    """And says when."""
+
+    def ready_at(self, now: float, /) -> float | None:
+        return self.next if len(self) else None
+
+
+@pytest.mark.parametrize(("mailbox", "handled"), [(Holds, "0 a, 5 b"), (Tells, "0 a, 2 b, 4 c, 6 d")])
+async def test_a_mailbox_may_say_when_its_next_message_is_due(
+    mailbox: type[Holds], handled: str, autojump_clock: object
+) -> None:
+    """The actor looks again at that time, or when something is put; without a word of when, only then."""
+    log: list[str] = []
+    began = trio.current_time()
+
+    class Notes(Actor[str]):
+        async def receive(self, message: str, /) -> None:
+            log.append(f"{trio.current_time() - began:g} {message}")
+
+    async with Supervisor("app") as app:
+        ref = await app.start(Notes, mailbox=mailbox)
+        for message in "abc":
+            ref.tell(message)
+        await trio.sleep(5)
+        ref.tell("d")
+        await trio.sleep(1.5)
+    assert ", ".join(log) == handled
+
+
+async def test_what_an_actor_spawned_is_cancelled_with_it_when_its_grace_is_over(autojump_clock: object) -> None:
+    """And not only when the actor itself is gone, which may take longer."""
+    cancelled: list[float] = []
+    began = trio.current_time()
+
+    class Clings(Echo):
+        async def helper(self) -> None:
+            try:
+                await trio.sleep_forever()
+            finally:
+                cancelled.append(trio.current_time() - began)
+
+        async def run(self) -> None:
+            self.context.spawn(self.helper)
+            with trio.CancelScope(shield=True):
+                await trio.sleep(5)
+
+    async with Supervisor("app", children=[ChildSpec(Clings, unread, grace=1)]):
+        pass
+    assert cancelled == [pytest.approx(1)]
+    assert trio.current_time() - began == pytest.approx(5)

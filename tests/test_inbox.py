@@ -265,3 +265,50 @@ async def test_an_actor_without_a_receive_says_what_it_needs(autojump_clock: obj
         with pytest.raises(ActorStopped):
             await ref.send("anything")
         await ref.wait_stopped()
+
+
+async def test_an_iteration_can_be_gone_on_with(autojump_clock: object) -> None:
+    """What one loop had in hand when it was left is settled when the next wants more."""
+    pairs: list[list[str]] = []
+
+    class Pairs(Actor[str]):
+        async def run(self) -> None:
+            messages = aiter(self.inbox)
+            async for first in messages:
+                async for second in messages:
+                    pairs.append([first, second])
+                    break
+
+    async with Supervisor("app") as app:
+        ref = await app.start(Pairs)
+        for message in "abcde":
+            ref.tell(message)
+        await trio.sleep(1)
+        assert pairs == [["a", "b"], ["c", "d"]]
+        assert (ref.statistics().handled, ref.statistics().in_hand) == (5, 0)
+
+
+async def test_all_who_wait_for_a_stop_hear_of_it_and_who_comes_late_too(autojump_clock: object) -> None:
+    """Also tasks of the actor that begin to wait when it was asked long ago."""
+    log: list[str] = []
+
+    class Waits(Actor[str]):
+        async def wait(self, name: str) -> None:
+            await self.context.wait_stop_requested()
+            log.append(name)
+
+        async def run(self) -> None:
+            self.context.spawn(self.wait, "early")
+            await self.wait("own")
+            await trio.sleep(1)
+            await self.wait("again")
+
+    class Late(Waits):
+        async def run(self) -> None:
+            await trio.sleep(1)
+            await self.wait("late")
+
+    async with Supervisor("app", children=[ChildSpec(Waits), ChildSpec(Late, grace=3)]):
+        await trio.sleep(0.5)
+    assert sorted(log[:3]) == ["early", "late", "own"]
+    assert log[3:] == ["again"]

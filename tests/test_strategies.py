@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -432,3 +433,54 @@ async def test_figures_about_significance_that_make_no_sense_are_refused(autojum
         with pytest.raises(ValueError, match="needs an auto_shutdown"):
             await app.start(spec("a", [], restart="temporary", significant=True))
         assert app.count().specs == 0
+
+
+async def test_two_who_terminate_the_same_child_both_wait_for_its_end(autojump_clock: object) -> None:
+    """Whoever comes second neither returns sooner nor starts anything anew."""
+    ended: list[float] = []
+
+    class Slow(Actor[str]):
+        async def stopping(self, exit: Exit, /) -> None:
+            await trio.sleep(2)
+
+    async with Supervisor("app", children=[ChildSpec(Slow, name="slow")]) as app:
+        began = trio.current_time()
+
+        async def terminate() -> None:
+            await app.terminate("slow")
+            ended.append(trio.current_time() - began)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(terminate)
+            await trio.sleep(1)
+            nursery.start_soon(terminate)
+    assert ended == pytest.approx([2, 2])
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_who_starts_a_child_during_the_first_batch_waits_for_the_batch(
+    fails: bool, autojump_clock: object
+) -> None:
+    """From a task that a child of the batch spawned: the new one starts last; if the batch fails, never."""
+    log: Log = []
+
+    class Inviting(Actor[str]):
+        async def started(self) -> None:
+            self.context.spawn(self.invite)
+
+        async def invite(self) -> None:
+            await app.start(spec("c", log))
+            log.append("c is ready")
+
+    class Slow(Actor[str]):
+        async def started(self) -> None:
+            await trio.sleep(1)
+            log.append("+b")
+            if fails:
+                raise OSError
+
+    app = Supervisor("app", children=[ChildSpec(Inviting, name="a"), ChildSpec(Slow, name="b", expected=(OSError,))])
+    with pytest.raises(StartFailed) if fails else nullcontext():
+        async with app:
+            await trio.sleep(1)
+    assert log == (["+b"] if fails else ["+b", "+c", "c is ready", "-c"])

@@ -338,11 +338,6 @@ class Incarnation:
         """Shorten the time left to stop."""
         self._deadline = deadline if self._deadline is None else min(self._deadline, deadline)
 
-    @property
-    def deadline(self) -> float | None:
-        """When the scopes are cancelled; None while no stop is requested."""
-        return self._deadline
-
     def kill(self) -> None:
         """Cancel whatever still runs; trio offers nothing stronger."""
         self._killed = True
@@ -615,7 +610,7 @@ class Incarnation:
             return
         if isinstance(crash, self._expected):
             logger.debug("%s ended with %s", self.cell.path, type(crash).__name__)
-        elif logger.isEnabledFor(logging.ERROR):
+        else:
             # The types of messages, never their content.
             kinds = ", ".join(type(content(item)).__name__ for item in self._in_hand()) or "no message"
             logger.error("%s crashed (in hand: %s)", self.cell.path, kinds, exc_info=crash)

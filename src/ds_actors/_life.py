@@ -183,13 +183,6 @@ class Life:
             if link.life is not None and self.supervision.phase is Phase.STOPPING:
                 self._limit(link, self._deadline)
 
-    def kill(self) -> None:
-        """Cancel everything below at once."""
-        self.cut(trio.current_time())
-        for link in self.links.values():
-            if link.life is not None:
-                link.life.kill()
-
     # ---- decide and act
 
     @trio.lowlevel.enable_ki_protection
@@ -219,7 +212,7 @@ class Life:
             case events.Booted():
                 self.up = True
                 self._booted.set()
-            case events.Halted():
+            case events.Halted():  # pragma: no branch - there are no others
                 if self._alarms is not None:  # else it was stopped before its task had begun
                     self._alarms.close()
                 self._booted.set()
@@ -306,7 +299,6 @@ class Life:
         if life is None or math.isinf(deadline):
             return
         life.cut(deadline)
-
         if isinstance(life, Incarnation):  # a supervisor does the same with its own children
             self._alarm(link, deadline, lambda: self._over(link, life))
 
@@ -359,6 +351,7 @@ class Life:
             if spec.name in self.supervision.children:
                 raise ValueError(f"{self.path} already has a child called {spec.name!r}")
             return spec.name
+        assert isinstance(spec, ChildSpec)  # a supervisor's always has a name
         base = name = spec.default_name()
         while name in self.supervision.children:
             # Counted on, so that the ten-thousandth child need not try all the names before its own.

@@ -151,7 +151,3 @@ class SupervisorSpec:
     def rules(self, name: str) -> Rules:
         """Return what the decisions need to know."""
         return Rules(name, self.restart, self.backoff, self.max_failures, self.stable_after, self.significant)
-
-    def default_name(self) -> str:
-        """Return the name."""
-        return self.name

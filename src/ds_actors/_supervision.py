@@ -151,7 +151,7 @@ class Supervision:
             case Add() | Terminate() | StartAgain() | Delete():
                 if self.phase not in (Phase.STOPPING, Phase.HALTED):
                     yield from self._requested(event, now)
-            case Shutdown():
+            case Shutdown():  # pragma: no branch - there are no others
                 yield from self._shut_down()
 
     def _reported(self, child: Child, event: Ready | Ended | Due, now: float, u: float) -> Iterator[Effect]:
@@ -186,7 +186,7 @@ class Supervision:
     @property
     def starts_in_order(self) -> bool:
         """A start that is requested now waits for those of others."""
-        return self.phase is Phase.BOOTING or (self._round is not None and self._row.restarts != "itself")
+        return self._round is not None
 
     @property
     def _row(self) -> StrategyRow:
@@ -241,7 +241,7 @@ class Supervision:
     # ---- rounds
 
     def _again(self, child: Child, now: float) -> Iterator[Effect]:
-        """Start a child again when its backoff is over, with those that its strategy binds to it."""
+        """Have a child start again when its backoff is over, with those that its strategy binds to it."""
         child.status = Status.WAITING
         if self._row.restarts == "itself":
             if child.not_before >= now:
@@ -261,7 +261,6 @@ class Supervision:
             if one.starts_with_siblings:
                 starts.append(name)
         self._round = Round(child.rules.name, stops, starts)
-        yield from self._continue(now)
 
     def _wait_for(self, child: Child, cause: Child) -> None:
         child.status = Status.WAITING

@@ -94,6 +94,27 @@ class Impossible(Sound):
         return Promise(1.0, 0.2, 0.1, 5.0)
 
 
+class Fickle(Sound):
+    """Promises something else each time it is made."""
+
+    made: ClassVar[Any] = itertools.count(1)
+
+    @property
+    def promise(self) -> Promise:
+        return Promise(1.0, 0.2, 1.0, float(next(self.made)))
+
+
+class Fragile(Sound):
+    """The class breaks after some use, whichever track it is for."""
+
+    dues: ClassVar[Any] = itertools.count()
+
+    def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
+        if isinstance(event, Due) and next(self.dues) % 3 == 2:
+            raise RuntimeError("worn out")
+        return plan
+
+
 class Clockwatcher(Sound):
     """Reads a clock of its own."""
 
@@ -122,6 +143,20 @@ class Overdone(Sound):
 
     def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
         return evolve(plan, quality=110) if self.level.elevated else plan
+
+
+class Microscopist(Sound):
+    """Asks for frames without a pixel when it is alarmed."""
+
+    def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
+        return evolve(plan, max_side=0) if self.level.elevated else plan
+
+
+class Boaster(Sound):
+    """Shows a rate that nobody may have when it is alarmed."""
+
+    def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
+        return evolve(plan, fps=31.0) if self.level.elevated else plan
 
 
 class Voyeur(Sound):
@@ -194,6 +229,16 @@ class Unrepaid(Sound):
 
     def on(self, event: SamplingEvent, now: float, /) -> Plan:
         return self.inner.on(Sent(0) if isinstance(event, Dropped) else event, now)
+
+
+@define
+class Resigned(Sound):
+    """Once its budget is spent it plans nothing any more."""
+
+    inner: SamplingPolicy = field(factory=small_budget)
+
+    def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
+        return Plan(None, "resigned") if "spent" in plan.reason else plan
 
 
 class LateRiser(Sound):
@@ -342,10 +387,14 @@ BROKEN: dict[Callable[[], SamplingPolicy], str] = {
     Impossible: "promise",
     HalfThere: "crash",
     Surprised: "crash",
+    Fickle: "promise",
+    Fragile: "crash",
     Clockwatcher: "replay",
     Gossip: "replay",
     Silent: "plan",
     Overdone: "plan",
+    Microscopist: "plan",
+    Boaster: "plan",
     Voyeur: "pause",
     CatchUp: "jump",
     Sleeper: "jump",
@@ -358,6 +407,7 @@ BROKEN: dict[Callable[[], SamplingPolicy], str] = {
     Unhurried: "escalation",
     AlertIsNormal: "escalation",
     Discouraged: "floor",
+    Resigned: "floor",
     Waiting: "floor",
     Interrupted: "floor",
     Reborn: "ceiling",

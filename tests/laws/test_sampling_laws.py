@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from attrs import evolve
 from hypothesis import given, settings
 
 from ds_actors.detection import Dataspike, Monitor
@@ -22,19 +24,23 @@ from ds_actors.detection.sampling import (
     Due,
     Fastest,
     Paused,
+    Plan,
+    Promise,
     Resumed,
     SamplingPolicy,
     SceneSampling,
+    Sent,
     SpeakerSampling,
     Started,
     Verdict,
     check_quality,
 )
 from ds_actors.testing import LawBroken, check_sampling_policy, strategies
-from ds_actors.testing._laws import LAWS
+from ds_actors.testing._laws import LAWS, drifts
+from ds_actors.testing._timeline import BEGIN, Moment, written
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
-from broken_policies import BROKEN, Ditherer
+from broken_policies import BROKEN, Ditherer, Sound
 
 OURS: dict[str, Callable[[], SamplingPolicy]] = {
     "adaptive": AdaptiveSampling,
@@ -178,3 +184,73 @@ def test_burst_is_never_below_normal_and_quality_is_an_integer() -> None:
     for bad in (-1, 101, 7.5, True):
         with pytest.raises(ValueError, match="quality"):
             check_quality(bad)  # type: ignore[arg-type]
+
+
+class Promising(Sound):
+    """Sound, but for what it promises."""
+
+    told: ClassVar[Any] = None
+
+    @property
+    def promise(self) -> Any:
+        return self.told
+
+
+@pytest.mark.parametrize(
+    ("promise", "why"),
+    [
+        ("fast", "promise is 'fast', not a Promise"),
+        (Promise(0.2, 1.0, 5.0, 5.0), "0 < floor_fps <= ceiling_fps <= 30 does not hold"),
+        (Promise(1.0, 0.0, 1.0, 5.0), "0 < floor_fps <= ceiling_fps <= 30 does not hold"),
+        (Promise(31.0, 0.2, 1.0, 5.0), "0 < floor_fps <= ceiling_fps <= 30 does not hold"),
+        (Promise(1.0, 0.2, math.inf, 5.0), "answers_within and settles_within must be finite, 0 or more"),
+        (Promise(1.0, 0.2, 1.0, -1.0), "answers_within and settles_within must be finite, 0 or more"),
+        (Promise(1.0, 0.2, 0.5, 5.0), "answers_within is shorter than the ceiling's interval"),
+    ],
+)
+def test_a_promise_that_nobody_can_keep_is_named(promise: object, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before any timeline is tried, with the figures."""
+    monkeypatch.setattr(Promising, "told", promise)
+    with pytest.raises(LawBroken) as caught:
+        check_sampling_policy(Promising)
+    assert caught.value.law == "promise"
+    assert why in str(caught.value)
+
+
+def test_the_day_of_a_policy_that_settles_late_is_counted_from_the_last_sample_tried() -> None:
+    """Where its closer look lasts for more samples than are tried, that rate is the one that is counted."""
+
+    class Eager(Sound):
+        @property
+        def promise(self) -> Promise:
+            return Promise(1.0, 1.0, 1.0, 1e6)
+
+    assert drifts(Eager(AdaptiveSampling(1.0, 1.0)), Level.CLEAR) == ""
+
+
+def test_a_fault_of_the_kit_itself_is_not_taken_for_a_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hypothesis, or a library of the monitor, that is missing names the extra; all else comes out as it is."""
+    monkeypatch.delitem(sys.modules, "ds_actors.testing._check")
+    monkeypatch.delitem(sys.modules, "ds_actors.testing.strategies")
+    with monkeypatch.context() as missing:
+        missing.setitem(sys.modules, "ds_actors.testing._laws", None)
+        with pytest.raises(ModuleNotFoundError, match=r"import of ds_actors\.testing\._laws halted"):
+            check_sampling_policy(AdaptiveSampling)
+    monkeypatch.setitem(sys.modules, "hypothesis", None)
+    with pytest.raises(ModuleNotFoundError, match="check_sampling_policy needs hypothesis: pip install"):
+        check_sampling_policy(AdaptiveSampling)
+    with pytest.raises(ModuleNotFoundError, match="the strategies need hypothesis: pip install"):
+        importlib.import_module("ds_actors.testing.strategies")
+
+
+def test_a_long_timeline_is_cut_in_its_middle() -> None:
+    """Forty lines at most, with how many are left out; a sample that was sent is told where it changed the plan."""
+    plans = [Plan(BEGIN + n, "as planned") for n in range(61)]
+    history = [Moment(BEGIN + n, Sent(7), plans[n], plans[n + 1]) for n in range(60)]
+    lines = written(history)
+    assert len(lines) == 39
+    assert [line.split()[0] for line in (lines[9], lines[11], lines[-1])] == ["9.000", "32.000", "59.000"]
+    assert lines[10].split() == ["...", "22", "more"]
+    assert "sent, 7 bytes" in lines[0]
+    assert written([evolve(one, before=one.plan) for one in history]) == []
+    assert len(written(history[:40])) == 40

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,13 @@ sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, an
 from histories import CRASH, NAMES, Seen, Step, World, worlds
 
 GROUPS = ("one_for_all", "rest_for_one")
+
+
+class Hasty:
+    """Never waits."""
+
+    def delay(self, failures: Sequence[Failure], u: float) -> float:
+        return 0.0
 
 
 def later_siblings(children: dict[str, Seen], name: str) -> list[Seen]:
@@ -279,9 +287,13 @@ def l19_a_first_batch_that_fails_is_rolled_back(world: World) -> None:
         failed = [effect for effect in step.effects if isinstance(effect, BootFailed)]
         if failed:
             assert [one.name for one in failed] == [step.name]
-            assert step.subject is not None
-            assert step.subject.origin is Origin.BOOT
             assert not any(one.has(Start) for one in world.trace[at:])
+        one = step.subject
+        fails = isinstance(step.event, Ended) and not step.event.ignored and step.phase is Phase.BOOTING
+        if fails and one is not None and one.incarnation == step.event.incarnation:  # type: ignore[union-attr]
+            assert bool(failed) == (one.status is Status.STARTING and one.origin is Origin.BOOT)
+        else:
+            assert not failed
 
 
 def l20_what_is_held_and_what_lives(world: World) -> None:
@@ -574,6 +586,63 @@ def test_the_delay_of_a_backoff_lies_between_the_stops_and_the_starts() -> None:
     world.now = 104.0
     assert world.feed(Due("b", 1)) == (Start("a", 2),)
     assert world.feed(Ready("a", 2)) == (Start("b", 2),)
+
+
+def test_a_backoff_of_nothing_is_waited_for_all_the_same() -> None:
+    """In a set as alone: what is told meanwhile is heard before the next start."""
+    children = (Rules("a", backoff=Hasty()), Rules("b"))
+    alone, together = booted(Supervision("one_for_one"), *children), booted(Supervision("rest_for_one"), *children)
+    assert alone.feed(Ended("a", 1, CRASH)) == (Wake("a", 1, 0.0),)
+    assert together.feed(Ended("a", 1, CRASH)) == (Stop("b", 1, again=True),)
+    assert together.feed(Ended("b", 1)) == (Wake("a", 1, 0.0),)
+    assert together.feed(Due("a", 1)) == (Start("a", 2),)
+
+
+def test_a_set_that_waits_is_woken_once() -> None:
+    """Whatever becomes of its members meanwhile."""
+    world = booted(Supervision("one_for_all"), Rules("a"), Rules("b", backoff=ExponentialBackoff(8.0)))
+    world.feed(Ended("b", 1, CRASH))
+    assert world.feed(Ended("a", 1)) == (Wake("b", 1, 4.0),)
+    (rest,) = world.feed(Terminate("a"))
+    assert isinstance(rest, Rest)
+
+
+def test_a_time_that_is_over_or_unknown_is_not_shown() -> None:
+    """Whoever waits for a sibling without a backoff starts as soon as it can."""
+    supervision = Supervision("rest_for_one")
+    world = booted(supervision, Rules("a"), Rules("b", backoff=ExponentialBackoff(8.0)), Rules("c"))
+    untils: list[float | None] = []
+    world.feed(Ended("b", 1, CRASH))
+    world.feed(Ended("c", 1))
+    untils.append(supervision.children["b"].until)
+    world.now = 5.0
+    world.feed(Ended("a", 1, CRASH))
+    assert world.feed(Ready("a", 2)) == (Start("b", 2),), "its time is over, and nobody said so yet"
+    world.settle()
+    world.feed(Ended("a", 2, CRASH))
+    for name in "cb":
+        world.feed(Ended(name, 2))
+        assert supervision.children[name].why == "waiting for the restart of 'a'"
+        untils.append(supervision.children[name].until)
+    assert untils == [4.0, None, None]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_starts_wait_for_others_only_while_a_set_is_on_its_way(strategy: Any) -> None:
+    """The first batch of any strategy; later, the restart of a set."""
+    supervision = Supervision(strategy)
+    world = World(supervision)
+    in_order: list[bool] = []
+    for act in (
+        partial(world.boot, [Rules("a"), Rules("b")]),
+        world.settle,
+        partial(world.feed, Ended("a", 1, CRASH)),
+        world.settle,
+        world.finish,
+    ):
+        act()
+        in_order.append(supervision.starts_in_order)
+    assert in_order == [True, False, strategy in GROUPS, False, False]
 
 
 def test_an_elder_siblings_crash_shortens_nobodys_backoff() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from ds_actors._life import Life
-from ds_actors._rules import Child, Status
+from ds_actors._rules import Child, Restart, Status
 from ds_actors._supervision import Supervision
 from ds_actors.testing import replay
 from ds_actors.testing._live import Stage
-from ds_actors.testing._stories import Story
+from ds_actors.testing._replay import _as_the_model
+from ds_actors.testing._stories import StartChild, Story, SupervisorPlan, Teller, WorkerPlan
 
 
 @pytest.mark.parametrize("tens", range(20))
@@ -17,6 +20,16 @@ def test_live_trees_do_as_the_rules_say(tens: int) -> None:
     """Actors end at random; who survives, who starts and who stops, step by step, is what the pure machines say."""
     for seed in range(10 * tens, 10 * tens + 10):
         replay(seed)
+
+
+@pytest.mark.parametrize("restart", ["permanent", "transient", "temporary"])
+def test_a_start_that_is_ignored_is_answered_as_the_rules_say(restart: Restart) -> None:
+    """Whether a spec of the child stays or not."""
+    story = Story(SupervisorPlan("s1"), (StartChild("s1", WorkerPlan("w1", restart, outcomes="i")),))
+    stage = Stage(story, random.Random(0))
+    stage.play()
+    assert _as_the_model(story, stage) == ""
+    assert stage.lines[1].startswith("ignored;")
 
 
 def test_the_same_seed_is_the_same_story() -> None:
@@ -67,3 +80,34 @@ def test_a_story_that_hangs_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(Life, "stop", deaf)
     with pytest.raises(AssertionError, match=r"nothing happens any more, and these wait: .*_play"):
         replay(3)
+
+
+def test_what_outlives_the_tree_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An incarnation that is never over is named, as is a second one beside it."""
+
+    def not_gone(_stage: Stage, _name: str) -> None:
+        pass
+
+    monkeypatch.setattr(Stage, "gone", not_gone)
+    problems: list[str] = []
+    for seed in range(20):
+        story = Teller(random.Random(seed), at_once=False, backoffs=True).story(12)
+        with pytest.raises(AssertionError) as caught:
+            Stage(story, random.Random(seed)).play()
+        problems.append(str(caught.value))
+    assert any(one.endswith("outlived the tree") for one in problems)
+    assert any(one.endswith("lived at once") for one in problems)
+
+
+@pytest.mark.parametrize("ending", [KeyboardInterrupt, SystemExit])
+def test_ctrl_c_ends_a_replay_and_is_no_problem_of_the_story(ending: type[BaseException]) -> None:
+    """It comes out as it is, and nothing is cut short."""
+    played: list[Story] = []
+
+    def ends(story: Story, _stage: Stage) -> str:
+        played.append(story)
+        raise ending
+
+    with pytest.raises(ending):
+        replay(1, judge=ends)
+    assert len(played) == 1

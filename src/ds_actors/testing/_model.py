@@ -80,8 +80,6 @@ class Supervised:
         if outcome == "o":
             self.kids[name] = child
             self.queue.appendleft(events.Ready(name, incarnation))
-            if child is not None and child.halted:  # a significant child was over before the others were up
-                self.queue.append(self._gone(name, child))
         elif outcome == "i":
             self.queue.appendleft(events.Ended(name, incarnation, ignored=True))
         elif self.supervision.children[name].origin is not None:
@@ -188,7 +186,7 @@ class Model:
                 return "ok"
             case StartChild(_, plan):
                 return self._start(one, plan)
-            case Request(kind, _, name):
+            case Request(kind, _, name):  # pragma: no branch - there are no others
                 return self._request(one, kind, one.supervision.children.get(name), name)
 
     def _start(self, one: Supervised, plan: Plan) -> str:

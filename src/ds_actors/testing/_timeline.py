@@ -146,7 +146,7 @@ class Track:
     _down: bool = field(default=False, init=False)
     _jumped: bool = field(default=False, init=False)
     _waiting: int | None = field(default=None, init=False)
-    """The Due whose sample waits for the service."""
+    """The Due whose sample waits for the service, during an outage."""
     _lost: int = field(default=0, init=False)
     _last: float | None = field(default=None, init=False)
     _samples: int = field(default=0, init=False)
@@ -180,7 +180,8 @@ class Track:
                     self._level = level
                 self._on(Verdict(level))
             case Mute() if not self._muted:
-                self._mute()
+                self._muted = True
+                self._on(Paused())
             case Unmute() if self._muted:
                 self._muted = False
                 self._on(Resumed())
@@ -199,13 +200,6 @@ class Track:
         self._until(self.now)
         self._jumped = False
 
-    def _mute(self) -> None:
-        self._muted = True
-        if self._waiting is not None:
-            self._gone(self._waiting, "muted")
-            self._waiting = None
-        self._on(Paused())
-
     def _outage(self, seconds: float) -> None:
         self._down = True
         self._until(self.now + seconds)
@@ -215,7 +209,6 @@ class Track:
             self._on(Sent(self.timeline.size), waiting)
 
     def _restart(self) -> None:
-        self._waiting = None
         self._policy = self.factory()
         self._on(Started(self._level, self._last))
         if self._muted:
