@@ -18,11 +18,11 @@ import trio
 from attrs import define
 
 from ds_actors import _events as events
-from ds_actors._actor import Incarnation
 from ds_actors._alarms import Alarm, Alarms
 from ds_actors._cell import Cell
 from ds_actors._errors import ActorStopped, Ignore, RestartLimitReached, StartFailed
 from ds_actors._exits import Exit, combine, judge
+from ds_actors._incarnation import Incarnation
 from ds_actors._rules import Phase, Status
 from ds_actors._specs import ChildSpec, SupervisorSpec
 from ds_actors._supervision import Supervision

@@ -7,7 +7,8 @@ from typing import Any, Generic, TypeVar, TypeVarTuple
 
 import trio
 
-from ds_actors._actor import Actor, Incarnation
+from ds_actors._actor import Actor
+from ds_actors._incarnation import Incarnation
 from ds_actors._life import Life, SupervisorCell, escape
 from ds_actors._ref import ActorRef
 from ds_actors._supervisor import SupervisorRef
