@@ -15,7 +15,7 @@ from ds_actors.detection import Level, ResultEvent, Undelivered
 from ds_actors.detection.events import TOPIC
 
 from ._bridge import LoopBridge
-from ._listening import Listening
+from ._handlers import Handlers
 
 ATTRIBUTE: Final = f"{TOPIC}.levels"
 """JSON: track sid to level."""
@@ -61,7 +61,7 @@ class RoomLevels:
 
     def __init__(self, room: rtc.Room) -> None:
         self._room = room
-        self._listening = Listening(room)
+        self._handlers = Handlers(room)
         self._levels: dict[str, Level] = {}
         self._lock = asyncio.Lock()
         self._looking: asyncio.Task[None] | None = None
@@ -70,11 +70,11 @@ class RoomLevels:
 
     def start(self) -> None:
         """Show what was not to be shown while the room was away when it is back."""
-        self._listening.on("connection_state_changed", self.look_again)
+        self._handlers.on("connection_state_changed", self.look_again)
 
     def stop(self) -> None:
         """Show nothing new; what is shown stays as long as the participant."""
-        self._listening.stop()
+        self._handlers.stop()
         if self._looking is not None:
             self._looking.cancel()
 

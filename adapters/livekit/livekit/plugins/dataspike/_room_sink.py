@@ -15,8 +15,8 @@ from ds_actors.detection import ResultEvent, Undelivered
 from ds_actors.detection.events import TOPIC
 
 from ._bridge import LoopBridge
+from ._handlers import Handlers
 from ._held import Held
-from ._listening import Listening
 
 PUBLISH_WITHIN: Final = 5.0
 TRIES: Final = 3
@@ -42,7 +42,7 @@ class RoomPublisher:
 
     def __init__(self, room: rtc.Room, destination_identities: Sequence[str] = ()) -> None:
         self._room = room
-        self._listening = Listening(room)
+        self._handlers = Handlers(room)
         self._destinations = list(destination_identities)
         self._held = Held()
         self._sending: str | None = None
@@ -52,12 +52,12 @@ class RoomPublisher:
 
     def start(self) -> None:
         """Publish what waits whenever the room is connected."""
-        self._listening.on("connection_state_changed", self._connection_changed)
-        self._listening.on("reconnected", self._connection_changed)
+        self._handlers.on("connection_state_changed", self._connection_changed)
+        self._handlers.on("reconnected", self._connection_changed)
 
     async def stop(self, within: float = 1.0) -> None:
         """Let what waits go out while the room is still there, within some seconds, then end."""
-        self._listening.stop()
+        self._handlers.stop()
         if self._flush is not None:
             if not self._is_connected():
                 self._flush.cancel()

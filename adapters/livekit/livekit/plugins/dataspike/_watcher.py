@@ -18,7 +18,7 @@ from ds_actors.detection import TrackInfo
 
 from ._audio import RoomAudio
 from ._bridge import LoopBridge
-from ._listening import Listening
+from ._handlers import Handlers
 from ._roster import Wish
 from ._rules import Rules, track_info
 from ._video import RoomVideo
@@ -87,7 +87,7 @@ class RoomWatcher:
         self._dirty: dict[str, None] = {}
         self._soon: asyncio.Handle | None = None
         self._sweep: asyncio.TimerHandle | None = None
-        self._listening = Listening(room)
+        self._handlers = Handlers(room)
         self._open = False
 
     # ---- life
@@ -113,13 +113,13 @@ class RoomWatcher:
             ("reconnected", self._mark_all),
             ("moved", self._mark_all),
         ):
-            self._listening.on(event, handler)
+            self._handlers.on(event, handler)
         self._sweep_all()
 
     def stop(self) -> None:
         """Take the handlers off and look no more; nothing is wanted or unwanted by it."""
         self._open = False
-        self._listening.stop()
+        self._handlers.stop()
         for timer in (self._soon, self._sweep):
             if timer is not None:
                 timer.cancel()

@@ -30,8 +30,8 @@ from ds_actors.detection.sinks import check_sink
 from ._bridge import LoopBridge, TrioThread
 from ._callback_sink import Callback, LoopCallbackSink
 from ._gate import SpeechGate
+from ._handlers import Handlers
 from ._levels import LevelsSink, RoomLevels
-from ._listening import Listening
 from ._options import AudioParams, VideoParams, resolve
 from ._room_sink import RoomPublisher, RoomSink
 from ._roster import Roster, Wish
@@ -148,7 +148,7 @@ class DataspikeDetector:
         self._told: tuple[str, str] = ("idle", "connecting")
         self._failed = ""
         self._pid: int | None = None
-        self._listening: Listening | None = None
+        self._handlers: Handlers | None = None
         self._connected = False
         self._watcher: RoomWatcher | None = None
         self._publisher: RoomPublisher | None = None
@@ -194,9 +194,9 @@ class DataspikeDetector:
         self._monitor = self._make_monitor(self._make_sinks(bridge, room))
         self._thread = TrioThread()
         self._connected = room.isconnected()
-        self._listening = listening = Listening(room)
-        listening.on("connection_state_changed", self._connection_changed)
-        listening.on("disconnected", self._disconnected)
+        self._handlers = handlers = Handlers(room)
+        handlers.on("connection_state_changed", self._connection_changed)
+        handlers.on("disconnected", self._disconnected)
         try:
             await self._thread.start(self._run)
         except BaseException:
@@ -332,10 +332,10 @@ class DataspikeDetector:
         return self._closing
 
     async def _close(self, bridge: LoopBridge) -> None:
-        assert self._listening is not None
+        assert self._handlers is not None
         assert self._thread is not None
         deadline = bridge.loop.time() + CLOSE_WITHIN
-        self._listening.stop()
+        self._handlers.stop()
         if self._gate is not None:
             self._gate.stop()
         sources = self._stop_watching()

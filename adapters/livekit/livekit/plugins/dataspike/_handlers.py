@@ -15,7 +15,7 @@ class _Emitter(Protocol):
     def off(self, event: str, callback: Callable[..., object], /) -> None: ...
 
 
-class Listening:
+class Handlers:
     """A room's events; what a handler raises is logged, and harms no handler of others."""
 
     def __init__(self, room: rtc.Room) -> None:
