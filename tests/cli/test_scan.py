@@ -239,8 +239,8 @@ async def test_late_answers_hold_samples_back_and_lose_none(tmp_path: Path) -> N
     """Each comes later than the silence that ends a file whose samples are all sent; they are all sent."""
     path = clips.make(tmp_path / "a.mp4", clips.steady(5))
     async with open_sandbox(judge) as sandbox:
-        sandbox.faults.begin(Slow(0.5))
-        (one,) = (await against(sandbox, [path], fps=4, silence=0.3)).files
+        sandbox.faults.begin(Slow(1.5))
+        (one,) = (await against(sandbox, [path], fps=4, silence=1.0)).files
         assert len(sandbox.samples) == one.sent == one.due == 20
     assert one.answered >= 16
 

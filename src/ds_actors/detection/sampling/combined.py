@@ -76,8 +76,9 @@ class Fastest:
 class Budgeted:
     """A policy that stops when its budget is spent, and goes on as it fills again.
 
-    What a sample may cost is set aside when it is due, and given back when it does not go out. A track that crashed
-    begins with what accrued since its last sample, so that no crash fills a budget.
+    What a sample may cost is set aside when it is due, and given back when the track hears that it was dropped; one
+    that grows too old on its way out counts as spent. A track that crashed begins with what accrued since its last
+    sample, so that no crash fills a budget.
 
     Args:
         policy: what it would do with all the samples in the world.
