@@ -74,6 +74,34 @@ _INBOX: Any = Actor.__dict__["inbox"]
 class Incarnation:
     """One life of an actor, from its construction to its last task's end."""
 
+    __slots__ = (
+        "_asked_to_stop",
+        "_deadline",
+        "_deferred",
+        "_drain",
+        "_expected",
+        "_failures",
+        "_finishing",
+        "_grace",
+        "_hands",
+        "_ignored",
+        "_killed",
+        "_make",
+        "_over",
+        "_scope",
+        "_serves",
+        "_serving",
+        "_spawner",
+        "_start_timeout",
+        "_stop_asked",
+        "_tasks",
+        "_tasks_done",
+        "cell",
+        "healthy",
+        "number",
+        "ready_at",
+    )
+
     def __init__(
         self,
         cell: Cell,

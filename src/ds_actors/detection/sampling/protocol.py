@@ -15,7 +15,7 @@ from ds_actors.detection.budget import Budget
 from ds_actors.detection.events import Level
 
 MAX_FPS: Final = 30.0
-SHORTEST_GAP: Final = 0.5 / MAX_FPS
+SHORTEST_GAP: Final = 0.005
 """Seconds that lie between two samples of a track, whatever its policy plans: none may keep a room's thread busy."""
 
 
