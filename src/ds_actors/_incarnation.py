@@ -63,7 +63,6 @@ def _made(make: Callable[[], Actor[Any]]) -> Actor[Any]:
 # A schedule point costs about as much as handling ten short messages; siblings wait for no more than these, which are
 # as many as Tokio lets a task do.
 _MESSAGES_PER_SCHEDULE_POINT = 128
-_TURN = range(_MESSAGES_PER_SCHEDULE_POINT)
 
 
 # The descriptors that Actor's __slots__ made, whatever a subclass calls by their names.
@@ -320,12 +319,12 @@ class Incarnation:
         mailbox.at_head = True
         before = mailbox.handled
         try:
-            for _ in _TURN:
+            for handled in range(before + 1, before + _MESSAGES_PER_SCHEDULE_POINT + 1):
                 answer = await receive(queue[0])
                 if answer is not None:
                     self._end(queue[0], answer)
                 queue.popleft()
-                mailbox.handled += 1
+                mailbox.handled = handled
                 if not queue or cell.fast is not queue:
                     break
         except BaseException:
