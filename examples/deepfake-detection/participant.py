@@ -44,6 +44,8 @@ async def main(name: str) -> None:
     while (elapsed := time.monotonic() - began) < 20:
         camera.capture_frame(painted if 5 < elapsed < 13 else own)
         await asyncio.sleep(1 / 15)
+    await room.local_participant.unpublish_track(track.sid)
+    await camera.aclose()
     await room.disconnect()
 
 
