@@ -113,9 +113,9 @@ class Incarnation:
         expected: tuple[type[Exception], ...],
         spawner: Callable[..., None],
     ) -> None:
-        self.cell = cell
-        self.number = number
-        self.healthy = True
+        self.cell: Cell = cell
+        self.number: int = number
+        self.healthy: bool = True
         self.ready_at: float | None = None
         self._make = make
         self._grace = grace
