@@ -1,4 +1,4 @@
-"""Handlers hung on a room, all taken off together."""
+"""A room's events and state: handlers that are all taken off together, and whether it is connected."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ class _Emitter(Protocol):
     # The SDK's own annotations are partly unknown.
     def on(self, event: str, callback: Callable[..., object], /) -> object: ...
     def off(self, event: str, callback: Callable[..., object], /) -> None: ...
+
+
+def is_connected(room: rtc.Room) -> bool:
+    """Return whether what is published now goes out: joined, and not in the middle of a reconnect."""
+    return room.isconnected() and room.connection_state == rtc.ConnectionState.CONN_CONNECTED
 
 
 class Handlers:

@@ -15,7 +15,7 @@ from ds_actors.detection import Level, ResultEvent, Undelivered
 from ds_actors.detection.events import TOPIC
 
 from ._bridge import LoopBridge
-from ._handlers import Handlers
+from ._handlers import Handlers, is_connected
 
 ATTRIBUTE: Final = f"{TOPIC}.levels"
 """JSON: track sid to level."""
@@ -24,6 +24,7 @@ ATTRIBUTE_LIMIT: Final = 8_000
 UPDATE_WITHIN: Final = 5.0
 KEPT: Final = 4_000
 """Tracks whose level is known; beyond, those that the room has not now are forgotten."""
+
 
 def levels_json(levels: Mapping[str, Level]) -> str:
     """Return the attribute's value: as many tracks as it holds, the most severe first."""
@@ -105,7 +106,7 @@ class RoomLevels:
 
     async def _show(self) -> None:
         room = self._room
-        if not (room.isconnected() and room.connection_state == rtc.ConnectionState.CONN_CONNECTED):
+        if not is_connected(room):
             return
         present = {sid for one in room.remote_participants.values() for sid in one.track_publications}
         shown = {sid: level for sid, level in self._levels.items() if sid in present}

@@ -15,7 +15,7 @@ from ds_actors.detection import ResultEvent, Undelivered
 from ds_actors.detection.events import TOPIC
 
 from ._bridge import LoopBridge
-from ._handlers import Handlers
+from ._handlers import Handlers, is_connected
 from ._held import Held
 
 PUBLISH_WITHIN: Final = 5.0
@@ -59,7 +59,7 @@ class RoomPublisher:
         """Let what waits go out while the room is still there, within some seconds, then end."""
         self._handlers.stop()
         if self._flush is not None:
-            if not self._is_connected():
+            if not is_connected(self._room):
                 self._flush.cancel()
             await asyncio.wait({self._flush}, timeout=within)
             self._flush.cancel()
@@ -71,7 +71,7 @@ class RoomPublisher:
             Undelivered: when the participant may not publish data.
             PublishDataError, TimeoutError: after three tries.
         """
-        if not self._is_connected() or event.track_id in self._held or event.track_id == self._sending:
+        if not is_connected(self._room) or event.track_id in self._held or event.track_id == self._sending:
             self._hold(event)
             return
         if not self._room.local_participant.permissions.can_publish_data:
@@ -81,12 +81,9 @@ class RoomPublisher:
         try:
             await self._publish(event)
         except (PublishDataError, TimeoutError):
-            if self._is_connected():
+            if is_connected(self._room):
                 raise
             self._hold(event)
-
-    def _is_connected(self) -> bool:
-        return self._room.isconnected() and self._room.connection_state == rtc.ConnectionState.CONN_CONNECTED
 
     async def _publish(self, event: ResultEvent) -> None:
         payload = event.json().encode("ascii")
@@ -97,7 +94,7 @@ class RoomPublisher:
                 )
                 await asyncio.wait_for(publishing, PUBLISH_WITHIN)
             except (PublishDataError, TimeoutError):
-                if attempt == TRIES - 1 or not self._is_connected():
+                if attempt == TRIES - 1 or not is_connected(self._room):
                     raise
                 await asyncio.sleep(TRY_AGAIN_AFTER)
             else:
@@ -108,11 +105,11 @@ class RoomPublisher:
         self._connection_changed()  # it may just have come back
 
     def _connection_changed(self, *_: object) -> None:
-        if self._is_connected() and len(self._held) and (self._flush is None or self._flush.done()):
+        if is_connected(self._room) and len(self._held) and (self._flush is None or self._flush.done()):
             self._flush = asyncio.get_running_loop().create_task(self._send_held())
 
     async def _send_held(self) -> None:
-        while self._is_connected():
+        while is_connected(self._room):
             taken = self._held.take(asyncio.get_running_loop().time())
             if not taken:
                 return
@@ -129,7 +126,7 @@ class RoomPublisher:
         try:
             await self._publish(event)
         except (PublishDataError, TimeoutError):
-            if not self._is_connected():
+            if not is_connected(self._room):
                 return False
             logger.exception("a kept result could not be published")
         return True
