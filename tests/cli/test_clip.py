@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +11,9 @@ from typer.testing import CliRunner
 
 from ds_actors.cli import app
 from ds_actors.cli._program import program
+
+sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
+from terminal import run_on_a_terminal
 
 
 def test_a_scan_of_the_clip_alerts_where_it_is_painted_over(tmp_path: Path) -> None:
@@ -49,20 +49,8 @@ def test_the_next_command_can_be_typed_as_it_stands(tmp_path: Path, monkeypatch:
 
 def test_a_terminal_sees_how_far_it_is(tmp_path: Path) -> None:
     """Ten minutes of video take minutes to paint; on stderr only."""
-    ours, theirs = pty.openpty()
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "ds_actors", "clip", str(tmp_path / "a.mp4"), "--seconds", "3"],
-            stdout=subprocess.PIPE,
-            stderr=theirs,
-            timeout=50,
-            check=False,
-            env=os.environ | {"TERM": "xterm", "COLUMNS": "100"},
-        )
-        seen = os.read(ours, 100_000)
-    finally:
-        os.close(ours)
-        os.close(theirs)
+    command = [sys.executable, "-m", "ds_actors", "clip", str(tmp_path / "a.mp4"), "--seconds", "3"]
+    done, seen = run_on_a_terminal(command)
     assert done.returncode == 0
     assert b"painting" not in done.stdout
     assert b"painting" in seen

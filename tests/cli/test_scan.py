@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -27,6 +25,7 @@ from ds_actors.sandbox.faults import Slow
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
 import scan_clips as clips
+from terminal import run_on_a_terminal
 
 COMMAND = [sys.executable, "-m", "ds_actors", "scan"]
 HELLO = (
@@ -330,20 +329,7 @@ async def test_ctrl_c_gives_the_partial_result(tmp_path: Path) -> None:
 def test_a_terminal_sees_a_progress_bar(tmp_path: Path) -> None:
     """On stderr only; stdout stays JSON."""
     path = clips.make(tmp_path / "a.mp4", clips.steady(6))
-    ours, theirs = pty.openpty()
-    try:
-        done = subprocess.run(
-            [*COMMAND, "--sandbox", "--json", "--fps", "30", str(path)],
-            stdout=subprocess.PIPE,
-            stderr=theirs,
-            timeout=50,
-            check=False,
-            env=os.environ | {"TERM": "xterm", "COLUMNS": "100"},
-        )
-        seen = os.read(ours, 100_000)
-    finally:
-        os.close(ours)
-        os.close(theirs)
+    done, seen = run_on_a_terminal([*COMMAND, "--sandbox", "--json", "--fps", "30", str(path)])
     assert done.returncode == 0
     assert json.loads(done.stdout)["outcome"] == "complete"
     assert b"a.mp4" in seen
