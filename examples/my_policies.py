@@ -1,7 +1,7 @@
 """Three sampling policies of one's own: proven, then compared with ours in a room on paper.
 
-    python my_policies.py
-    ds-actors simulate adaptive my_policies.py:BySeverity my_policies.py:Newcomers my_policies.py:Economical
+python my_policies.py
+ds-actors simulate adaptive my_policies.py:BySeverity my_policies.py:Newcomers my_policies.py:Economical
 """
 
 from attrs import define, evolve, field

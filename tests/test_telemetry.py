@@ -80,9 +80,7 @@ async def test_a_listener_hears_every_kind_and_can_change_none(autojump_clock: o
             assert "secret" not in repr(event)
 
 
-async def test_a_listener_that_fails_disturbs_nobody(
-    autojump_clock: object, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_listener_that_fails_disturbs_nobody(autojump_clock: object, caplog: pytest.LogCaptureFixture) -> None:
     """It is logged under ds_actors, and the others hear all the same."""
     heard: list[TelemetryEvent] = []
 

@@ -145,4 +145,3 @@ def _walk(node: Node, guide: str, below: str) -> Iterator[tuple[str, Node]]:
 
 def _now() -> float | None:
     return trio.current_time() if trio.lowlevel.in_trio_run() else None
-

@@ -80,9 +80,7 @@ class Host:
 
 
 @asynccontextmanager
-async def open_track(
-    microphone: Microphone, host: Host, **options: Any
-) -> AsyncGenerator[ActorRef[Any]]:
+async def open_track(microphone: Microphone, host: Host, **options: Any) -> AsyncGenerator[ActorRef[Any]]:
     spec: ChildSpec[Any] = ChildSpec(
         lambda: AudioTrackActor(INFO, microphone, AudioPace(60, 0.2, 1.0), host, **options), name="mic"
     )

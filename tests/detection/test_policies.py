@@ -83,7 +83,8 @@ def test_a_signature_is_the_brightness_of_eight_by_eight_fields(layout: str) -> 
 
 
 @pytest.mark.parametrize(
-    "frame", [Frame(640, 480, "i420", bytes(7)), Frame(0, 0, "nv12", b""), Frame(2, 2, "odd", bytes(99))]  # type: ignore[arg-type]
+    "frame",
+    [Frame(640, 480, "i420", bytes(7)), Frame(0, 0, "nv12", b""), Frame(2, 2, "odd", bytes(99))],  # type: ignore[arg-type]
 )
 def test_what_is_no_frame_has_no_signature(frame: Frame) -> None:
     """It is the encoder's to refuse."""

@@ -157,9 +157,7 @@ class AudioTrackActor(Actor[AudioMessage]):
             return
         self.host.sample_due(track)
         chunk = heard.outcome
-        self._sample = Sample(
-            self.info.participant, track, heard.wall_ms, chunk.data, chunk.captured_at, format="pcm"
-        )
+        self._sample = Sample(self.info.participant, track, heard.wall_ms, chunk.data, chunk.captured_at, format="pcm")
         request = RequestTurn(track, self.info.participant, self.host.level(track), self.context.ref)
         self._request = request if self._tell(request) else None
 

@@ -360,9 +360,7 @@ class Monitor:
             self._round_trip.seconds,
         )
         now = self._now()
-        tracks = tuple(
-            one.status(self.level(one.info.track), now) for one in (*self._wanted, *self._wanted.listed())
-        )
+        tracks = tuple(one.status(self.level(one.info.track), now) for one in (*self._wanted, *self._wanted.listed()))
         sinks = tuple(self._sink_status(name, counts) for name, (_, counts) in self._sinks.items())
         results = MappingProxyType(dict(self._assessments.counts))
         reason = availability.cause if self._state in ("running", "refused") else ""

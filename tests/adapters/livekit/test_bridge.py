@@ -371,7 +371,10 @@ def test_a_stuck_trio_side_does_not_keep_the_process_from_ending() -> None:
             asyncio.run(asyncio_main())
             print("returned" if time.monotonic() - began < 5 else "late")
         """),
-        capture_output=True, text=True, timeout=50, check=False,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
     )
     assert (done.returncode, done.stdout.strip()) == (0, "returned"), done.stderr
 
@@ -393,7 +396,9 @@ def test_ctrl_c_ends_the_program_with_both_sides_running() -> None:
             except KeyboardInterrupt:
                 print("interrupted", flush=True)
         """),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
@@ -423,8 +428,9 @@ def test_a_forked_child_does_not_wait_for_a_thread_that_it_does_not_have() -> No
 
             print(asyncio.run(asyncio_main()))
         """),
-        capture_output=True, text=True, timeout=50, check=False,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
     )
     assert done.stdout.strip() == "42", done.stderr
-
-

@@ -196,5 +196,3 @@ assert plugin.version == dataspike.__version__ == "2.0.0"
 """
     done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-
-

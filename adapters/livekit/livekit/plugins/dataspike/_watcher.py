@@ -291,4 +291,3 @@ class RoomWatcher:
         if known is None or known[0] is not publication:
             known = self._refusals[publication.sid] = (publication, self._rules.refusal(publication, participant))
         return known[1]
-
