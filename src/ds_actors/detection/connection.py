@@ -13,13 +13,13 @@ from python_socks import ProxyError, ProxyType
 from python_socks.async_.trio.v2 import Proxy
 from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnection, wrap_client_stream
 
-from .endings import closed, leaves, parse_head, rejected
-from .errors import Refused, Unreachable, UplinkError
-from .events import plain
-from .heartbeat import Heartbeat
-from .proxies import ProxyAddress
-from .service import Dataspike
-from .streams import WrappedStream
+from ds_actors.detection.endings import closed, leaves, parse_head, rejected
+from ds_actors.detection.errors import Refused, Unreachable, UplinkError
+from ds_actors.detection.events import plain
+from ds_actors.detection.heartbeat import Heartbeat
+from ds_actors.detection.proxies import ProxyAddress
+from ds_actors.detection.service import Dataspike
+from ds_actors.detection.streams import WrappedStream
 
 MAX_MESSAGE_SIZE: Final = 64 * 1024
 """Bytes of the longest message taken from the service; a longer one closes the connection (1009)."""

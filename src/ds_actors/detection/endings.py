@@ -7,8 +7,8 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final, cast
 
-from .errors import Refused, Unreachable, UplinkError
-from .events import plain
+from ds_actors.detection.errors import Refused, Unreachable, UplinkError
+from ds_actors.detection.events import plain
 
 RETRY_AFTER_LIMIT: Final = 300.0
 """The longest wait, in seconds, that the service's Retry-After is believed."""

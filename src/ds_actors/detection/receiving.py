@@ -7,10 +7,10 @@ from collections.abc import Callable
 import trio
 from trio_websocket import WebSocketConnection
 
-from .errors import Unreachable
-from .events import WireResult
-from .heartbeat import Close, Heartbeat, SendPing
-from .wire import MalformedMessage, decode_result
+from ds_actors.detection.errors import Unreachable
+from ds_actors.detection.events import WireResult
+from ds_actors.detection.heartbeat import Close, Heartbeat, SendPing
+from ds_actors.detection.wire import MalformedMessage, decode_result
 
 
 def _nothing(*_: object) -> None:

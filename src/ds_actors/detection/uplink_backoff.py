@@ -8,9 +8,8 @@ from typing import Final
 from attrs import frozen
 
 from ds_actors._backoff import ExponentialBackoff, Failure
-
-from .endings import RETRY_AFTER_LIMIT, leaves
-from .errors import Refused, Unreachable
+from ds_actors.detection.endings import RETRY_AFTER_LIMIT, leaves
+from ds_actors.detection.errors import Refused, Unreachable
 
 _ORDINARY: Final = ExponentialBackoff(base=0.5, cap=15.0)
 _REFUSED: Final = ExponentialBackoff(base=30.0, cap=300.0)

@@ -13,10 +13,9 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketReque
 
 from ds_actors.detection.events import ResultType, Sample, WireResult
 from ds_actors.detection.wire import MalformedMessage, decode_request, encode_result
-
-from ._stream import GatedStream
-from .faults import CloseOnAccept, Faults, Garbage, Oversized, Refuse, Slow
-from .records import Attempt, ClientRecord, Received
+from ds_actors.sandbox._stream import GatedStream
+from ds_actors.sandbox.faults import CloseOnAccept, Faults, Garbage, Oversized, Refuse, Slow
+from ds_actors.sandbox.records import Attempt, ClientRecord, Received
 
 UPGRADE_TIMEOUT: Final = 10.0
 CLOSE_TIMEOUT: Final = 2.0

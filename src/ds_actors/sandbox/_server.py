@@ -17,13 +17,12 @@ from trio_websocket import ConnectionClosed
 from wsproto.utilities import ProtocolError
 
 from ds_actors.detection.events import Sample, WireResult
-
-from ._connection import Service, serve_client
-from .faults import Faults, RefuseConnections, play
-from .grading import HIGHEST_FPS, Row, grade
-from .records import ClientRecord, Received, Records
-from .script import Script, load_script
-from .verdicts import Judge, JudgeVerdicts, ScriptedVerdicts, Verdicts, always_clear
+from ds_actors.sandbox._connection import Service, serve_client
+from ds_actors.sandbox.faults import Faults, RefuseConnections, play
+from ds_actors.sandbox.grading import HIGHEST_FPS, Row, grade
+from ds_actors.sandbox.records import ClientRecord, Received, Records
+from ds_actors.sandbox.script import Script, load_script
+from ds_actors.sandbox.verdicts import Judge, JudgeVerdicts, ScriptedVerdicts, Verdicts, always_clear
 
 _OUTAGES_KEPT: Final = 1_000
 

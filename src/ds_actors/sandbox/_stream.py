@@ -8,8 +8,7 @@ import trio
 from attrs import define
 
 from ds_actors.detection.streams import WrappedStream
-
-from .faults import Faults, Silence
+from ds_actors.sandbox.faults import Faults, Silence
 
 
 @define(eq=False)

@@ -15,8 +15,7 @@ from attrs import frozen
 from ds_actors._text import counted
 from ds_actors.detection.encoding import MAX_SAMPLE_BYTES
 from ds_actors.detection.endings import REFUSED_CODES, REFUSED_STATUSES
-
-from .records import Attempt, ClientRecord, Received
+from ds_actors.sandbox.records import Attempt, ClientRecord, Received
 
 MAX_AGE: Final = 2.0
 """Seconds; a sample is dropped at this age."""

@@ -37,8 +37,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from ds_actors.detection.budget import Budget
-
-from ._toml import ScriptError, entries, inside, known, number, section, text, times, whole
+from ds_actors.sandbox._toml import ScriptError, entries, inside, known, number, section, text, times, whole
 
 MOST_TRACKS: Final = 10_000
 _GOLDEN: Final = (math.sqrt(5) - 1) / 2

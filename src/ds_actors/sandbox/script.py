@@ -31,10 +31,9 @@ from typing import Any, Final
 from attrs import field, fields, frozen
 
 from ds_actors.detection.events import Level
-
-from ._toml import ScriptError, entries, inside, known, seconds, section, text, times
-from .faults import KINDS, Drop, TimedFault
-from .room import ROOM_KEYS, Room, parse_room
+from ds_actors.sandbox._toml import ScriptError, entries, inside, known, seconds, section, text, times
+from ds_actors.sandbox.faults import KINDS, Drop, TimedFault
+from ds_actors.sandbox.room import ROOM_KEYS, Room, parse_room
 
 __all__ = ["Script", "ScriptError", "TimedVerdict", "load_script", "parse_script"]
 

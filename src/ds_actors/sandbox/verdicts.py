@@ -8,9 +8,8 @@ from typing import Final, Protocol
 from attrs import field, frozen
 
 from ds_actors.detection.events import Level, ResultType, Sample, WireResult
-
-from .marker import judge_marker
-from .script import Script
+from ds_actors.sandbox.marker import judge_marker
+from ds_actors.sandbox.script import Script
 
 Judge = Callable[[Sample, float], ResultType | None]
 """Returns the verdict on a sample; its second argument is the seconds since the service began. None: no answer."""

@@ -25,8 +25,8 @@ from ds_actors.sandbox.faults import (
 )
 
 if TYPE_CHECKING:
-    from .engine import PaperTrack, Simulation
-    from .service import Rule
+    from ds_actors.simulation.engine import PaperTrack, Simulation
+    from ds_actors.simulation.service import Rule
 
 UPGRADE_TIMEOUT = 10.0
 STABLE_AFTER = 10.0

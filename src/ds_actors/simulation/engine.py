@@ -43,10 +43,9 @@ from ds_actors.detection.sampling import (
 from ds_actors.detection.track import LATE_AFTER, PATIENCE
 from ds_actors.sandbox.room import Room
 from ds_actors.sandbox.script import Script
-
-from ._link import Link
-from .outcome import Detection, Outcome, jain
-from .service import NUMBERS, Manipulation, PaperService, Rule, moments, rules_for
+from ds_actors.simulation._link import Link
+from ds_actors.simulation.outcome import Detection, Outcome, jain
+from ds_actors.simulation.service import NUMBERS, Manipulation, PaperService, Rule, moments, rules_for
 
 _DUE: Final = Due()
 _VERDICTS: Final = {level: Verdict(level) for level in Level}

@@ -25,8 +25,7 @@ from ds_actors.detection.sampling import (
     Started,
     Verdict,
 )
-
-from ._timeline import BEGIN, Moment
+from ds_actors.testing._timeline import BEGIN, Moment
 
 EPS: Final = 1e-6
 DAY: Final = 86_400.0

@@ -12,15 +12,14 @@ import trio
 from attrs import define, field, frozen
 from trio_websocket import WebSocketConnection
 
+from ds_actors.cli._scan.decode import Due, Video
+from ds_actors.cli._scan.result import FileScan
 from ds_actors.detection.connection import open_websocket
 from ds_actors.detection.events import ResultType, Sample, WireResult
 from ds_actors.detection.heartbeat import Heartbeat
 from ds_actors.detection.receiving import start_receiving
 from ds_actors.detection.service import Dataspike
 from ds_actors.detection.wire import encode_request
-
-from .decode import Due, Video
-from .result import FileScan
 
 WINDOW: Final = 16
 """Samples that may be without an answer at a time."""

@@ -16,11 +16,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ds_actors._text import counted
+from ds_actors.cli._scan.report import clock
+from ds_actors.cli._scan.result import FileScan, Outcome
+from ds_actors.cli._scan.segments import exact, samples_due
 from ds_actors.detection.events import Level, plain
-
-from .report import clock
-from .result import FileScan, Outcome
-from .segments import exact, samples_due
 
 _STYLES: Final = {Level.CLEAR: "green", Level.SUSPICIOUS: "yellow", Level.ALERT: "bold red"}
 

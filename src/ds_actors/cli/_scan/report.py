@@ -11,10 +11,9 @@ from html import escape
 from typing import Final
 
 from ds_actors._text import counted
+from ds_actors.cli._scan.result import FileScan
+from ds_actors.cli._scan.segments import Segment
 from ds_actors.detection.events import Level, plain
-
-from .result import FileScan
-from .segments import Segment
 
 WIDTH: Final = 960
 HEIGHT: Final = 73

@@ -8,9 +8,8 @@ from typing import Any
 
 from attrs import define, field
 
+from ds_actors.cli._scan.segments import Segment, Timeline
 from ds_actors.detection.events import Level
-
-from .segments import Segment, Timeline
 
 
 class Outcome(StrEnum):

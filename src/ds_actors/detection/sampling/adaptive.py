@@ -7,9 +7,16 @@ import math
 from attrs import define, field
 
 from ds_actors.detection.events import Level
-
-from .grid import Grid
-from .protocol import Plan, Promise, SamplingEvent, Started, Verdict, check_fps, check_seconds
+from ds_actors.detection.sampling.grid import Grid
+from ds_actors.detection.sampling.protocol import (
+    Plan,
+    Promise,
+    SamplingEvent,
+    Started,
+    Verdict,
+    check_fps,
+    check_seconds,
+)
 
 
 @define

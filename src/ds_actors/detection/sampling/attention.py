@@ -10,9 +10,9 @@ import math
 
 from attrs import define, field
 
-from .adaptive import check_rates
-from .grid import Grid
-from .protocol import Plan, Promise, SamplingEvent, Scene, Speaking, Started, check_seconds
+from ds_actors.detection.sampling.adaptive import check_rates
+from ds_actors.detection.sampling.grid import Grid
+from ds_actors.detection.sampling.protocol import Plan, Promise, SamplingEvent, Scene, Speaking, Started, check_seconds
 
 
 @define

@@ -8,9 +8,17 @@ from typing import Final
 from attrs import define, evolve, field
 
 from ds_actors.detection.budget import Budget, TokenBuckets
-
-from .grid import Grid
-from .protocol import Dropped, Due, Plan, Promise, SamplingEvent, SamplingPolicy, Sent, Started
+from ds_actors.detection.sampling.grid import Grid
+from ds_actors.detection.sampling.protocol import (
+    Dropped,
+    Due,
+    Plan,
+    Promise,
+    SamplingEvent,
+    SamplingPolicy,
+    Sent,
+    Started,
+)
 
 _NOTHING: Final = 1e-9
 """Seconds by which binary fractions may miss each other."""

@@ -6,7 +6,7 @@ import math
 
 from attrs import define, field
 
-from .protocol import Due, Paused, Plan, Resumed, SamplingEvent, Started, check_fps
+from ds_actors.detection.sampling.protocol import Due, Paused, Plan, Resumed, SamplingEvent, Started, check_fps
 
 
 @define

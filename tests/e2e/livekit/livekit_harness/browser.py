@@ -14,9 +14,9 @@ from typing import Any, Final
 from attrs import define
 from playwright.sync_api import Page, sync_playwright
 
-from .components import HARNESS
-from .process import until
-from .room import TOPIC
+from livekit_harness.components import HARNESS
+from livekit_harness.process import until
+from livekit_harness.room import TOPIC
 
 _FLAGS: Final = [
     "--use-fake-device-for-media-stream",

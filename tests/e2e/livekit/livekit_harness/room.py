@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any, Self
 
-from .process import Process, until
-from .server import Server
-from .service import Service
-from .tokens import room_token
+from livekit_harness.process import Process, until
+from livekit_harness.server import Server
+from livekit_harness.service import Service
+from livekit_harness.tokens import room_token
 
 AGENT = "agent"
 TOPIC = "deepfake_alert"

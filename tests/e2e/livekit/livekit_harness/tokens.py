@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from livekit import api
 
-from .server import Server
+from livekit_harness.server import Server
 
 
 def room_token(

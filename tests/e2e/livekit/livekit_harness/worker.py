@@ -15,8 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from .process import until
-from .server import Server
+from livekit_harness.process import until
+from livekit_harness.server import Server
 
 
 class Worker:

@@ -3,11 +3,10 @@
 from livekit.agents import Plugin
 from livekit.plugins.dataspike.log import logger
 
+from dataspike._options import AudioParams, VideoParams
+from dataspike.detector import DataspikeDetector
+from dataspike.version import __version__
 from ds_actors.detection import Coverage, Level, ResultEvent, ResultType, Status
-
-from ._options import AudioParams, VideoParams
-from .detector import DataspikeDetector
-from .version import __version__
 
 DeepfakeStreamingSchemaResultEvent = ResultEvent
 

@@ -9,8 +9,8 @@ from typing import Final
 from livekit import rtc
 from livekit.plugins.dataspike.log import logger
 
-from ._bridge import LoopBridge, LoopClosed
-from ._closing import Closing
+from dataspike._bridge import LoopBridge, LoopClosed
+from dataspike._closing import Closing
 
 SAMPLE_RATE: Final = 16_000
 BLOCK_MS: Final = 100

@@ -6,9 +6,8 @@ from collections.abc import Awaitable, Callable
 
 from attrs import define
 
+from dataspike._bridge import LoopBridge
 from ds_actors.detection import CallbackSink, ResultEvent
-
-from ._bridge import LoopBridge
 
 Callback = Callable[[ResultEvent], Awaitable[object] | object]
 

@@ -11,11 +11,10 @@ from attrs import define
 from livekit import rtc
 from livekit.plugins.dataspike.log import logger
 
+from dataspike._bridge import LoopBridge
+from dataspike._handlers import Handlers, is_connected
 from ds_actors.detection import Level, ResultEvent, Undelivered
 from ds_actors.detection.events import TOPIC
-
-from ._bridge import LoopBridge
-from ._handlers import Handlers, is_connected
 
 ATTRIBUTE: Final = f"{TOPIC}.levels"
 """JSON: track sid to level."""

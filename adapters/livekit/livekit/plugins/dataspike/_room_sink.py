@@ -11,12 +11,11 @@ from livekit import rtc
 from livekit.plugins.dataspike.log import logger
 from livekit.rtc.participant import PublishDataError
 
+from dataspike._bridge import LoopBridge
+from dataspike._handlers import Handlers, is_connected
+from dataspike._held import Held
 from ds_actors.detection import ResultEvent, Undelivered
 from ds_actors.detection.events import TOPIC
-
-from ._bridge import LoopBridge
-from ._handlers import Handlers, is_connected
-from ._held import Held
 
 PUBLISH_WITHIN: Final = 5.0
 TRIES: Final = 3

@@ -12,11 +12,10 @@ import trio
 from attrs import define, field, frozen
 from livekit.plugins.dataspike.log import logger
 
+from dataspike._audio import RoomAudio
+from dataspike._video import RoomVideo
 from ds_actors.detection import Monitor, TrackInfo
 from ds_actors.detection.complaints import Complaints
-
-from ._audio import RoomAudio
-from ._video import RoomVideo
 
 RETRY_EVERY: Final = 10.0
 

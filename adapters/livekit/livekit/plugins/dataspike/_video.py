@@ -14,10 +14,9 @@ import trio
 from livekit import rtc
 from livekit.plugins.dataspike.log import logger
 
+from dataspike._bridge import LoopBridge, LoopClosed
+from dataspike._closing import Closing
 from ds_actors.detection import EncodingError, Frame
-
-from ._bridge import LoopBridge, LoopClosed
-from ._closing import Closing
 
 SMALLEST_SIDE: Final = 64
 """Pixels: the server sends tiny black frames when a track is paused, which are no pictures."""

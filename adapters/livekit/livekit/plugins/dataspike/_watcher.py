@@ -14,14 +14,13 @@ from typing import Final
 from livekit import rtc
 from livekit.plugins.dataspike.log import logger
 
+from dataspike._audio import RoomAudio
+from dataspike._bridge import LoopBridge
+from dataspike._handlers import Handlers
+from dataspike._roster import Wish
+from dataspike._rules import Rules, track_info
+from dataspike._video import RoomVideo
 from ds_actors.detection import TrackInfo
-
-from ._audio import RoomAudio
-from ._bridge import LoopBridge
-from ._handlers import Handlers
-from ._roster import Wish
-from ._rules import Rules, track_info
-from ._video import RoomVideo
 
 SWEEP_EVERY: Final = 10.0
 SWEEP_AT_ONCE: Final = 20

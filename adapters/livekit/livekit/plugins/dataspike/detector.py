@@ -23,20 +23,19 @@ from livekit.agents import AgentSession, APIConnectOptions, JobContext, get_job_
 from livekit.agents.vad import VADEvent
 from livekit.plugins.dataspike.log import logger
 
+from dataspike._bridge import LoopBridge, TrioThread
+from dataspike._callback_sink import Callback, LoopCallbackSink
+from dataspike._gate import SpeechGate
+from dataspike._handlers import Handlers
+from dataspike._levels import LevelsSink, RoomLevels
+from dataspike._options import AudioParams, VideoParams, resolve
+from dataspike._room_sink import RoomPublisher, RoomSink
+from dataspike._roster import Roster, Wish
+from dataspike._rules import Consent, Rules, TrackFilter
+from dataspike._watcher import RoomWatcher, Source
 from ds_actors.detection import Budget, Dataspike, Monitor, SamplingPolicy, Sink, Status
 from ds_actors.detection.service import ApiKey
 from ds_actors.detection.sinks import check_sink
-
-from ._bridge import LoopBridge, TrioThread
-from ._callback_sink import Callback, LoopCallbackSink
-from ._gate import SpeechGate
-from ._handlers import Handlers
-from ._levels import LevelsSink, RoomLevels
-from ._options import AudioParams, VideoParams, resolve
-from ._room_sink import RoomPublisher, RoomSink
-from ._roster import Roster, Wish
-from ._rules import Consent, Rules, TrackFilter
-from ._watcher import RoomWatcher, Source
 
 CLOSE_WITHIN: Final = 5.0
 STREAMS_WITHIN: Final = 2.0
