@@ -23,9 +23,9 @@ import trio
 from PIL import Image
 
 from ds_actors.detection import Dataspike, Frame, Monitor, Plan, Promise, Sample, TrackInfo, encode_jpeg
-from ds_actors.detection.connection import open_websocket
 from ds_actors.detection.sampling import Due, Sent, Started
-from ds_actors.detection.wire import decode_result, encode_request
+from ds_actors.detection.uplink.connection import open_websocket
+from ds_actors.detection.uplink.wire import decode_result, encode_request
 
 WIDTH, HEIGHT, WORKERS = 1280, 720, 8
 

@@ -16,8 +16,9 @@ from _compare import Goal, compare, rounds
 from ds_actors.detection import AdaptiveSampling, Level, TrackInfo
 from ds_actors.detection.assessment import Assessments
 from ds_actors.detection.events import ResultType, Sample, WireResult
-from ds_actors.detection.outbox import Deliver, Outbox, RequestTurn
 from ds_actors.detection.sampling import Due, Sent, Started, Verdict
+from ds_actors.detection.turns import Deliver, RequestTurn
+from ds_actors.detection.uplink.outbox import Outbox
 from ds_actors.sandbox.room import Room
 from ds_actors.sandbox.script import Script
 from ds_actors.simulation import Simulation

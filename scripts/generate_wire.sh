@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../src"
 uv run --no-project --isolated --python 3.11 --with grpcio-tools==1.71.2 --with 'setuptools<81' \
-  python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. ds_actors/detection/streaming.proto
-cd ds_actors/detection
+  python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. ds_actors/detection/uplink/streaming.proto
+cd ds_actors/detection/uplink
 mv streaming_pb2.py _streaming_pb2.py
 mv streaming_pb2.pyi _streaming_pb2.pyi

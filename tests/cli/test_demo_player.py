@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from ds_actors.cli._demo.player import Player, fitted
 from ds_actors.cli._video import BadInput
 from ds_actors.cli.clips import Clip
-from ds_actors.detection.encoding import encode_jpeg
 from ds_actors.detection.events import Level, Sample
+from ds_actors.detection.tracks.encoding import encode_jpeg
 from ds_actors.sandbox import judge_marker
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours

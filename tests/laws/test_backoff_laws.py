@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ds_actors import ExponentialBackoff, Failure
 from ds_actors._backoff import MAX_FAILURES_KEPT
-from ds_actors.detection.track_backoff import FAILING_RETRY, TrackBackoff, is_failing
+from ds_actors.detection.tracks.backoff import FAILING_RETRY, TrackBackoff, is_failing
 
 bases = st.floats(0.001, 100)
 us = st.floats(0, 1, exclude_max=True)

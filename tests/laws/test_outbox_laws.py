@@ -10,18 +10,8 @@ from hypothesis import strategies as st
 from ds_actors._mailbox import EMPTY
 from ds_actors.detection.budget import Budget
 from ds_actors.detection.events import Level, Sample
-from ds_actors.detection.outbox import (
-    AGE_LIMIT,
-    LATE_CAPTURES,
-    WINDOW,
-    CaptureLate,
-    Deliver,
-    GiveUp,
-    Outbox,
-    Relevel,
-    RequestTurn,
-    Withdraw,
-)
+from ds_actors.detection.turns import CaptureLate, Deliver, GiveUp, Relevel, RequestTurn, Withdraw
+from ds_actors.detection.uplink.outbox import AGE_LIMIT, LATE_CAPTURES, WINDOW, Outbox
 
 levels = st.sampled_from([Level.UNKNOWN, Level.CLEAR, Level.SUSPICIOUS, Level.ALERT])
 tracks = st.integers(0, 11)

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_actors._backoff import Failure
-from ds_actors.detection.endings import parse_head, rejected
 from ds_actors.detection.errors import Refused, Unreachable
-from ds_actors.detection.heartbeat import Close, Heartbeat, SendPing
-from ds_actors.detection.uplink_backoff import UplinkBackoff
+from ds_actors.detection.uplink.backoff import UplinkBackoff
+from ds_actors.detection.uplink.close_reasons import parse_head, rejected
+from ds_actors.detection.uplink.heartbeat import Close, Heartbeat, SendPing
 
 steps = st.lists(st.tuples(st.sampled_from(["received", "tick", "sent"]), st.integers(0, 12)), max_size=60)
 errors = st.one_of(

@@ -18,8 +18,8 @@ from ds_actors import Actor, ActorStopped, Node, SupervisorRef
 from ds_actors.detection import Dataspike, Frame, Monitor, ResultType, TrackInfo
 from ds_actors.detection.events import Sample, WireResult
 from ds_actors.detection.status import TrackStatus
-from ds_actors.detection.streams import WrappedStream
-from ds_actors.detection.wire import decode_request, encode_result
+from ds_actors.detection.uplink.streams import WrappedStream
+from ds_actors.detection.uplink.wire import decode_request, encode_result
 from ds_actors.testing import Crashed, crash, run_virtual
 
 KEY = Dataspike(api_key="k", url="ws://127.0.0.1:1")

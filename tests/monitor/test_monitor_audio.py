@@ -12,7 +12,7 @@ import trio
 from attrs import define, field
 
 from ds_actors.detection import Coverage, Monitor, TrackInfo
-from ds_actors.detection.audio import AudioPace
+from ds_actors.detection.tracks.speech import AudioPace
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
 import monitor_kit as kit

@@ -87,7 +87,7 @@ def test_a_monitor_that_fails_says_so_once() -> None:
                     await kit.kill_supervisor(monitor)
                     await trio.sleep_forever()
             assert monitor.status().state == "failed"
-            assert not monitor._assessments.tracks
+            assert not monitor._hub.assessments.tracks
             nursery.cancel_scope.cancel()
 
     with kit.without_log():
@@ -125,7 +125,7 @@ def test_another_thread_sees_the_same_status() -> None:
                     await trio.sleep(0.01)
                 assert seen_elsewhere(monitor).coverage is Coverage.CHECKED
                 assert seen_elsewhere(monitor).actual_fps > 0
-                wanted = monitor._wanted.get("B")
+                wanted = monitor._hub.registry.get("B")
                 assert wanted is not None
                 wanted.facts.last_result = wanted.facts.due_since = trio.current_time() - 1_000
                 wanted._sent_at.clear()

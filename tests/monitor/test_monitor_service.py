@@ -14,7 +14,7 @@ import trio
 import trio.testing
 
 from ds_actors.detection import AdaptiveSampling, Coverage, Dataspike, Frame, Monitor, Status
-from ds_actors.detection.outbox import WINDOW
+from ds_actors.detection.uplink.outbox import WINDOW
 from ds_actors.testing import run_virtual
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours

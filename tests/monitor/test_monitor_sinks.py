@@ -127,11 +127,11 @@ def test_every_event_is_in_its_sinks_status() -> None:
         await kit.add(monitor, "A", "B")
         await trio.sleep(1)
         for n in range(34):
-            monitor.result(WireResult((ALERT, CLEAR)[n % 2], "pA", "A"))
+            monitor._hub.result(WireResult((ALERT, CLEAR)[n % 2], "pA", "A"))
         for _ in range(10):
-            monitor.result(WireResult(CLEAR, "pA", "A"))
+            monitor._hub.result(WireResult(CLEAR, "pA", "A"))
         for _ in range(3):
-            monitor.result(WireResult(ALERT, "pB", "B"))
+            monitor._hub.result(WireResult(ALERT, "pB", "B"))
         await trio.sleep(1)
         for _ in range(3):
             (sink,) = monitor.status().sinks

@@ -14,7 +14,7 @@ import trio.testing
 from ds_actors import ActorStopped
 from ds_actors.detection import AdaptiveSampling, Coverage, Frame, Level, Monitor, ResultType, TrackInfo
 from ds_actors.detection.events import WireResult
-from ds_actors.detection.wanted import TRACKS, TRACKS_PER_PARTICIPANT
+from ds_actors.detection.tracks.registry import TRACKS, TRACKS_PER_PARTICIPANT
 from ds_actors.testing import run_virtual
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
@@ -87,8 +87,8 @@ def test_a_level_that_came_while_the_actor_was_down_rules_though_its_mailbox_was
         await trio.sleep(2)
         await kit.kill(monitor, "A")
         for _ in range(1_000):
-            monitor.result(WireResult(ResultType.CLEAR, "pA", "A"))
-        monitor.result(WireResult(ResultType.ALERT, "pA", "A"))
+            monitor._hub.result(WireResult(ResultType.CLEAR, "pA", "A"))
+        monitor._hub.result(WireResult(ResultType.ALERT, "pA", "A"))
         before = len(service.samples)
         await trio.sleep(30)
         assert monitor.level("A") is Level.ALERT
@@ -108,7 +108,7 @@ def test_a_track_that_cannot_be_added_leaves_nothing() -> None:
         return AdaptiveSampling()
 
     def nothing_left(monitor: Monitor) -> bool:
-        return not (list(monitor._wanted) or monitor._assessments.tracks or monitor.status().tracks)
+        return not (list(monitor._hub.registry) or monitor._hub.assessments.tracks or monitor.status().tracks)
 
     async def main() -> None:
         nonlocal fails
@@ -152,7 +152,7 @@ def test_a_track_is_removed_whatever_became_of_its_actor() -> None:
                 await kit.kill_supervisor(monitor, "tracks")
                 await monitor.remove_track("A")
                 await monitor.remove_track("nobody")
-                assert "A" not in monitor._outbox._tracks
+                assert "A" not in monitor._hub.outbox._tracks
                 seen = len(service.samples)
                 await trio.sleep(20)
                 assert {sample.track for _, sample in service.samples[seen:]} == {"B", "C"}
@@ -267,12 +267,12 @@ def test_a_closed_monitor_remembers_nothing() -> None:
         await kit.add(monitor, "A", "C")
         await trio.sleep(1)
         await monitor.remove_track("A")
-        assert (monitor.level("C"), len(monitor._assessments._memory)) == (Level.SUSPICIOUS, 1)
+        assert (monitor.level("C"), len(monitor._hub.assessments._memory)) == (Level.SUSPICIOUS, 1)
 
     kit.run(body)
     (monitor,) = monitors
     assert monitor.level("C") is Level.UNKNOWN
-    assert not monitor._assessments._memory
+    assert not monitor._hub.assessments._memory
 
 
 @pytest.mark.parametrize(("back", "level"), [(True, Level.ALERT), (False, Level.UNKNOWN)])

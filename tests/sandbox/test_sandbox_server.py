@@ -20,7 +20,7 @@ from trio_websocket import (
 )
 
 from ds_actors.detection.events import ResultType, Sample, WireResult
-from ds_actors.detection.wire import MalformedMessage, decode_result, encode_request
+from ds_actors.detection.uplink.wire import MalformedMessage, decode_result, encode_request
 from ds_actors.sandbox import Happened, Sandbox, open_sandbox, parse_script
 from ds_actors.sandbox.faults import Refuse, Slow
 

@@ -12,7 +12,7 @@ from trio.testing import memory_stream_pair
 
 from ds_actors.detection import AdaptiveSampling, CallbackSink, Dataspike, Frame, Monitor, ResultEvent, TrackInfo
 from ds_actors.detection.events import Sample, WireResult
-from ds_actors.detection.streams import WrappedStream
+from ds_actors.detection.uplink.streams import WrappedStream
 from ds_actors.sandbox import Faults, Script, ScriptedVerdicts, parse_script
 from ds_actors.sandbox._connection import Service, serve_client
 from ds_actors.sandbox.faults import RefuseConnections, play

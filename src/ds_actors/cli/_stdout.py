@@ -11,7 +11,7 @@ from typing import Final
 
 import typer
 
-from ds_actors.detection.endings import leaves
+from ds_actors.detection.uplink.close_reasons import leaves
 
 READER_GONE: Final = 141
 """The exit code: what a shell reports of a program that SIGPIPE ended (128 + 13)."""

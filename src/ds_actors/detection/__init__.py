@@ -2,7 +2,6 @@
 
 from ds_actors.detection import _needed as _needed  # first of all
 from ds_actors.detection.coverage import Coverage
-from ds_actors.detection.encoding import EncodingError, Frame, encode_jpeg
 from ds_actors.detection.errors import Refused, Unreachable, UplinkError
 from ds_actors.detection.events import Level, ResultEvent, ResultType, Sample, TrackInfo
 from ds_actors.detection.monitor import Monitor
@@ -20,8 +19,10 @@ from ds_actors.detection.sampling import (
 )
 from ds_actors.detection.service import Dataspike
 from ds_actors.detection.sinks import CallbackSink, JsonLinesSink, LogSink, Sink, Undelivered, WebhookSink
-from ds_actors.detection.sources import FrameSource, PcmSource
 from ds_actors.detection.status import Status
+from ds_actors.detection.tracks.encoding import EncodingError, Frame, encode_jpeg
+from ds_actors.detection.tracks.scene import luma_signature
+from ds_actors.detection.tracks.sources import FrameSource, PcmSource
 
 __all__ = [
     "AdaptiveSampling",
@@ -57,4 +58,5 @@ __all__ = [
     "UplinkError",
     "WebhookSink",
     "encode_jpeg",
+    "luma_signature",
 ]

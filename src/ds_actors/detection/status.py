@@ -7,9 +7,9 @@ from typing import Any, Literal, cast
 
 from attrs import asdict, field, frozen
 
-from ds_actors.detection.availability import UplinkState
 from ds_actors.detection.coverage import Coverage
 from ds_actors.detection.events import Level
+from ds_actors.detection.uplink.availability import UplinkState
 
 State = Literal["idle", "waiting_for_room", "running", "refused", "failed", "closed"]
 

@@ -12,7 +12,7 @@ from attrs import define
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, wrap_server_stream
 
 from ds_actors.detection.events import ResultType, Sample, WireResult
-from ds_actors.detection.wire import MalformedMessage, decode_request, encode_result
+from ds_actors.detection.uplink.wire import MalformedMessage, decode_request, encode_result
 from ds_actors.sandbox._stream import GatedStream
 from ds_actors.sandbox.faults import CloseOnAccept, Faults, Garbage, Oversized, Refuse, Slow
 from ds_actors.sandbox.records import Attempt, ClientRecord, Received

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import trio
 from attrs import define
 
-from ds_actors.detection.streams import WrappedStream
+from ds_actors.detection.uplink.streams import WrappedStream
 from ds_actors.sandbox.faults import Faults, Silence
 
 

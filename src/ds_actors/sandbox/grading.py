@@ -13,8 +13,8 @@ from typing import Final
 from attrs import frozen
 
 from ds_actors._text import counted
-from ds_actors.detection.encoding import MAX_SAMPLE_BYTES
-from ds_actors.detection.endings import REFUSED_CODES, REFUSED_STATUSES
+from ds_actors.detection.tracks.encoding import MAX_SAMPLE_BYTES
+from ds_actors.detection.uplink.close_reasons import REFUSED_CODES, REFUSED_STATUSES
 from ds_actors.sandbox.records import Attempt, ClientRecord, Received
 
 MAX_AGE: Final = 2.0

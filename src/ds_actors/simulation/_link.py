@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from attrs import define, field
 
-from ds_actors._backoff import Failure
-from ds_actors.detection.endings import closed, rejected
+from ds_actors._backoff import MAX_FAILURES_KEPT, Failure
 from ds_actors.detection.errors import Unreachable, UplinkError
-from ds_actors.detection.heartbeat import Close, Heartbeat, SendPing
-from ds_actors.detection.outbox import Deliver
-from ds_actors.detection.uplink_backoff import UplinkBackoff
+from ds_actors.detection.events import Level
+from ds_actors.detection.turns import Deliver
+from ds_actors.detection.uplink.backoff import UplinkBackoff
+from ds_actors.detection.uplink.close_reasons import closed, rejected
+from ds_actors.detection.uplink.heartbeat import Close, Heartbeat, SendPing
+from ds_actors.detection.uplink.outbox import Outbox
 from ds_actors.sandbox.faults import (
     CloseOnAccept,
     Fault,
@@ -23,26 +26,51 @@ from ds_actors.sandbox.faults import (
     Silence,
     Slow,
 )
-
-if TYPE_CHECKING:
-    from ds_actors.simulation.engine import PaperTrack, Simulation
-    from ds_actors.simulation.service import Rule
+from ds_actors.sandbox.room import Room
+from ds_actors.sandbox.script import Script
+from ds_actors.simulation._track import SimulatedTrack
+from ds_actors.simulation.service import Manipulation, PaperService, Rule
 
 UPGRADE_TIMEOUT = 10.0
-STABLE_AFTER = 10.0
+
+
+class LinkHost(Protocol):
+    """What the link needs from the simulation."""
+
+    now: float
+    room: Room
+    script: Script
+    outbox: Outbox
+    service: PaperService
+    random: Callable[[], float]
+
+    def at(self, when: float, function: Callable[..., None], *arguments: Any) -> None:
+        """Have something happen."""
+        ...
+
+    def pump(self) -> None:
+        """Take from the outbox what may be taken."""
+        ...
+
+    def sent(self, message: Deliver) -> None:
+        """A send returned."""
+        ...
+
+    def answer(self, track: SimulatedTrack, level: Level, manipulation: Manipulation | None) -> None:
+        """An answer arrived."""
+        ...
 
 
 @define(eq=False)
-class Link:
+class SimulatedLink:
     """One connection at a time, restarted with the uplink's own backoff."""
 
-    simulation: Simulation = field(repr=False)
+    simulation: LinkHost = field(repr=False)
     up: bool = False
     sending: bool = False
     _connection: int = 0
     """The number of the newest; what belongs to an older one is lost."""
     _began: float = 0.0
-    _answered: bool = False
     _heartbeat: Heartbeat = field(factory=lambda: Heartbeat(0.0))
     _failures: list[Failure] = field(factory=list[Failure])
 
@@ -59,10 +87,11 @@ class Link:
             headers = [] if wait is None else [(b"retry-after", b"%d" % wait)]
             self._failed(rejected(refusal.status, headers, 0.0))
         else:
-            self.up, self.sending, self._answered = True, False, False
+            self.up, self.sending = True, False
             self._connection += 1
             self._began = simulation.now
             self._heartbeat = Heartbeat(simulation.now)
+            self._heartbeat.opened(simulation.now)
             closing = service.active(CloseOnAccept)
             if closing is not None:
                 simulation.at(simulation.now + closing.after, self._cut, self._connection, closed(closing.code, ""))
@@ -86,7 +115,7 @@ class Link:
         takes = _on_the_wire(message) / simulation.room.link
         simulation.at(simulation.now + takes, self._sent, self._connection, message)
 
-    def arrive(self, track: PaperTrack, rule: Rule) -> None:
+    def arrive(self, track: SimulatedTrack, rule: Rule) -> None:
         """Have the service answer a sample that arrives now."""
         simulation, service, verdict = self.simulation, self.simulation.service, rule.verdict
         wait = simulation.script.latency
@@ -97,7 +126,7 @@ class Link:
             for _ in range(verdict.answers):
                 simulation.at(simulation.now + wait, self._answer, self._connection, track, rule)
 
-    def _answer(self, connection: int, track: PaperTrack, rule: Rule) -> None:
+    def _answer(self, connection: int, track: SimulatedTrack, rule: Rule) -> None:
         if connection != self._connection or not self.up:
             return
         simulation, service = self.simulation, self.simulation.service
@@ -115,7 +144,7 @@ class Link:
                 return
         self._heartbeat.received(simulation.now)
         self._heartbeat.wellformed()
-        self._answered = True
+        self._heartbeat.answered()
         assert rule.verdict.level is not None
         simulation.answer(track, rule.verdict.level, rule.manipulation)
 
@@ -135,7 +164,7 @@ class Link:
                 heartbeat.ping_sent(simulation.now)
                 if simulation.service.active(Silence) is None:
                     heartbeat.received(simulation.now)
-                    self._answered = True
+                    self._heartbeat.answered()
             case Close(reason):
                 self._cut(connection, Unreachable(reason))
                 return
@@ -151,13 +180,15 @@ class Link:
         for _ in simulation.outbox.interrupted(simulation.now):
             pass
         lived = simulation.now - self._began
-        if self._answered and lived >= STABLE_AFTER:
+        healthy = self._heartbeat.is_healthy(simulation.now)
+        if healthy:
             self._failures.clear()
-        self._failed(error, lived)
+        self._failed(error, lived, healthy=healthy)
 
-    def _failed(self, error: UplinkError, lived: float = 0.0) -> None:
+    def _failed(self, error: UplinkError, lived: float = 0.0, *, healthy: bool = False) -> None:
         simulation = self.simulation
-        self._failures = [*self._failures[-31:], Failure(error, simulation.now, lived, self._answered)]
+        failure = Failure(error, simulation.now, lived, healthy)
+        self._failures = [*self._failures, failure][-MAX_FAILURES_KEPT:]
         delay = UplinkBackoff().delay(self._failures, simulation.random())
         simulation.at(simulation.now + delay, self.connect)
 

@@ -1,7 +1,7 @@
 """The simulator: events on a heap in place of actors, sockets and a clock. Pure.
 
-Policies, outbox, assessment, heartbeat and backoff are the monitor's own; what is on paper is only what stands around
-them: the order in which the track's actor and the uplink call them, cameras, the link, and the service.
+Samplers, policies, outbox, assessment, heartbeat and backoff are the monitor's own objects; only what surrounds them is
+simulated: time, cameras, the link and the service.
 """
 
 from __future__ import annotations
@@ -16,63 +16,33 @@ from attrs import define, field
 
 from ds_actors.detection.assessment import Assessments
 from ds_actors.detection.events import Level, Sample, TrackInfo, WireResult
-from ds_actors.detection.outbox import (
-    CaptureLate,
-    Deliver,
-    GiveUp,
-    Outbox,
-    Relevel,
-    RequestTurn,
-    Withdraw,
+from ds_actors.detection.sampling import SamplingPolicy, Sent, Speaking, Verdict
+from ds_actors.detection.tracks.sampler import (
+    CAPTURE_IS_LATE,
+    LATE_AFTER,
+    PATIENCE,
+    Begin,
+    BeginCapture,
+    CancelCapture,
+    Captured,
+    Effects,
+    FellDue,
+    MutedChanged,
+    RefusedMessage,
+    SamplerEvent,
 )
-from ds_actors.detection.sampling import (
-    SHORTEST_GAP,
-    Dropped,
-    Due,
-    Paused,
-    Plan,
-    Resumed,
-    SamplingEvent,
-    SamplingPolicy,
-    Scene,
-    Sent,
-    Speaking,
-    Started,
-    Verdict,
-)
-from ds_actors.detection.track import LATE_AFTER, PATIENCE
+from ds_actors.detection.turns import Deliver, Granted, RequestTurn
+from ds_actors.detection.uplink.outbox import Outbox
 from ds_actors.sandbox.room import Room
 from ds_actors.sandbox.script import Script
-from ds_actors.simulation._link import Link
+from ds_actors.simulation._link import SimulatedLink
+from ds_actors.simulation._track import SimulatedTrack
 from ds_actors.simulation.outcome import Detection, Outcome, jain
-from ds_actors.simulation.service import NUMBERS, Manipulation, PaperService, Rule, moments, rules_for
+from ds_actors.simulation.service import NUMBERS, Manipulation, PaperService, moments, rules_for
 
-_DUE: Final = Due()
+_FELL_DUE: Final = {level: FellDue(level) for level in Level}
 _VERDICTS: Final = {level: Verdict(level) for level in Level}
-_SCENES: Final = (Scene(bytes([60]) * 64), Scene(bytes([200]) * 64))
-
-
-@define(eq=False)
-class PaperTrack:
-    """One track: its policy, and the little that its actor knows."""
-
-    info: TrackInfo
-    policy: SamplingPolicy
-    rules: list[Rule]
-    plan: Plan = field(default=Plan(None, "not started"))
-    scheduled: int = 0
-    """The newest due time on the heap; older ones are void."""
-    not_before: float = -math.inf
-    request: RequestTurn | None = None
-    turn: int = 0
-    joined: bool = False
-    muted: bool = False
-    scene: int = 0
-    due: int = 0
-    sent: int = 0
-    since: float = math.inf
-    """When its last sample left, or it joined, or was unmuted."""
-    longest: float = 0.0
+_SCENES: Final = (bytes([60]) * 64, bytes([200]) * 64)
 
 
 @define(eq=False)
@@ -94,10 +64,10 @@ class Simulation:
     room: Room = field(init=False)
     outbox: Outbox = field(init=False)
     service: PaperService = field(init=False)
-    link: Link = field(init=False)
-    _tracks: dict[str, list[PaperTrack]] = field(factory=dict[str, list[PaperTrack]], init=False)
+    link: SimulatedLink = field(init=False)
+    _tracks: dict[str, list[SimulatedTrack]] = field(factory=dict[str, list[SimulatedTrack]], init=False)
     """By participant."""
-    _by_sid: dict[str, PaperTrack] = field(factory=dict[str, PaperTrack], init=False)
+    _by_sid: dict[str, SimulatedTrack] = field(factory=dict[str, SimulatedTrack], init=False)
     _speaking: set[str] = field(factory=set[str], init=False)
     _manipulations: list[Manipulation] = field(factory=list[Manipulation], init=False)
     _assessments: Assessments = field(factory=Assessments, init=False)
@@ -113,7 +83,7 @@ class Simulation:
         self.room = self.script.room
         self.outbox = Outbox(budget=self.room.budget)
         self.service = PaperService(self.script)
-        self.link = Link(self)
+        self.link = SimulatedLink(self)
         self._data = bytes(self.room.sample_bytes)
         self._sent = Sent(self.room.sample_bytes)
         self._enter()
@@ -139,11 +109,11 @@ class Simulation:
             for each in range(room.tracks_each):
                 info = TrackInfo(who, f"TR_{who}_{each + 1}")
                 rules = rules_for(self.script, who, info.track)
-                track = PaperTrack(info, self.factory(), rules)
+                track = SimulatedTrack(info, self.factory(), rules)
                 tracks.append(track)
                 self._by_sid[info.track] = track
                 found = {id(rule.manipulation): rule.manipulation for rule in rules if rule.manipulation is not None}
-                self._manipulations.extend(one for one in found.values() if one.begins < room.seconds)
+                self._manipulations.extend(item for item in found.values() if item.begins < room.seconds)
             self.at(number * room.joins_within / room.participants, self._join, tracks)
 
     # ---- time
@@ -168,10 +138,10 @@ class Simulation:
         shares: list[float] = []
         longest = 0.0
         for tracks in self._tracks.values():
-            due = sum(one.due for one in tracks)
+            due = sum(track.due for track in tracks)
             if due:
-                shares.append(sum(one.sent for one in tracks) / due)
-            longest = max(longest, *(max(one.longest, self.now - one.since) for one in tracks))
+                shares.append(sum(track.sent for track in tracks) / due)
+            longest = max(longest, *(max(track.longest, self.now - track.since) for track in tracks))
         detections = [
             Detection(one.track, one.begins, None if one.found is None else one.found - one.begins)
             for one in sorted(self._manipulations, key=lambda one: (one.begins, one.track))
@@ -190,47 +160,50 @@ class Simulation:
             longest,
         )
 
-    # ---- tracks, as their actors do it
+    # ---- tracks, whose samplers decide
 
-    def _join(self, tracks: list[PaperTrack]) -> None:
+    def _join(self, tracks: list[SimulatedTrack]) -> None:
         for track in tracks:
             level = self._assessments.add_track(track.info, self.now)
             track.joined = True
-            self.on(track, Started(level))
-            if track.info.participant in self._speaking:
-                self.on(track, Speaking(active=True))
-            if track.muted:
-                self.on(track, Paused())
-            else:
+            track.sampler.muted = track.muted
+            if not track.muted:
                 track.since = self.now
+            self.tell(track, Begin(level, None, track.info.participant in self._speaking))
 
-    def on(self, track: PaperTrack, event: SamplingEvent) -> None:
-        """Tell a track's policy, and follow its plan."""
-        plan = track.policy.on(event, self.now)
-        # A due time that was consumed is planned anew, also when it says the same again.
-        if plan.due != track.plan.due or event is _DUE:
+    def tell(self, track: SimulatedTrack, event: SamplerEvent) -> None:
+        """Tell a track's sampler what happened, perform the effects, and put its next due time on the heap."""
+        sampler = track.sampler
+        effects = sampler.handle(event, self.now)
+        if effects:
+            self._perform(track, effects)
+        due_at = sampler.due_at
+        if due_at != track.scheduled_at:
+            track.scheduled_at = due_at
             track.scheduled += 1
-            if plan.due is not None:
+            if due_at < math.inf:
                 self._number += 1
-                if math.isnan(plan.due):
-                    raise ValueError("the policy planned a sample for NaN, which is no time")
-                when = max(self.now, plan.due, track.not_before)
+                when = max(self.now, due_at)
                 heappush(self._heap, (when, self._number, self._fall_due, (track, track.scheduled)))
-        track.plan = plan
 
-    def _fall_due(self, track: PaperTrack, scheduled: int) -> None:
+    def _perform(self, track: SimulatedTrack, effects: Effects) -> None:
+        for effect in effects:
+            match effect:
+                case BeginCapture(turn):
+                    self._capture(track, turn)
+                case CancelCapture():
+                    pass  # what the capture reports is ignored: the sampler's turn is a newer one
+                case _:
+                    if self.outbox.put(effect, self.now) is not None:
+                        self.tell(track, RefusedMessage(effect))
+
+    def _fall_due(self, track: SimulatedTrack, scheduled: int) -> None:
         if scheduled != track.scheduled:
             return
         track.due += 1
-        track.not_before = self.now + SHORTEST_GAP
-        self.on(track, _DUE)
-        info = track.info
-        request = RequestTurn(info.track, info.participant, self._assessments.level(info.track), track)
-        if self.outbox.put(request, self.now) is None:
-            track.request = request
-            self.pump()
-        else:
-            self.on(track, Dropped("superseded"))
+        track.scheduled_at = math.nan  # this due time is used up: the next one is scheduled, even where it is the same
+        self.tell(track, _FELL_DUE[self._assessments.level(track.info.track)])
+        self.pump()
 
     def pump(self) -> None:
         """Take from the outbox what may be taken, as the uplink does between two sends."""
@@ -239,8 +212,7 @@ class Simulation:
             message = self.outbox.take(self.now)
             if isinstance(message, RequestTurn):
                 self.outbox.settle(message, self.now)
-                if message is message.grantee.request:
-                    self._capture(message.grantee)
+                self.tell(message.grantee, Granted(message))
             elif isinstance(message, Deliver):
                 link.send(message)
             else:
@@ -253,39 +225,30 @@ class Simulation:
             self._wake = ready
             self.at(ready, self.pump)
 
-    def _capture(self, track: PaperTrack) -> None:
-        track.turn += 1
+    def _capture(self, track: SimulatedTrack, turn: int) -> None:
         room = self.room
         lost = room.capture > PATIENCE or (room.no_frame > 0 and self.random() < room.no_frame)
         takes = PATIENCE if lost else room.capture
         if takes > LATE_AFTER:
-            self.at(self.now + LATE_AFTER, self._late, track, track.turn)
-        self.at(self.now + takes, self._captured, track, track.turn, lost)
+            self.at(track.sampler.late_at, self._late, track, turn)
+        self.at(self.now + takes, self._captured, track, turn, lost)
 
-    def _late(self, track: PaperTrack, turn: int) -> None:
-        if turn != track.turn:
-            return
-        if self.outbox.put(CaptureLate(track.info.track), self.now) is not None:
-            track.turn += 1
-            track.request = None
-            self.on(track, Dropped("no_frame"))
-        self.pump()
+    def _late(self, track: SimulatedTrack, turn: int) -> None:
+        if turn == track.sampler.turn:
+            self.tell(track, CAPTURE_IS_LATE)
+            self.pump()
 
-    def _captured(self, track: PaperTrack, turn: int, lost: bool) -> None:  # noqa: FBT001
-        if turn != track.turn:
+    def _captured(self, track: SimulatedTrack, turn: int, lost: bool) -> None:  # noqa: FBT001
+        if turn != track.sampler.turn:
             return
-        track.turn += 1
-        track.request = None
         info = track.info
         if lost:
-            self.outbox.put(GiveUp(info.track, "no_frame"), self.now)
-            self.on(track, Dropped("no_frame"))
+            captured = Captured(turn, None, "no_frame")
         else:
-            if self.room.scenes:  # without changes there is nothing to be seen in them
-                self.on(track, _SCENES[track.scene % 2])
-            sample = Sample(info.participant, info.track, 0, self._data, self.now)
-            if self.outbox.put(Deliver(info.track, sample), self.now) is not None:
-                self.on(track, Dropped("stale"))
+            # Without changes there is nothing to be seen in the scenes.
+            signature = _SCENES[track.scene % 2] if self.room.scenes else b""
+            captured = Captured(turn, Sample(info.participant, info.track, 0, self._data, self.now), "", signature)
+        self.tell(track, captured)
         self.pump()
 
     def sent(self, message: Deliver) -> None:
@@ -296,19 +259,17 @@ class Simulation:
         track.sent += 1
         track.longest = max(track.longest, self.now - track.since)
         track.since = self.now if not track.muted else math.inf
-        self.on(track, self._sent)
+        self.tell(track, self._sent)
         self.link.arrive(track, self.service.judge(track.rules, self.now))
 
-    def answer(self, track: PaperTrack, level: Level, manipulation: Manipulation | None) -> None:
+    def answer(self, track: SimulatedTrack, level: Level, manipulation: Manipulation | None) -> None:
         """An answer arrived."""
         if manipulation is not None and manipulation.found is None:
             manipulation.found = self.now
         info = track.info
         applied = self._assessments.result(WireResult(NUMBERS[level], info.participant, info.track), self.now, 0)
         if applied is not None and applied.level is not None:
-            if applied.level is not applied.event.previous_level:
-                self.outbox.put(Relevel(info.track, applied.level), self.now)
-            self.on(track, _VERDICTS[applied.level])
+            self.tell(track, _VERDICTS[applied.level])
 
     # ---- what participants do
 
@@ -319,28 +280,22 @@ class Simulation:
             self._speaking.discard(participant)
         for track in self._tracks.get(participant, ()):
             if track.joined:
-                self.on(track, Speaking(active))
+                self.tell(track, Speaking(active))
 
     def _mute(self, participant: str, *, active: bool) -> None:
         for track in self._tracks.get(participant, ()):
             if active == track.muted:
                 continue
             track.muted = active
-            track.turn += 1
             if not track.joined:
                 continue
             if active:
                 track.longest = max(track.longest, self.now - track.since)
                 track.since = math.inf
-                if track.request is not None:
-                    track.request = None
-                    self.on(track, Dropped("muted"))
-                self.outbox.put(Withdraw(track.info.track, "muted"), self.now)
-                self.on(track, Paused())
-                self.pump()
             else:
                 track.since = self.now
-                self.on(track, Resumed())
+            self.tell(track, MutedChanged(active))
+            self.pump()
 
     def _change_scene(self, participant: str) -> None:
         for track in self._tracks.get(participant, ()):

@@ -41,7 +41,7 @@ class Reluctant:
         await trio.sleep(self.slow)
         self.watched.discard(track)
 
-    def list_track(self, info: TrackInfo, **facts: bool) -> None:
+    def report_unwatched(self, info: TrackInfo, **facts: bool) -> None:
         self.listed[info.track] = facts["monitored"]
 
     def set_muted(self, *_: Any) -> None: ...

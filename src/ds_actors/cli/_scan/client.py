@@ -14,12 +14,12 @@ from trio_websocket import WebSocketConnection
 
 from ds_actors.cli._scan.decode import Due, Video
 from ds_actors.cli._scan.result import FileScan
-from ds_actors.detection.connection import open_websocket
 from ds_actors.detection.events import ResultType, Sample, WireResult
-from ds_actors.detection.heartbeat import Heartbeat
-from ds_actors.detection.receiving import start_receiving
 from ds_actors.detection.service import Dataspike
-from ds_actors.detection.wire import encode_request
+from ds_actors.detection.uplink.connection import open_websocket
+from ds_actors.detection.uplink.heartbeat import Heartbeat
+from ds_actors.detection.uplink.receiving import start_receiving
+from ds_actors.detection.uplink.wire import encode_request
 
 WINDOW: Final = 16
 """Samples that may be without an answer at a time."""

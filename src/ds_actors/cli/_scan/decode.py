@@ -15,7 +15,7 @@ from av.error import FFmpegError
 
 from ds_actors.cli._scan.segments import Clock, samples_due
 from ds_actors.cli._video import BadInput, OpenVideo, quarter_turns, words
-from ds_actors.detection.encoding import EncodingError, Frame, encode_jpeg
+from ds_actors.detection.tracks.encoding import EncodingError, Frame, encode_jpeg
 
 THUMBNAIL_SIDE: Final = 192
 _STEP: Final = 32

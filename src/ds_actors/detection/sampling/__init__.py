@@ -5,8 +5,8 @@
 """
 
 from ds_actors.detection.budget import Budget
+from ds_actors.detection.sampling.activity import SceneSampling, SpeakerSampling
 from ds_actors.detection.sampling.adaptive import AdaptiveSampling, DecayingSampling
-from ds_actors.detection.sampling.attention import SceneSampling, SpeakerSampling
 from ds_actors.detection.sampling.combined import Budgeted, Fastest
 from ds_actors.detection.sampling.grid import Grid
 from ds_actors.detection.sampling.protocol import (

@@ -10,8 +10,8 @@ import trio
 from attrs import define, field
 
 from ds_actors import Actor
-from ds_actors.detection.complaints import Complaints
 from ds_actors.detection.events import ResultEvent
+from ds_actors.detection.log_throttle import LogThrottle
 from ds_actors.detection.sinks._sinks import Sink, Undelivered
 
 logger = logging.getLogger("ds_actors.detection")
@@ -35,7 +35,7 @@ class SinkActor(Actor[ResultEvent]):
 
     sink: Sink
     counts: SinkCounts
-    _complaints: Complaints = field(factory=Complaints)
+    _complaints: LogThrottle = field(factory=LogThrottle)
     _busy: int = 0
     _one_done: trio.Event = field(factory=trio.Event)
 

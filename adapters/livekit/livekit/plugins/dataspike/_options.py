@@ -10,8 +10,8 @@ from typing import Final, TypeVar, cast
 from attrs import frozen
 
 from ds_actors.detection import AdaptiveSampling, SamplingPolicy
-from ds_actors.detection.audio import CHUNK_SAMPLES, SAMPLE_RATE, AudioPace
 from ds_actors.detection.sampling import check_fps, check_quality
+from ds_actors.detection.tracks.speech import CHUNK_SAMPLES, SAMPLE_RATE, AudioPace
 
 N = TypeVar("N", int, float)
 

@@ -15,7 +15,7 @@ from livekit.plugins.dataspike.log import logger
 from dataspike._audio import RoomAudio
 from dataspike._video import RoomVideo
 from ds_actors.detection import Monitor, TrackInfo
-from ds_actors.detection.complaints import Complaints
+from ds_actors.detection.log_throttle import LogThrottle
 
 RETRY_EVERY: Final = 10.0
 
@@ -47,7 +47,7 @@ class Roster:
     _done: dict[str, Wish] = field(factory=dict[str, Wish])
     _refused: set[str] = field(factory=set[str])
     _busy: set[str] = field(factory=set[str])
-    _complaints: Complaints = field(factory=Complaints)
+    _complaints: LogThrottle = field(factory=LogThrottle)
 
     def want(self, track: str, wish: Wish | None) -> None:
         """Take the newest wish for a track; None: it is gone."""
@@ -92,7 +92,7 @@ class Roster:
             return
         self._done[track] = wish
         if source is None:
-            self.monitor.list_track(
+            self.monitor.report_unwatched(
                 wish.info,
                 monitored=wish.monitored,
                 why=wish.why,
@@ -114,5 +114,5 @@ class Roster:
         except Exception as error:
             if self._complaints.due(type(error).__name__, trio.current_time()):
                 logger.exception("a track could not be watched; it is tried again")
-            self.monitor.list_track(wish.info, monitored=False, why=f"failed: {type(error).__name__}")
+            self.monitor.report_unwatched(wish.info, monitored=False, why=f"failed: {type(error).__name__}")
             return False

@@ -16,7 +16,7 @@ from livekit import rtc
 from livekit.plugins.dataspike.log import logger
 
 from ds_actors.detection import TrackInfo
-from ds_actors.detection.complaints import Complaints
+from ds_actors.detection.log_throttle import LogThrottle
 
 TrackFilter = Callable[[rtc.RemoteTrackPublication, rtc.RemoteParticipant], bool]
 Consent = Callable[[rtc.RemoteParticipant], bool]
@@ -50,7 +50,7 @@ class Rules:
     track_filter: TrackFilter | None = None
     consent: Consent | None = None
     audio: bool = False
-    _complaints: Complaints = field(factory=Complaints)
+    _complaints: LogThrottle = field(factory=LogThrottle)
 
     def __attrs_post_init__(self) -> None:
         if isinstance(self.sources, str):

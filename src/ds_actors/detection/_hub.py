@@ -1,0 +1,244 @@
+"""What the monitor's actors call: it keeps what must outlive a crash of any of them, and passes results on.
+
+No method waits. Everything here runs in trio's thread, but for `status`, `coverage` and `level`, which only read.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from types import MappingProxyType
+
+import trio
+from attrs import define, field
+
+from ds_actors import ActorRef
+from ds_actors.detection._refs import TreeRefs
+from ds_actors.detection.assessment import Applied, Assessments
+from ds_actors.detection.coverage import Coverage, coverage
+from ds_actors.detection.events import Level, Sample, WireResult
+from ds_actors.detection.sampling import Plan, Sent
+from ds_actors.detection.sinks import Sink
+from ds_actors.detection.sinks._actor import SinkCounts
+from ds_actors.detection.status import SinkStatus, State, Status, UplinkStatus
+from ds_actors.detection.tracks.messages import VerdictArrived
+from ds_actors.detection.tracks.registry import TrackRegistry
+from ds_actors.detection.turns import OutboxMessage
+from ds_actors.detection.uplink.availability import Availability, Note
+from ds_actors.detection.uplink.ledger import Ledger
+from ds_actors.detection.uplink.outbox import Outbox
+from ds_actors.detection.uplink.round_trip import RoundTrip
+
+logger: logging.Logger = logging.getLogger("ds_actors.detection")
+
+
+@define(eq=False)
+class Hub:
+    """The monitor as its own actors see it."""
+
+    outbox: Outbox
+    sinks: dict[str, tuple[Sink, SinkCounts]]
+    ledger: Ledger | None
+    only_changes: bool
+    """Sinks receive changes of level and first errors only."""
+    state_cb: Callable[[Status], object] | None
+    refs: TreeRefs = field(init=False)
+    """Set once the tree is built, before any actor runs."""
+    assessments: Assessments = field(factory=Assessments, init=False)
+    registry: TrackRegistry = field(factory=TrackRegistry, init=False)
+    speaking: set[str] = field(factory=set[str], init=False)
+    slow: bool = field(default=False, init=False)
+    """The last send was slow: the next samples are made smaller."""
+    leaving: bool = field(default=False, init=False)
+    """The monitor closes: what happens to its uplink from here on is no news."""
+    state: State = field(default="idle", init=False)
+    _availability: Availability = field(factory=Availability, init=False)
+    _round_trip: RoundTrip = field(factory=RoundTrip, init=False)
+    _malformed: int = field(default=0, init=False)
+    _clock_offset: float = field(default=0.0, init=False)
+    _reported: tuple[State, str] = field(default=("idle", "connecting"), init=False)
+
+    # ---- what the track actors need
+
+    def uplink(self) -> ActorRef[OutboxMessage]:
+        """Return the uplink's reference."""
+        return self.refs.uplink()
+
+    def level(self, track: str) -> Level:
+        """Return the track's level, its own or inherited."""
+        return self.assessments.level(track)
+
+    def last_due(self, track: str) -> float | None:
+        """Return when its last sample was due, before a crash too; None before the first."""
+        registered = self.registry.get(track)
+        return None if registered is None else registered.last_due
+
+    def sample_due(self, track: str) -> None:
+        """Record when a sample was due, which outlives a crash."""
+        registered = self.registry.get(track)
+        if registered is not None:
+            registered.last_due = trio.current_time()
+
+    def planned(self, track: str, plan: Plan) -> None:
+        """Record the newest plan, for the views."""
+        registered = self.registry.get(track)
+        if registered is not None:
+            registered.plan = plan
+
+    def captured(self, track: str, *, frame: bool) -> None:
+        """Count captures in a row without a frame."""
+        registered = self.registry.get(track)
+        if registered is not None:
+            registered.captured(frame=frame)
+
+    def speaks(self, participant: str) -> bool:
+        """Return whether the participant is speaking, as far as the room knows."""
+        return participant in self.speaking
+
+    def silent(self, track: str) -> None:
+        """Keep a silent microphone from becoming stale: it has nothing to send."""
+        registered = self.registry.get(track)
+        if registered is not None:
+            registered.facts.due_since = trio.current_time()
+
+    # ---- what the uplink needs
+
+    def uplink_connecting(self) -> None:
+        """Record that an attempt begins."""
+        self._availability.connecting()
+
+    def uplink_up(self) -> None:
+        """Record that the upgrade was accepted."""
+        self._round_trip.connected()
+        self._availability.up()
+        self._uplink_changed(None)
+
+    def uplink_answered(self) -> None:
+        """Record a result or a pong."""
+        self._uplink_changed(self._availability.answered(trio.current_time()))
+
+    def uplink_down(self, error: Exception | None) -> None:
+        """Record that the connection, or the attempt, ended."""
+        self._uplink_changed(self._availability.down(error, trio.current_time()))
+
+    def sample_sent(self, sample: Sample, *, slow: bool) -> None:
+        """Count a sample whose send returned, and tell its track."""
+        now = trio.current_time()
+        self.slow = slow
+        self._round_trip.sent(sample.track, now)
+        if self.ledger is not None:
+            self.ledger.sent(sample, time.time_ns() // 1_000_000)
+        registered = self.registry.get(sample.track)
+        if registered is not None:
+            registered.sample_sent(now)
+            ref = self.refs.track(sample.track)
+            if ref is not None:
+                ref.tell(Sent(len(sample.data)))
+
+    def malformed(self) -> None:
+        """Count a message of the service that could not be read."""
+        self._malformed += 1
+
+    def result(self, result: WireResult) -> None:
+        """Apply an answer and tell track and sinks, in one step without an await."""
+        now = trio.current_time()
+        self._round_trip.answered(result.track, now)
+        applied = self.assessments.result(result, now, time.time_ns() // 1_000_000)
+        if applied is None:
+            return
+        registered = self.registry.get(applied.event.track_id)
+        if registered is not None:
+            registered.facts.last_result = now
+        if applied.level is not None:
+            ref = self.refs.track(applied.track)
+            if ref is not None:
+                ref.tell(VerdictArrived())
+        self._tell_sinks(applied)
+
+    def _tell_sinks(self, applied: Applied) -> None:
+        if self.only_changes and not applied.notable:
+            return
+        for name in self.sinks:
+            self.refs.sink(name).tell(applied.event)
+
+    # ---- status
+
+    def entered(self) -> None:
+        """Record how far trio's clock is from the one that other threads can read."""
+        self._clock_offset = trio.current_time() - time.perf_counter()
+
+    def status(self) -> Status:
+        """Return a frozen snapshot of everything, from any thread, without waiting."""
+        account = self.outbox.account()
+        availability = self._availability
+        uplink = UplinkStatus(
+            availability.state,
+            availability.cause,
+            availability.attempts,
+            availability.connections,
+            account.due,
+            account.sent,
+            account.dropped,
+            account.waiting,
+            account.granted,
+            self._malformed,
+            self._round_trip.seconds,
+        )
+        now = self._now()
+        shown = (*self.registry, *self.registry.unwatched())
+        tracks = tuple(track.status(self.level(track.info.track), now) for track in shown)
+        sinks = tuple(self._sink_status(name, counts) for name, (_, counts) in self.sinks.items())
+        results = MappingProxyType(dict(self.assessments.counts))
+        reason = availability.cause if self.state in ("running", "refused") else ""
+        refused = MappingProxyType(dict(self.registry.refused))
+        return Status(self.state, reason, uplink, tracks, sinks, results, refused)
+
+    def coverage(self, track: str) -> Coverage:
+        """Return how well a track is covered, from any thread."""
+        registered = self.registry.get(track)
+        if registered is not None:
+            return registered.coverage(self.level(track), self._now())
+        unwatched = self.registry.find_unwatched(track)
+        return Coverage.NOT_MONITORED if unwatched is None else coverage(unwatched.facts, self._now())
+
+    def set_state(self, state: State) -> None:
+        """Change the state, and report the change."""
+        self.state = state
+        self._report_state()
+
+    def _now(self) -> float:
+        try:
+            return trio.current_time()
+        except RuntimeError:  # another thread; trio's clock is this one but for its offset
+            return time.perf_counter() + self._clock_offset
+
+    def _sink_status(self, name: str, counts: SinkCounts) -> SinkStatus:
+        ref = self.refs.known_sink(name)
+        mailbox = None if ref is None else ref.statistics()
+        return SinkStatus(
+            name,
+            counts.delivered,
+            counts.failed.total(),
+            counts.timed_out,
+            0 if mailbox is None else mailbox.refused + sum(mailbox.dropped.values()) + mailbox.failed + mailbox.dead,
+            0 if mailbox is None else mailbox.queued + mailbox.in_hand,
+        )
+
+    def _uplink_changed(self, note: Note | None) -> None:
+        if note is not None:
+            logger.log(getattr(logging, note.level.upper()), "%s", note.text)
+        if self.state in ("running", "refused"):
+            self.state = "refused" if self._availability.state == "refused" else "running"
+        self._report_state()
+
+    def _report_state(self) -> None:
+        current = (self.state, self._availability.state)
+        if current == self._reported or (self.leaving and self.state not in ("closed", "failed")):
+            return
+        self._reported = current
+        if self.state_cb is not None:
+            try:
+                self.state_cb(self.status())
+            except Exception:
+                logger.exception("state_cb failed")

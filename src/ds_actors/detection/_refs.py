@@ -1,0 +1,79 @@
+"""The references to the monitor's own actors, which survive restarts of the supervisors between."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import define, field
+
+from ds_actors import ActorRef, ActorStopped, Supervisor, SupervisorRef
+from ds_actors.detection.tracks.messages import TrackMessage
+from ds_actors.detection.turns import OutboxMessage
+
+
+@define(eq=False)
+class TreeRefs:
+    """Finds actors in the tree, and keeps what it found until it stops."""
+
+    supervisor: Supervisor
+    _tracks: dict[str, ActorRef[TrackMessage]] = field(factory=dict[str, ActorRef[TrackMessage]], init=False)
+    _sinks: dict[str, ActorRef[Any]] = field(factory=dict[str, ActorRef[Any]], init=False)
+    _uplink: ActorRef[OutboxMessage] | None = field(default=None, init=False)
+
+    def uplink(self) -> ActorRef[OutboxMessage]:
+        """Return the uplink's reference."""
+        if self._uplink is None:
+            ref = self.supervisor.find("uplink")
+            assert isinstance(ref, ActorRef)
+            self._uplink = ref
+        return self._uplink
+
+    def tracks(self) -> SupervisorRef:
+        """Return the reference of the tracks' supervisor.
+
+        Raises:
+            ActorStopped: when the monitor is closed, or not open yet.
+        """
+        try:
+            tracks = self.supervisor.find("tracks")
+        except LookupError:
+            raise ActorStopped("the monitor is closed") from None
+        assert isinstance(tracks, SupervisorRef)
+        return tracks
+
+    def track(self, track: str) -> ActorRef[TrackMessage] | None:
+        """Return the reference of a live track's actor; None when there is none at the moment."""
+        ref = self._tracks.get(track)
+        if ref is not None and not ref.stopped:
+            return ref
+        # The tracks' supervisor was started anew, and with it the actor; or it is gone, as it is when closing.
+        try:
+            actors = self.tracks().actors()
+        except ActorStopped:
+            return None
+        for actor in actors:
+            if actor.name == track:
+                self._tracks[track] = actor
+                return actor
+        return None
+
+    def add_track(self, track: str, ref: ActorRef[TrackMessage]) -> None:
+        """Keep the reference of a track that was just started."""
+        self._tracks[track] = ref
+
+    def forget_track(self, track: str) -> None:
+        """Drop the reference of a track that ended."""
+        self._tracks.pop(track, None)
+
+    def sink(self, name: str) -> ActorRef[Any]:
+        """Return the reference of a sink's actor."""
+        ref = self._sinks.get(name)
+        if ref is None or ref.stopped:
+            sinks = self.supervisor.find("sinks")
+            assert isinstance(sinks, SupervisorRef)
+            ref = self._sinks[name] = next(actor for actor in sinks.actors() if actor.name == name)
+        return ref
+
+    def known_sink(self, name: str) -> ActorRef[Any] | None:
+        """Return the reference of a sink's actor if it was looked up before; safe from any thread."""
+        return self._sinks.get(name)

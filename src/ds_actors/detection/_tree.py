@@ -1,0 +1,121 @@
+"""The tree of actors behind a monitor: child specs, and what a track's actor is made of.
+
+monitor ─┬─ sinks    one actor a sink
+         ├─ uplink   permanent, own backoff, never gives up
+         └─ tracks   dynamic, one actor a live track, own backoff each
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+from attrs import define
+
+from ds_actors import Actor, ChildSpec, ExponentialBackoff, Supervisor, SupervisorSpec
+from ds_actors.detection._hub import Hub
+from ds_actors.detection.errors import UplinkError
+from ds_actors.detection.sampling import SamplingPolicy
+from ds_actors.detection.service import Dataspike
+from ds_actors.detection.sinks._actor import SinkActor
+from ds_actors.detection.sinks._queue import SinkQueue
+from ds_actors.detection.tracks.audio_actor import AudioTrackActor
+from ds_actors.detection.tracks.encoding import Frame
+from ds_actors.detection.tracks.messages import TrackMessage
+from ds_actors.detection.tracks.registry import RegisteredTrack
+from ds_actors.detection.tracks.sources import FrameSource, PcmSource
+from ds_actors.detection.tracks.speech import AudioPace
+from ds_actors.detection.tracks.video_actor import Encode, TrackActor
+from ds_actors.detection.uplink.actor import Uplink
+from ds_actors.detection.uplink.backoff import UplinkBackoff
+from ds_actors.detection.uplink.connection import Connect
+
+SLOW_QUALITY: Final = 50
+SLOW_SIDE: Final = 960
+_BACKOFF: Final = ExponentialBackoff(base=0.5, cap=30.0)
+
+
+@define(eq=False)
+class TrackFactory:
+    """Makes the child spec of a track."""
+
+    hub: Hub
+    sampling: Callable[[], SamplingPolicy]
+    audio: AudioPace
+    encode: Encode
+    quality: int
+
+    def specs(self) -> list[ChildSpec[Any]]:
+        """Return the specs of all tracks that should have an actor."""
+        return [self.spec(track) for track in self.hub.registry]
+
+    def policy(self, kind: str) -> SamplingPolicy | AudioPace:
+        """Return what decides when a new track of that kind is sampled."""
+        return self.audio if kind == "audio" else self.sampling()
+
+    def spec(self, track: RegisteredTrack) -> ChildSpec[TrackMessage]:
+        """Return the spec of one track."""
+
+        def video() -> TrackActor:
+            # A policy that crashed its track begins anew; what it starts from, level and last sample, has survived.
+            track.policy = policy = self.sampling()
+            source = cast("FrameSource", track.source)
+            return TrackActor(track.info, source, policy, self.hub, self._encode, self.quality, track.muted)
+
+        def audio() -> AudioTrackActor:
+            source = cast("PcmSource", track.source)
+            return AudioTrackActor(track.info, source, self.audio, self.hub, track.muted, track.gate_open)
+
+        make = cast("Callable[[], Actor[TrackMessage]]", audio if track.info.kind == "audio" else video)
+        return ChildSpec(
+            make, name=track.info.track, restart="transient", backoff=track.backoff, stable_after=60.0, grace=0.5
+        )
+
+    async def _encode(self, frame: Frame, quality: int, max_side: int | None) -> bytes:
+        if self.hub.slow:
+            quality, max_side = min(quality, SLOW_QUALITY), min(max_side or SLOW_SIDE, SLOW_SIDE)
+        return await self.encode(frame, quality, max_side)
+
+
+def build_tree(
+    hub: Hub, tracks: TrackFactory, service: Dataspike, connect: Connect, random: Callable[[], float]
+) -> Supervisor:
+    """Return the supervisor of the whole monitor, not started yet."""
+
+    def sinks() -> list[ChildSpec[Any]]:
+        return [
+            ChildSpec(
+                SinkActor,
+                sink,
+                counts,
+                name=name,
+                mailbox=SinkQueue,
+                grace=1.0,
+                drain=True,
+                backoff=_BACKOFF,
+            )
+            for name, (sink, counts) in hub.sinks.items()
+        ]
+
+    uplink = ChildSpec(
+        Uplink,
+        service,
+        hub,
+        connect,
+        name="uplink",
+        backoff=UplinkBackoff(),
+        stable_after=0.0,  # the heartbeat's word that a connection is healthy counts its seconds
+        grace=1.0,
+        mailbox=lambda: hub.outbox,
+        expected=(UplinkError,),  # `Availability` decides which of them are worth a line
+    )
+    return Supervisor(
+        "monitor",
+        children=[
+            SupervisorSpec("sinks", children=sinks, backoff=_BACKOFF, grace=1.0),
+            uplink,
+            SupervisorSpec("tracks", "dynamic", tracks.specs, backoff=_BACKOFF, grace=0.5),
+        ],
+        close_within=5.0,
+        random=random,
+    )

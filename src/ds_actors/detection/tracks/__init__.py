@@ -1,0 +1,1 @@
+"""The actors of single tracks, what they decide and what feeds them."""

@@ -1,0 +1,154 @@
+"""The actor of one microphone: it records, requests a turn and delivers. `speech` decides what is worth sending.
+
+It records a chunk before it requests the turn, since recording takes three seconds; a chunk that waits for longer than
+the age limit is dropped as stale.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+
+import trio
+from attrs import define, field
+
+from ds_actors import Actor, Exit
+from ds_actors.detection.events import Sample, TrackInfo
+from ds_actors.detection.sampling import Plan, Sent, Speaking
+from ds_actors.detection.tracks.host import TrackHost
+from ds_actors.detection.tracks.messages import AudioMessage, GateChanged, ListeningEnded, VerdictArrived
+from ds_actors.detection.tracks.sampler import MutedChanged
+from ds_actors.detection.tracks.sources import PcmSource
+from ds_actors.detection.tracks.speech import SHORTEST_INTERVAL, AudioPace, NoSpeech, listen
+from ds_actors.detection.turns import Deliver, Granted, OutboxMessage, Relevel, RequestTurn, Withdraw
+
+
+@define(eq=False)
+class AudioTrackActor(Actor[AudioMessage]):
+    """Listens to one microphone."""
+
+    info: TrackInfo
+    source: PcmSource
+    pace: AudioPace
+    host: TrackHost
+    muted: bool = False
+    gate_open: bool = True
+    _due: float = math.inf
+    """When to look next; never while a look is under way."""
+    _look: int = 0
+    _opened: float = -math.inf
+    _last: ListeningEnded | None = None
+    _listening: trio.CancelScope | None = None
+    _request: RequestTurn | None = None
+    _sample: Sample | None = field(default=None, repr=False)
+
+    async def started(self) -> None:
+        """Take back what a former incarnation had asked for, and plan the first look."""
+        self.context.needs_proof()
+        self._tell(Withdraw(self.info.track, "restarted"))
+        last_due = self.host.last_due(self.info.track)
+        if last_due is not None:
+            self._opened = last_due
+        self._resume()
+
+    async def run(self) -> None:
+        """Wait for a message or for the time of the next look."""
+        while True:
+            try:
+                with trio.move_on_at(self._due):
+                    message = await self.inbox.take()
+                    self._handle(message)
+                    self.inbox.settle(message)
+            except trio.EndOfChannel:
+                return
+            if trio.current_time() >= self._due:
+                self._begin()
+
+    async def stopping(self, exit: Exit, /) -> None:  # noqa: A002 - the word of the field
+        """Free the turn; a look under way closes the source when it is cancelled, and for good its host does."""
+        self._tell(Withdraw(self.info.track, "ended" if exit.crash is None else "restarted"))
+
+    def _tell(self, message: OutboxMessage) -> bool:
+        return self.host.uplink().tell(message)
+
+    def _handle(self, message: AudioMessage) -> None:
+        match message:
+            case Granted(request):
+                if request is self._request:
+                    self._deliver()
+            case VerdictArrived():
+                self._tell(Relevel(self.info.track, self.host.level(self.info.track)))
+                if self._last is not None and self._due < math.inf:
+                    self._plan(self._last)
+            case Sent():
+                self.context.healthy()
+            case MutedChanged(muted):
+                self.muted = muted
+                self._paused_or_resumed("muted")
+            case GateChanged(is_open):
+                self.gate_open = is_open
+                self._paused_or_resumed("silent")
+            case Speaking(True):  # as the publisher's client says: look sooner, no more than that
+                if self._due < math.inf and (self._last is None or isinstance(self._last.outcome, NoSpeech)):
+                    self._due = trio.current_time()
+            case ListeningEnded():
+                if message.look == self._look:
+                    self._listening_ended(message)
+            case _:
+                pass  # a Captured is for video tracks
+
+    def _paused_or_resumed(self, reason: str) -> None:
+        if not (self.muted or not self.gate_open):
+            if self._listening is None and self._due == math.inf:
+                self._resume()
+            return
+        self._due = math.inf
+        self._look += 1  # what the look under way still says is not heard
+        if self._listening is not None:
+            self._listening.cancel()
+            self._listening = None
+        self._sample = self._request = None
+        self._tell(Withdraw(self.info.track, reason))
+        self.host.planned(self.info.track, Plan(None, reason))
+
+    def _resume(self) -> None:
+        if self.muted or not self.gate_open:
+            self.host.planned(self.info.track, Plan(None, "muted" if self.muted else "silent"))
+            return
+        self._due = max(trio.current_time(), self._opened + SHORTEST_INTERVAL)
+        self.host.planned(self.info.track, Plan(self._due, "listens"))
+
+    def _begin(self) -> None:
+        self._due = math.inf
+        self._opened = trio.current_time()
+        self._look += 1
+        self._listening = self.context.spawn(self._listen, self._look)
+
+    async def _listen(self, look: int) -> None:
+        outcome = await listen(self.source)
+        self.context.ref.tell(ListeningEnded(look, outcome, trio.current_time(), time.time_ns() // 1_000_000))
+
+    def _listening_ended(self, ended: ListeningEnded) -> None:
+        self._listening = None
+        self._last = ended
+        self._plan(ended)
+        track = self.info.track
+        if isinstance(ended.outcome, NoSpeech):
+            self.host.silent(track)
+            return
+        self.host.sample_due(track)
+        chunk = ended.outcome
+        self._sample = Sample(self.info.participant, track, ended.wall_ms, chunk.data, chunk.captured_at, format="pcm")
+        request = RequestTurn(track, self.info.participant, self.host.level(track), self.context.ref)
+        self._request = request if self._tell(request) else None
+
+    def _plan(self, ended: ListeningEnded) -> None:
+        level = self.host.level(self.info.track)
+        self._due = self.pace.next_look(ended.outcome, level, opened=self._opened, closed=ended.closed)
+        reason = ended.outcome.reason if isinstance(ended.outcome, NoSpeech) else f"{level.value}: speech"
+        self.host.planned(self.info.track, Plan(self._due, reason))
+
+    def _deliver(self) -> None:
+        sample, self._sample, self._request = self._sample, None, None
+        if sample is not None:
+            self._tell(Deliver(self.info.track, sample))

@@ -1,0 +1,46 @@
+"""What the actor of a track needs from the monitor, which keeps everything that outlives a crash."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ds_actors import ActorRef
+from ds_actors.detection.events import Level
+from ds_actors.detection.sampling import Plan
+from ds_actors.detection.turns import OutboxMessage
+
+
+class TrackHost(Protocol):
+    """Keeps a track's level, plan and counts while its actor comes and goes. No method waits."""
+
+    def uplink(self) -> ActorRef[OutboxMessage]:
+        """Return the uplink's reference."""
+        ...
+
+    def level(self, track: str) -> Level:
+        """Return the track's level, its own or inherited."""
+        ...
+
+    def last_due(self, track: str) -> float | None:
+        """Return when its last sample was due, before a crash too; None before the first."""
+        ...
+
+    def sample_due(self, track: str) -> None:
+        """Record that a sample is due now."""
+        ...
+
+    def planned(self, track: str, plan: Plan) -> None:
+        """Record the newest plan, for the views."""
+        ...
+
+    def captured(self, track: str, *, frame: bool) -> None:
+        """Record whether a capture returned a frame."""
+        ...
+
+    def speaks(self, participant: str) -> bool:
+        """Return whether the participant is speaking, as far as the room knows."""
+        ...
+
+    def silent(self, track: str) -> None:
+        """Record that a microphone had nothing worth sending."""
+        ...

@@ -1,0 +1,38 @@
+"""What the actors of tracks are told, beside what the sampler and the policies understand themselves. Pure."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from ds_actors.detection.sampling import Scene, Sent, Speaking
+from ds_actors.detection.tracks.sampler import Captured, MutedChanged
+from ds_actors.detection.tracks.speech import Chunk, NoSpeech
+from ds_actors.detection.turns import Granted
+
+
+@frozen
+class VerdictArrived:
+    """A verdict counts for this track; its host has the level, which may be newer than this message."""
+
+
+@frozen
+class GateChanged:
+    """A voice activity detector opened or closed this microphone's gate; nothing is recorded while it is closed."""
+
+    open: bool
+
+
+@frozen
+class ListeningEnded:
+    """One recording is over."""
+
+    look: int
+    """Its number; the actor ignores what an older recording reports."""
+    outcome: Chunk | NoSpeech
+    closed: float
+    """Monotonic clock, seconds."""
+    wall_ms: int
+
+
+TrackMessage = Granted | VerdictArrived | Sent | MutedChanged | Captured | Speaking | Scene
+AudioMessage = TrackMessage | GateChanged | ListeningEnded

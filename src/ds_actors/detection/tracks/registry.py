@@ -1,0 +1,173 @@
+"""The tracks that should have an actor, and what is known of each beside its level: facts, plan, rate, backoff.
+
+It also lists the tracks of the room that are not watched, and why.
+
+The hub owns the registry, so that it outlives a crash; the supervisor of tracks starts from it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterator
+from typing import Final
+
+from attrs import define, evolve, field, frozen
+
+from ds_actors.detection.coverage import Coverage, Facts, coverage
+from ds_actors.detection.events import Level, TrackInfo
+from ds_actors.detection.sampling import Plan, SamplingPolicy
+from ds_actors.detection.status import TrackStatus
+from ds_actors.detection.tracks.backoff import TrackBackoff
+from ds_actors.detection.tracks.sources import FrameSource, PcmSource
+from ds_actors.detection.tracks.speech import AudioPace
+
+TRACKS: Final = 2_000
+TRACKS_PER_PARTICIPANT: Final = 64
+TRACKS_UNWATCHED: Final = 4_000
+"""Tracks without an actor that are shown; more are only counted."""
+RATE_WINDOW: Final = 10.0
+"""Seconds over which a track's actual rate is counted, or as long as it has lived."""
+_SHORTEST_WINDOW: Final = 1.0
+"""Seconds: the first sample of a track that has hardly begun is no rate of hundreds."""
+
+
+@define(eq=False)
+class RegisteredTrack:
+    """One track that should have an actor."""
+
+    info: TrackInfo
+    source: FrameSource | PcmSource
+    policy: SamplingPolicy | AudioPace
+    facts: Facts
+    muted: bool = False
+    gate_open: bool = True
+    """A voice activity detector lets this microphone be recorded."""
+    backoff: TrackBackoff = field(factory=TrackBackoff)
+    plan: Plan = field(default=Plan(None, "not started"))
+    last_due: float | None = None
+    """When its last sample was due, also before a crash."""
+    sent: int = 0
+    _sent_at: deque[float] = field(factory=lambda: deque[float](maxlen=512))
+
+    def captured(self, *, frame: bool) -> None:
+        """Count one-shots without a frame, in a row."""
+        self.facts.empty_captures = 0 if frame else self.facts.empty_captures + 1
+        if frame:
+            self.facts.encrypted = False
+
+    def sample_sent(self, now: float) -> None:
+        """Count a sample whose send returned; a track that sends is not failing."""
+        self.sent += 1
+        self._sent_at.append(now)
+        self.backoff.sample_sent()
+
+    def target(self, level: Level) -> float:
+        """Return the samples a second that the policy plans, or else promises at that level."""
+        if self.plan.fps is not None:
+            return self.plan.fps
+        promise = self.policy.promise
+        return promise.ceiling_fps if level.elevated else promise.floor_fps
+
+    def coverage(self, level: Level, now: float) -> Coverage:
+        """Return how well it is covered."""
+        facts = evolve(self.facts, muted=self.muted, failing=self.backoff.failing, rate=self.target(level))
+        return coverage(facts, now)
+
+    def status(self, level: Level, now: float) -> TrackStatus:
+        """Return a frozen picture of it."""
+        window = min(RATE_WINDOW, max(_SHORTEST_WINDOW, now - self.facts.published_at))
+        recent = sum(now - at <= window for at in tuple(self._sent_at))
+        return TrackStatus(
+            self.info.participant,
+            self.info.track,
+            self.info.kind,
+            self.info.source,
+            level,
+            self.coverage(level, now),
+            self.target(level),
+            recent / window,
+            self.plan.reason,
+            self.sent,
+        )
+
+
+@frozen
+class UnwatchedTrack:
+    """A track without an actor, and why it has none."""
+
+    info: TrackInfo
+    facts: Facts
+    why: str = ""
+
+    def status(self, level: Level, now: float) -> TrackStatus:
+        """Return a frozen picture of it."""
+        info, covered = self.info, coverage(self.facts, now)
+        why = self.why or covered.value
+        return TrackStatus(info.participant, info.track, info.kind, info.source, level, covered, 0.0, 0.0, why, 0)
+
+
+@define(eq=False)
+class TrackRegistry:
+    """All of them, by sid, within the limits of a room."""
+
+    refused: Counter[str] = field(factory=Counter[str])
+    """Tracks that are not watched, by reason; one that is tried again is the same track."""
+    _tracks: dict[str, RegisteredTrack] = field(factory=dict[str, RegisteredTrack])
+    _unwatched: dict[str, UnwatchedTrack] = field(factory=dict[str, UnwatchedTrack])
+    _over: set[str] = field(factory=set[str])
+    """Those over the limit that are counted already."""
+
+    def __iter__(self) -> Iterator[RegisteredTrack]:
+        return iter(tuple(self._tracks.values()))
+
+    def __contains__(self, track: str) -> bool:
+        return track in self._tracks
+
+    def has_room(self, info: TrackInfo) -> bool:
+        """Return whether one more track is within the limits; count it once where it is not."""
+        of_participant = sum(track.info.participant == info.participant for track in self._tracks.values())
+        if len(self._tracks) < TRACKS and of_participant < TRACKS_PER_PARTICIPANT:
+            return True
+        if info.track not in self._over:
+            self.refused["limit"] += 1
+            if len(self._over) < TRACKS_UNWATCHED:
+                self._over.add(info.track)
+        return False
+
+    def add(self, track: RegisteredTrack) -> None:
+        """Add one."""
+        self.remove_unwatched(track.info.track)
+        self._tracks[track.info.track] = track
+
+    def add_unwatched(self, track: UnwatchedTrack) -> None:
+        """Show one without an actor; when it is shown already, it stays published when it was."""
+        sid = track.info.track
+        before = self._unwatched.get(sid)
+        if before is not None:
+            facts = evolve(track.facts, published_at=before.facts.published_at)
+            self._unwatched[sid] = evolve(track, facts=facts)
+        elif len(self._unwatched) < TRACKS_UNWATCHED:
+            self._unwatched[sid] = track
+        else:
+            self.refused["not_listed"] += 1
+
+    def remove_unwatched(self, track: str) -> None:
+        """Show it no more."""
+        self._unwatched.pop(track, None)
+        self._over.discard(track)
+
+    def unwatched(self) -> tuple[UnwatchedTrack, ...]:
+        """Return those without an actor."""
+        return tuple(self._unwatched.values())
+
+    def find_unwatched(self, track: str) -> UnwatchedTrack | None:
+        """Return the one of that sid without an actor."""
+        return self._unwatched.get(track)
+
+    def get(self, track: str) -> RegisteredTrack | None:
+        """Return the one of that sid."""
+        return self._tracks.get(track)
+
+    def pop(self, track: str) -> RegisteredTrack | None:
+        """Take out the one of that sid."""
+        return self._tracks.pop(track, None)

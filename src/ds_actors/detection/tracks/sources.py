@@ -1,0 +1,31 @@
+"""Where frames and sound come from: protocols, so that any program can feed the monitor."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ds_actors.detection.tracks.encoding import Frame
+
+
+class FrameSource(Protocol):
+    """A track's frames, pulled: nothing is produced unless asked for."""
+
+    async def capture(self) -> Frame | None:
+        """Return the freshest frame, waiting for one; None when there will be no more. The caller bounds the wait."""
+        ...
+
+    async def aclose(self) -> None:
+        """Release what the source holds, at the end of the track; closing twice is no error."""
+        ...
+
+
+class PcmSource(Protocol):
+    """A microphone's sound, pulled: it is opened by `read`, closed after each look, and opened again by the next."""
+
+    async def read(self) -> bytes:
+        """Return the next 100 ms of 16-bit little-endian mono PCM at 16 kHz; empty at the end."""
+        ...
+
+    async def aclose(self) -> None:
+        """Release what the source holds; closing twice is no error."""
+        ...

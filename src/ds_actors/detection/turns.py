@@ -1,0 +1,75 @@
+"""What tracks and uplink say to each other about turns: a track requests one, the outbox grants it. Pure.
+
+Tracks and uplink import these messages and nothing of each other.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import field, frozen
+
+from ds_actors.detection.events import Level, Sample
+
+
+@frozen
+class RequestTurn:
+    """A sample of this track is due."""
+
+    track: str
+    participant: str
+    level: Level
+    grantee: Any = field(repr=False, eq=False)
+    """Whom the uplink tells when the turn is granted."""
+
+
+@frozen
+class Relevel:
+    """The track's level changed, and with it the urgency of a waiting turn."""
+
+    track: str
+    level: Level
+
+
+@frozen
+class CaptureLate:
+    """A capture takes long: give the turn back and go on outside the window; refused when too many do already."""
+
+    track: str
+
+
+@frozen
+class Deliver:
+    """The sample of a granted turn, or of a late capture."""
+
+    track: str
+    sample: Sample
+
+
+@frozen
+class GiveUp:
+    """The turn gave no sample."""
+
+    track: str
+    reason: str
+
+
+@frozen
+class Withdraw:
+    """The track ended, was muted or restarted: whatever it has here is dropped."""
+
+    track: str
+    reason: str = "ended"
+    for_good: bool = False
+    """Nothing more comes of this track: when it was granted last is forgotten too."""
+
+
+@frozen
+class Granted:
+    """The outbox gave this track its turn."""
+
+    request: RequestTurn
+    """What it grants; one that was withdrawn meanwhile, or is a former incarnation's, is no turn any more."""
+
+
+OutboxMessage = RequestTurn | Relevel | CaptureLate | Deliver | GiveUp | Withdraw

@@ -1,0 +1,1 @@
+"""The actor that sends every sample over one WebSocket, and what it decides."""

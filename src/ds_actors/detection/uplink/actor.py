@@ -1,0 +1,115 @@
+"""The uplink: one actor that multiplexes all samples over one WebSocket.
+
+It never retries: whatever ends the connection ends the incarnation, and its supervisor starts the next one after
+`UplinkBackoff`. Its mailbox is the outbox, which outlives it; while it is down nothing is taken, so no turn is granted.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Protocol
+
+import trio
+from attrs import define
+from trio_websocket import WebSocketConnection
+
+from ds_actors import Actor, Exit
+from ds_actors.detection.events import Sample, WireResult
+from ds_actors.detection.service import Dataspike
+from ds_actors.detection.turns import Deliver, Granted, OutboxMessage, RequestTurn
+from ds_actors.detection.uplink.connection import Connect, open_websocket
+from ds_actors.detection.uplink.heartbeat import Heartbeat
+from ds_actors.detection.uplink.receiving import start_receiving
+from ds_actors.detection.uplink.wire import encode_request
+
+
+class UplinkHost(Protocol):
+    """What the uplink needs of its monitor; nothing here may wait."""
+
+    def uplink_connecting(self) -> None:
+        """An attempt begins."""
+        ...
+
+    def uplink_up(self) -> None:
+        """The upgrade was accepted."""
+        ...
+
+    def uplink_answered(self) -> None:
+        """A result or a pong came."""
+        ...
+
+    def uplink_down(self, error: Exception | None) -> None:
+        """The connection, or the attempt, ended."""
+        ...
+
+    def sample_sent(self, sample: Sample, *, slow: bool) -> None:
+        """A sample's send returned; `slow` when it took longer than 10 s."""
+        ...
+
+    def result(self, result: WireResult) -> None:
+        """The service answered."""
+        ...
+
+    def malformed(self) -> None:
+        """The service sent what is no result."""
+        ...
+
+
+@define(eq=False)
+class Uplink(Actor[OutboxMessage]):
+    """One connection an incarnation."""
+
+    service: Dataspike
+    host: UplinkHost
+    connect: Connect
+
+    async def started(self) -> None:
+        """Be ready at once: readiness is not connectedness."""
+        self.context.needs_proof()
+
+    async def run(self) -> None:
+        """Connect, then send, receive and watch the heartbeat until one of them fails or a stop is requested."""
+        self.host.uplink_connecting()
+        heartbeat = Heartbeat(trio.current_time())
+        with trio.CancelScope() as attempt:
+            watcher = self.context.spawn(self._give_up_on_stop, attempt)
+            async with open_websocket(self.service, connect=self.connect, heartbeat=heartbeat) as websocket:
+                watcher.cancel()
+                heartbeat.opened(trio.current_time())
+                self.host.uplink_up()
+                async with trio.open_nursery() as nursery:
+                    start_receiving(
+                        nursery,
+                        websocket,
+                        heartbeat,
+                        result=self.host.result,
+                        malformed=self.host.malformed,
+                        answered=self.host.uplink_answered,
+                        alive=partial(self._alive, heartbeat),
+                    )
+                    await self._send(websocket, heartbeat)
+                    nursery.cancel_scope.cancel()
+
+    async def _give_up_on_stop(self, attempt: trio.CancelScope) -> None:
+        await self.context.wait_stop_requested()
+        attempt.cancel()
+
+    async def stopping(self, exit: Exit, /) -> None:  # noqa: A002 - the word of the field
+        """Tell the host that there is no connection."""
+        self.host.uplink_down(exit.crash)
+
+    async def _send(self, websocket: WebSocketConnection, heartbeat: Heartbeat) -> None:
+        async for message in self.inbox:
+            match message:
+                case RequestTurn():
+                    message.grantee.tell(Granted(message))
+                case Deliver(_, sample):
+                    before = heartbeat.slow_sends
+                    await websocket.send_message(encode_request(sample))
+                    self.host.sample_sent(sample, slow=heartbeat.slow_sends > before)
+                case _:
+                    pass
+
+    def _alive(self, heartbeat: Heartbeat, now: float) -> None:
+        if heartbeat.is_healthy(now):
+            self.context.healthy()

@@ -1,0 +1,105 @@
+"""The receiving side of an open connection: results, malformed messages, the heartbeat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import trio
+from trio_websocket import WebSocketConnection
+
+from ds_actors.detection.errors import Unreachable
+from ds_actors.detection.events import WireResult
+from ds_actors.detection.uplink.heartbeat import Close, Heartbeat, SendPing
+from ds_actors.detection.uplink.wire import MalformedMessage, decode_result
+
+
+def _nothing(*_: object) -> None:
+    pass
+
+
+def start_receiving(
+    nursery: trio.Nursery,
+    websocket: WebSocketConnection,
+    heartbeat: Heartbeat,
+    *,
+    result: Callable[[WireResult], object],
+    malformed: Callable[[], object],
+    answered: Callable[[], object] = _nothing,
+    alive: Callable[[float], object] = _nothing,
+) -> None:
+    """Start two tasks that read and keep the heartbeat until they are cancelled, or raise Unreachable.
+
+    What they call may not wait, or pongs stay unread and a live connection looks dead.
+
+    Args:
+        nursery: where the tasks live.
+        websocket: the open connection.
+        heartbeat: judges it.
+        result: called with each answer.
+        malformed: called for each message that is none.
+        answered: called at each sign that the service works, a pong or, before `result`, an answer.
+        alive: called with the time, in seconds, once a second at least.
+    """
+
+    def heard() -> None:
+        heartbeat.answered()
+        answered()
+
+    nursery.start_soon(_receive, websocket, heartbeat, heard, result, malformed)
+    nursery.start_soon(_watch, websocket, heartbeat, nursery, heard, alive)
+
+
+async def _receive(
+    websocket: WebSocketConnection,
+    heartbeat: Heartbeat,
+    heard: Callable[[], object],
+    result: Callable[[WireResult], object],
+    malformed: Callable[[], object],
+) -> None:
+    while True:
+        data = await websocket.get_message()
+        try:
+            if isinstance(data, str):
+                raise MalformedMessage("text")
+            answer = decode_result(data)
+        except MalformedMessage:
+            malformed()
+            close = heartbeat.malformed()
+            if close is not None:
+                raise Unreachable(close.reason) from None
+            continue
+        heartbeat.wellformed()
+        heard()
+        result(answer)
+
+
+async def _watch(
+    websocket: WebSocketConnection,
+    heartbeat: Heartbeat,
+    nursery: trio.Nursery,
+    heard: Callable[[], object],
+    alive: Callable[[float], object],
+) -> None:
+    awaits_send = False
+    while True:
+        now = trio.current_time()
+        # A send may begin, and with it a nearer deadline, while this sleeps.
+        await trio.sleep_until(min(heartbeat.due(), now + (0.05 if awaits_send else 1.0)))
+        now = trio.current_time()
+        if awaits_send and not heartbeat.sending:
+            awaits_send = False
+            heartbeat.ping_sent(now)
+        alive(now)
+        match heartbeat.tick(now):
+            case SendPing():
+                nursery.start_soon(_ping, websocket, heard)
+                awaits_send = True
+            case Close(reason):
+                raise Unreachable(reason)
+            case None:
+                pass
+
+
+async def _ping(websocket: WebSocketConnection, heard: Callable[[], object]) -> None:
+    await websocket.ping()
+    heard()

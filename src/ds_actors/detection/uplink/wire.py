@@ -1,0 +1,80 @@
+"""Bytes to messages and back: the service's protobuf wire. Pure.
+
+One binary WebSocket message is one protobuf message. The client sends samples, the service sends results; the other
+half of each is here for whoever plays the service.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from google.protobuf.message import DecodeError
+
+from ds_actors.detection.events import Sample, WireResult
+from ds_actors.detection.uplink._streaming_pb2 import FrameRequest as _FrameRequest
+from ds_actors.detection.uplink._streaming_pb2 import ResultEvent as _ResultEvent
+
+_FORMATS: Final[dict[Literal["jpeg", "pcm"], _FrameRequest.Format]] = {
+    "jpeg": _FrameRequest.JPEG,
+    "pcm": _FrameRequest.PCM,
+}
+_NAMES: Final[dict[int, Literal["jpeg", "pcm"]]] = {int(number): name for name, number in _FORMATS.items()}
+
+
+class MalformedMessage(ValueError):
+    """Bytes that are not the message they should be."""
+
+
+def encode_request(sample: Sample) -> bytes:
+    """Return the FrameRequest of a sample; lone surrogates in the identity become question marks."""
+    return _FrameRequest(
+        participant_id=_utf8(sample.participant),
+        track_id=_utf8(sample.track),
+        timestamp_ms=sample.timestamp_ms,
+        format=_FORMATS[sample.format],
+        data=sample.data,
+    ).SerializeToString()
+
+
+def decode_request(data: bytes) -> Sample:
+    """Return the sample of a FrameRequest; its `captured_at` is 0.0, for the wire does not carry it.
+
+    Raises:
+        MalformedMessage: when the bytes are no FrameRequest, or its format is none of ours.
+    """
+    message = _FrameRequest()
+    try:
+        message.ParseFromString(data)
+    except DecodeError as error:
+        raise MalformedMessage("not a FrameRequest") from error
+    name = _NAMES.get(int(message.format))
+    if name is None:
+        raise MalformedMessage(f"format {int(message.format)} is not one of {', '.join(_FORMATS)}")
+    return Sample(message.participant_id, message.track_id, message.timestamp_ms, message.data, format=name)
+
+
+def encode_result(result: WireResult) -> bytes:
+    """Return the ResultEvent of a result; numbers that are not known yet go through."""
+    message = _ResultEvent(
+        participant_id=_utf8(result.participant), track_id=_utf8(result.track), message=_utf8(result.message)
+    )
+    message.type = result.number  # type: ignore[assignment]  # proto3 enums are open
+    return message.SerializeToString()
+
+
+def decode_result(data: bytes) -> WireResult:
+    """Return the result of a ResultEvent.
+
+    Raises:
+        MalformedMessage: when the bytes are no ResultEvent.
+    """
+    message = _ResultEvent()
+    try:
+        message.ParseFromString(data)
+    except DecodeError as error:
+        raise MalformedMessage("not a ResultEvent") from error
+    return WireResult(int(message.type), message.participant_id, message.track_id, message.message)
+
+
+def _utf8(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,37 @@
+"""One simulated track: the sampler of the live monitor, and the figures of the outcome. Pure."""
+
+from __future__ import annotations
+
+import math
+
+from attrs import define, field
+
+from ds_actors.detection.events import TrackInfo
+from ds_actors.detection.sampling import SamplingPolicy
+from ds_actors.detection.tracks.sampler import TrackSampler
+from ds_actors.simulation.service import Rule
+
+
+@define(eq=False)
+class SimulatedTrack:
+    """A sampler on paper, its schedule and its counts."""
+
+    info: TrackInfo
+    policy: SamplingPolicy
+    rules: list[Rule]
+    sampler: TrackSampler = field(init=False)
+    scheduled_at: float = math.inf
+    """The due time that the newest entry on the heap stands for."""
+    scheduled: int = 0
+    """That entry's number; older ones are void."""
+    joined: bool = False
+    muted: bool = False
+    scene: int = 0
+    due: int = 0
+    sent: int = 0
+    since: float = math.inf
+    """When its last sample left, or it joined, or was unmuted."""
+    longest: float = 0.0
+
+    def __attrs_post_init__(self) -> None:
+        self.sampler = TrackSampler(self.info, self.policy, self)

@@ -1,0 +1,380 @@
+"""The WebSocket over real sockets: upgrades, refusals, TLS, proxies, endings."""
+
+from __future__ import annotations
+
+import ssl
+import traceback
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+
+import pytest
+import trio
+import trio.testing
+import trustme
+from attrs import define
+from trio_websocket import ConnectionClosed, WebSocketRequest, serve_websocket
+
+from ds_actors.detection.errors import Refused, Unreachable
+from ds_actors.detection.service import Dataspike
+from ds_actors.detection.uplink.connection import WatchedStream, open_websocket
+from ds_actors.detection.uplink.heartbeat import Close, Heartbeat
+from ds_actors.detection.uplink.proxies import ProxyAddress
+
+SECRET = "sk-very-secret"
+Handler = Callable[[WebSocketRequest], Awaitable[None]]
+
+
+@asynccontextmanager
+async def websocket_server(handler: Handler, context: ssl.SSLContext | None = None) -> AsyncGenerator[int]:
+    async with trio.open_nursery() as nursery:
+        server = await nursery.start(partial(serve_websocket, handler, "127.0.0.1", 0, context))
+        yield server.port
+        nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def tcp_server(handler: Callable[[trio.SocketStream], Awaitable[None]]) -> AsyncGenerator[int]:
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(partial(trio.serve_tcp, handler, 0, host="127.0.0.1"))
+        yield listeners[0].socket.getsockname()[1]
+        nursery.cancel_scope.cancel()
+
+
+def tls_contexts(name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    authority = trustme.CA()
+    server, client = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
+    authority.issue_cert(name).configure_cert(server)  # pyright: ignore[reportUnknownMemberType]
+    authority.configure_trust(client)  # pyright: ignore[reportUnknownMemberType]
+    return server, client
+
+
+def local(port: int, *, timeout: float = 5.0) -> Dataspike:
+    return Dataspike(SECRET, f"ws://127.0.0.1:{port}/stream?v=4", upgrade_timeout=timeout)
+
+
+async def echo(request: WebSocketRequest) -> None:
+    websocket = await request.accept()
+    try:
+        while True:
+            await websocket.send_message(await websocket.get_message())
+    except ConnectionClosed:
+        pass
+
+
+async def hold(_stream: trio.SocketStream) -> None:
+    await trio.sleep_forever()
+
+
+async def use(service: Dataspike) -> None:
+    async with open_websocket(service) as websocket:
+        await websocket.get_message()
+
+
+async def test_upgrade_carries_key_path_and_query() -> None:
+    """The service sees a bearer token and the resource; the heartbeat hears of the bytes."""
+    seen: list[tuple[str, bytes]] = []
+
+    async def handler(request: WebSocketRequest) -> None:
+        seen.append((request.path, dict(request.headers)[b"authorization"]))
+        await echo(request)
+
+    heartbeat = Heartbeat(trio.current_time() - 60)
+    async with (
+        websocket_server(handler) as port,
+        open_websocket(local(port), heartbeat=heartbeat) as websocket,
+    ):
+        assert heartbeat.tick(trio.current_time()) is None
+        await websocket.send_message(b"x" * 100_000)
+        with pytest.raises(ConnectionClosed):
+            await websocket.get_message()
+    assert seen == [("/stream?v=4", f"Bearer {SECRET}".encode())]
+
+
+async def test_small_messages_come_back() -> None:
+    """An ordinary exchange ends with an ordinary close."""
+    async with websocket_server(echo) as port:
+        async with open_websocket(local(port)) as websocket:
+            await websocket.send_message(b"hello")
+            assert await websocket.get_message() == b"hello"
+        assert websocket.closed is not None
+        assert websocket.closed.code == 1000
+
+
+@pytest.mark.parametrize("body", [None, b"go away"])
+async def test_401_is_refused(body: bytes | None) -> None:
+    """The key is named by its variable, and shown in no frame of the traceback."""
+    async with websocket_server(lambda request: request.reject(401, body=body)) as port:
+        with pytest.raises(Refused, match="DATASPIKE_API_KEY") as caught:
+            await use(local(port))
+    report = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    assert SECRET not in "".join(report.format())
+    assert caught.value.__cause__ is None
+
+
+async def test_429_says_when_to_come_back() -> None:
+    """Retry-After reaches the error."""
+    async with websocket_server(lambda r: r.reject(429, extra_headers=[(b"Retry-After", b"42")])) as port:
+        with pytest.raises(Unreachable) as caught:
+            await use(local(port))
+    assert caught.value.retry_after == 42.0
+
+
+async def test_a_redirect_is_not_followed() -> None:
+    """The key goes to nobody else."""
+    visits: list[str] = []
+
+    async def handler(request: WebSocketRequest) -> None:
+        visits.append(request.path)
+        await request.reject(302, extra_headers=[(b"Location", b"/elsewhere")])
+
+    async with websocket_server(handler) as port:
+        with pytest.raises(Unreachable, match="302"):
+            await use(local(port))
+    assert visits == ["/stream?v=4"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\nuntil the end", Refused),
+        (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello", Unreachable),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", Unreachable),
+        (b"", Unreachable),
+    ],
+)
+async def test_answers_that_end_with_the_stream(answer: bytes, kind: type[Exception]) -> None:
+    """A stream that ends during the upgrade is noticed at once, and what it said before counts."""
+
+    async def handler(stream: trio.SocketStream) -> None:
+        await stream.receive_some()
+        await stream.send_all(answer)
+
+    async with tcp_server(handler) as port:
+        with trio.fail_after(3), pytest.raises(kind):
+            await use(local(port, timeout=30))
+
+
+async def test_the_upgrade_has_a_deadline() -> None:
+    """A server that takes the connection and says nothing is given up on."""
+    async with tcp_server(hold) as port:
+        with pytest.raises(Unreachable, match=r"within 0\.2 s"):
+            await use(local(port, timeout=0.2))
+
+
+async def test_a_refusal_whose_body_never_ends_is_a_refusal() -> None:
+    """The deadline ends the wait for the body, the status is known by then."""
+
+    async def handler(stream: trio.SocketStream) -> None:
+        await stream.send_all(b"HTTP/1.1 401 No\r\nContent-Length: 9\r\n\r\n")
+        await trio.sleep_forever()
+
+    async with tcp_server(handler) as port:
+        with pytest.raises(Refused):
+            await use(local(port, timeout=0.3))
+
+
+async def test_nobody_listens() -> None:
+    """A refused TCP connection is unreachable, and the text says what was tried without the query."""
+    async with tcp_server(hold) as port:
+        pass
+    with pytest.raises(Unreachable, match="/stream was not reached: OSError"):
+        await use(local(port))
+
+
+@pytest.mark.parametrize(("code", "kind"), [(4401, Refused), (1011, Unreachable), (1000, Unreachable)])
+async def test_a_close_code_comes_out_of_the_block(code: int, kind: type[Exception]) -> None:
+    """Also through the nursery that the block's own tasks run in."""
+
+    async def handler(request: WebSocketRequest) -> None:
+        websocket = await request.accept()
+        await websocket.aclose(code, "because")
+
+    async with websocket_server(handler) as port:
+        with pytest.raises(kind, match=str(code)):
+            async with open_websocket(local(port)) as websocket, trio.open_nursery() as nursery:
+                nursery.start_soon(websocket.get_message)
+                nursery.start_soon(websocket.get_message)
+
+
+async def test_a_message_over_64_kib_closes() -> None:
+    """The service cannot fill our memory."""
+
+    async def handler(request: WebSocketRequest) -> None:
+        websocket = await request.accept()
+        await websocket.send_message(b"x" * (64 * 1024))
+        await websocket.send_message(b"x" * (64 * 1024 + 1))
+        await trio.sleep_forever()
+
+    async with websocket_server(handler) as port:
+        with pytest.raises(Unreachable, match="1009"):
+            async with open_websocket(local(port)) as websocket:
+                assert len(await websocket.get_message()) == 64 * 1024
+                await websocket.get_message()
+
+
+async def test_the_blocks_own_error_comes_out_bare() -> None:
+    """What the block raises is nobody's connection trouble and is not wrapped."""
+    async with websocket_server(echo) as port:
+        with pytest.raises(KeyError, match="mine"):
+            async with open_websocket(local(port)):
+                raise KeyError("mine")
+
+
+async def test_cancelling_the_block_ends_it_soon() -> None:
+    """The close handshake gets half a second, also when the other side says nothing."""
+
+    async def handler(request: WebSocketRequest) -> None:
+        await request.accept()
+        await trio.sleep_forever()
+
+    async with websocket_server(handler) as port:
+        with trio.fail_after(3), trio.move_on_after(0.1) as scope:
+            async with open_websocket(local(port)):
+                await trio.sleep_forever()
+        assert scope.cancelled_caught
+
+
+async def test_wss_is_verified() -> None:
+    """With the authority known it works, without it the certificate is the reason given."""
+    server, client = tls_contexts("localhost")
+    async with websocket_server(echo, server) as port:
+        url = f"wss://localhost:{port}/"
+        async with open_websocket(Dataspike(SECRET, url, ssl_context=client)) as websocket:
+            await websocket.send_message(b"hello")
+            assert await websocket.get_message() == b"hello"
+        with pytest.raises(Unreachable, match="certificate verify failed"):
+            await use(Dataspike(SECRET, url))
+        with pytest.raises(Unreachable, match="certificate"):
+            await use(Dataspike(SECRET, f"wss://127.0.0.1:{port}/", ssl_context=client))
+
+
+@pytest.mark.parametrize("secure", [True, False])
+async def test_through_a_proxy(secure: bool) -> None:
+    """CONNECT with the host's name and the proxy's credentials, then TLS end to end; the key is not for the proxy."""
+    server, client = tls_contexts("service.example")
+    asked: list[bytes] = []
+
+    async with websocket_server(echo, server if secure else None) as target:
+
+        async def proxy(stream: trio.SocketStream) -> None:
+            asked.append(await stream.receive_some())
+            onward = await trio.open_tcp_stream("127.0.0.1", target)
+            await stream.send_all(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            async with onward, trio.open_nursery() as nursery:
+                nursery.start_soon(pump, stream, onward)
+                await pump(onward, stream)
+                nursery.cancel_scope.cancel()
+
+        async with tcp_server(proxy) as port:
+            service = Dataspike(
+                SECRET,
+                f"{'wss' if secure else 'ws'}://service.example:{target}/",
+                allow_insecure=True,
+                ssl_context=client,
+                proxy=f"http://me:word@127.0.0.1:{port}",
+            )
+            async with open_websocket(service) as websocket:
+                await websocket.send_message(b"hello")
+                assert await websocket.get_message() == b"hello"
+    assert asked[0].startswith(f"CONNECT service.example:{target} HTTP/1.1".encode())
+    assert b"Proxy-Authorization: Basic bWU6d29yZA==" in asked[0]
+    assert SECRET.encode() not in asked[0]
+
+
+async def pump(source: trio.SocketStream, sink: trio.SocketStream) -> None:
+    try:
+        async for data in source:
+            await sink.send_all(data)
+    except (trio.BrokenResourceError, trio.ClosedResourceError):
+        pass
+
+
+async def test_a_proxy_that_refuses() -> None:
+    """Its answer is named, its password is not shown anywhere."""
+
+    async def proxy(stream: trio.SocketStream) -> None:
+        await stream.receive_some()
+        await stream.send_all(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+
+    async with tcp_server(proxy) as port:
+        service = Dataspike(SECRET, "wss://service.example/", proxy=f"http://me:word@127.0.0.1:{port}")
+        assert isinstance(service.proxy, ProxyAddress)
+        with pytest.raises(Unreachable, match="407") as caught:
+            await use(service)
+    report = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    assert "'word'" not in "".join(report.format())
+
+
+async def test_a_cancelled_send_spoils_the_stream() -> None:
+    """Half a message is followed by nothing, and every piece that left counts as progress."""
+    ours, theirs = trio.testing.lockstep_stream_pair()
+    heartbeat = Heartbeat(trio.current_time())
+    stream = WatchedStream(ours, heartbeat)
+    with trio.move_on_after(0.05):
+        await stream.send_all(b"x" * 100_000)
+    assert stream.spoiled
+    assert heartbeat.due() > trio.current_time() + 5
+    await theirs.aclose()
+
+
+@define(eq=False)
+class Link(trio.abc.Stream):
+    """Sends so many bytes a second, and buffers none."""
+
+    speed: float
+    sends: int = 0
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        self.sends += 1
+        await trio.sleep(len(data) / self.speed)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    async def aclose(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+
+async def verdict(link: Link, size: int) -> Close | None:
+    """Return what the heartbeat says of a connection on which that many bytes are sent, as the uplink would ask it."""
+    heartbeat = Heartbeat(trio.current_time())
+    stream = WatchedStream(link, heartbeat)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(stream.send_all, bytes(size))
+        await trio.testing.wait_all_tasks_blocked()
+        while heartbeat.sending:
+            await trio.sleep(0.5)
+            heartbeat.received(trio.current_time())  # pongs go on: only the send is judged here
+            said = heartbeat.tick(trio.current_time())
+            if isinstance(said, Close):
+                nursery.cancel_scope.cancel()
+                return said
+    return None
+
+
+@pytest.mark.parametrize("speed", [120, 700, 5_000, 100_000])
+async def test_a_slow_link_that_moves_bytes_is_alive(speed: float, autojump_clock: trio.testing.MockClock) -> None:
+    """A sample of 60 kB may take more than eight minutes; it is never said to have moved no byte."""
+    assert await verdict(Link(speed), 60_000) is None
+
+
+async def test_a_link_that_moves_nothing_is_dead_after_ten_seconds(autojump_clock: trio.testing.MockClock) -> None:
+    """Also in the middle of a send."""
+    began = trio.current_time()
+    assert await verdict(Link(1e-9), 60_000) is not None
+    assert 10 <= trio.current_time() - began <= 11
+
+
+async def test_a_fast_link_is_not_slowed_down_by_small_pieces(autojump_clock: trio.testing.MockClock) -> None:
+    """120 kB go out in 17 pieces, not in 118; nothing is a send too."""
+    link = Link(1e9)
+    stream = WatchedStream(link, Heartbeat(trio.current_time()))
+    await stream.send_all(bytes(120_000))
+    assert link.sends == 17
+    await stream.send_all(b"")
+    assert link.sends == 18

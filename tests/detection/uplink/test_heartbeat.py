@@ -1,0 +1,95 @@
+"""When a connection is dead, and when it has proven itself, without a network."""
+
+from __future__ import annotations
+
+from ds_actors.detection.uplink.heartbeat import Close, Heartbeat, SendPing
+
+
+def test_pings_when_nothing_was_received_for_ten_seconds() -> None:
+    """One ping is asked for at ten seconds of silence, not sooner and not twice."""
+    heartbeat = Heartbeat(100.0)
+    assert heartbeat.due() == 110.0
+    assert heartbeat.tick(109.5) is None
+    assert heartbeat.tick(110.0) == SendPing()
+    assert heartbeat.tick(111.0) is None
+
+
+def test_any_received_byte_delays_the_ping() -> None:
+    """Ten seconds count from the last received byte."""
+    heartbeat = Heartbeat(0.0)
+    heartbeat.received(8.0)
+    assert heartbeat.tick(17.0) is None
+    assert heartbeat.tick(18.0) == SendPing()
+
+
+def test_dead_ten_seconds_after_the_pings_own_send_returned() -> None:
+    """A ping that waits behind a slow sample is not held against the other side."""
+    heartbeat = Heartbeat(0.0)
+    assert heartbeat.tick(10.0) == SendPing()
+    assert heartbeat.tick(30.0) is None
+    heartbeat.ping_sent(30.0)
+    assert heartbeat.due() == 40.0
+    assert heartbeat.tick(39.5) is None
+    assert isinstance(heartbeat.tick(40.0), Close)
+
+
+def test_a_byte_during_the_pings_send_answers_it() -> None:
+    """A ping whose answer overtook the return of its send condemns nobody."""
+    heartbeat = Heartbeat(0.0)
+    assert heartbeat.tick(10.0) == SendPing()
+    heartbeat.received(11.0)
+    heartbeat.ping_sent(12.0)
+    assert heartbeat.tick(20.5) is None
+    assert heartbeat.tick(21.0) == SendPing()
+
+
+def test_a_send_that_moves_no_byte_for_ten_seconds_is_dead() -> None:
+    """Progress, however small, keeps a slow link alive; its standstill does not."""
+    heartbeat = Heartbeat(0.0)
+    heartbeat.send_started(1.0)
+    for second in (9.0, 18.0):
+        heartbeat.received(second)
+        heartbeat.send_progress(second)
+    heartbeat.received(25.0)
+    assert heartbeat.tick(27.5) is None
+    assert isinstance(heartbeat.tick(28.0), Close)
+
+
+def test_a_send_longer_than_ten_seconds_is_counted_slow() -> None:
+    """The next sample can be made smaller."""
+    heartbeat = Heartbeat(0.0)
+    heartbeat.send_started(0.0)
+    heartbeat.send_progress(9.0)
+    heartbeat.send_ended(10.5)
+    heartbeat.send_started(11.0)
+    heartbeat.send_ended(21.0)
+    assert heartbeat.slow_sends == 1
+
+
+def test_nothing_is_due_while_a_pings_send_waits() -> None:
+    """Without a clock running, there is no time to wake up for."""
+    heartbeat = Heartbeat(0.0)
+    heartbeat.tick(10.0)
+    assert heartbeat.due() == float("inf")
+
+
+def test_a_hundred_malformed_messages_in_a_row_close() -> None:
+    """Ninety-nine do not, and a good one in between starts the row again."""
+    heartbeat = Heartbeat(0.0)
+    assert [heartbeat.malformed() for _ in range(99)] == [None] * 99
+    heartbeat.wellformed()
+    assert [heartbeat.malformed() for _ in range(99)] == [None] * 99
+    assert isinstance(heartbeat.malformed(), Close)
+
+
+def test_a_connection_is_healthy_ten_seconds_after_its_upgrade_with_an_answer() -> None:
+    """The time that connecting took does not count, nor does a connection that nobody answers on."""
+    heartbeat = Heartbeat(0.0)
+    heartbeat.answered()
+    assert not heartbeat.is_healthy(100.0)
+    heartbeat.opened(100.0)
+    assert not heartbeat.is_healthy(109.9)
+    assert heartbeat.is_healthy(110.0)
+    silent = Heartbeat(0.0)
+    silent.opened(1.0)
+    assert not silent.is_healthy(1_000.0)

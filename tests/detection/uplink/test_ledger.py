@@ -1,0 +1,37 @@
+"""The ledger of what was sent."""
+
+from __future__ import annotations
+
+import json
+
+from attrs import fields
+
+from ds_actors.detection.events import Sample
+from ds_actors.detection.uplink.ledger import ROWS, Ledger, LedgerRow
+
+
+def test_a_row_says_who_when_and_how_much() -> None:
+    """And goes into JSON as it is, whatever strangers call themselves."""
+    ledger = Ledger()
+    ledger.sent(Sample("eve\n\ud800", "TR_1", 1_000, b"\xff\xd8jpeg", 5.0), 1_250)
+    (row,) = ledger.rows()
+    assert row == LedgerRow("eve\n\ud800", "TR_1", 1_000, 1_250, "jpeg", 6)
+    assert json.loads(json.dumps(row.dict())) == row.dict()
+
+
+def test_no_row_holds_a_pixel() -> None:
+    """The data of a sample can be freed once it is sent: a row has texts and numbers only."""
+    ledger = Ledger()
+    ledger.sent(Sample("p", "T", 1, b"SECRET", 0.0, "pcm"), 2)
+    (row,) = ledger.rows()
+    assert all(isinstance(getattr(row, one.name), (str, int)) for one in fields(LedgerRow))
+    assert "SECRET" not in repr(ledger)
+
+
+def test_the_last_thousand_are_kept_and_all_are_counted() -> None:
+    """The oldest go."""
+    ledger = Ledger()
+    for n in range(ROWS + 5):
+        ledger.sent(Sample("p", "T", n, b"", 0.0), n)
+    assert (ledger.total, len(ledger.rows())) == (1_005, 1_000)
+    assert [row.captured_ms for row in (ledger.rows()[0], ledger.rows()[-1])] == [5, 1_004]
