@@ -11,7 +11,7 @@ from time import process_time
 from _compare import Contestant, Goal, compare, rounds
 
 from ds_actors._events import Boot, Ended, Ready, Start
-from ds_actors._rules import Rules
+from ds_actors._rules import ChildRules
 from ds_actors._supervision import Supervision
 
 DECISIONS = 5_000
@@ -23,7 +23,7 @@ def deciding(children: int) -> Contestant:
     def run() -> float:
         supervision = Supervision("one_for_one", max_restarts=3, within=5.0)
         for number in range(children):
-            supervision.adopt(Rules(f"child-{number}"))
+            supervision.adopt(ChildRules(f"child-{number}"))
         effects = supervision.handle(Boot(), 0.0)
         while effects and isinstance(effects[0], Start):
             effects = supervision.handle(Ready(effects[0].name, 1), 0.0)

@@ -23,7 +23,7 @@ import trio
 from PIL import Image
 
 from ds_actors.detection import Dataspike, Frame, Monitor, Plan, Promise, Sample, TrackInfo, encode_jpeg
-from ds_actors.detection.sampling import Due, Sent, Started
+from ds_actors.detection.sampling import SampleDue, SampleSent, Started
 from ds_actors.detection.uplink.connection import open_websocket
 from ds_actors.detection.uplink.wire import decode_result, encode_request
 
@@ -65,9 +65,9 @@ class Continuous:
 
     def on(self, event: Any, now: float, /) -> Plan:
         """Be due at the start and after each send."""
-        if isinstance(event, (Started, Sent)):
+        if isinstance(event, (Started, SampleSent)):
             self.due = now
-        elif isinstance(event, Due):
+        elif isinstance(event, SampleDue):
             self.due = None
         return Plan(self.due, "as fast as it goes")
 

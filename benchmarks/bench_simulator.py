@@ -1,7 +1,7 @@
 """The simulator: CPU microseconds a simulated sample, and what of it are the monitor's own decisions.
 
-Yardstick: the decisions alone, as many and of the same kinds: for each sample a policy told of Due, Sent and a Verdict,
-a turn asked for, granted, delivered and settled in an `Outbox`, a result applied by `Assessments`. What the simulator
+Yardstick: the decisions alone, as many and of the same kinds: for each sample a policy told of SampleDue,
+SampleSent and a Verdict, a turn asked for, granted, delivered and settled in an `Outbox`, a result applied by `Assessments`. What the simulator
 adds is the heap, the cameras, the link and the service. A room of 50 for two hours, adaptive at 0.2 and 1 fps, five
 people manipulated for half a minute. Goal: 20 us or less a sample; a day of that room in under a minute.
 """
@@ -16,7 +16,7 @@ from _compare import Goal, compare, rounds
 from ds_actors.detection import AdaptiveSampling, Level, TrackInfo
 from ds_actors.detection.assessment import Assessments
 from ds_actors.detection.events import ResultType, Sample, WireResult
-from ds_actors.detection.sampling import Due, Sent, Started, Verdict
+from ds_actors.detection.sampling import SampleDue, SampleSent, Started, Verdict
 from ds_actors.detection.turns import Deliver, RequestTurn
 from ds_actors.detection.uplink.outbox import Outbox
 from ds_actors.sandbox.room import Room
@@ -44,7 +44,7 @@ def decided() -> float:
     for info, policy in zip(infos, policies, strict=True):
         assessments.add_track(info, 0.0)
         policy.on(Started(Level.UNKNOWN), 0.0)
-    due, sent, clear = Due(), Sent(len(DATA)), Verdict(Level.CLEAR)
+    due, sent, clear = SampleDue(), SampleSent(len(DATA)), Verdict(Level.CLEAR)
     begin = process_time()
     for number in range(samples := int(PEOPLE * SECONDS * FPS)):
         info, policy = infos[number % PEOPLE], policies[number % PEOPLE]

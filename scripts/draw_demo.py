@@ -13,9 +13,9 @@ from pathlib import Path
 import trio
 from rich.console import Console
 
-from ds_actors.cli._demo.show import Entry, Show
-from ds_actors.cli._demo.story import Story
-from ds_actors.cli._demo.view import Moment, draw
+from ds_actors.cli._demo.show import DemoRunner, Entry
+from ds_actors.cli._demo.story import DemoScript
+from ds_actors.cli._demo.view import DemoState, draw
 from ds_actors.cli.clips import CREDIT, Clip, Portrait
 from ds_actors.detection import Monitor
 
@@ -39,14 +39,14 @@ def main() -> None:
         await trio.sleep(2.0)  # a few samples over the new connection
         elapsed = time.monotonic() - show.began
         now = trio.current_time()
-        drawn.append(svg(Moment(monitor.status(), monitor.tree(), tuple(show.log), elapsed, SECONDS, now, CREDIT)))
+        drawn.append(svg(DemoState(monitor.status(), monitor.tree(), tuple(show.log), elapsed, SECONDS, now, CREDIT)))
         scope.cancel()
 
     async def run() -> None:
         with scope:
-            await Story(show, Clip(Portrait()), Clip(Portrait(0.37)), SECONDS, look).run()
+            await DemoScript(show, Clip(Portrait()), Clip(Portrait(0.37)), SECONDS, look).run()
 
-    show = Show(heard)
+    show = DemoRunner(heard)
     scope = trio.CancelScope()
     trio.run(run)
     if not drawn:
@@ -55,7 +55,7 @@ def main() -> None:
     print(f"{PICTURE.relative_to(PICTURE.parent.parent)}: {len(drawn[0])} characters")
 
 
-def svg(moment: Moment) -> str:
+def svg(moment: DemoState) -> str:
     """Return the view as SVG that asks nobody for a font: the local monospace one will do."""
     console = Console(
         record=True, width=COLUMNS, height=ROWS, file=io.StringIO(), force_terminal=True, color_system="truecolor"

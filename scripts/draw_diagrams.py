@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ds_actors._backoff import ExponentialBackoff
 from ds_actors._events import Boot, Due, Ended, Event, Ready, Shutdown, Start, StartAgain, Stop, Terminate
-from ds_actors._rules import RESTARTS, STRATEGIES, Rules, Status, Strategy
+from ds_actors._rules import RESTARTS, STRATEGIES, ChildRules, ChildStatus, Strategy
 from ds_actors._supervision import Supervision
 
 TARGET = Path(__file__).parents[1] / "docs" / "guide"
@@ -61,7 +61,7 @@ def decisions(strategy: Strategy, crashing: str, names: tuple[str, ...]) -> Iter
     """Yield what happens, in order, when one child of a running supervisor crashes: ("stop" or "start", name)."""
     supervision = Supervision(strategy)
     for name in names:
-        supervision.adopt(Rules(name))
+        supervision.adopt(ChildRules(name))
     for event in (Boot(), *(Ready(name, 1) for name in names)):
         supervision.handle(event, 0.0)
     queue: list[Event] = [Ended(crashing, 1, ValueError())]
@@ -94,27 +94,27 @@ def happenings(supervision: Supervision) -> Iterator[tuple[str, Event]]:
     """Yield what may happen next to "a", which starts after "s"."""
     child, sibling = supervision.children["a"], supervision.children["s"]
     match child.status:
-        case Status.STARTING:
+        case ChildStatus.STARTING:
             yield "ready", Ready("a", child.incarnation)
             yield "start fails", Ended("a", child.incarnation, ValueError())
             yield "start ignored", Ended("a", child.incarnation, ignored=True)
-        case Status.RUNNING:
+        case ChildStatus.RUNNING:
             yield "finishes", Ended("a", child.incarnation)
             yield "crashes", Ended("a", child.incarnation, ValueError())
-        case Status.STOPPING:
+        case ChildStatus.STOPPING:
             yield "ends", Ended("a", child.incarnation)
-        case Status.WAITING:
+        case ChildStatus.WAITING:
             yield "wait over", Due("a", child.incarnation)
             yield "its turn", Ready("s", sibling.incarnation)
-        case Status.DOWN:
+        case ChildStatus.DOWN:
             yield "restart()", StartAgain("a")
     yield "terminate()", Terminate("a")
     yield "shutdown", Shutdown()
-    if sibling.status is Status.RUNNING:
+    if sibling.status is ChildStatus.RUNNING:
         yield "sibling crashes", Ended("s", sibling.incarnation, ValueError())
 
 
-Changes = dict[tuple[Status, Status], dict[str, None]]
+Changes = dict[tuple[ChildStatus, ChildStatus], dict[str, None]]
 
 
 def changes() -> Changes:
@@ -124,11 +124,11 @@ def changes() -> Changes:
         for kind in RESTARTS:
             for backoff in (None, ExponentialBackoff()):
                 supervision = Supervision(strategy, max_restarts=2)  # type: ignore[arg-type]
-                supervision.adopt(Rules("s"))
-                supervision.adopt(Rules("a", kind, backoff))  # type: ignore[arg-type]
+                supervision.adopt(ChildRules("s"))
+                supervision.adopt(ChildRules("a", kind, backoff))  # type: ignore[arg-type]
                 supervision.handle(Boot(), 0.0)
                 supervision.handle(Ready("s", 1), 0.0)
-                found.setdefault((Status.DOWN, Status.STARTING), {})["its turn"] = None
+                found.setdefault((ChildStatus.DOWN, ChildStatus.STARTING), {})["its turn"] = None
                 explore(supervision, found, 4)
     return found
 
@@ -140,7 +140,7 @@ def explore(supervision: Supervision, found: Changes, depth: int) -> None:
         after = copy.deepcopy(supervision)
         after.handle(event, 0.0, 0.5)
         child = after.children.get("a")
-        status = Status.DOWN if child is None else child.status
+        status = ChildStatus.DOWN if child is None else child.status
         if status is before.status and child is not None and child.incarnation == before.incarnation:
             continue
         if status is not before.status:
@@ -151,7 +151,7 @@ def explore(supervision: Supervision, found: Changes, depth: int) -> None:
 
 def life() -> str:
     """Draw the changes: from the row's status to the column's."""
-    statuses = [Status.DOWN, Status.STARTING, Status.RUNNING, Status.WAITING, Status.STOPPING]
+    statuses = [ChildStatus.DOWN, ChildStatus.STARTING, ChildStatus.RUNNING, ChildStatus.WAITING, ChildStatus.STOPPING]
     found, width, line, y = changes(), 130, 18, 50
     parts = [text(20, 30, "from \\ to", anchor="start", fill=DIM)]
     parts += [text(120 + width * (n + 0.5), 30, one.value, weight="bold") for n, one in enumerate(statuses)]

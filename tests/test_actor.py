@@ -21,12 +21,12 @@ from ds_actors import (
     AskTimeout,
     ChildSpec,
     Context,
+    DeferredReply,
     DropOldest,
     Dropped,
     Empty,
     Exit,
     ExponentialBackoff,
-    Later,
     Reject,
     Request,
     StartFailed,
@@ -239,10 +239,10 @@ async def test_a_deferred_request_is_answered_later(autojump_clock: object) -> N
 
     class Waiting(Actor["Total"]):
         async def receive(self, message: Total, /) -> None:
-            later: Later[int] = self.context.defer(message)
+            later: DeferredReply[int] = self.context.defer(message)
             self.context.spawn(self.answer, later)
 
-        async def answer(self, later: Later[int]) -> None:
+        async def answer(self, later: DeferredReply[int]) -> None:
             await trio.sleep(1)
             later.answer(11)
 

@@ -175,9 +175,9 @@ async def test_health_that_must_be_proven(autojump_clock: object) -> None:
 
     class Proves(Echo):
         async def started(self) -> None:
-            self.context.needs_proof()
+            self.context.mark_unproven()
             if proven[0]:
-                self.context.healthy()
+                self.context.mark_healthy()
 
     backoff = ExponentialBackoff(1.0, 1.0)
     options: dict[str, Any] = {"backoff": backoff, "max_failures": 2, "stable_after": 5.0, "expected": (Exception,)}

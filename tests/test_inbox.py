@@ -16,7 +16,7 @@ from ds_actors import (
     AskFailed,
     ChildSpec,
     Context,
-    Later,
+    DeferredReply,
     Reject,
     Request,
     Supervisor,
@@ -221,8 +221,8 @@ async def test_waiting_for_ones_own_end_raises_at_once(autojump_clock: object) -
 
 
 async def test_a_deferred_answer_ends_with_the_incarnation_and_what_was_told_needs_none(autojump_clock: object) -> None:
-    """Later is without effect where nobody waits."""
-    kept: list[Later[int]] = []
+    """DeferredReply is without effect where nobody waits."""
+    kept: list[DeferredReply[int]] = []
 
     class Defers(Actor[Double]):
         async def receive(self, message: Double, /) -> Answer | None:

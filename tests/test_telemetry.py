@@ -22,14 +22,14 @@ from ds_actors import (
     SupervisorGaveUp,
     TelemetryEvent,
     _cell,
-    _life,
+    _supervisor_incarnation,
 )
 
 MADE_IN: dict[type, ModuleType] = {
-    ChildReady: _life,
-    ChildEnded: _life,
-    RestartScheduled: _life,
-    SupervisorGaveUp: _life,
+    ChildReady: _supervisor_incarnation,
+    ChildEnded: _supervisor_incarnation,
+    RestartScheduled: _supervisor_incarnation,
+    SupervisorGaveUp: _supervisor_incarnation,
     DeadLetter: _cell,
 }
 

@@ -1,7 +1,7 @@
 import trio
 from attrs import define, field, frozen
 
-from ds_actors import Actor, ActorRef, Answer, AskTimeout, Later, Request, Supervisor
+from ds_actors import Actor, ActorRef, Answer, AskTimeout, DeferredReply, Request, Supervisor
 
 
 @frozen
@@ -19,7 +19,7 @@ class Quoted:
 class Exchange(Actor[Price | Quoted]):
     """Asks a slow market, and stays able to answer meanwhile."""
 
-    _waiting: dict[str, list[Later[int]]] = field(factory=dict[str, list[Later[int]]])
+    _waiting: dict[str, list[DeferredReply[int]]] = field(factory=dict[str, list[DeferredReply[int]]])
 
     async def receive(self, message: Price | Quoted, /) -> Answer | None:
         match message:

@@ -1,6 +1,6 @@
 """Supervised actors for trio."""
 
-from ds_actors._actor import Actor, Context, Inbox, Later
+from ds_actors._actor import Actor, Context, DeferredReply, Inbox
 from ds_actors._backoff import Backoff, ExponentialBackoff, Failure
 from ds_actors._errors import (
     ActorError,
@@ -57,6 +57,7 @@ __all__ = [
     "Context",
     "Counts",
     "DeadLetter",
+    "DeferredReply",
     "DropOldest",
     "Dropped",
     "Empty",
@@ -65,7 +66,6 @@ __all__ = [
     "Failure",
     "Ignore",
     "Inbox",
-    "Later",
     "Latest",
     "Mailbox",
     "MailboxStatistics",

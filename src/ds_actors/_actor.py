@@ -1,31 +1,47 @@
-"""Actors: what people subclass, and what an actor may use.
+"""Actors: the class to subclass, and what an actor can use.
 
-One incarnation is: construct, `started`, serve the mailbox (`receive`, or an own `run`), `stopping`. Whatever
-raises ends it; the supervisor is told how, and decides what comes next.
+One incarnation is: construct, `started`, serve the mailbox (`receive`, or your own `run`), `stopping`. An exception
+ends it; the supervisor learns how it ended and decides what comes next.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, TypeVarTuple
+from typing import Any, Generic, Protocol, TypeVar, TypeVarTuple
 
 import trio
 
-from ds_actors._cell import Slot
+from ds_actors._cell import Cell, Slot
 from ds_actors._exits import Exit
 from ds_actors._mailbox import EMPTY, Empty, content
 from ds_actors._ref import ActorRef, Answer, Request, cell_of
-
-if TYPE_CHECKING:
-    from ds_actors._incarnation import Incarnation
 
 M = TypeVar("M")
 R = TypeVar("R")
 Ts = TypeVarTuple("Ts")
 
 
-class Later(Generic[R]):
+class RunningIncarnation(Protocol):
+    """What an actor's context and inbox use of the incarnation that made them."""
+
+    cell: Cell
+    number: int
+
+    @property
+    def stop_asked(self) -> trio.Event: ...
+
+    healthy: bool
+
+    def spawn(self, function: Callable[..., Awaitable[object]], /, *args: Any) -> trio.CancelScope: ...
+    async def next_item(self) -> Any: ...
+    def settle(self, message: Any, answer: Answer | None, /) -> None: ...
+    async def serve(self, receive: Callable[[Any], Awaitable[Answer | None]], /) -> None: ...
+    def finish(self) -> None: ...
+    def defer(self, request: Request[R], /) -> DeferredReply[R]: ...
+
+
+class DeferredReply(Generic[R]):
     """The right to answer a request after `receive` returned; made by `Context.defer`."""
 
     __slots__ = ("_slot",)
@@ -34,17 +50,17 @@ class Later(Generic[R]):
         self._slot = slot
 
     def answer(self, value: R, /) -> None:
-        """Answer now; without effect when the request was told, has timed out, or was answered."""
+        """Answer now. Does nothing when the request was sent with `tell`, has timed out, or has been answered."""
         if self._slot is not None:
             self._slot.end(value)
 
 
 class Inbox(Generic[M]):
-    """The mailbox, for an actor with a loop of its own."""
+    """The mailbox, for an actor that runs its own loop."""
 
     __slots__ = ("_incarnation",)
 
-    def __init__(self, incarnation: Incarnation) -> None:
+    def __init__(self, incarnation: RunningIncarnation) -> None:
         self._incarnation = incarnation
 
     async def take(self) -> M:
@@ -67,7 +83,7 @@ class Inbox(Generic[M]):
         self._incarnation.settle(answer.request, answer)
 
     def __aiter__(self) -> Messages[M]:
-        """Iterate over the messages until a stop is requested; each is settled when the next is wanted."""
+        """Iterate over the messages until a stop is requested; each is settled when the next one is taken."""
         return Messages(self)
 
 
@@ -95,11 +111,11 @@ class Messages(Generic[M]):
 
 
 class Context(Generic[M]):
-    """What an incarnation may use of the library; `self.context` in an actor."""
+    """What the library offers to an incarnation; `self.context` in an actor."""
 
     __slots__ = ("_incarnation",)
 
-    def __init__(self, incarnation: Incarnation) -> None:
+    def __init__(self, incarnation: RunningIncarnation) -> None:
         self._incarnation = incarnation
 
     @property
@@ -119,15 +135,15 @@ class Context(Generic[M]):
 
     @property
     def incarnation(self) -> int:
-        """1 for the first life, one more after each restart."""
+        """1 for the first incarnation, one more after each restart."""
         return self._incarnation.number
 
     def spawn(self, function: Callable[[*Ts], Awaitable[object]], /, *args: *Ts) -> trio.CancelScope:
-        """Run a task that ends with this incarnation at the latest; its crash is the incarnation's crash."""
+        """Run a task that ends with this incarnation at the latest; if it crashes, the incarnation crashes."""
         return self._incarnation.spawn(function, *args)
 
     def send_after(self, delay: float, message: M, /) -> trio.CancelScope:
-        """Tell oneself a message after `delay` seconds, unless the incarnation ends or the scope is cancelled."""
+        """Send this actor a message after `delay` seconds, unless the incarnation ends or the scope is cancelled."""
 
         async def later() -> None:
             await trio.sleep(delay)
@@ -136,9 +152,9 @@ class Context(Generic[M]):
         return self._incarnation.spawn(later)
 
     def send_every(self, period: float, message: M, /) -> trio.CancelScope:
-        """Tell oneself a message every `period` seconds, the first after one; ends as `send_after` does.
+        """Send this actor a message every `period` seconds, the first after one; ends as `send_after` does.
 
-        The beats keep their times; those that were missed, because the program stood still, are left out.
+        The beats do not drift; beats that the program missed while it was blocked are skipped.
 
         Raises:
             ValueError: when the period is not a finite number of seconds above 0.
@@ -158,39 +174,51 @@ class Context(Generic[M]):
     def watch(self, ref: ActorRef[Any], notify: M, /) -> None:
         """Get `notify` as a message, exactly once, when that actor is gone for good; its restarts do not count.
 
-        A watch outlives the watcher's own restarts, as its mailbox does; asking for the same again changes nothing.
+        A watch survives the restarts of the watcher, as its mailbox does; repeating a watch changes nothing.
         """
         cell_of(ref).watch(self._incarnation.cell, notify)
 
     async def wait_stop_requested(self) -> None:
-        """Wait until this incarnation is asked to stop: for what an own `run` waits for beside its inbox."""
+        """Wait until this incarnation is asked to stop; for a `run` that waits for more than its inbox."""
         await self._incarnation.stop_asked.wait()
 
     def stop(self) -> None:
-        """Finish after the message in hand, as if by itself: a transient actor is not started again."""
+        """Finish normally after the message in hand: a transient actor is not restarted."""
         self._incarnation.finish()
 
-    def defer(self, request: Request[R], /) -> Later[R]:
+    def defer(self, request: Request[R], /) -> DeferredReply[R]:
         """Keep the request in hand for a later answer; `receive` may then return None.
 
         Ends with AskDropped when the incarnation ends first.
         """
         return self._incarnation.defer(request)
 
-    def needs_proof(self) -> None:
-        """Declare that being ready is not being healthy: failures are forgotten only after `healthy()`."""
+    def mark_unproven(self) -> None:
+        """Declare that being ready is not being healthy: failures are forgotten only after `mark_healthy()`."""
         self._incarnation.healthy = False
 
-    def healthy(self) -> None:
+    def mark_healthy(self) -> None:
         """Declare this incarnation healthy (a first answer came, a first sample was sent)."""
         self._incarnation.healthy = True
 
 
 class Actor(Generic[M]):
-    """Subclass it, and write `receive`, or `run` for a loop of its own over `self.inbox`.
+    """The base class of actors: subclass it and write `receive`, or `run` for your own loop over `self.inbox`.
 
     There is no `__init__` to call, and the library never hashes, compares or prints instances: plain classes, attrs
-    and dataclasses work alike. Fields must not be called `context` or `inbox`.
+    and dataclasses all work. No field may be called `context` or `inbox`.
+
+    Example:
+        ```python
+        class Greeter(Actor[str]):
+            async def receive(self, message: str, /) -> None:
+                print(f"hello, {message}")
+
+
+        async with Supervisor("app") as app:
+            greeter = await app.start(Greeter, name="greeter")
+            greeter.tell("world")
+        ```
     """
 
     __slots__ = ("context", "inbox")
@@ -207,10 +235,10 @@ class Actor(Generic[M]):
 
     async def receive(self, message: M, /) -> Answer | None:
         """Handle one message; return `message.answer(value)` for a request. Raising is a crash."""
-        raise NotImplementedError(f"{type(self).__name__} needs a receive or a run of its own")
+        raise NotImplementedError(f"{type(self).__name__} needs its own receive or run")
 
     async def run(self) -> None:
-        """Serve the mailbox until a stop is requested; override it for a loop of its own."""
+        """Serve the mailbox until a stop is requested; override it to run your own loop."""
         await self.context._incarnation.serve(self.receive)  # noqa: SLF001
 
     async def stopping(self, exit: Exit, /) -> None:  # noqa: A002 - the word of the field

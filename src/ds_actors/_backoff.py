@@ -26,7 +26,7 @@ class Failure:
     lived: float
     """Seconds from ready to the end; 0.0 when it never became ready."""
     healthy: bool
-    """False while an incarnation that called `Context.needs_proof` had not yet called `Context.healthy`."""
+    """False while an incarnation that called `Context.mark_unproven` had not yet called `Context.healthy`."""
 
 
 class Backoff(Protocol):

@@ -1,4 +1,19 @@
-"""What stays of a child while its incarnations come and go: the mailbox and those who wait at it."""
+"""What stays of a child while its incarnations come and go: the mailbox, and the tasks that wait at it.
+
+The fast path of `tell`. Most messages are told to an actor that does nothing but handle them, and there a call into the
+mailbox costs as much as the rest of the delivery. So `ActorRef.tell` appends to `Cell.fast`, and `Incarnation` handles
+the messages at the head of that queue, without a call between. Six invariants make this the same as `put`, `take` and
+`settle`; code that relies on one names its number.
+
+1. `fast` is None, or the queue of this cell's own `Reject` mailbox. An append to it is an accepted `put`: a `Reject`
+   counts a message where it ends, not where it enters.
+2. While `fast` is set, the queue holds told messages only. An ask is an `Envelope` and clears `fast`.
+3. While `fast` is set, no send waits for room, so an append overtakes nobody. A send that waits clears `fast`.
+4. While `fast` is set, the child lives and is not asked to stop. `request_stop`, `interrupted` and `close` clear it.
+5. While `fast` is set, the mailbox has no message in hand of its own: `take` clears `fast`. During the handling of told
+   messages the message in hand is the head of the queue, and `Reject.at_head` says so to whoever counts.
+6. Whoever appends checks the capacity (`limit`) and wakes the receiver, as `put` does. Only `put` sets `fast`.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +33,7 @@ logger = logging.getLogger("ds_actors")
 
 
 class Slot:
-    """Where the one ending of an ask arrives; whatever comes after it is dropped."""
+    """Where the one ending of an ask arrives; later endings are dropped."""
 
     __slots__ = ("_error", "_task", "_value", "closed", "ended")
 
@@ -32,7 +47,7 @@ class Slot:
         """An ending arrived, or nobody waits for one any more."""
 
     def end(self, value: Any = None, error: Exception | None = None) -> None:
-        """Deliver the ending, unless there was one."""
+        """Deliver the ending, unless one was delivered before."""
         if self.closed:
             return
         self.closed = self.ended = True
@@ -116,7 +131,7 @@ class Cell:
         self.telemetry: Telemetry = telemetry
         self.gone: bool = False
         self.fast: deque[Any] | None = None
-        """The queue of a `Reject` while all in it was told and nothing else is going on: who tells appends to it."""
+        """The queue to which `tell` appends directly; None while a call of `put` is needed (invariants 1 to 5)."""
         self.limit: int = 0
         """The capacity, where `fast` is set."""
         self.stop_requested: bool = False
@@ -143,7 +158,7 @@ class Cell:
 
     @trio.lowlevel.enable_ki_protection
     def put(self, item: Any) -> bool:
-        """Offer an item; True when it was let in. Whoever asked in vain is told."""
+        """Offer an item; return whether it was accepted. The asker of a refused request is told."""
         if self.gone:
             if type(item) is Envelope:
                 item.slot.end(error=ActorStopped(f"{self.path} has stopped"))
@@ -152,8 +167,8 @@ class Cell:
         mailbox = self.mailbox
         cost = mailbox.put(item, self.now())
         if type(item) is Envelope:
-            self.fast = None
-        elif type(mailbox) is Reject and cost is None:
+            self.fast = None  # invariant 2
+        elif type(mailbox) is Reject and cost is None:  # invariants 1 and 6
             self.fast = self.fast or mailbox.only()
             self.limit = mailbox.capacity
         if self.receiver is not None:
@@ -168,7 +183,7 @@ class Cell:
         watch = _Watch(watcher, notify)
         if self.gone:
             watch()
-        elif not any(watch.same(one) for one in self.watchers):
+        elif not any(watch.same(other) for other in self.watchers):
             self.watchers[watch] = watch
 
     def put_when_room(self, message: Any) -> None:
@@ -176,12 +191,12 @@ class Cell:
         self._line_up(_Sender(message))
 
     def request_stop(self) -> None:
-        """Have the actor end its loop when it looks next."""
-        self.stop_requested, self.fast = True, None
+        """Make the actor end its loop the next time it looks."""
+        self.stop_requested, self.fast = True, None  # invariant 4
         self.wake_receiver()
 
     def wake_receiver(self) -> None:
-        """Let a waiting actor look again: there is a message, or it is asked to stop."""
+        """Wake a waiting actor: there is a message, or it is asked to stop."""
         if self.receiver is not None:
             trio.lowlevel.reschedule(self.receiver)
             self.receiver = None
@@ -206,7 +221,7 @@ class Cell:
     @trio.lowlevel.enable_ki_protection
     def take(self) -> Any | Empty:
         """Take the next item in hand, or EMPTY."""
-        self.fast = None
+        self.fast = None  # invariant 5
         item = self.mailbox.take(self.now())
         while item is not EMPTY and type(item) is Envelope and item.slot.closed:
             # Its caller has timed out or was cancelled: nobody waits, so it is not worth handling.
@@ -239,11 +254,11 @@ class Cell:
         if self.senders is None:
             self.senders = deque()
         self.senders.append(sender)
-        self.fast = None
+        self.fast = None  # invariant 3
         self.admit()
 
     def admit(self) -> None:
-        """Let waiting sends in, in their order, while there is room."""
+        """Admit waiting sends in order while there is room."""
         while self.senders and not self.gone:
             sender = self.senders[0]
             if sender.slot.closed:
@@ -256,11 +271,11 @@ class Cell:
                 return
 
     def report(self, dropped: tuple[Dropped[Any], ...]) -> None:
-        """Tell whoever asked, and the listeners, what a mailbox dropped."""
-        for one in dropped:
-            if type(one.what) is Envelope:
-                one.what.slot.end(error=AskDropped(one.reason))
-            self._dead(one.what, one.reason)
+        """Tell the askers and the listeners what a mailbox dropped."""
+        for loss in dropped:
+            if type(loss.what) is Envelope:
+                loss.what.slot.end(error=AskDropped(loss.reason))
+            self._dead(loss.what, loss.reason)
 
     def _dead(self, item: Any, reason: str) -> None:
         if self.telemetry.listeners:
@@ -268,16 +283,16 @@ class Cell:
 
     def interrupted(self) -> None:
         """The incarnation is over: settle what it had in hand by the mailbox's rule."""
-        self.fast = None
+        self.fast = None  # invariant 4
         self.report(tuple(self.mailbox.interrupted(self.now())))
         self.admit()
 
     @trio.lowlevel.enable_ki_protection
     def close(self) -> None:
-        """The child is gone for good: everyone who waits is told, once."""
+        """End the child for good, and tell everyone who waits, once."""
         if self.gone:
             return
-        self.gone, self.fast = True, None
+        self.gone, self.fast = True, None  # invariant 4
         error = ActorStopped(f"{self.path} has stopped")
         try:
             rest = tuple(self.mailbox.close(self.now()))

@@ -6,7 +6,7 @@ from typing import Final
 
 from attrs import frozen
 
-from ds_actors._rules import Rules
+from ds_actors._rules import ChildRules
 
 # ---- events
 
@@ -48,7 +48,7 @@ class Due:
 class Add:
     """Start one more child, after the others."""
 
-    rules: Rules
+    rules: ChildRules
 
 
 @frozen

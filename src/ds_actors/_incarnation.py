@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 
 import trio
 
-from ds_actors._actor import Actor, Context, Inbox, Later
+from ds_actors._actor import Actor, Context, DeferredReply, Inbox
 from ds_actors._cell import Cell, Slot
 from ds_actors._errors import ActorStopped, AskDropped, AskFailed, Ignore
 from ds_actors._exits import Exit, combine, judge
@@ -215,16 +215,16 @@ class Incarnation:
         self._finishing = True
         self._request_stop()
 
-    def defer(self, request: Request[R]) -> Later[R]:
+    def defer(self, request: Request[R]) -> DeferredReply[R]:
         item = self._serving
         if content(item) is not request:
             item = self._hands.get(id(request))
         if type(item) is not Envelope:
-            return Later(None)
+            return DeferredReply(None)
         slot: Slot = item.slot
-        self._deferred = {one: None for one in self._deferred if not one.closed}
+        self._deferred = {waiting: None for waiting in self._deferred if not waiting.closed}
         self._deferred[slot] = None
-        return Later(slot)
+        return DeferredReply(slot)
 
     async def next_item(self) -> Any:
         """Return the next item in hand, or EMPTY when it is time to stop."""
@@ -275,7 +275,7 @@ class Incarnation:
         try:
             # For each message: what the cell's methods do is spelled out, because a call costs as much as its work.
             while not cell.stop_requested or (self._drain and not self._finishing):
-                if cell.fast:
+                if cell.fast:  # invariants 2 and 5 of _cell: told messages only, and none in hand
                     count += await self._handle_told(receive, cell.fast)
                 else:
                     item = mailbox.take(trio.current_time() if mailbox.timed else 0.0)
@@ -316,7 +316,7 @@ class Incarnation:
     async def _handle_told(self, receive: Callable[[Any], Awaitable[Answer | None]], queue: deque[Any]) -> int:
         """Handle what was told while nothing else happens, each message at the head of the queue; return how many."""
         cell, mailbox = self.cell, cast("Reject[Any]", self.cell.mailbox)
-        mailbox.at_head = True
+        mailbox.at_head = True  # invariant 5 of _cell
         before = mailbox.handled
         try:
             for handled in range(before + 1, before + _MESSAGES_PER_SCHEDULE_POINT + 1):
@@ -325,7 +325,7 @@ class Incarnation:
                     self._end(queue[0], answer)
                 queue.popleft()
                 mailbox.handled = handled
-                if not queue or cell.fast is not queue:
+                if not queue or cell.fast is not queue:  # receive ended the fast path (invariants 2 to 4)
                     break
         except BaseException:
             self._serving = queue[0]

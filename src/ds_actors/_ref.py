@@ -80,9 +80,9 @@ class ActorRef(Generic[M_contra]):
 
     @trio.lowlevel.enable_ki_protection
     def tell(self, message: M_contra, /) -> bool:
-        """Put a message into the mailbox and return whether it was let in; never waits.
+        """Put a message into the mailbox and return whether it was accepted; never waits.
 
-        Nothing the receiver is or does raises here.
+        The receiver cannot make this raise, whatever state it is in.
 
         Raises:
             RuntimeError: when called from another thread than trio's.
@@ -90,7 +90,7 @@ class ActorRef(Generic[M_contra]):
         cell = self._cell
         if get_ident() != cell.thread:
             cell.check_thread()
-        queue = cell.fast
+        queue = cell.fast  # invariants 1 to 4 of _cell make the append below a put
         if queue is None or len(queue) >= cell.limit:
             return cell.put(message)
         queue.append(message)
@@ -99,7 +99,7 @@ class ActorRef(Generic[M_contra]):
         return True
 
     def tell_from_thread(self, message: M_contra, /) -> None:
-        """Tell from any thread; whether the message was let in is not known there.
+        """Tell from any thread. The caller does not learn whether the message was accepted.
 
         Raises:
             trio.RunFinishedError: when the trio run is over.

@@ -65,7 +65,7 @@ RESTARTS: Final[Mapping[str, RestartRow]] = MappingProxyType(
 AUTO_SHUTDOWNS: Final = ("never", "any_significant", "all_significant")
 
 
-class Status(Enum):
+class ChildStatus(Enum):
     """Where a child stands."""
 
     DOWN = "down"
@@ -77,7 +77,7 @@ class Status(Enum):
     STOPPING = "stopping"
 
 
-ALIVE: Final = frozenset({Status.STARTING, Status.RUNNING, Status.STOPPING})
+ALIVE: Final = frozenset({ChildStatus.STARTING, ChildStatus.RUNNING, ChildStatus.STOPPING})
 
 
 class Phase(Enum):
@@ -98,7 +98,7 @@ class Origin(Enum):
 
 
 @frozen
-class Rules:
+class ChildRules:
     """What the decisions need to know of a child.
 
     Raises:
@@ -134,8 +134,8 @@ class Rules:
 class Child:
     """What the supervisor knows of one child."""
 
-    rules: Rules
-    status: Status = Status.DOWN
+    rules: ChildRules
+    status: ChildStatus = ChildStatus.DOWN
     origin: Origin | None = None
     """Who wanted the start that is under way or due; None once it was ready."""
     unwanted: bool = False

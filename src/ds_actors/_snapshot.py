@@ -5,8 +5,8 @@ from __future__ import annotations
 from attrs import frozen
 
 from ds_actors._cell import Cell
-from ds_actors._life import Life, Link, SupervisorCell
 from ds_actors._rules import ALIVE, Child
+from ds_actors._supervisor_incarnation import ChildLink, SupervisorCell, SupervisorIncarnation
 from ds_actors._telemetry import Node
 
 
@@ -23,7 +23,7 @@ class Counts:
     supervisors: int
 
 
-def count(life: Life) -> Counts:
+def count(life: SupervisorIncarnation) -> Counts:
     """Return OTP's four numbers."""
     children = life.supervision.children
     supervisors = sum(isinstance(link.cell, SupervisorCell) for link in life.links.values())
@@ -31,7 +31,7 @@ def count(life: Life) -> Counts:
     return Counts(len(life.links), active, len(life.links) - supervisors, supervisors)
 
 
-def node(life: Life, name: str, status: str, child: Child | None) -> Node:
+def node(life: SupervisorIncarnation, name: str, status: str, child: Child | None) -> Node:
     """Return the snapshot of this supervisor and all below it."""
     return Node(
         name,
@@ -48,16 +48,16 @@ def node(life: Life, name: str, status: str, child: Child | None) -> Node:
     )
 
 
-def below(life: Life) -> tuple[Node, ...]:
+def below(life: SupervisorIncarnation) -> tuple[Node, ...]:
     """Return the snapshots of the children, in start order."""
     # A listener may ask in the middle of a stop, when a child is decided to go and still linked.
     known = life.supervision.children
     return tuple(_child_node(life, name, link) for name, link in life.links.items() if name in known)
 
 
-def _child_node(life: Life, name: str, link: Link) -> Node:
+def _child_node(life: SupervisorIncarnation, name: str, link: ChildLink) -> Node:
     child = life.supervision.children[name]
-    if isinstance(link.life, Life):
+    if isinstance(link.life, SupervisorIncarnation):
         return node(link.life, name, child.status.value, child)
     return Node(
         name,

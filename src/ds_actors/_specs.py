@@ -11,7 +11,7 @@ from attrs import field, frozen
 from ds_actors._actor import Actor
 from ds_actors._backoff import Backoff
 from ds_actors._mailbox import Mailbox, Reject
-from ds_actors._rules import AutoShutdown, Restart, Rules, Strategy
+from ds_actors._rules import AutoShutdown, ChildRules, Restart, Strategy
 from ds_actors._supervision import Supervision
 
 M = TypeVar("M")
@@ -107,9 +107,9 @@ class ChildSpec(Generic[M]):
         """Return the factory's own name, which a supervisor numbers where it is taken."""
         return getattr(self.factory, "__name__", type(self.factory).__name__).strip("<>") or "actor"
 
-    def rules(self, name: str) -> Rules:
+    def rules(self, name: str) -> ChildRules:
         """Return what the decisions need to know."""
-        return Rules(name, self.restart, self.backoff, self.max_failures, self.stable_after, self.significant)
+        return ChildRules(name, self.restart, self.backoff, self.max_failures, self.stable_after, self.significant)
 
 
 Children = Sequence["ChildSpec[Any] | SupervisorSpec"] | Callable[[], Sequence["ChildSpec[Any] | SupervisorSpec"]]
@@ -148,6 +148,6 @@ class SupervisorSpec:
         self.rules(self.name)
         _seconds("grace", self.grace)
 
-    def rules(self, name: str) -> Rules:
+    def rules(self, name: str) -> ChildRules:
         """Return what the decisions need to know."""
-        return Rules(name, self.restart, self.backoff, self.max_failures, self.stable_after, self.significant)
+        return ChildRules(name, self.restart, self.backoff, self.max_failures, self.stable_after, self.significant)

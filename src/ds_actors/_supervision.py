@@ -64,10 +64,10 @@ from ds_actors._rules import (
     STRATEGIES,
     AutoShutdown,
     Child,
+    ChildRules,
+    ChildStatus,
     Origin,
     Phase,
-    Rules,
-    Status,
     Strategy,
     StrategyRow,
 )
@@ -118,7 +118,7 @@ class Supervision:
         if self.auto_shutdown not in AUTO_SHUTDOWNS:
             raise ValueError(f"auto_shutdown must be one of {', '.join(AUTO_SHUTDOWNS)}, not {self.auto_shutdown!r}")
 
-    def adopt(self, rules: Rules) -> None:
+    def adopt(self, rules: ChildRules) -> None:
         """Add a child to the first batch.
 
         Raises:
@@ -128,7 +128,7 @@ class Supervision:
         self.check(rules)
         self.children[rules.name] = Child(rules)
 
-    def check(self, rules: Rules) -> None:
+    def check(self, rules: ChildRules) -> None:
         """Refuse a child that cannot be here, as `adopt` does."""
         if rules.name in self.children:
             raise ValueError(f"two children are called {rules.name!r}")
@@ -156,11 +156,11 @@ class Supervision:
 
     def _reported(self, child: Child, event: Ready | Ended | Due, now: float, u: float) -> Iterator[Effect]:
         match event:
-            case Ready() if child.status is Status.STARTING:
+            case Ready() if child.status is ChildStatus.STARTING:
                 yield from self._ready(child, now)
             case Ended() if child.status in ALIVE:
                 yield from self._ended(child, event, now, u)
-            case Due() if child.status is Status.WAITING:
+            case Due() if child.status is ChildStatus.WAITING:
                 yield from self._due(child, now)
             case _:
                 pass  # too late: something else has been decided
@@ -176,9 +176,9 @@ class Supervision:
         match event:
             case Terminate():
                 yield from self._terminate(child, now)
-            case StartAgain() if child.status is Status.DOWN:
+            case StartAgain() if child.status is ChildStatus.DOWN:
                 yield from self._start_on_request(child, Origin.REQUEST)
-            case Delete() if child.status is Status.DOWN:
+            case Delete() if child.status is ChildStatus.DOWN:
                 yield from self._rest(child, DELETED, forget=True)
             case _:
                 pass  # it is not at rest
@@ -196,14 +196,14 @@ class Supervision:
 
     def _boot(self, now: float) -> Iterator[Effect]:
         for child in self.children.values():
-            child.status, child.origin = Status.WAITING, Origin.BOOT
+            child.status, child.origin = ChildStatus.WAITING, Origin.BOOT
         self._round = Round(None, {}, deque(self.children))
         yield from self._continue(now)
 
     def _start(self, child: Child) -> Start:
         child.restarts += child.incarnation > 0
         child.incarnation += 1
-        child.status = Status.STARTING
+        child.status = ChildStatus.STARTING
         child.was_ready = child.unwanted = False
         child.not_before = -math.inf
         child.why, child.until = "starting", None
@@ -213,13 +213,13 @@ class Supervision:
         child.origin = origin
         if self._round is not None and self._row.restarts != "itself":
             # Its elder siblings are on their way down or up: it starts behind them.
-            child.status, child.why = Status.WAITING, "waiting for its turn"
+            child.status, child.why = ChildStatus.WAITING, "waiting for its turn"
             self._round.starts.append(child.rules.name)
         else:
             yield self._start(child)
 
     def _ready(self, child: Child, now: float) -> Iterator[Effect]:
-        child.status = Status.RUNNING
+        child.status = ChildStatus.RUNNING
         child.origin = None
         child.was_ready = True
         child.ready_at = now
@@ -242,7 +242,7 @@ class Supervision:
 
     def _again(self, child: Child, now: float) -> Iterator[Effect]:
         """Have a child start again when its backoff is over, with those that its strategy binds to it."""
-        child.status = Status.WAITING
+        child.status = ChildStatus.WAITING
         if self._row.restarts == "itself":
             if child.not_before >= now:
                 yield Wake(child.rules.name, child.incarnation, child.not_before)
@@ -263,7 +263,7 @@ class Supervision:
         self._round = Round(child.rules.name, stops, starts)
 
     def _wait_for(self, child: Child, cause: Child) -> None:
-        child.status = Status.WAITING
+        child.status = ChildStatus.WAITING
         child.why = f"waiting for the restart of {cause.rules.name!r}"
         until = max(child.not_before, cause.not_before)
         child.until = until if math.isfinite(until) else None
@@ -278,9 +278,9 @@ class Supervision:
             return
         while current.starts:
             child = self.children.get(current.starts[0])
-            if child is not None and child.status in (Status.STARTING, Status.STOPPING):
+            if child is not None and child.status in (ChildStatus.STARTING, ChildStatus.STOPPING):
                 return
-            if child is not None and child.status is Status.WAITING:
+            if child is not None and child.status is ChildStatus.WAITING:
                 yield from self._start_in_turn(current, child, now)
                 return
             current.starts.popleft()
@@ -290,7 +290,7 @@ class Supervision:
     def _start_in_turn(self, current: Round, child: Child, now: float) -> Iterator[Effect]:
         cause = self.children.get(current.cause) if current.cause is not None else None
         for waits in (cause, child):
-            if waits is not None and waits.status is Status.WAITING and waits.not_before >= now:
+            if waits is not None and waits.status is ChildStatus.WAITING and waits.not_before >= now:
                 current.awaited = waits.rules.name
                 yield Wake(waits.rules.name, waits.incarnation, waits.not_before)
                 return
@@ -306,8 +306,8 @@ class Supervision:
     # ---- ends
 
     def _ended(self, child: Child, event: Ended, now: float, u: float) -> Iterator[Effect]:
-        asked = child.status is Status.STOPPING
-        child.status = Status.DOWN
+        asked = child.status is ChildStatus.STOPPING
+        child.status = ChildStatus.DOWN
         child.error = event.error
         if self.phase is Phase.STOPPING:
             yield from self._rest(child, SUPERVISOR_STOPS, forget=True)
@@ -374,7 +374,7 @@ class Supervision:
 
     def _goes_on(self, child: Child) -> bool:
         """A significant child that holds the supervisor up: it lives, or will again by itself."""
-        return child.status is not Status.DOWN
+        return child.status is not ChildStatus.DOWN
 
     def _judge_by_window(self, child: Child, event: Ended, now: float) -> Iterator[Effect]:
         window = self._window
@@ -423,13 +423,13 @@ class Supervision:
     # ---- stops
 
     def _terminate(self, child: Child, now: float) -> Iterator[Effect]:
-        child.unwanted = child.status is not Status.DOWN
+        child.unwanted = child.status is not ChildStatus.DOWN
         if self._round is not None and child.rules.name in self._round.stops:
             return  # its turn to stop comes, in order
-        if child.status in (Status.STARTING, Status.RUNNING):
+        if child.status in (ChildStatus.STARTING, ChildStatus.RUNNING):
             yield from self._stop(child, "terminating")
-        elif child.status is Status.WAITING:
-            child.status = Status.DOWN
+        elif child.status is ChildStatus.WAITING:
+            child.status = ChildStatus.DOWN
             yield from self._rest(child, TERMINATED, forget=self._leaves_nothing(child))
             yield from self._stop_waiting_for(child, now)
 
@@ -458,7 +458,7 @@ class Supervision:
             yield from self._stop(next(reversed(self.children.values())), SUPERVISOR_STOPS)
 
     def _stop(self, child: Child, why: str, *, again: bool = False) -> Iterator[Effect]:
-        if child.status is not Status.STOPPING:
-            child.status = Status.STOPPING
+        if child.status is not ChildStatus.STOPPING:
+            child.status = ChildStatus.STOPPING
             child.why = why
             yield Stop(child.rules.name, child.incarnation, again and child.starts_with_siblings)

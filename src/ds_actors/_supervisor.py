@@ -15,19 +15,19 @@ from ds_actors._backoff import Backoff
 from ds_actors._cell import Cell
 from ds_actors._errors import ActorStopped
 from ds_actors._exits import combine
-from ds_actors._life import Life, Link, SupervisorCell, escape, unwrapped
 from ds_actors._mailbox import Mailbox, Reject
 from ds_actors._ref import ActorRef
 from ds_actors._rules import AutoShutdown, Restart, Strategy
 from ds_actors._snapshot import Counts, below, count, node
 from ds_actors._specs import Children, ChildSpec, SupervisorSpec
+from ds_actors._supervisor_incarnation import ChildLink, SupervisorCell, SupervisorIncarnation, escape, unwrapped
 from ds_actors._telemetry import Listener, Node, Telemetry
 
 M = TypeVar("M")
 Ts = TypeVarTuple("Ts")
 
 
-def _ref(link: Link) -> ActorRef[Any] | SupervisorRef:
+def _ref(link: ChildLink) -> ActorRef[Any] | SupervisorRef:
     return ActorRef(link.cell) if isinstance(link.cell, Cell) else SupervisorRef(link.cell)
 
 
@@ -52,7 +52,7 @@ class SupervisorRef:
         """The names from the root, joined by slashes; slashes and control characters in names are escaped."""
         return self._cell.path
 
-    def _living(self) -> Life:
+    def _living(self) -> SupervisorIncarnation:
         if self._cell.life is None:
             raise ActorStopped(f"{self.path} is not running")
         return self._cell.life
@@ -242,7 +242,7 @@ class Supervisor(SupervisorRef):
     @asynccontextmanager
     @trio.lowlevel.enable_ki_protection
     async def _open(self) -> AsyncGenerator[None]:
-        life = self._cell.life = Life(self._spec, self.path, self.telemetry, self._draw)
+        life = self._cell.life = SupervisorIncarnation(self._spec, self.path, self.telemetry, self._draw)
         life.on_end = self._body.cancel
         errors: list[BaseException] = []
         try:

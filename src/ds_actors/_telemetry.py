@@ -133,7 +133,7 @@ class Node:
         """Be drawn by rich, where that is installed: `rich.print(app.tree())`."""
         from ds_actors._rich import table  # noqa: PLC0415 - rich is optional, and here already when it calls this
 
-        return table(self, _now())
+        return table(self.walk(), _now())
 
 
 def _walk(node: Node, guide: str, below: str) -> Iterator[tuple[str, Node]]:

@@ -7,13 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from terminal import run_on_a_terminal
 from typer.testing import CliRunner
 
 from ds_actors.cli import app
 from ds_actors.cli._program import program
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
-from terminal import run_on_a_terminal
 
 
 def test_a_scan_of_the_clip_alerts_where_it_is_painted_over(tmp_path: Path) -> None:

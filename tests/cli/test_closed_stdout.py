@@ -11,14 +11,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import scan_clips as clips
 import trio
 
 from ds_actors.detection import Dataspike, Sample
 from ds_actors.detection.uplink.connection import open_websocket
 from ds_actors.detection.uplink.wire import decode_result, encode_request
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
-import scan_clips as clips
 
 COMMAND = [sys.executable, "-m", "ds_actors"]
 

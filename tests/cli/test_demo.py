@@ -15,12 +15,10 @@ import termios
 from pathlib import Path
 
 import pytest
+import scan_clips as clips
 from typer.testing import CliRunner
 
 from ds_actors.cli import app
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
-import scan_clips as clips
 
 COMMAND = [sys.executable, "-m", "ds_actors"]
 _UNWANTED = ("DATASPIKE", "FORCE_COLOR", "TTY_", "NO_COLOR", "COLUMNS", "LINES")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import struct
-import sys
 from contextlib import closing
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+import scan_clips as clips
 import trio
 from numpy.typing import NDArray
 
@@ -19,9 +19,6 @@ from ds_actors.cli.clips import Clip
 from ds_actors.detection.events import Level, Sample
 from ds_actors.detection.tracks.encoding import encode_jpeg
 from ds_actors.sandbox import judge_marker
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
-import scan_clips as clips
 
 
 @pytest.mark.parametrize("size", [(640, 360), (1920, 1080), (1080, 1920), (37, 91), (2, 2), (4000, 6), (6, 4000)])

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.screen import Screen
 
 from ds_actors import Node
-from ds_actors.cli._demo.show import REASONS, Entry, Show, line
-from ds_actors.cli._demo.view import LOG_LINES, Moment, draw
+from ds_actors.cli._demo.show import REASONS, DemoRunner, Entry, line
+from ds_actors.cli._demo.view import LOG_LINES, DemoState, draw
 from ds_actors.detection import Level, ResultEvent, Status
 from ds_actors.detection.coverage import Coverage
 from ds_actors.detection.events import ResultType
@@ -30,7 +30,7 @@ def actor(path: str, *children: Node, until: float | None = None, restarts: int 
     return Node(path.rpartition("/")[2], path, kind, status, "", until, 1, restarts, "", None, children)
 
 
-def moment(who: str = "alice", log: tuple[Entry, ...] = (), cause: str = "") -> Moment:
+def moment(who: str = "alice", log: tuple[Entry, ...] = (), cause: str = "") -> DemoState:
     """Return a moment in which one participant is at alert and the uplink is to come back."""
     track = TrackStatus(who, "TR_1", "video", "camera", Level.ALERT, Coverage.CHECKED, 4, 3.9, "alert: 4 fps", 33)
     dropped = MappingProxyType({"superseded": 2, "ended": 1})
@@ -38,10 +38,10 @@ def moment(who: str = "alice", log: tuple[Entry, ...] = (), cause: str = "") -> 
     status = Status("running", "", uplink, (track,), (), MappingProxyType({}))
     tracks = actor("/monitor/tracks", actor("/monitor/tracks/TR_1"))
     tree = actor("/monitor", actor("/monitor/uplink", until=101.4, restarts=3), tracks)
-    return Moment(status, tree, log, 12.4, 24.0, 100.0, "Portrait: NASA")
+    return DemoState(status, tree, log, 12.4, 24.0, 100.0, "Portrait: NASA")
 
 
-def shown(what: Moment, width: int = 100) -> list[str]:
+def shown(what: DemoState, width: int = 100) -> list[str]:
     """Return the lines of the view."""
     console = Console(width=width, file=io.StringIO(), record=True, force_terminal=True)
     console.print(draw(what))
@@ -86,7 +86,7 @@ def test_the_newest_entries_are_at_the_end() -> None:
 
 def test_strangers_text_is_text() -> None:
     """Neither markup nor control characters of a name, a cause or an entry reach the terminal."""
-    show = Show(lambda _entry: None)
+    show = DemoRunner(lambda _entry: None)
     show.result(ResultEvent(ResultType.ALERT, HOSTILE, "TR_1", "", 0, previous_level=Level.CLEAR))
     lines = shown(moment(HOSTILE, tuple(show.log), HOSTILE))
     everything = "\n".join(lines)
@@ -127,7 +127,7 @@ def test_the_last_entries_fit_the_screen_whatever_its_height(height: int) -> Non
 
 def test_an_alert_is_said_once_and_counted_each_time() -> None:
     """A line is for a change of level; the count is of samples."""
-    show = Show(lambda _entry: None)
+    show = DemoRunner(lambda _entry: None)
     for previous in (Level.CLEAR, Level.ALERT, Level.ALERT):
         show.result(ResultEvent(ResultType.ALERT, "alice", "TR_1", "", 0, previous_level=previous))
     assert [one.text for one in show.log] == ["alice: clear -> alert"]

@@ -13,19 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import scan_clips as clips
 import trio
+from terminal import run_on_a_terminal
 
 from ds_actors.cli import app
-from ds_actors.cli._scan.result import FileScan, Outcome
+from ds_actors.cli._scan.result import FileScan, ScanOutcome
 from ds_actors.cli.scan import _Scan
 from ds_actors.detection import Dataspike, Sample
 from ds_actors.detection.events import ResultType
 from ds_actors.sandbox import Sandbox, open_sandbox
 from ds_actors.sandbox.faults import Slow
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
-import scan_clips as clips
-from terminal import run_on_a_terminal
 
 COMMAND = [sys.executable, "-m", "ds_actors", "scan"]
 HELLO = (
@@ -215,7 +213,7 @@ async def test_nothing_is_dropped_when_the_service_is_slow(tmp_path: Path) -> No
         await scan.run(Dataspike(api_key="good", url=sandbox.url))
         assert len(sandbox.samples) == scan_result.due == scan_result.answered == 99
     assert max(ahead) <= 16
-    assert scan_result.outcome is Outcome.COMPLETE
+    assert scan_result.outcome is ScanOutcome.COMPLETE
 
 
 async def test_silence_after_the_samples_is_partial(tmp_path: Path) -> None:
@@ -229,7 +227,7 @@ async def test_silence_after_the_samples_is_partial(tmp_path: Path) -> None:
 
     async with open_sandbox(twice) as sandbox:
         (one,) = (await against(sandbox, [path], silence=0.3)).files
-    assert (one.outcome, one.due, one.sent, one.answered) == (Outcome.PARTIAL, 5, 5, 2)
+    assert (one.outcome, one.due, one.sent, one.answered) == (ScanOutcome.PARTIAL, 5, 5, 2)
     assert "2 of 5" in one.problem
     assert one.timeline.segments[0].end == 2.0
 
@@ -249,7 +247,7 @@ async def test_a_service_that_says_nothing_is_given_up_before_all_is_sent(tmp_pa
     path = clips.make(tmp_path / "a.mp4", clips.steady(5))
     async with open_sandbox(lambda _sample, _now: None) as sandbox:
         (one,) = (await against(sandbox, [path], fps=4, stalled=0.3)).files
-    assert (one.outcome, one.sent, one.answered) == (Outcome.PARTIAL, 16, 0)
+    assert (one.outcome, one.sent, one.answered) == (ScanOutcome.PARTIAL, 16, 0)
     assert "no answer for 0.3 s" in one.problem
 
 
@@ -267,9 +265,9 @@ async def test_a_lost_connection_is_partial_and_the_next_file_goes_on(tmp_path: 
     async with open_sandbox(cut) as sandbox:
         first, second = (await against(sandbox, [path, path])).files
         assert len(sandbox.attempts) == 2
-    assert first.outcome is Outcome.PARTIAL
+    assert first.outcome is ScanOutcome.PARTIAL
     assert first.answered < first.sent
-    assert (second.outcome, second.answered) == (Outcome.COMPLETE, 5)
+    assert (second.outcome, second.answered) == (ScanOutcome.COMPLETE, 5)
 
 
 async def test_a_refused_key_ends_the_scan(tmp_path: Path) -> None:
@@ -279,7 +277,7 @@ async def test_a_refused_key_ends_the_scan(tmp_path: Path) -> None:
         scan = await against(sandbox, [path, path])
         assert len(sandbox.attempts) == 1
     assert scan.service_problem == ("the service refused the key (HTTP 401); check --api-key (or DATASPIKE_API_KEY)")
-    assert [one.outcome for one in scan.files] == [Outcome.NOT_SCANNED] * 2
+    assert [one.outcome for one in scan.files] == [ScanOutcome.NOT_SCANNED] * 2
 
 
 async def test_a_file_that_is_no_video_needs_no_connection(tmp_path: Path) -> None:
@@ -288,7 +286,7 @@ async def test_a_file_that_is_no_video_needs_no_connection(tmp_path: Path) -> No
     async with open_sandbox(judge) as sandbox:
         scan = await against(sandbox, [tmp_path / "a.mp4"])
         assert sandbox.attempts == []
-    assert scan.files[0].outcome is Outcome.BAD_INPUT
+    assert scan.files[0].outcome is ScanOutcome.BAD_INPUT
 
 
 async def test_ctrl_c_gives_the_partial_result(tmp_path: Path) -> None:

@@ -5,25 +5,22 @@ from __future__ import annotations
 import io
 import random
 import struct
-import sys
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+import scan_clips as clips
 from PIL import Image
 
-from ds_actors.cli._scan.decode import Due, Video
+from ds_actors.cli._scan.decode import DueFrame, Video
 from ds_actors.cli._scan.segments import exact
 from ds_actors.cli._video import BadInput
 
-sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
-import scan_clips as clips
 
-
-def read(path: Path, fps: float = 1.0) -> tuple[Video, list[Due]]:
+def read(path: Path, fps: float = 1.0) -> tuple[Video, list[DueFrame]]:
     video = Video(path, exact(fps))
-    found: list[Due] = []
+    found: list[DueFrame] = []
     try:
         video.open()
         while not video.ended:
@@ -35,7 +32,7 @@ def read(path: Path, fps: float = 1.0) -> tuple[Video, list[Due]]:
     return video, found
 
 
-def times(found: list[Due]) -> list[float]:
+def times(found: list[DueFrame]) -> list[float]:
     return [one.seconds for one in found for _ in range(one.count)]
 
 

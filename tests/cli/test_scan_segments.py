@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ds_actors.cli._scan.result import ExitCode, FileScan, Outcome, exit_code
-from ds_actors.cli._scan.segments import LONGEST_STEP, NEAR_ZERO, Clock, Timeline, exact, samples_due
+from ds_actors.cli._scan.result import ExitCode, FileScan, ScanOutcome, exit_code
+from ds_actors.cli._scan.segments import LONGEST_STEP, NEAR_ZERO, Clock, SegmentTimeline, exact, samples_due
 from ds_actors.detection import Level
 
 RATES = st.floats(0.01, 30).map(lambda value: round(value, 3)).map(exact)
@@ -71,7 +71,7 @@ def test_time_goes_on_by_one_picture_where_it_jumps() -> None:
 @given(st.lists(st.sampled_from(list(Level)), min_size=1), st.floats(0, 10))
 def test_segments_cover_the_answers_without_gaps(levels: list[Level], more: float) -> None:
     """Neighbours differ, each begins where the one before ends, and their samples add up."""
-    line = Timeline()
+    line = SegmentTimeline()
     for second, level in enumerate(levels):
         line.add(float(second), level)
     line.end(len(levels) - 1 + more)
@@ -82,7 +82,7 @@ def test_segments_cover_the_answers_without_gaps(levels: list[Level], more: floa
     assert line.level.severity == max(level.severity for level in levels)
 
 
-def scanned(outcome: Outcome, level: Level | None = None, *, truncated: bool = False) -> FileScan:
+def scanned(outcome: ScanOutcome, level: Level | None = None, *, truncated: bool = False) -> FileScan:
     one = FileScan("a.mp4", 1.0, outcome, truncated=truncated)
     if level is not None:
         one.timeline.add(0.0, level)
@@ -92,14 +92,18 @@ def scanned(outcome: Outcome, level: Level | None = None, *, truncated: bool = F
 @pytest.mark.parametrize(
     ("files", "fail_on", "expected"),
     [
-        ([scanned(Outcome.COMPLETE, Level.ALERT)], None, ExitCode.OK),
-        ([scanned(Outcome.COMPLETE, Level.SUSPICIOUS)], Level.ALERT, ExitCode.OK),
-        ([scanned(Outcome.COMPLETE, Level.SUSPICIOUS)], Level.SUSPICIOUS, ExitCode.REACHED),
-        ([scanned(Outcome.BAD_INPUT), scanned(Outcome.COMPLETE, Level.ALERT)], Level.SUSPICIOUS, ExitCode.REACHED),
-        ([scanned(Outcome.COMPLETE, Level.ERROR)], Level.SUSPICIOUS, ExitCode.OK),
-        ([scanned(Outcome.PARTIAL), scanned(Outcome.BAD_INPUT)], None, ExitCode.BAD_INPUT),
-        ([scanned(Outcome.PARTIAL), scanned(Outcome.TRUNCATED, truncated=True)], None, ExitCode.TRUNCATED),
-        ([scanned(Outcome.PARTIAL, Level.CLEAR)], Level.ALERT, ExitCode.PARTIAL),
+        ([scanned(ScanOutcome.COMPLETE, Level.ALERT)], None, ExitCode.OK),
+        ([scanned(ScanOutcome.COMPLETE, Level.SUSPICIOUS)], Level.ALERT, ExitCode.OK),
+        ([scanned(ScanOutcome.COMPLETE, Level.SUSPICIOUS)], Level.SUSPICIOUS, ExitCode.REACHED),
+        (
+            [scanned(ScanOutcome.BAD_INPUT), scanned(ScanOutcome.COMPLETE, Level.ALERT)],
+            Level.SUSPICIOUS,
+            ExitCode.REACHED,
+        ),
+        ([scanned(ScanOutcome.COMPLETE, Level.ERROR)], Level.SUSPICIOUS, ExitCode.OK),
+        ([scanned(ScanOutcome.PARTIAL), scanned(ScanOutcome.BAD_INPUT)], None, ExitCode.BAD_INPUT),
+        ([scanned(ScanOutcome.PARTIAL), scanned(ScanOutcome.TRUNCATED, truncated=True)], None, ExitCode.TRUNCATED),
+        ([scanned(ScanOutcome.PARTIAL, Level.CLEAR)], Level.ALERT, ExitCode.PARTIAL),
     ],
 )
 def test_the_first_code_that_applies(files: list[FileScan], fail_on: Level | None, expected: ExitCode) -> None:
@@ -109,6 +113,6 @@ def test_the_first_code_that_applies(files: list[FileScan], fail_on: Level | Non
 
 def test_ctrl_c_and_a_missing_service_have_codes_of_their_own() -> None:
     """130 before everything, 2 before what concerns single files."""
-    files = [scanned(Outcome.BAD_INPUT)]
+    files = [scanned(ScanOutcome.BAD_INPUT)]
     assert exit_code(files, fail_on=None, interrupted=True, service_failed=True) is ExitCode.INTERRUPTED
     assert exit_code(files, fail_on=None, service_failed=True) is ExitCode.SERVICE

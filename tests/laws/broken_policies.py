@@ -15,16 +15,16 @@ from ds_actors.detection.sampling import (
     AdaptiveSampling,
     Budget,
     Budgeted,
-    Dropped,
-    Due,
     Paused,
     Plan,
     Promise,
     Resumed,
+    SampleDropped,
+    SampleDue,
+    SampleSent,
     SamplingEvent,
     SamplingPolicy,
     Scene,
-    Sent,
     Speaking,
     Started,
     Verdict,
@@ -57,7 +57,7 @@ class Sound:
             case _:
                 pass
         plan = self.broken(event, now, self.inner.on(event, now))
-        if isinstance(event, Due):
+        if isinstance(event, SampleDue):
             self.last = now
         return plan
 
@@ -110,7 +110,7 @@ class Fragile(Sound):
     dues: ClassVar[Any] = itertools.count()
 
     def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
-        if isinstance(event, Due) and next(self.dues) % 3 == 2:
+        if isinstance(event, SampleDue) and next(self.dues) % 3 == 2:
             raise RuntimeError("worn out")
         return plan
 
@@ -128,7 +128,7 @@ class Gossip(Sound):
     dues: ClassVar[Any] = itertools.count()
 
     def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
-        return evolve(plan, reason=f"sample {next(self.dues)}") if isinstance(event, Due) else plan
+        return evolve(plan, reason=f"sample {next(self.dues)}") if isinstance(event, SampleDue) else plan
 
 
 class Silent(Sound):
@@ -175,9 +175,9 @@ class CatchUp(Sound):
     def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
         if plan.due is None:
             return plan
-        if isinstance(event, Due) and now - self.due > 5:
+        if isinstance(event, SampleDue) and now - self.due > 5:
             self.due += 5
-        elif not isinstance(event, Sent | Dropped) or self.due > now:
+        elif not isinstance(event, SampleSent | SampleDropped) or self.due > now:
             self.due = plan.due or now
         return plan if self.due > now else Plan(self.due, "catching up")
 
@@ -186,7 +186,7 @@ class Sleeper(Sound):
     """After a jump of the clock it waits for as long as it has slept."""
 
     def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
-        if isinstance(event, Due) and plan.due is not None and 10 < now - self.last < 1e6:
+        if isinstance(event, SampleDue) and plan.due is not None and 10 < now - self.last < 1e6:
             return evolve(plan, due=now + (now - self.last))
         return plan
 
@@ -228,7 +228,7 @@ class Unrepaid(Sound):
     inner: SamplingPolicy = field(factory=small_budget)
 
     def on(self, event: SamplingEvent, now: float, /) -> Plan:
-        return self.inner.on(Sent(0) if isinstance(event, Dropped) else event, now)
+        return self.inner.on(SampleSent(0) if isinstance(event, SampleDropped) else event, now)
 
 
 @define
@@ -280,7 +280,7 @@ class Unhurried(Sound):
     due: float = 0.0
 
     def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
-        if isinstance(event, Verdict | Sent) and plan.due is not None and self.due > plan.due:
+        if isinstance(event, Verdict | SampleSent) and plan.due is not None and self.due > plan.due:
             return evolve(plan, due=self.due)
         self.due = plan.due or 0.0
         return plan
@@ -298,7 +298,7 @@ class Drifter(Sound):
     """Counts the interval from when the sample was taken, so that lateness adds up."""
 
     def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
-        if isinstance(event, Due) and plan.due is not None and plan.fps is not None:
+        if isinstance(event, SampleDue) and plan.due is not None and plan.fps is not None:
             assert isinstance(self.inner, AdaptiveSampling)
             self.inner._grid._origin = None
             self.inner._grid._due = now + 1 / plan.fps
@@ -311,7 +311,7 @@ class Grudge(Sound):
 
     def on(self, event: SamplingEvent, now: float, /) -> Plan:
         clears = isinstance(event, Verdict) and not event.level.elevated
-        return self.inner.on(Sent() if clears else event, now)
+        return self.inner.on(SampleSent() if clears else event, now)
 
 
 class Alarmist(Sound):
@@ -329,7 +329,7 @@ class Discouraged(Sound):
     lost: int = 0
 
     def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
-        self.lost += isinstance(event, Dropped)
+        self.lost += isinstance(event, SampleDropped)
         return plan if plan.due is None or not self.lost else evolve(plan, due=max(now, self.last) + 5 * 2**self.lost)
 
 
@@ -341,9 +341,9 @@ class Waiting(Sound):
 
     def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
         match event:
-            case Dropped():
+            case SampleDropped():
                 self.lost = True
-            case Sent() | Started() | Resumed():
+            case SampleSent() | Started() | Resumed():
                 self.lost = False
             case _:
                 pass
@@ -368,7 +368,7 @@ class Hoarder(Sound):
     def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
         if isinstance(event, Resumed):
             self.owed = 3
-        if isinstance(event, Due) and self.owed:
+        if isinstance(event, SampleDue) and self.owed:
             self.owed -= 1
             return Plan(now + 0.25, "making up for the mute")
         return plan

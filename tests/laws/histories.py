@@ -24,7 +24,7 @@ from ds_actors._events import (
     Terminate,
     Wake,
 )
-from ds_actors._rules import ALIVE, AutoShutdown, Origin, Phase, Rules, Status, Strategy
+from ds_actors._rules import ALIVE, AutoShutdown, ChildRules, ChildStatus, Origin, Phase, Strategy
 from ds_actors._supervision import Supervision
 
 NAMES = "abcd"
@@ -35,8 +35,8 @@ CRASH = ValueError("crash")
 class Seen:
     """What could be seen of one child at a moment."""
 
-    rules: Rules
-    status: Status
+    rules: ChildRules
+    status: ChildStatus
     incarnation: int
     origin: Origin | None
     ready_at: float | None
@@ -80,7 +80,7 @@ class Step:
             isinstance(self.event, Ended)
             and one is not None
             and one.incarnation == self.event.incarnation
-            and one.status in (Status.STARTING, Status.RUNNING)
+            and one.status in (ChildStatus.STARTING, ChildStatus.RUNNING)
             and not one.in_stops
             and not self.event.ignored
             and one.origin is None
@@ -91,7 +91,7 @@ class Step:
     def granted(self) -> bool:
         """A child asked to be started again, and will be."""
         after = self.after.get(self.name)
-        return self.judged and after is not None and after.status in (Status.WAITING, Status.STARTING)
+        return self.judged and after is not None and after.status in (ChildStatus.WAITING, ChildStatus.STARTING)
 
 
 @define
@@ -131,14 +131,16 @@ class World:
         self.wakes += [effect for effect in effects if isinstance(effect, Wake)]
         return effects
 
-    def boot(self, batch: list[Rules]) -> None:
+    def boot(self, batch: list[ChildRules]) -> None:
         for one in batch:
             self.supervision.adopt(one)
         self.feed(Boot())
 
     def settle(self) -> None:
         """Let what starts be ready and what is asked to stop be gone, until nothing changes."""
-        while acting := [name for name, one in self.seen().items() if one.status in (Status.STARTING, Status.STOPPING)]:
+        while acting := [
+            name for name, one in self.seen().items() if one.status in (ChildStatus.STARTING, ChildStatus.STOPPING)
+        ]:
             for name in acting:
                 self.do("ready", name)
                 self.do("stopped", name)
@@ -169,13 +171,13 @@ class World:
                 self.feed(Ended(with_, child.incarnation, CRASH))
             case "finish":
                 # Before it is ready it can only fail, unless it is stopped.
-                early = child.status is Status.STARTING
+                early = child.status is ChildStatus.STARTING
                 self.feed(Ended(with_, child.incarnation, CRASH if early else None))
             case "ignore":
-                if child.status is Status.STARTING:
+                if child.status is ChildStatus.STARTING:
                     self.feed(Ended(with_, child.incarnation, ignored=True))
             case "stopped":
-                if child.status is Status.STOPPING:
+                if child.status is ChildStatus.STOPPING:
                     self.feed(Ended(with_, child.incarnation))
             case _:
                 raise AssertionError(what)
@@ -190,7 +192,7 @@ class World:
         """Shut down, and let all end."""
         self.feed(Shutdown())
         while self.supervision.phase is not Phase.HALTED:
-            stopping = [name for name, one in self.seen().items() if one.status is Status.STOPPING]
+            stopping = [name for name, one in self.seen().items() if one.status is ChildStatus.STOPPING]
             assert stopping, "somebody is always asked to stop next"
             self.do("stopped", stopping[0])
 
@@ -201,14 +203,14 @@ class World:
                     yield step, effect
 
 
-def rules(names: st.SearchStrategy[str], *, auto: bool) -> st.SearchStrategy[Rules]:
+def rules(names: st.SearchStrategy[str], *, auto: bool) -> st.SearchStrategy[ChildRules]:
     """Children of every kind, most of them under the window."""
     kinds = st.sampled_from(["permanent", "permanent", "transient", "temporary"])
     backoffs = st.none() | st.none() | st.builds(ExponentialBackoff, st.just(2.0), st.just(8.0))
 
-    def build(name: str, kind: Any, backoff: Any, most: int | None, stable: float, significant: bool) -> Rules:
+    def build(name: str, kind: Any, backoff: Any, most: int | None, stable: float, significant: bool) -> ChildRules:
         significant = significant and auto and kind != "permanent"
-        return Rules(name, kind, backoff, most if backoff else None, stable, significant)
+        return ChildRules(name, kind, backoff, most if backoff else None, stable, significant)
 
     figures = (st.none() | st.integers(0, 2), st.sampled_from([0.0, 3.0]), st.booleans())
     return st.builds(build, names, kinds, backoffs, *figures)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import inspect
 import re
-import sys
 from pathlib import Path
+
+from broken_policies import BROKEN
 
 from ds_actors.cli._simulate.policies import KNOWN
 from ds_actors.detection import sampling
 from ds_actors.testing._laws import LAWS
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
-from broken_policies import BROKEN
 
 PAGE = (Path(__file__).parents[2] / "docs" / "policies.md").read_text("utf-8")
 

@@ -7,11 +7,11 @@ import math
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 from attrs import evolve
+from broken_policies import BROKEN, Ditherer, Sound
 from hypothesis import given, settings
 
 from ds_actors.detection import Dataspike, Monitor
@@ -21,15 +21,15 @@ from ds_actors.detection.sampling import (
     Budget,
     Budgeted,
     DecayingSampling,
-    Due,
     Fastest,
     Paused,
     Plan,
     Promise,
     Resumed,
+    SampleDue,
+    SampleSent,
     SamplingPolicy,
     SceneSampling,
-    Sent,
     SpeakerSampling,
     Started,
     Verdict,
@@ -38,9 +38,6 @@ from ds_actors.detection.sampling import (
 from ds_actors.testing import LawBroken, check_sampling_policy, strategies
 from ds_actors.testing._laws import LAWS, drifts
 from ds_actors.testing._timeline import BEGIN, Moment, written
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
-from broken_policies import BROKEN, Ditherer, Sound
 
 OURS: dict[str, Callable[[], SamplingPolicy]] = {
     "adaptive": AdaptiveSampling,
@@ -151,10 +148,10 @@ def test_new_is_due_at_once_and_unmuted_not_sooner_than_one_burst_interval() -> 
     """Muting and unmuting is no way to have more samples made."""
     policy = AdaptiveSampling(0.2, 1.0)
     assert policy.on(Started(), 5.0).due == 5.0
-    policy.on(Due(), 5.0)
+    policy.on(SampleDue(), 5.0)
     assert policy.on(Paused(), 5.1).due is None
     assert policy.on(Resumed(), 5.2).due == 6.0
-    policy.on(Due(), 6.0)
+    policy.on(SampleDue(), 6.0)
     policy.on(Paused(), 6.1)
     assert policy.on(Resumed(), 100.0).due == 100.0
 
@@ -163,7 +160,7 @@ def test_an_error_changes_no_rate() -> None:
     """Only verdicts do."""
     policy = AdaptiveSampling(0.2, 1.0)
     policy.on(Started(Level.ALERT), 0.0)
-    plan = policy.on(Due(), 0.0)
+    plan = policy.on(SampleDue(), 0.0)
     assert policy.on(Verdict(Level.ERROR), 0.1) == plan
     assert plan.due == 1.0
 
@@ -246,7 +243,7 @@ def test_a_fault_of_the_kit_itself_is_not_taken_for_a_missing_extra(monkeypatch:
 def test_a_long_timeline_is_cut_in_its_middle() -> None:
     """Forty lines at most, with how many are left out; a sample that was sent is told where it changed the plan."""
     plans = [Plan(BEGIN + n, "as planned") for n in range(61)]
-    history = [Moment(BEGIN + n, Sent(7), plans[n], plans[n + 1]) for n in range(60)]
+    history = [Moment(BEGIN + n, SampleSent(7), plans[n], plans[n + 1]) for n in range(60)]
     lines = written(history)
     assert len(lines) == 39
     assert [line.split()[0] for line in (lines[9], lines[11], lines[-1])] == ["9.000", "32.000", "59.000"]

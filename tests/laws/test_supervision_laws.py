@@ -6,14 +6,13 @@ Source of the laws: supervisor.erl and its documentation. L22, the grace, is the
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import permutations
-from pathlib import Path
 from typing import Any
 
 import pytest
+from histories import CRASH, NAMES, Seen, Step, World, worlds
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
@@ -39,13 +38,10 @@ from ds_actors._events import (
     Terminate,
     Wake,
 )
-from ds_actors._rules import ALIVE, RESTARTS, STRATEGIES, Origin, Phase, Rules, Status
+from ds_actors._rules import ALIVE, RESTARTS, STRATEGIES, ChildRules, ChildStatus, Origin, Phase
 from ds_actors._supervision import Supervision
 from ds_actors.testing._model import Model
 from ds_actors.testing._stories import End, Story, SupervisorPlan, WorkerPlan
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
-from histories import CRASH, NAMES, Seen, Step, World, worlds
 
 GROUPS = ("one_for_all", "rest_for_one")
 
@@ -101,8 +97,8 @@ def l2_nobody_starts_before_the_set_has_stopped(world: World) -> None:
             assert step.after[name].status not in ALIVE or step.after[name].origin is Origin.ADD, "later ones are down"
         for name in order[:place]:
             # An earlier one may be in the middle of a stop or start of its own that somebody asked for.
-            asked = step.after[name].origin is not None or step.after[name].status is Status.STOPPING
-            assert asked or step.after[name].status in (Status.RUNNING, Status.DOWN)
+            asked = step.after[name].origin is not None or step.after[name].status is ChildStatus.STOPPING
+            assert asked or step.after[name].status in (ChildStatus.RUNNING, ChildStatus.DOWN)
 
 
 def l3_one_incarnation_at_a_time_and_each_number_once(world: World) -> None:
@@ -168,7 +164,7 @@ def l7_l8_l9_what_each_kind_does_after_its_own_end(world: World) -> None:
             if kind == "temporary" or world.supervision.strategy == "dynamic" or step.has(ShutDown):
                 assert step.name not in step.after
             else:
-                assert step.after[step.name].status is Status.DOWN
+                assert step.after[step.name].status is ChildStatus.DOWN
 
 
 def l9_a_temporary_child_starts_once(world: World) -> None:
@@ -249,9 +245,9 @@ def l16_terminating_what_waits_cancels_its_restart(world: World) -> None:
     """It starts again only by a new request, its own or a sibling's."""
     for at, step in enumerate(world.trace):
         one = step.subject
-        if not isinstance(step.event, Terminate) or one is None or one.status is not Status.WAITING:
+        if not isinstance(step.event, Terminate) or one is None or one.status is not ChildStatus.WAITING:
             continue
-        assert step.name not in step.after or step.after[step.name].status is Status.DOWN
+        assert step.name not in step.after or step.after[step.name].status is ChildStatus.DOWN
         for next_ in world.trace[at + 1 :]:
             if next_.granted or isinstance(next_.event, (StartAgain, Add)):
                 break
@@ -262,7 +258,7 @@ def l17_ends_that_were_asked_for_cost_nothing(world: World) -> None:
     """They spend no window, give up nothing, shut nothing down, and nobody else is stopped for them."""
     for step in world.trace:
         one = step.subject
-        if isinstance(step.event, Ended) and one is not None and (one.status is Status.STOPPING or one.in_stops):
+        if isinstance(step.event, Ended) and one is not None and (one.status is ChildStatus.STOPPING or one.in_stops):
             assert step.spent == 0
             assert not step.has(GaveUp)
             assert not step.has(ShutDown) or step.has(Booted)
@@ -275,7 +271,7 @@ def l18_significant_children(world: World) -> None:
         if step.judged and not step.granted and not step.has(GaveUp):
             assert step.subject is not None
             others = [one for one in step.before.values() if one.rules.name != step.name and one.rules.significant]
-            alone = all(one.status is Status.DOWN for one in others)
+            alone = all(one.status is ChildStatus.DOWN for one in others)
             due = due or (step.subject.rules.significant and (auto == "any_significant" or alone))
         booting = step.phase is Phase.BOOTING and not step.has(Booted)
         assert step.has(ShutDown) == (due and not booting)
@@ -291,7 +287,7 @@ def l19_a_first_batch_that_fails_is_rolled_back(world: World) -> None:
         one = step.subject
         fails = isinstance(step.event, Ended) and not step.event.ignored and step.phase is Phase.BOOTING
         if fails and one is not None and one.incarnation == step.event.incarnation:  # type: ignore[union-attr]
-            assert bool(failed) == (one.status is Status.STARTING and one.origin is Origin.BOOT)
+            assert bool(failed) == (one.status is ChildStatus.STARTING and one.origin is Origin.BOOT)
         else:
             assert not failed
 
@@ -329,7 +325,7 @@ def l21_as_many_ends_as_starts(world: World) -> None:
         (at, effect.name) for at, step in enumerate(world.trace) for effect in step.effects if isinstance(effect, Stop)
     ]
     for at, name in stops:
-        assert world.trace[at].before[name].status in (Status.STARTING, Status.RUNNING) or any(
+        assert world.trace[at].before[name].status in (ChildStatus.STARTING, ChildStatus.RUNNING) or any(
             isinstance(effect, Start) and effect.name == name for effect in world.trace[at].effects
         )
 
@@ -359,7 +355,7 @@ def an_ignored_start_is_no_failure(world: World) -> None:
     for step in world.trace:
         one = step.subject
         if isinstance(step.event, Ended) and step.event.ignored and one is not None and not one.in_stops:
-            if one.status is not Status.STARTING or step.phase not in (Phase.BOOTING, Phase.RUNNING):
+            if one.status is not ChildStatus.STARTING or step.phase not in (Phase.BOOTING, Phase.RUNNING):
                 continue
             (rest,) = (effect for effect in step.effects if isinstance(effect, Rest) and effect.name == step.name)
             kept = RESTARTS[one.rules.restart].kept and world.supervision.strategy != "dynamic"
@@ -411,7 +407,7 @@ def test_the_window_gives_up_at_exactly_one_more_restart_than_granted(most: int,
     """In any closed interval of its length, whichever child asks; never earlier, and never later."""
     supervision = Supervision(max_restarts=most, within=float(within))
     for name in "ab":
-        supervision.adopt(Rules(name))
+        supervision.adopt(ChildRules(name))
     supervision.handle(Boot(), 0.0)
     supervision.handle(Ready("a", 1), 0.0)
     supervision.handle(Ready("b", 1), 0.0)
@@ -433,7 +429,7 @@ def test_the_window_gives_up_at_exactly_one_more_restart_than_granted(most: int,
 def test_a_child_that_never_starts_again_halts_the_supervisor(most: int) -> None:
     """Each failed start of a restart costs one: the budget is spent in as many steps, without any time passing."""
     supervision = Supervision(max_restarts=most)
-    supervision.adopt(Rules("a"))
+    supervision.adopt(ChildRules("a"))
     supervision.handle(Boot(), 0.0)
     supervision.handle(Ready("a", 1), 0.0)
     starts = 1
@@ -448,7 +444,7 @@ def test_a_backoff_never_spends_the_window_and_waits_at_most_its_ceiling(lives: 
     """The wait is u times the ceiling of the failures in a row; a stable life makes the next the first."""
     backoff = ExponentialBackoff(1.0, 30.0)
     supervision = Supervision(max_restarts=0)
-    supervision.adopt(Rules("a", backoff=backoff, stable_after=10.0))
+    supervision.adopt(ChildRules("a", backoff=backoff, stable_after=10.0))
     supervision.handle(Boot(), 0.0)
     now, failures, incarnation = 0.0, 0, 1
     for lived in lives:
@@ -468,7 +464,7 @@ def test_a_backoff_never_spends_the_window_and_waits_at_most_its_ceiling(lives: 
 def test_a_life_without_proof_of_health_forgives_nothing(proven: list[bool]) -> None:
     """However long it lasted; a proven one of the same length forgives all that went before."""
     supervision = Supervision()
-    supervision.adopt(Rules("a", backoff=ExponentialBackoff(1.0, 30.0), max_failures=3, stable_after=10.0))
+    supervision.adopt(ChildRules("a", backoff=ExponentialBackoff(1.0, 30.0), max_failures=3, stable_after=10.0))
     supervision.handle(Boot(), 0.0)
     now, failures = 0.0, 0
     for incarnation, healthy in enumerate(proven, 1):
@@ -486,7 +482,7 @@ def test_a_life_without_proof_of_health_forgives_nothing(proven: list[bool]) -> 
 # ---- the laws that need a history of their own
 
 
-def booted(supervision: Supervision, *children: Rules) -> World:
+def booted(supervision: Supervision, *children: ChildRules) -> World:
     world = World(supervision, prompt=True)
     world.boot(list(children))
     world.settle()
@@ -497,7 +493,7 @@ def booted(supervision: Supervision, *children: Rules) -> World:
 @given(order=st.permutations(NAMES))
 def test_l1_a_shutdown_goes_in_reverse_or_all_at_once(strategy: Any, order: list[str]) -> None:
     """As the strategy's row says, whatever the names."""
-    world = booted(Supervision(strategy), *map(Rules, order))
+    world = booted(Supervision(strategy), *map(ChildRules, order))
     effects = world.feed(Shutdown())
     stops = [effect.name for effect in effects if isinstance(effect, Stop)]
     assert stops == ([order[-1]] if STRATEGIES[strategy].stops_in_order else order)
@@ -506,14 +502,14 @@ def test_l1_a_shutdown_goes_in_reverse_or_all_at_once(strategy: Any, order: list
 @pytest.mark.parametrize("dead", [one for n in (2, 3, 4) for one in permutations(NAMES, n)])
 def test_l24_simultaneous_ends_cost_one_and_come_to_the_same(dead: tuple[str, ...]) -> None:
     """One for all: whichever is heard of first, all others start once more, and one restart is spent."""
-    world = booted(Supervision("one_for_all", max_restarts=1), *map(Rules, NAMES))
+    world = booted(Supervision("one_for_all", max_restarts=1), *map(ChildRules, NAMES))
     # All are dead before the supervisor hears of the first, so it meets the others' ends while it stops the set.
     world.feed(Ended(dead[0], 1, CRASH))
     for name in dead[1:]:
         world.feed(Ended(name, 1, CRASH))
     world.settle()
     assert {name: (one.status, one.incarnation) for name, one in world.seen().items()} == dict.fromkeys(
-        NAMES, (Status.RUNNING, 2)
+        NAMES, (ChildStatus.RUNNING, 2)
     )
     assert len(world.supervision._window) == 1
 
@@ -521,12 +517,12 @@ def test_l24_simultaneous_ends_cost_one_and_come_to_the_same(dead: tuple[str, ..
 @pytest.mark.parametrize(("first", "cost"), [("ab", 1), ("ba", 2)])
 def test_l24_rest_for_one_costs_one_when_the_elder_is_heard_of_first(first: str, cost: int) -> None:
     """As measured on OTP 25: otherwise the elder's end is a second event, with a set of its own."""
-    world = booted(Supervision("rest_for_one", max_restarts=2), *map(Rules, "abc"))
+    world = booted(Supervision("rest_for_one", max_restarts=2), *map(ChildRules, "abc"))
     world.feed(Ended(first[0], 1, CRASH))
     world.feed(Ended(first[1], 1, CRASH))
     world.settle()
     assert len(world.supervision._window) == cost
-    assert all(one.status is Status.RUNNING for one in world.seen().values())
+    assert all(one.status is ChildStatus.RUNNING for one in world.seen().values())
 
 
 @pytest.mark.parametrize("strategy", ["one_for_one", "one_for_all", "rest_for_one"])
@@ -548,7 +544,7 @@ def test_l25_nested_budgets_multiply(strategy: Any, budgets: list[int]) -> None:
 
 
 def until_it_starts(world: World, wanted: str) -> None:
-    while world.supervision.children[wanted].status is not Status.STARTING:
+    while world.supervision.children[wanted].status is not ChildStatus.STARTING:
         for name in NAMES:
             world.do("stopped", name)
             world.do("ready" if name != wanted else "stopped", name)
@@ -558,7 +554,7 @@ def until_it_starts(world: World, wanted: str) -> None:
 def test_l6_only_the_suffix_of_the_child_that_fails_to_start_is_touched_again(fails: int, strategy: Any) -> None:
     """rest_for_one splits at the one that fails, one_for_all begins from the first; each failure costs one."""
     supervision = Supervision(strategy, max_restarts=10)
-    world = booted(supervision, *map(Rules, "abcd"))
+    world = booted(supervision, *map(ChildRules, "abcd"))
     world.feed(Ended("b", 1, CRASH))
     until_it_starts(world, "c")
     for _ in range(fails):
@@ -576,7 +572,7 @@ def test_the_delay_of_a_backoff_lies_between_the_stops_and_the_starts() -> None:
     """Everybody is down at once, and nobody starts before it is over, not even the elder siblings."""
     supervision = Supervision("one_for_all", max_restarts=0)
     backoff = ExponentialBackoff(8.0)
-    world = booted(supervision, Rules("a"), Rules("b", backoff=backoff), Rules("c"))
+    world = booted(supervision, ChildRules("a"), ChildRules("b", backoff=backoff), ChildRules("c"))
     world.now = 100.0
     assert world.feed(Ended("b", 1, CRASH)) == (Stop("c", 1, again=True),)
     assert world.feed(Ended("c", 1)) == (Stop("a", 1, again=True),)
@@ -590,7 +586,7 @@ def test_the_delay_of_a_backoff_lies_between_the_stops_and_the_starts() -> None:
 
 def test_a_backoff_of_nothing_is_waited_for_all_the_same() -> None:
     """In a set as alone: what is told meanwhile is heard before the next start."""
-    children = (Rules("a", backoff=Hasty()), Rules("b"))
+    children = (ChildRules("a", backoff=Hasty()), ChildRules("b"))
     alone, together = booted(Supervision("one_for_one"), *children), booted(Supervision("rest_for_one"), *children)
     assert alone.feed(Ended("a", 1, CRASH)) == (Wake("a", 1, 0.0),)
     assert together.feed(Ended("a", 1, CRASH)) == (Stop("b", 1, again=True),)
@@ -600,7 +596,7 @@ def test_a_backoff_of_nothing_is_waited_for_all_the_same() -> None:
 
 def test_a_set_that_waits_is_woken_once() -> None:
     """Whatever becomes of its members meanwhile."""
-    world = booted(Supervision("one_for_all"), Rules("a"), Rules("b", backoff=ExponentialBackoff(8.0)))
+    world = booted(Supervision("one_for_all"), ChildRules("a"), ChildRules("b", backoff=ExponentialBackoff(8.0)))
     world.feed(Ended("b", 1, CRASH))
     assert world.feed(Ended("a", 1)) == (Wake("b", 1, 4.0),)
     (rest,) = world.feed(Terminate("a"))
@@ -610,7 +606,7 @@ def test_a_set_that_waits_is_woken_once() -> None:
 def test_a_time_that_is_over_or_unknown_is_not_shown() -> None:
     """Whoever waits for a sibling without a backoff starts as soon as it can."""
     supervision = Supervision("rest_for_one")
-    world = booted(supervision, Rules("a"), Rules("b", backoff=ExponentialBackoff(8.0)), Rules("c"))
+    world = booted(supervision, ChildRules("a"), ChildRules("b", backoff=ExponentialBackoff(8.0)), ChildRules("c"))
     untils: list[float | None] = []
     world.feed(Ended("b", 1, CRASH))
     world.feed(Ended("c", 1))
@@ -634,7 +630,7 @@ def test_starts_wait_for_others_only_while_a_set_is_on_its_way(strategy: Any) ->
     world = World(supervision)
     in_order: list[bool] = []
     for act in (
-        partial(world.boot, [Rules("a"), Rules("b")]),
+        partial(world.boot, [ChildRules("a"), ChildRules("b")]),
         world.settle,
         partial(world.feed, Ended("a", 1, CRASH)),
         world.settle,
@@ -648,7 +644,7 @@ def test_starts_wait_for_others_only_while_a_set_is_on_its_way(strategy: Any) ->
 def test_an_elder_siblings_crash_shortens_nobodys_backoff() -> None:
     """It starts at once; the one that waits keeps its time, and those after it wait for it."""
     supervision = Supervision("rest_for_one")
-    world = booted(supervision, Rules("a"), Rules("b", backoff=ExponentialBackoff(8.0)), Rules("c"))
+    world = booted(supervision, ChildRules("a"), ChildRules("b", backoff=ExponentialBackoff(8.0)), ChildRules("c"))
     world.feed(Ended("b", 1, CRASH))
     assert world.feed(Ended("c", 1)) == (Wake("b", 1, 4.0),)
     world.now = 1.0
@@ -662,7 +658,7 @@ def test_an_elder_siblings_crash_shortens_nobodys_backoff() -> None:
 def test_terminating_the_one_that_all_wait_for_lets_the_others_start() -> None:
     """At once; it stays down until somebody asks, or a sibling's restart takes it along."""
     supervision = Supervision("one_for_all")
-    world = booted(supervision, Rules("a"), Rules("b", backoff=ExponentialBackoff(8.0)))
+    world = booted(supervision, ChildRules("a"), ChildRules("b", backoff=ExponentialBackoff(8.0)))
     world.feed(Ended("b", 1, CRASH))
     world.feed(Ended("a", 1))
     rest, start = world.feed(Terminate("b"))
@@ -676,9 +672,9 @@ def test_terminating_the_one_that_all_wait_for_lets_the_others_start() -> None:
 
 def test_a_child_added_while_the_set_is_down_starts_behind_it() -> None:
     """In its turn; and a failure of it is its caller's alone."""
-    world = booted(Supervision("one_for_all"), Rules("a"), Rules("b"))
+    world = booted(Supervision("one_for_all"), ChildRules("a"), ChildRules("b"))
     world.feed(Ended("a", 1, CRASH))
-    assert world.feed(Add(Rules("c"))) == ()
+    assert world.feed(Add(ChildRules("c"))) == ()
     assert world.feed(Ended("b", 1)) == (Start("a", 2),)
     assert world.feed(Ready("a", 2)) == (Start("b", 2),)
     assert world.feed(Ready("b", 2)) == (Start("c", 1),)
@@ -689,7 +685,7 @@ def test_a_child_added_while_the_set_is_down_starts_behind_it() -> None:
 
 def test_a_child_on_its_way_down_that_is_terminated_keeps_its_turn_and_stays_down() -> None:
     """It stops in order, and the set starts without it."""
-    world = booted(Supervision("one_for_all"), Rules("a"), Rules("b"), Rules("c"))
+    world = booted(Supervision("one_for_all"), ChildRules("a"), ChildRules("b"), ChildRules("c"))
     world.feed(Ended("c", 1, CRASH))
     assert world.feed(Terminate("a")) == ()
     assert world.feed(Ended("b", 1)) == (Stop("a", 1),)
@@ -702,9 +698,9 @@ def test_a_child_on_its_way_down_that_is_terminated_keeps_its_turn_and_stays_dow
 def test_l18_what_cannot_be_significant_is_refused() -> None:
     """A permanent child, and any child of a supervisor that never shuts down by itself."""
     with pytest.raises(ValueError, match="always started again"):
-        Rules("a", "permanent", significant=True)
+        ChildRules("a", "permanent", significant=True)
     with pytest.raises(ValueError, match="needs an auto_shutdown"):
-        Supervision().adopt(Rules("a", "transient", significant=True))
+        Supervision().adopt(ChildRules("a", "transient", significant=True))
     with pytest.raises(ValueError, match="auto_shutdown must be one of"):
         Supervision(auto_shutdown="always")  # type: ignore[arg-type]
 
@@ -713,9 +709,12 @@ def test_l18_one_that_waits_for_its_restart_counts_as_alive() -> None:
     """And so do those that wait with it."""
     supervision = Supervision("rest_for_one", auto_shutdown="all_significant")
     backoff = ExponentialBackoff()
-    significant = Rules("c", "transient", significant=True)
+    significant = ChildRules("c", "transient", significant=True)
     world = booted(
-        supervision, Rules("a", "temporary", significant=True), Rules("b", "transient", backoff=backoff), significant
+        supervision,
+        ChildRules("a", "temporary", significant=True),
+        ChildRules("b", "transient", backoff=backoff),
+        significant,
     )
     world.feed(Ended("b", 1, CRASH))
     world.feed(Ended("c", 1))
@@ -725,7 +724,7 @@ def test_l18_one_that_waits_for_its_restart_counts_as_alive() -> None:
 def test_a_shutdown_that_is_due_waits_for_the_first_batch() -> None:
     """As in OTP, whose supervisor hears of no end before its start is over."""
     supervision = Supervision("one_for_one", auto_shutdown="any_significant")
-    for one in (Rules("a", "temporary", significant=True), Rules("b")):
+    for one in (ChildRules("a", "temporary", significant=True), ChildRules("b")):
         supervision.adopt(one)
     supervision.handle(Boot(), 0.0)
     supervision.handle(Ready("a", 1), 0.0)
@@ -743,7 +742,7 @@ def test_a_backoff_is_told_how_each_life_went() -> None:
             return -1.0  # less than nothing is nothing
 
     supervision = Supervision()
-    world = booted(supervision, Rules("a", backoff=Listening(), stable_after=10.0))
+    world = booted(supervision, ChildRules("a", backoff=Listening(), stable_after=10.0))
     world.now = 3.0
     assert world.feed(Ended("a", 1, CRASH)) == (Wake("a", 1, 3.0),)
     world.feed(Due("a", 1))
@@ -767,7 +766,7 @@ def test_failures_are_forgotten_after_exactly_a_stable_life(lived: float, forgiv
     """Also when it was a sibling that ended that life."""
     supervision = Supervision("one_for_all")
     backoff = ExponentialBackoff(2.0, 100.0)
-    world = booted(supervision, Rules("a", backoff=backoff, stable_after=10.0), Rules("b"))
+    world = booted(supervision, ChildRules("a", backoff=backoff, stable_after=10.0), ChildRules("b"))
     child = supervision.children["a"]
     world.feed(Ended("a", 1, CRASH))
     world.feed(Ended("b", 1))
@@ -787,8 +786,8 @@ def test_failures_are_forgotten_after_exactly_a_stable_life(lived: float, forgiv
 def test_every_status_says_why() -> None:
     """In words that `tree()` shows."""
     supervision = Supervision("rest_for_one", max_restarts=1)
-    supervision.adopt(Rules("a", "transient"))
-    supervision.adopt(Rules("b", "temporary"))
+    supervision.adopt(ChildRules("a", "transient"))
+    supervision.adopt(ChildRules("b", "temporary"))
     assert supervision.children["a"].why == "not started yet"
     world = World(supervision)
     world.feed(Boot())
@@ -815,7 +814,7 @@ def test_every_status_says_why() -> None:
     assert (child.why, child.until) == ("finished", None)
     (rest,) = world.feed(Delete("a"))
     assert (rest.why, rest.forgotten) == ("deleted", True)  # type: ignore[union-attr]
-    world.feed(Add(Rules("c")))
+    world.feed(Add(ChildRules("c")))
     world.settle()
     world.feed(Shutdown())
     assert supervision.children["c"].why == "its supervisor is stopping"
@@ -826,15 +825,15 @@ def test_every_status_says_why() -> None:
 
 def test_giving_up_says_who_and_what_and_rests_that_child_once() -> None:
     """Then the others stop."""
-    world = booted(Supervision(max_restarts=0, within=2.5), Rules("a"), Rules("b"))
+    world = booted(Supervision(max_restarts=0, within=2.5), ChildRules("a"), ChildRules("b"))
     limit = "more than 0 restarts within 2.5 s"
     assert world.feed(Ended("b", 1, CRASH)) == (
         Rest("b", forgotten=True, error=CRASH, why=limit),
         GaveUp("b", CRASH, limit),
         Stop("a", 1),
     )
-    assert world.feed(Add(Rules("c"))) == world.feed(Terminate("a")) == world.feed(Boot()) == ()
-    own = Rules("a", backoff=ExponentialBackoff(), max_failures=0)
+    assert world.feed(Add(ChildRules("c"))) == world.feed(Terminate("a")) == world.feed(Boot()) == ()
+    own = ChildRules("a", backoff=ExponentialBackoff(), max_failures=0)
     world = booted(Supervision(), own)
     limit = "more than 0 failures in a row"
     assert world.feed(Ended("a", 1, CRASH))[:2] == (Rest("a", True, CRASH, limit), GaveUp("a", CRASH, limit))
@@ -858,9 +857,9 @@ def test_figures_that_make_no_sense_are_refused_with_the_figure() -> None:
     for name, options in child.items():
         given_name: dict[str, Any] = {"name": "a"}
         with pytest.raises(ValueError, match=name):
-            Rules(**(given_name | options))
-    Rules("a", backoff=backoff, max_failures=0, stable_after=0.0)
+            ChildRules(**(given_name | options))
+    ChildRules("a", backoff=backoff, max_failures=0, stable_after=0.0)
     supervision = Supervision()
-    supervision.adopt(Rules("a"))
+    supervision.adopt(ChildRules("a"))
     with pytest.raises(ValueError, match="two children are called 'a'"):
-        supervision.adopt(Rules("a"))
+        supervision.adopt(ChildRules("a"))

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from array import array
-from pathlib import Path
 
+import monitor_kit as kit
 import pytest
 import trio
 from attrs import define, field
+from monitor_kit import Service
 
 from ds_actors.detection import Coverage, Monitor, TrackInfo
 from ds_actors.detection.tracks.speech import AudioPace
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
-import monitor_kit as kit
-from monitor_kit import Service
 
 SPEECH, QUIET = (array("h", [amplitude, -amplitude] * 800).tobytes() for amplitude in (3_000, 10))
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
-from pathlib import Path
 
+import monitor_kit as kit
 import pytest
 import trio
+from monitor_kit import Service, Slow, Still
 
 from ds_actors.detection import AdaptiveSampling, Coverage, Frame, Monitor, TrackInfo
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
-import monitor_kit as kit
-from monitor_kit import Service, Slow, Still
 
 RARE = partial(AdaptiveSampling, 0.001, 0.001)
 

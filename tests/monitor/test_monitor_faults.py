@@ -10,21 +10,18 @@ import logging
 import sys
 from collections import Counter
 from functools import partial
-from pathlib import Path
 
+import monitor_kit as kit
 import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from monitor_kit import VERDICTS, Service
 from trio.testing import memory_stream_pair
 
 from ds_actors.detection import AdaptiveSampling, CallbackSink, Coverage, Dataspike, Level, Monitor, ResultEvent
 from ds_actors.detection.events import ResultType
 from ds_actors.testing import run_virtual
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
-import monitor_kit as kit
-from monitor_kit import VERDICTS, Service
 
 
 @pytest.mark.timeout(180)  # much of it, on a busy machine

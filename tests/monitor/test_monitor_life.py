@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import math
-import sys
 import threading
 from functools import partial
-from pathlib import Path
 
+import monitor_kit as kit
 import pytest
 import trio
 from attrs import define
+from monitor_kit import Service, Slow
 
 from ds_actors import ChildEnded, RestartLimitReached, TelemetryEvent
 from ds_actors.detection import AdaptiveSampling, CallbackSink, Coverage, Monitor, ResultEvent, Status
 from ds_actors.detection.status import TrackStatus
 from ds_actors.testing import Crashed, run_virtual
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
-import monitor_kit as kit
-from monitor_kit import Service, Slow
 
 
 @define

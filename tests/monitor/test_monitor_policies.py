@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import sys
-from pathlib import Path
 
+import monitor_kit as kit
 import trio
 from attrs import evolve
+from monitor_kit import Service
 
 from ds_actors.detection import AdaptiveSampling, Budget, Budgeted, Fastest, Monitor, SceneSampling, SpeakerSampling
 from ds_actors.detection.sampling import Plan, SamplingEvent
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
-import monitor_kit as kit
-from monitor_kit import Service
 
 
 def test_a_room_with_a_budget_sends_what_it_holds_and_the_alert_first() -> None:

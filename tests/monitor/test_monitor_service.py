@@ -5,21 +5,17 @@ from __future__ import annotations
 import itertools
 import logging
 import math
-import sys
 from functools import partial
-from pathlib import Path
 
+import monitor_kit as kit
 import pytest
 import trio
 import trio.testing
+from monitor_kit import Service
 
 from ds_actors.detection import AdaptiveSampling, Coverage, Dataspike, Frame, Monitor, Status
 from ds_actors.detection.uplink.outbox import WINDOW
 from ds_actors.testing import run_virtual
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
-import monitor_kit as kit
-from monitor_kit import Service
 
 OURS = "ds_actors.detection"
 

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import logging
-import sys
 from functools import partial
-from pathlib import Path
 from typing import Any
 
+import monitor_kit as kit
 import pytest
 import trio
+from monitor_kit import Service, Still
 
 from ds_actors.detection import AdaptiveSampling, CallbackSink, LogSink, Monitor, ResultEvent, ResultType, TrackInfo
 from ds_actors.detection.events import WireResult
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
-import monitor_kit as kit
-from monitor_kit import Service, Still
 
 OURS = "ds_actors.detection"
 CLEAR, SUSPICIOUS, ALERT = ResultType.CLEAR, ResultType.SUSPICIOUS, ResultType.ALERT

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from functools import partial
-from pathlib import Path
 
+import monitor_kit as kit
 import pytest
 import trio
 import trio.testing
+from monitor_kit import Service, Slow, Still
 
 from ds_actors import ActorStopped
 from ds_actors.detection import AdaptiveSampling, Coverage, Frame, Level, Monitor, ResultType, TrackInfo
 from ds_actors.detection.events import WireResult
 from ds_actors.detection.tracks.registry import TRACKS, TRACKS_PER_PARTICIPANT
 from ds_actors.testing import run_virtual
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
-import monitor_kit as kit
-from monitor_kit import Service, Slow, Still
 
 RARE = partial(AdaptiveSampling, 0.001, 0.001)
 

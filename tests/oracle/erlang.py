@@ -22,8 +22,8 @@ from ds_actors.testing._stories import (
     Action,
     End,
     Plan,
-    Request,
     StartChild,
+    StopRequest,
     Story,
     SupervisorPlan,
     Teller,
@@ -89,7 +89,7 @@ def _action(action: Action) -> str:
         case End(supervisor, victims):
             words = {"crash": "crash", "finish": "normal"}
             return f"{{'end',{supervisor},[{','.join(f'{{{name},{words[how]}}}' for name, how in victims)}]}}"
-        case Request(kind, supervisor, child):
+        case StopRequest(kind, supervisor, child):
             return f"{{{kind},{supervisor},{child}}}"
         case StartChild(supervisor, plan):
             return f"{{start,{supervisor},{_plan(plan)}}}"
@@ -113,7 +113,7 @@ def _action_as_lists(action: Action) -> list[Any]:
     match action:
         case End(supervisor, victims):
             return ["end", supervisor, victims]
-        case Request(kind, supervisor, child):
+        case StopRequest(kind, supervisor, child):
             return [kind, supervisor, child]
         case StartChild(supervisor, plan):
             return ["start", supervisor, _plan_as_lists(plan)]
@@ -140,7 +140,7 @@ def _action_from(lists: list[Any]) -> Action:
         return End(supervisor, tuple((name, how) for name, how in what))
     if kind == "start":
         return StartChild(supervisor, _plan_from(what))
-    return Request(kind, supervisor, what)
+    return StopRequest(kind, supervisor, what)
 
 
 def read() -> list[tuple[Story, str]]:

@@ -7,21 +7,17 @@ is explained away. Time is so long that only counts matter.
 from __future__ import annotations
 
 import os
-import sys
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import chain
 from multiprocessing import get_context
-from pathlib import Path
 
+import erlang
 import pytest
 
 from ds_actors.testing._model import Model
 from ds_actors.testing._stories import SupervisorPlan, supervisors
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
-import erlang
 
 STORIES = int(os.environ.get("DS_ACTORS_ORACLE_STORIES", "2000"))
 

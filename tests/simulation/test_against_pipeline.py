@@ -15,7 +15,8 @@ from ds_actors.detection.events import Sample, WireResult
 from ds_actors.detection.uplink.streams import WrappedStream
 from ds_actors.sandbox import Faults, Script, ScriptedVerdicts, parse_script
 from ds_actors.sandbox._connection import Service, serve_client
-from ds_actors.sandbox.faults import RefuseConnections, play
+from ds_actors.sandbox.active_faults import play
+from ds_actors.sandbox.faults import RefuseConnections
 from ds_actors.sandbox.records import ClientRecord, Records
 from ds_actors.simulation import Simulation
 from ds_actors.testing import run_virtual

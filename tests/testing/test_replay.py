@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from ds_actors._life import Life
-from ds_actors._rules import Child, Restart, Status
+from ds_actors._rules import Child, ChildStatus, Restart
 from ds_actors._supervision import Supervision
+from ds_actors._supervisor_incarnation import SupervisorIncarnation
 from ds_actors.testing import replay
 from ds_actors.testing._live import Stage
 from ds_actors.testing._replay import _as_the_model
@@ -59,9 +59,9 @@ def test_a_wrong_rule_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
         def _wait_for(self, child: Child, cause: Child) -> None:
             super()._wait_for(child, cause)
             if child.rules.restart == "transient":
-                child.status = Status.DOWN
+                child.status = ChildStatus.DOWN
 
-    monkeypatch.setattr("ds_actors._life.Supervision", Forgetful)
+    monkeypatch.setattr("ds_actors._supervisor_incarnation.Supervision", Forgetful)
     problems: list[str] = []
     for seed in range(60):
         try:
@@ -74,10 +74,10 @@ def test_a_wrong_rule_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_story_that_hangs_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """A tree that never ends is broken up, and those who wait are named."""
 
-    def deaf(_life: Life, _deadline: float, *, again: bool = False) -> None:
+    def deaf(_life: SupervisorIncarnation, _deadline: float, *, again: bool = False) -> None:
         pass
 
-    monkeypatch.setattr(Life, "stop", deaf)
+    monkeypatch.setattr(SupervisorIncarnation, "stop", deaf)
     with pytest.raises(AssertionError, match=r"nothing happens any more, and these wait: .*_play"):
         replay(3)
 

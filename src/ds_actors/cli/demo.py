@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.live import Live
 
 from ds_actors.cli._demo.player import Player
-from ds_actors.cli._demo.show import Entry, Show, as_json, as_line
-from ds_actors.cli._demo.story import Story
-from ds_actors.cli._demo.view import Moment, draw
+from ds_actors.cli._demo.show import DemoRunner, Entry, as_json, as_line
+from ds_actors.cli._demo.story import DemoScript
+from ds_actors.cli._demo.view import DemoState, draw
 from ds_actors.cli._program import program
 from ds_actors.cli._video import BadInput
 from ds_actors.cli.clips import CREDIT, Clip, Portrait
@@ -49,12 +49,12 @@ def demo(
     console = Console()
     live = sys.stdout.isatty() and console.is_interactive and not json_lines
     write = as_json if json_lines else as_line
-    show = Show(_nothing if live else write)
+    show = DemoRunner(_nothing if live else write)
     try:
         alice, bob = _clips(video)
         playing = CREDIT if video is None else f"Playing {plain(video.name, 80)}"
         show.say("begin", f"two participants, {seconds:g} s. {playing}", credit=playing)
-        story = Story(show, alice, bob, seconds)
+        story = DemoScript(show, alice, bob, seconds)
         if live:
             story.look = lambda monitor: look(monitor, show, console, seconds, playing)
         with _quiet_log():
@@ -68,12 +68,14 @@ def demo(
         raise typer.Exit(130)
 
 
-async def look(monitor: Monitor, show: Show, console: Console, seconds: float, playing: str) -> None:
-    """Show the live view until cancelled."""
+async def look(monitor: Monitor, show: DemoRunner, console: Console, seconds: float, playing: str) -> None:
+    """DemoRunner the live view until cancelled."""
 
-    def view() -> Moment:
+    def view() -> DemoState:
         elapsed = time.monotonic() - show.began
-        return Moment(monitor.status(), monitor.tree(), tuple(show.log), elapsed, seconds, trio.current_time(), playing)
+        return DemoState(
+            monitor.status(), monitor.tree(), tuple(show.log), elapsed, seconds, trio.current_time(), playing
+        )
 
     try:
         # A screen of its own: on the ordinary one, what a change of its size has broken cannot be drawn over.
@@ -100,7 +102,7 @@ def _clips(video: Path | None) -> tuple[Clip, Clip]:
     return Clip(player), Clip(Player(video))
 
 
-def _run(story: Story) -> None:
+def _run(story: DemoScript) -> None:
     """Run the story; Ctrl-C comes out as itself, not in a group."""
     try:
         trio.run(story.run)

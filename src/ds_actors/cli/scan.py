@@ -20,8 +20,8 @@ from ds_actors._text import counted
 from ds_actors.cli._scan import report
 from ds_actors.cli._scan.client import SILENCE, STALLED, Exchange
 from ds_actors.cli._scan.console import complain, progress_bar, show
-from ds_actors.cli._scan.decode import Due, Video
-from ds_actors.cli._scan.result import ExitCode, FileScan, Outcome, exit_code
+from ds_actors.cli._scan.decode import DueFrame, Video
+from ds_actors.cli._scan.result import ExitCode, FileScan, ScanOutcome, exit_code
 from ds_actors.cli._scan.segments import exact
 from ds_actors.cli._video import BadInput
 from ds_actors.detection import Dataspike, Level, Refused, Unreachable
@@ -86,7 +86,7 @@ class _Scan:
                 )
                 await self._exchange(exchange, service)
         except BadInput as error:
-            one.outcome, one.problem = Outcome.BAD_INPUT, str(error)
+            one.outcome, one.problem = ScanOutcome.BAD_INPUT, str(error)
         finally:
             video.close()
 
@@ -110,13 +110,13 @@ class _Scan:
             _conclude(exchange, problem, cancelled=cancelled)
             if self.service_problem and not exchange.result.sent:
                 # Said once, for all files that are left.
-                exchange.result.outcome, exchange.result.problem = Outcome.NOT_SCANNED, ""
+                exchange.result.outcome, exchange.result.problem = ScanOutcome.NOT_SCANNED, ""
 
 
-async def _begin(video: Video) -> Due | None:
+async def _begin(video: Video) -> DueFrame | None:
     """Return the first samples: what is no video is known before anybody connects."""
     await trio.to_thread.run_sync(video.open)
-    first: Due | None = None
+    first: DueFrame | None = None
     while first is None and not video.ended:
         first = await trio.to_thread.run_sync(video.step)
     return first
@@ -129,10 +129,10 @@ def _conclude(exchange: Exchange, problem: str, *, cancelled: bool) -> None:
     unanswered = exchange.unanswered_from
     one.timeline.end(one.last_pts or 0.0 if unanswered is None else unanswered)
     if exchange.complete:
-        one.outcome = Outcome.TRUNCATED if one.truncated else Outcome.COMPLETE
+        one.outcome = ScanOutcome.TRUNCATED if one.truncated else ScanOutcome.COMPLETE
         one.problem = video.truncated
         return
-    one.outcome = Outcome.INTERRUPTED if cancelled else Outcome.PARTIAL
+    one.outcome = ScanOutcome.INTERRUPTED if cancelled else ScanOutcome.PARTIAL
     if exchange.gave_up_after is not None:
         problem = f"the service gave no answer for {exchange.gave_up_after:g} s"
     reasons = [f"{one.answered} of {one.due} samples answered", problem, video.truncated]
@@ -227,9 +227,9 @@ def scan(
 
 def _finish(run: _Scan, service: Dataspike | None, report_to: Path | None, fail_on: Level | None) -> None:
     for index, one in enumerate(run.files):
-        if index not in run.shown and (run.as_json or one.outcome is not Outcome.NOT_SCANNED):
+        if index not in run.shown and (run.as_json or one.outcome is not ScanOutcome.NOT_SCANNED):
             show(one, as_json=run.as_json)
-    left = sum(one.outcome is Outcome.NOT_SCANNED for one in run.files)
+    left = sum(one.outcome is ScanOutcome.NOT_SCANNED for one in run.files)
     not_scanned = f"{left} of {counted(len(run.files), 'file')} not scanned"
     if run.interrupted:
         complain(f"stopped by Ctrl-C{f' ({not_scanned})' if left else ''}")

@@ -18,7 +18,7 @@ from ds_actors.detection._refs import TreeRefs
 from ds_actors.detection.assessment import Applied, Assessments
 from ds_actors.detection.coverage import Coverage, coverage
 from ds_actors.detection.events import Level, Sample, WireResult
-from ds_actors.detection.sampling import Plan, Sent
+from ds_actors.detection.sampling import Plan, SampleSent
 from ds_actors.detection.sinks import Sink
 from ds_actors.detection.sinks._actor import SinkCounts
 from ds_actors.detection.status import SinkStatus, State, Status, UplinkStatus
@@ -134,7 +134,7 @@ class Hub:
             registered.sample_sent(now)
             ref = self.refs.track(sample.track)
             if ref is not None:
-                ref.tell(Sent(len(sample.data)))
+                ref.tell(SampleSent(len(sample.data)))
 
     def malformed(self) -> None:
         """Count a message of the service that could not be read."""

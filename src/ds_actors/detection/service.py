@@ -9,7 +9,7 @@ import ssl
 from typing import Final, NoReturn, cast
 from urllib.parse import SplitResult, urlsplit
 
-from ds_actors.detection.uplink.proxies import ProxyAddress, find_proxy
+from ds_actors.detection.proxies import ProxyAddress, find_proxy
 
 DEFAULT_URL: Final = "wss://api.dataspike.io/api/v4/deepfake/stream"
 KEY_VARIABLE: Final = "DATASPIKE_API_KEY"

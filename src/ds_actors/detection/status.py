@@ -1,4 +1,4 @@
-"""What the monitor says of itself: frozen, so that any thread may look."""
+"""The status of a monitor: frozen, so that any thread can read it. Pure."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from attrs import asdict, field, frozen
 
 from ds_actors.detection.coverage import Coverage
 from ds_actors.detection.events import Level
-from ds_actors.detection.uplink.availability import UplinkState
 
+UplinkState = Literal["connecting", "up", "down", "refused"]
 State = Literal["idle", "waiting_for_room", "running", "refused", "failed", "closed"]
 
 

@@ -2,7 +2,8 @@
 
 from ds_actors.detection import _needed as _needed  # first of all
 from ds_actors.sandbox._server import Happened, Sandbox, open_sandbox
-from ds_actors.sandbox.faults import Faults, TimedFault
+from ds_actors.sandbox.active_faults import Faults
+from ds_actors.sandbox.faults import TimedFault
 from ds_actors.sandbox.grading import Row, grade
 from ds_actors.sandbox.marker import judge_marker, marker_share, paint_marker
 from ds_actors.sandbox.records import Attempt, ClientRecord, Received

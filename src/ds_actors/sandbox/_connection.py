@@ -14,7 +14,8 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketReque
 from ds_actors.detection.events import ResultType, Sample, WireResult
 from ds_actors.detection.uplink.wire import MalformedMessage, decode_request, encode_result
 from ds_actors.sandbox._stream import GatedStream
-from ds_actors.sandbox.faults import CloseOnAccept, Faults, Garbage, Oversized, Refuse, Slow
+from ds_actors.sandbox.active_faults import Faults
+from ds_actors.sandbox.faults import CloseOnAccept, Garbage, Oversized, Refuse, Slow
 from ds_actors.sandbox.records import Attempt, ClientRecord, Received
 
 UPGRADE_TIMEOUT: Final = 10.0

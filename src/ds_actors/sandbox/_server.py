@@ -18,7 +18,8 @@ from wsproto.utilities import ProtocolError
 
 from ds_actors.detection.events import Sample, WireResult
 from ds_actors.sandbox._connection import Service, serve_client
-from ds_actors.sandbox.faults import Faults, RefuseConnections, play
+from ds_actors.sandbox.active_faults import Faults, play
+from ds_actors.sandbox.faults import RefuseConnections
 from ds_actors.sandbox.grading import HIGHEST_FPS, Row, grade
 from ds_actors.sandbox.records import ClientRecord, Received, Records
 from ds_actors.sandbox.script import Script, load_script

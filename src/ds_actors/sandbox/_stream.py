@@ -8,7 +8,8 @@ import trio
 from attrs import define
 
 from ds_actors.detection.uplink.streams import WrappedStream
-from ds_actors.sandbox.faults import Faults, Silence
+from ds_actors.sandbox.active_faults import Faults
+from ds_actors.sandbox.faults import Silence
 
 
 @define(eq=False)

@@ -16,7 +16,7 @@ from attrs import define, field
 
 from ds_actors.detection.assessment import Assessments
 from ds_actors.detection.events import Level, Sample, TrackInfo, WireResult
-from ds_actors.detection.sampling import SamplingPolicy, Sent, Speaking, Verdict
+from ds_actors.detection.sampling import SampleSent, SamplingPolicy, Speaking, Verdict
 from ds_actors.detection.tracks.sampler import (
     CAPTURE_IS_LATE,
     LATE_AFTER,
@@ -77,7 +77,7 @@ class Simulation:
     """When the budget will hold enough, and the outbox is looked into again."""
     _bytes: int = field(default=0, init=False)
     _data: bytes = field(init=False, repr=False)
-    _sent: Sent = field(init=False)
+    _sent: SampleSent = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.room = self.script.room
@@ -85,7 +85,7 @@ class Simulation:
         self.service = PaperService(self.script)
         self.link = SimulatedLink(self)
         self._data = bytes(self.room.sample_bytes)
-        self._sent = Sent(self.room.sample_bytes)
+        self._sent = SampleSent(self.room.sample_bytes)
         self._enter()
         for at, fault, begins in moments(self.script.faults):
             self.at(at, self.link.fault, fault.fault, begins)

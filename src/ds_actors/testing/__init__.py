@@ -5,8 +5,9 @@ For actors: probes, virtual time, crashes, whole random trees from a seed. For p
 """
 
 from ds_actors.testing._crashes import Crashed, FailingStarts, crash
+from ds_actors.testing._law_broken import LawBroken
 from ds_actors.testing._leftovers import assert_no_leftover_tasks
-from ds_actors.testing._policies import LawBroken, check_sampling_policy
+from ds_actors.testing._policies import check_sampling_policy
 from ds_actors.testing._probe import Probe
 from ds_actors.testing._replay import replay
 from ds_actors.testing._time import run_virtual

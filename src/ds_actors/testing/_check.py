@@ -12,8 +12,8 @@ from hypothesis.errors import Flaky
 
 from ds_actors.detection.events import Level
 from ds_actors.detection.sampling import Promise, SamplingPolicy, make_policy
+from ds_actors.testing._law_broken import LawBroken
 from ds_actors.testing._laws import LAWS, Broken, History, drifts, unkept
-from ds_actors.testing._policies import LawBroken
 from ds_actors.testing._timeline import Moment, PolicyCrashed, Timeline, Track, written
 from ds_actors.testing.strategies import timelines
 

@@ -9,9 +9,9 @@ import trio
 
 from ds_actors._actor import Actor
 from ds_actors._incarnation import Incarnation
-from ds_actors._life import Life, SupervisorCell, escape
 from ds_actors._ref import ActorRef
 from ds_actors._supervisor import SupervisorRef
+from ds_actors._supervisor_incarnation import SupervisorCell, SupervisorIncarnation, escape
 from ds_actors._telemetry import ChildEnded, TelemetryEvent
 
 M = TypeVar("M")
@@ -57,7 +57,7 @@ async def crash(supervisor: SupervisorRef, actor: ActorRef[Any] | str, error: Ex
         forget()
 
 
-def _running(supervisor: SupervisorRef, path: str) -> tuple[Life, Incarnation]:
+def _running(supervisor: SupervisorRef, path: str) -> tuple[SupervisorIncarnation, Incarnation]:
     supervisor.find(path)  # which raises where there is nothing
     above, _, name = path.rpartition("/")
     parent = supervisor.find(above) if above else supervisor

@@ -12,15 +12,15 @@ from ds_actors.detection.budget import TokenBuckets
 from ds_actors.detection.events import Level
 from ds_actors.detection.sampling import (
     MAX_FPS,
-    Dropped,
-    Due,
     Paused,
     Plan,
     Promise,
     Resumed,
+    SampleDropped,
+    SampleDue,
+    SampleSent,
     SamplingPolicy,
     Scene,
-    Sent,
     Speaking,
     Started,
     Verdict,
@@ -51,7 +51,7 @@ class History:
     ready: list[float] = field(factory=list[float], init=False)
     """Until when the budget excuses waiting: from when on a sample is affordable."""
     planned: list[float] = field(factory=list[float], init=False)
-    """Of a Due: when it was planned for, which no lateness of whoever takes it changes."""
+    """Of a SampleDue: when it was planned for, which no lateness of whoever takes it changes."""
 
     def __attrs_post_init__(self) -> None:
         paused, set_at = False, -math.inf
@@ -65,7 +65,7 @@ class History:
                     pass
             self.paused.append(paused)
             self.planned.append(max(moment.before.due or moment.now, set_at))
-            if moment.plan.due != moment.before.due or isinstance(moment.event, Due):
+            if moment.plan.due != moment.before.due or isinstance(moment.event, SampleDue):
                 set_at = moment.now
         self._reckon()
 
@@ -79,13 +79,13 @@ class History:
             match moment.event:
                 case Started(_, last_due):
                     buckets, reserved = TokenBuckets(budget, last_due), 0
-                case Due():
+                case SampleDue():
                     buckets.reserve(moment.now)
                     reserved += 1
-                case Sent(size) if reserved:
+                case SampleSent(size) if reserved:
                     reserved -= 1
                     buckets.settle(size)
-                case Dropped() if reserved:
+                case SampleDropped() if reserved:
                     reserved -= 1
                     buckets.give_back()
                 case _:
@@ -135,7 +135,7 @@ def _pause(history: History) -> Broken | None:
 def _jump(history: History) -> Broken | None:
     taken: float | None = None
     for at, moment in history.numbered():
-        if not moment.jumped or not isinstance(moment.event, Due):
+        if not moment.jumped or not isinstance(moment.event, SampleDue):
             continue
         if taken == moment.now:
             return Broken(at, "after a jump of the clock more than one sample is due at once")
@@ -150,7 +150,7 @@ def _jump(history: History) -> Broken | None:
 def _resume(history: History) -> Broken | None:
     last = -math.inf
     for at, moment in history.numbered():
-        if isinstance(moment.event, Due):
+        if isinstance(moment.event, SampleDue):
             last = moment.now
         if isinstance(moment.event, Started | Resumed) and moment.plan.due is not None:
             latest = max(moment.now, last + 1 / history.promise.ceiling_fps, history.ready[at])
@@ -164,7 +164,7 @@ def _ceiling(history: History) -> Broken | None:
     least, number = math.inf, 0
     fps = history.promise.ceiling_fps
     for at, moment in history.numbered():
-        if not isinstance(moment.event, Due):
+        if not isinstance(moment.event, SampleDue):
             continue
         value = number - fps * history.planned[at]
         if value > least + EPS:
@@ -189,7 +189,7 @@ def _waits(history: History, *, idle: bool) -> Broken | None:
     """Judge the longest wait; what only a budget could excuse, and does not, is idleness."""
     since = -math.inf
     for at, moment in history.numbered():
-        if isinstance(moment.event, Started | Resumed | Due):
+        if isinstance(moment.event, Started | Resumed | SampleDue):
             since = moment.now
         if history.paused[at]:
             continue
@@ -237,7 +237,7 @@ def _answers(history: History) -> Broken | None:
                 answer_by = min(answer_by, moment.now + history.promise.answers_within)
             case Verdict(level) if not level.is_verdict:
                 pass
-            case Due() | Started() | Paused() | Verdict():
+            case SampleDue() | Started() | Paused() | Verdict():
                 answer_by = math.inf
             case _:
                 pass
@@ -262,7 +262,7 @@ def _settling(history: History) -> Broken | None:
                 calm = moment.now
             case Scene() | Paused() | Resumed():
                 calm = moment.now
-            case Due():
+            case SampleDue():
                 planned = history.planned[at]
                 settled = calm + history.promise.settles_within
                 gap = 1 / history.promise.floor_fps
@@ -284,7 +284,7 @@ def _budget(history: History) -> Broken | None:
     sent = sorted(
         (moment.sample, moment.event.size)
         for moment in history.moments
-        if isinstance(moment.event, Sent) and moment.sample is not None
+        if isinstance(moment.event, SampleSent) and moment.sample is not None
     )
     # What a sample takes beyond `sample_bytes` is paid afterwards, and forgotten by a crash.
     starts = sum(isinstance(moment.event, Started) for moment in history.moments)
@@ -373,5 +373,5 @@ def drifts(policy: SamplingPolicy, level: Level) -> str:
 
 
 def _sampled(policy: SamplingPolicy, now: float, size: int) -> Plan:
-    policy.on(Due(), now)
-    return policy.on(Sent(size), now)
+    policy.on(SampleDue(), now)
+    return policy.on(SampleSent(size), now)

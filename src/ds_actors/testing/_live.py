@@ -21,7 +21,7 @@ from ds_actors._specs import ChildSpec, SupervisorSpec
 from ds_actors._supervisor import Supervisor, SupervisorRef
 from ds_actors._telemetry import Node
 from ds_actors.testing._leftovers import assert_no_leftover_tasks
-from ds_actors.testing._stories import Action, End, Plan, Request, StartChild, Story, WorkerPlan
+from ds_actors.testing._stories import Action, End, Plan, StartChild, StopRequest, Story, WorkerPlan
 from ds_actors.testing._time import run_virtual
 
 # Long enough, in virtual seconds, for every start, stop and backoff that one action leads to.
@@ -297,7 +297,7 @@ def _said(action: Action) -> str:
             return f"{', '.join(f'{name} ({how})' for name, how in victims)} of {supervisor}: end by themselves"
         case StartChild(supervisor, plan):
             return f"somebody asks {supervisor} to start {plan.name} ({plan.restart})"
-        case Request(kind, supervisor, child):  # pragma: no branch - there are no others
+        case StopRequest(kind, supervisor, child):  # pragma: no branch - there are no others
             return f"somebody asks {supervisor} to {kind} {child}"
 
 

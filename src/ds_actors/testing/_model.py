@@ -13,14 +13,14 @@ from attrs import define, field
 
 from ds_actors import _events as events
 from ds_actors._backoff import ExponentialBackoff
-from ds_actors._rules import Child, Phase, Rules, Status
+from ds_actors._rules import Child, ChildRules, ChildStatus, Phase
 from ds_actors._supervision import Supervision
-from ds_actors.testing._stories import Action, End, Plan, Request, StartChild, Story, SupervisorPlan, WorkerPlan
+from ds_actors.testing._stories import Action, End, Plan, StartChild, StopRequest, Story, SupervisorPlan, WorkerPlan
 
 CRASH: Final = ValueError("crash")
 
 
-class GaveUp(Exception):
+class ModelGaveUp(Exception):
     """What a supervisor that gave up tells its own."""
 
 
@@ -58,7 +58,7 @@ class Supervised:
             case events.BootFailed(_, error):
                 self.error = error
             case events.GaveUp():
-                self.error = None if self.tree.giving_up_is_normal else GaveUp()
+                self.error = None if self.tree.giving_up_is_normal else ModelGaveUp()
             case events.Halted():
                 self.halted = True
             case _:
@@ -186,13 +186,13 @@ class Model:
                 return "ok"
             case StartChild(_, plan):
                 return self._start(one, plan)
-            case Request(kind, _, name):  # pragma: no branch - there are no others
+            case StopRequest(kind, _, name):  # pragma: no branch - there are no others
                 return self._request(one, kind, one.supervision.children.get(name), name)
 
     def _start(self, one: Supervised, plan: Plan) -> str:
         known = one.supervision.children.get(plan.name)
         if known is not None:
-            return "already_present" if known.status is Status.DOWN else "already_started"
+            return "already_present" if known.status is ChildStatus.DOWN else "already_started"
         one.plans[plan.name] = plan
         one.queue.append(events.Add(rules(plan)))
         return self._started(one, plan.name)
@@ -212,8 +212,8 @@ class Model:
             one.queue.append(events.Terminate(name))
             one.run()
             return "ok"
-        if child.status is not Status.DOWN:
-            return "restarting" if child.status is Status.WAITING else "running"
+        if child.status is not ChildStatus.DOWN:
+            return "restarting" if child.status is ChildStatus.WAITING else "running"
         if kind == "delete":
             one.queue.append(events.Delete(name))
             one.run()
@@ -239,7 +239,7 @@ def find(root: Supervised, name: str) -> Supervised | None:
     return None
 
 
-def rules(plan: Plan) -> Rules:
+def rules(plan: Plan) -> ChildRules:
     """Return what the decisions need to know of a child."""
     backoff = ExponentialBackoff() if isinstance(plan, WorkerPlan) and plan.backoff else None
-    return Rules(plan.name, plan.restart, backoff, significant=plan.significant)
+    return ChildRules(plan.name, plan.restart, backoff, significant=plan.significant)

@@ -1,4 +1,4 @@
-"""One call that proves a sampling policy. Nothing here needs hypothesis, or the monitor, before the call."""
+"""One call that proves a sampling policy. The import needs neither hypothesis nor the monitor; the call needs both."""
 
 from __future__ import annotations
 
@@ -7,19 +7,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ds_actors.detection.sampling import SamplingPolicy
-
-
-class LawBroken(AssertionError):
-    """A sampling policy broke a law.
-
-    Args:
-        law: the law's name.
-        text: the law's sentence, what was seen, and the timeline.
-    """
-
-    def __init__(self, law: str, text: str) -> None:
-        super().__init__(text)
-        self.law = law
 
 
 def check_sampling_policy(factory: Callable[[], SamplingPolicy], *, examples: int = 300, seed: int = 0) -> None:

@@ -55,7 +55,7 @@ class End:
 
 
 @frozen
-class Request:
+class StopRequest:
     """Somebody asks a supervisor to terminate, restart or delete a child."""
 
     kind: Literal["terminate", "restart", "delete"]
@@ -71,7 +71,7 @@ class StartChild:
     plan: Plan
 
 
-Action = End | Request | StartChild
+Action = End | StopRequest | StartChild
 
 
 @frozen
@@ -173,4 +173,4 @@ class Teller:
             victims = dice.sample(workers, min(most, len(workers)))
             return End(supervisor, tuple((name, dice.choice(("crash", "crash", "finish"))) for name in victims))
         request: Literal["terminate", "restart", "delete"] = dice.choice(("terminate", "restart", "delete"))
-        return Request(request, supervisor, dice.choice(children))
+        return StopRequest(request, supervisor, dice.choice(children))

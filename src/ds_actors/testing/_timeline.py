@@ -10,16 +10,16 @@ from attrs import define, field, frozen
 
 from ds_actors.detection.events import Level
 from ds_actors.detection.sampling import (
-    Dropped,
-    Due,
     Paused,
     Plan,
     Promise,
     Resumed,
+    SampleDropped,
+    SampleDue,
+    SampleSent,
     SamplingEvent,
     SamplingPolicy,
     Scene,
-    Sent,
     Speaking,
     Started,
     Verdict,
@@ -123,7 +123,7 @@ class Moment:
     jumped: bool = False
     """The clock has just jumped."""
     sample: int | None = None
-    """Of a Sent or a Dropped: the place of its Due in the history."""
+    """Of a SampleSent or a SampleDropped: the place of its SampleDue in the history."""
 
 
 class PolicyCrashed(Exception):
@@ -146,7 +146,7 @@ class Track:
     _down: bool = field(default=False, init=False)
     _jumped: bool = field(default=False, init=False)
     _waiting: int | None = field(default=None, init=False)
-    """The Due whose sample waits for the service, during an outage."""
+    """The SampleDue whose sample waits for the service, during an outage."""
     _lost: int = field(default=0, init=False)
     _last: float | None = field(default=None, init=False)
     _samples: int = field(default=0, init=False)
@@ -206,7 +206,7 @@ class Track:
         self._down = False
         if self._waiting is not None:
             waiting, self._waiting = self._waiting, None
-            self._on(Sent(self.timeline.size), waiting)
+            self._on(SampleSent(self.timeline.size), waiting)
 
     def _restart(self) -> None:
         self._policy = self.factory()
@@ -231,7 +231,7 @@ class Track:
         self._samples += 1
         self._last = self.now
         due = len(self.history)
-        self._on(Due())
+        self._on(SampleDue())
         if self._waiting is not None:
             self._gone(due, "superseded")
         elif self._lost:
@@ -240,10 +240,10 @@ class Track:
         elif self._down:
             self._waiting = due
         else:
-            self._on(Sent(self.timeline.size), due)
+            self._on(SampleSent(self.timeline.size), due)
 
     def _gone(self, due: int, reason: str) -> None:
-        self._on(Dropped(reason), due)
+        self._on(SampleDropped(reason), due)
 
     def _on(self, event: SamplingEvent, sample: int | None = None) -> None:
         before = self._plan
@@ -266,10 +266,10 @@ def written(history: Sequence[Moment]) -> list[str]:
     """Return the history as lines: when, what happened, and what was planned then."""
     lines: list[str] = []
     for moment in history:
-        if isinstance(moment.event, Sent) and moment.plan == moment.before:
+        if isinstance(moment.event, SampleSent) and moment.plan == moment.before:
             continue
         due = "-" if moment.plan.due is None else f"{moment.plan.due - BEGIN:.3f}"
-        jumped = " (the clock jumped)" if moment.jumped and isinstance(moment.event, Due) else ""
+        jumped = " (the clock jumped)" if moment.jumped and isinstance(moment.event, SampleDue) else ""
         what = _words(moment.event) + jumped
         lines.append(f"{moment.now - BEGIN:12.3f}  {what:<36} next {due:>12}  {moment.plan.reason}")
     if len(lines) > 40:
@@ -284,11 +284,11 @@ def _words(event: SamplingEvent) -> str:
             words = f"started at {level.value}{again}"
         case Verdict(level):
             words = f"verdict {level.value}"
-        case Due():
+        case SampleDue():
             words = "a sample is taken"
-        case Sent(size):
+        case SampleSent(size):
             words = f"sent, {size} bytes"
-        case Dropped(reason):
+        case SampleDropped(reason):
             words = f"dropped: {reason}"
         case Speaking(active):
             words = "speaks" if active else "is silent"

@@ -12,7 +12,7 @@ import pytest
 from attrs import define, field
 from livekit import rtc
 from livekit.plugins.dataspike._bridge import LoopBridge
-from livekit.plugins.dataspike._rules import Rules, track_info
+from livekit.plugins.dataspike._rules import TrackRules, track_info
 from livekit.plugins.dataspike._watcher import RoomWatcher
 
 
@@ -50,7 +50,7 @@ class Told:
     def watch(self, room: Room) -> RoomWatcher:
         watcher = RoomWatcher(
             cast("rtc.Room", room),
-            Rules(),
+            TrackRules(),
             LoopBridge(),
             auto_subscribe=True,
             want=lambda _track, _wish: None,
@@ -172,21 +172,21 @@ def test_every_kind_of_participant_is_watched_but_agents_and_recorders(kind: str
         attributes={"lk.publish_on_behalf": "agent", "opt-out": "1"},
     )
     publication = Mock(kind=rtc.TrackKind.KIND_VIDEO, source=0, sid="TR", encryption_type=rtc.EncryptionType.NONE)
-    assert (Rules().refusal(publication, participant) == "") is watched
+    assert (TrackRules().refusal(publication, participant) == "") is watched
 
 
 @pytest.mark.parametrize(
     ("rules", "kind", "source", "why"),
     [
-        (Rules(audio=True), "VIDEO", "CAMERA", ""),
-        (Rules(audio=True), "AUDIO", "MICROPHONE", ""),
-        (Rules(), "AUDIO", "MICROPHONE", "no audio_params"),
-        (Rules(audio=True), "AUDIO", "SCREENSHARE_AUDIO", "no microphone"),
-        (Rules(sources=("camera",)), "VIDEO", "SCREENSHARE", "not in sources"),
-        (Rules(track_filter=lambda _publication, _participant: False), "VIDEO", "CAMERA", "track_filter said no"),
+        (TrackRules(audio=True), "VIDEO", "CAMERA", ""),
+        (TrackRules(audio=True), "AUDIO", "MICROPHONE", ""),
+        (TrackRules(), "AUDIO", "MICROPHONE", "no audio_params"),
+        (TrackRules(audio=True), "AUDIO", "SCREENSHARE_AUDIO", "no microphone"),
+        (TrackRules(sources=("camera",)), "VIDEO", "SCREENSHARE", "not in sources"),
+        (TrackRules(track_filter=lambda _publication, _participant: False), "VIDEO", "CAMERA", "track_filter said no"),
     ],
 )
-def test_why_a_track_is_not_watched_is_said(rules: Rules, kind: str, source: str, why: str) -> None:
+def test_why_a_track_is_not_watched_is_said(rules: TrackRules, kind: str, source: str, why: str) -> None:
     """In a few words, which `status()` shows as the track's reason."""
     participant = Mock(kind=rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD, identity="alice", sid="PA", attributes={})
     publication = Mock(

@@ -7,14 +7,14 @@ import pytest
 from ds_actors.detection.events import Level
 from ds_actors.detection.sampling import (
     AdaptiveSampling,
-    Dropped,
-    Due,
     Paused,
     Promise,
     Resumed,
+    SampleDropped,
+    SampleDue,
+    SampleSent,
     SamplingEvent,
     Scene,
-    Sent,
     Speaking,
     Started,
     Verdict,
@@ -27,7 +27,7 @@ def sampled(level: Level = Level.UNKNOWN) -> AdaptiveSampling:
     """A policy of 0.2 and 1 fps whose first sample was due at 0."""
     policy = AdaptiveSampling(0.2, 1.0)
     policy.on(Started(level), 0.0)
-    policy.on(Due(), 0.0)
+    policy.on(SampleDue(), 0.0)
     return policy
 
 
@@ -42,21 +42,21 @@ def test_its_promise_is_its_two_rates() -> None:
 )
 def test_the_level_it_starts_from_sets_the_rate(level: Level, due: float) -> None:
     """An inherited suspicion is sampled at burst from the first sample on."""
-    assert sampled(level).on(Sent(), 0.1).due == due
+    assert sampled(level).on(SampleSent(), 0.1).due == due
 
 
 def test_lateness_does_not_add_up() -> None:
     """The grid stays where it was, however late each sample is taken."""
     policy = sampled()
-    assert [policy.on(Due(), late).due for late in (5.9, 12.0, 15.4)] == [10.0, 15.0, 20.0]
+    assert [policy.on(SampleDue(), late).due for late in (5.9, 12.0, 15.4)] == [10.0, 15.0, 20.0]
 
 
 def test_a_due_time_is_consumed_once_and_not_early() -> None:
     """A wake-up before the time changes nothing."""
     policy = sampled()
-    assert policy.on(Due(), 4.9).due == 5.0
-    assert policy.on(Due(), 5.0).due == 10.0
-    assert policy.on(Due(), 5.0).due == 10.0
+    assert policy.on(SampleDue(), 4.9).due == 5.0
+    assert policy.on(SampleDue(), 5.0).due == 10.0
+    assert policy.on(SampleDue(), 5.0).due == 10.0
 
 
 def test_a_suspicion_brings_the_next_sample_forward_and_a_clear_puts_it_back() -> None:
@@ -68,7 +68,7 @@ def test_a_suspicion_brings_the_next_sample_forward_and_a_clear_puts_it_back() -
     assert policy.on(Verdict(Level.ALERT), 3.0).due == 3.0
 
 
-@pytest.mark.parametrize("event", [Sent(), Dropped("stale"), Speaking(active=True), Scene(b"x"), Resumed()])
+@pytest.mark.parametrize("event", [SampleSent(), SampleDropped("stale"), Speaking(active=True), Scene(b"x"), Resumed()])
 def test_what_is_no_verdict_moves_nothing(event: SamplingEvent) -> None:
     """Nor does a resume without a pause, which would be a way to have more samples made."""
     policy = sampled()
@@ -80,16 +80,16 @@ def test_a_verdict_that_comes_while_muted_counts_when_unmuted() -> None:
     policy = sampled()
     assert policy.on(Paused(), 0.1).due is None
     assert policy.on(Verdict(Level.ALERT), 0.2).due is None
-    assert policy.on(Due(), 0.3).due is None
+    assert policy.on(SampleDue(), 0.3).due is None
     assert policy.on(Resumed(), 0.4).due == 1.0
-    assert policy.on(Due(), 1.0).due == 2.0
+    assert policy.on(SampleDue(), 1.0).due == 2.0
 
 
 def test_being_started_again_does_not_exceed_the_ceiling() -> None:
     """A policy that outlives its track's crash remembers when the last sample was."""
     policy = sampled()
     assert policy.on(Started(), 0.3).due == 1.0
-    policy.on(Due(), 1.0)
+    policy.on(SampleDue(), 1.0)
     assert policy.on(Started(), 60.0).due == 60.0
 
 

@@ -9,14 +9,14 @@ from ds_actors.detection import Budget, Budgeted, DecayingSampling, Fastest, Fra
 from ds_actors.detection.events import Level
 from ds_actors.detection.sampling import (
     AdaptiveSampling,
-    Dropped,
-    Due,
     Grid,
     Plan,
     Promise,
+    SampleDropped,
+    SampleDue,
+    SampleSent,
     SamplingEvent,
     Scene,
-    Sent,
     Speaking,
     Started,
     Verdict,
@@ -28,10 +28,10 @@ def test_after_a_clearing_the_rate_holds_and_then_halves_down_to_normal() -> Non
     """1 fps for ten seconds, a half after ten more, a quarter after the next, then 0.2."""
     policy = DecayingSampling(0.2, 1.0, hold=10, half_life=10)
     policy.on(Started(Level.ALERT), 0.0)
-    policy.on(Due(), 0.0)
+    policy.on(SampleDue(), 0.0)
     rates = [policy.on(Verdict(Level.CLEAR), now).fps for now in (0.5, 10.5, 20.5, 30.5, 40.5)]
     assert rates == [1.0, 1.0, 0.5, 0.25, 0.2]
-    assert policy.on(Sent(), 41.0).reason == "clear: 0.2 fps"
+    assert policy.on(SampleSent(), 41.0).reason == "clear: 0.2 fps"
     assert policy.on(Verdict(Level.SUSPICIOUS), 41.0).fps == 1.0
     assert policy.promise.settles_within == pytest.approx(10 + 10 * np.log2(5) + 5)
 
@@ -40,7 +40,7 @@ def test_speech_quickens_and_silence_slows() -> None:
     """Both count from the last sample."""
     policy = SpeakerSampling(0.2, 0.5)
     policy.on(Started(), 0.0)
-    assert policy.on(Due(), 0.0) == Plan(5.0, "silent: 0.2 fps", fps=0.2)
+    assert policy.on(SampleDue(), 0.0) == Plan(5.0, "silent: 0.2 fps", fps=0.2)
     assert policy.on(Speaking(active=True), 1.0) == Plan(2.0, "speaking: 0.5 fps", fps=0.5)
     assert policy.on(Speaking(active=False), 1.5).due == 5.0
 
@@ -58,10 +58,10 @@ def test_a_new_scene_quickens_for_a_while_and_a_slow_change_is_one_too() -> None
     """Each signature is compared with that of the scene, not with the last one."""
     policy = SceneSampling(0.2, 1.0, threshold=24, hold=3)
     policy.on(Started(), 0.0)
-    policy.on(Due(), 0.0)
+    policy.on(SampleDue(), 0.0)
     assert [policy.on(Scene(bytes([level]) * 64), 1.0).fps for level in (100, 110, 120, 124)] == [0.2, 0.2, 0.2, 1.0]
     assert policy.on(Scene(bytes([110]) * 64), 2.0).reason == "new scene: 1 fps"
-    assert policy.on(Sent(), 4.1).fps == 0.2
+    assert policy.on(SampleSent(), 4.1).fps == 0.2
     assert policy.on(Scene(b"short"), 5.0).fps == 1.0
     assert "0x" not in repr(Scene(bytes(64)))
     assert "signature" not in repr(Scene(bytes(64)))
@@ -96,7 +96,7 @@ def test_the_fastest_part_sets_the_rate_and_says_why() -> None:
     policy = Fastest(AdaptiveSampling(0.2, 1.0), SpeakerSampling(0.1, 0.5))
     assert policy.promise == Promise(1.0, 0.2, 1.0, 10.0)
     policy.on(Started(), 0.0)
-    assert policy.on(Due(), 0.0) == Plan(5.0, "unknown: 0.2 fps", fps=0.2)
+    assert policy.on(SampleDue(), 0.0) == Plan(5.0, "unknown: 0.2 fps", fps=0.2)
     assert policy.on(Speaking(active=True), 0.1) == Plan(2.0, "speaking: 0.5 fps", fps=0.5)
     assert policy.on(Verdict(Level.ALERT), 0.2) == Plan(1.0, "alert: 1 fps", fps=1.0)
     assert policy.on(Verdict(Level.CLEAR), 0.3).reason == "speaking: 0.5 fps"
@@ -127,10 +127,10 @@ def test_a_spent_budget_puts_samples_off_and_says_so() -> None:
     policy = Budgeted(AdaptiveSampling(0.2, 1.0), Budget(samples_per_minute=12, burst_seconds=10))
     assert policy.promise == Promise(1.0, 0.2, 1.0, 5.0, Budget(12, None, 10))
     policy.on(Started(Level.ALERT), 0.0)
-    policy.on(Due(), 0.0)
-    assert policy.on(Sent(70_000), 0.0).due == 1.0
-    assert policy.on(Due(), 1.0) == Plan(5.0, "budget is spent; alert: 1 fps", fps=0.2)
-    assert policy.on(Dropped("no_frame"), 1.0) == Plan(2.0, "alert: 1 fps", fps=1.0)
+    policy.on(SampleDue(), 0.0)
+    assert policy.on(SampleSent(70_000), 0.0).due == 1.0
+    assert policy.on(SampleDue(), 1.0) == Plan(5.0, "budget is spent; alert: 1 fps", fps=0.2)
+    assert policy.on(SampleDropped("no_frame"), 1.0) == Plan(2.0, "alert: 1 fps", fps=1.0)
 
 
 def test_bytes_are_paid_once_they_are_known() -> None:
@@ -138,8 +138,8 @@ def test_bytes_are_paid_once_they_are_known() -> None:
     budget = Budget(bytes_per_second=10_000, burst_seconds=10, sample_bytes=50_000)
     policy = Budgeted(AdaptiveSampling(1.0, 1.0), budget)
     policy.on(Started(), 0.0)
-    assert policy.on(Due(), 0.0).due == 1.0
-    assert policy.on(Sent(120_000), 0.0).due == 7.0
+    assert policy.on(SampleDue(), 0.0).due == 1.0
+    assert policy.on(SampleSent(120_000), 0.0).due == 7.0
 
 
 def test_a_crash_fills_no_budget() -> None:

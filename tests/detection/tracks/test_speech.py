@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_actors.detection.events import Level
-from ds_actors.detection.tracks.speech import AudioPace, Chunk, Chunker, NoSpeech, listen, loudness
+from ds_actors.detection.tracks.listening import listen
+from ds_actors.detection.tracks.speech import AudioPace, Chunk, Chunker, NoSpeech, loudness
 
 BLOCK = 1_600
 FLOOR = 32_768 * 10 ** (-50 / 20)

@@ -16,10 +16,10 @@ from attrs import define
 from trio_websocket import ConnectionClosed, WebSocketRequest, serve_websocket
 
 from ds_actors.detection.errors import Refused, Unreachable
+from ds_actors.detection.proxies import ProxyAddress
 from ds_actors.detection.service import Dataspike
 from ds_actors.detection.uplink.connection import WatchedStream, open_websocket
 from ds_actors.detection.uplink.heartbeat import Close, Heartbeat
-from ds_actors.detection.uplink.proxies import ProxyAddress
 
 SECRET = "sk-very-secret"
 Handler = Callable[[WebSocketRequest], Awaitable[None]]

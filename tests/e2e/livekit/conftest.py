@@ -12,8 +12,6 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by file, and see no neighbours
 from livekit_harness import components
 from livekit_harness.browser import Browser, open_browser
 from livekit_harness.process import Forks, Process

@@ -32,7 +32,7 @@ class Entry:
 
 
 @define
-class Show:
+class DemoRunner:
     """Keeps the newest entries for the live view, and hands every one to `write`."""
 
     write: Callable[[Entry], object]

@@ -8,17 +8,17 @@ from collections.abc import Awaitable, Callable
 import trio
 from attrs import define
 
-from ds_actors.cli._demo.show import Show
+from ds_actors.cli._demo.show import DemoRunner
 from ds_actors.cli.clips import Clip
 from ds_actors.detection import AdaptiveSampling, CallbackSink, Dataspike, Monitor, Status, TrackInfo
 from ds_actors.sandbox import Sandbox, judge_marker, open_sandbox
 
 
 @define
-class Story:
+class DemoScript:
     """One run of the demo; `look` is a task that is given the monitor and shows it while the story lasts."""
 
-    show: Show
+    show: DemoRunner
     alice: Clip
     bob: Clip
     seconds: float

@@ -29,7 +29,7 @@ _UPLINK = {"up": "green", "connecting": "yellow", "down": "bold red", "refused":
 
 
 @frozen
-class Moment:
+class DemoState:
     """All that is shown of one moment."""
 
     status: Status
@@ -44,14 +44,14 @@ class Moment:
     """What the participants show, and who is to be credited for it."""
 
 
-def draw(moment: Moment) -> RenderableType:
+def draw(moment: DemoState) -> RenderableType:
     """Return the view: the tree with its tracks, the uplink, what was dropped, and the last entries that fit."""
     return _View(moment)
 
 
 @frozen
 class _View:
-    moment: Moment
+    moment: DemoState
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         top = self._top(tracks_only=False)
@@ -75,7 +75,7 @@ class _View:
 class _Tree:
     """The table of actors, with as many columns as there is room for."""
 
-    moment: Moment
+    moment: DemoState
     tracks_only: bool
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:

@@ -12,7 +12,7 @@ import trio
 from attrs import define, field, frozen
 from trio_websocket import WebSocketConnection
 
-from ds_actors.cli._scan.decode import Due, Video
+from ds_actors.cli._scan.decode import DueFrame, Video
 from ds_actors.cli._scan.result import FileScan
 from ds_actors.detection.events import ResultType, Sample, WireResult
 from ds_actors.detection.service import Dataspike
@@ -40,7 +40,7 @@ class Exchange:
     """One file on one connection. Answers are matched to samples by their order: the wire has no number."""
 
     video: Video
-    first: Due | None
+    first: DueFrame | None
     """What the video's first steps gave; it is sent before the rest."""
     result: FileScan
     progress: Callable[[], object]
@@ -93,7 +93,7 @@ class Exchange:
         if self.gave_up_after is None:
             await self._at_most(0, self.silence)
 
-    async def _send_all(self, websocket: WebSocketConnection, due: Due) -> None:
+    async def _send_all(self, websocket: WebSocketConnection, due: DueFrame) -> None:
         for _ in range(due.count):
             if not await self._at_most(self.window - 1, self.stalled):
                 return

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from ds_actors._text import counted
 from ds_actors.cli._scan.report import clock
-from ds_actors.cli._scan.result import FileScan, Outcome
+from ds_actors.cli._scan.result import FileScan, ScanOutcome
 from ds_actors.cli._scan.segments import exact, samples_due
 from ds_actors.detection.events import Level, plain
 
@@ -33,7 +33,7 @@ def show(one: FileScan, *, as_json: bool) -> None:
     """Write one file's result to stdout, and its problem to stderr."""
     if as_json:
         typer.echo(json.dumps(one.as_dict()))
-    elif one.outcome not in (Outcome.BAD_INPUT, Outcome.NOT_SCANNED):
+    elif one.outcome not in (ScanOutcome.BAD_INPUT, ScanOutcome.NOT_SCANNED):
         _table(one)
     if one.problem:
         complain(f"{one.path}: {one.problem}")

@@ -24,7 +24,7 @@ _TURNS: Final[tuple[Literal[0, 90, 180, 270], ...]] = (0, 90, 180, 270)
 
 
 @frozen
-class Due:
+class DueFrame:
     """One picture and the samples it makes: several where the rate is above the video's own."""
 
     count: int
@@ -85,7 +85,7 @@ class Video:
         if self._opened is not None:
             self._opened.close()
 
-    def step(self) -> Due | None:
+    def step(self) -> DueFrame | None:
         """Decode on for a while; return the next samples when they are due, None when none is yet.
 
         Raises:
@@ -150,14 +150,14 @@ class Video:
         if packet_damaged or frame_damaged:
             self.truncated = "its last picture is not whole"
 
-    def _take(self, frame: av.VideoFrame) -> Due | None:
+    def _take(self, frame: av.VideoFrame) -> DueFrame | None:
         time = self._time(frame)
         due = max(self.due, samples_due(self.fps, time))
-        made: Due | None = None
+        made: DueFrame | None = None
         if due > self.due:
             picture = _picture(frame)
             small = encode_jpeg(picture, quality=60, max_side=THUMBNAIL_SIDE) if self.thumbnails else None
-            made = Due(due - self.due, float(time), encode_jpeg(picture), small)
+            made = DueFrame(due - self.due, float(time), encode_jpeg(picture), small)
         self.due = due
         self.last = self._clock.latest
         return made

@@ -8,11 +8,11 @@ from typing import Any
 
 from attrs import define, field
 
-from ds_actors.cli._scan.segments import Segment, Timeline
+from ds_actors.cli._scan.segments import Segment, SegmentTimeline
 from ds_actors.detection.events import Level
 
 
-class Outcome(StrEnum):
+class ScanOutcome(StrEnum):
     """How a file's scan ended."""
 
     COMPLETE = "complete"
@@ -43,7 +43,7 @@ class FileScan:
 
     path: str
     fps: float
-    outcome: Outcome = Outcome.NOT_SCANNED
+    outcome: ScanOutcome = ScanOutcome.NOT_SCANNED
     problem: str = ""
     """Why the outcome is not complete, in one line."""
     due: int = 0
@@ -55,7 +55,7 @@ class FileScan:
     """What the container says about its length, in seconds: shown, and for the progress bar only."""
     ignored: dict[str, int] = field(factory=dict[str, int])
     """Messages of the service that answer no sample, by reason."""
-    timeline: Timeline = field(factory=Timeline)
+    timeline: SegmentTimeline = field(factory=SegmentTimeline)
 
     @property
     def answered(self) -> int:
@@ -106,8 +106,8 @@ def exit_code(
         (interrupted, ExitCode.INTERRUPTED),
         (fail_on is not None and any(one.level.severity >= fail_on.severity for one in files), ExitCode.REACHED),
         (service_failed, ExitCode.SERVICE),
-        (Outcome.BAD_INPUT in outcomes, ExitCode.BAD_INPUT),
+        (ScanOutcome.BAD_INPUT in outcomes, ExitCode.BAD_INPUT),
         (any(one.truncated for one in files), ExitCode.TRUNCATED),
-        (Outcome.PARTIAL in outcomes, ExitCode.PARTIAL),
+        (ScanOutcome.PARTIAL in outcomes, ExitCode.PARTIAL),
     )
     return next((code for applies, code in rows if applies), ExitCode.OK)

@@ -81,7 +81,7 @@ class Segment:
 
 
 @define
-class Timeline:
+class SegmentTimeline:
     """The answers of one file, in order, as segments."""
 
     segments: list[Segment] = field(factory=list[Segment])

@@ -10,13 +10,13 @@ from attrs import define, evolve, field
 from ds_actors.detection.budget import Budget, TokenBuckets
 from ds_actors.detection.sampling.grid import Grid
 from ds_actors.detection.sampling.protocol import (
-    Dropped,
-    Due,
     Plan,
     Promise,
+    SampleDropped,
+    SampleDue,
+    SampleSent,
     SamplingEvent,
     SamplingPolicy,
-    Sent,
     Started,
 )
 
@@ -121,22 +121,22 @@ class Budgeted:
         match event:
             case Started(_, last_due):
                 self._buckets, self._reserved, self._taken = TokenBuckets(self.budget, last_due), 0, -math.inf
-            case Due() if self._due is not None and now >= self._due:
+            case SampleDue() if self._due is not None and now >= self._due:
                 self._reserved += 1
                 self._taken = self._due
                 self._buckets.reserve(now)
-            case Sent(size):
+            case SampleSent(size):
                 if not self._reserved:  # a former incarnation's
                     self._buckets.reserve(now)
                 self._reserved = max(0, self._reserved - 1)
                 self._buckets.settle(size)
-            case Dropped() if self._reserved:
+            case SampleDropped() if self._reserved:
                 self._reserved -= 1
                 self._buckets.give_back()
             case _:
                 pass
         # A due time of the policy's own that is not affordable has not come.
-        early = isinstance(event, Due) and (self._due is None or now < self._due)
+        early = isinstance(event, SampleDue) and (self._due is None or now < self._due)
         plan = self._plan if early else self.policy.on(event, now)
         return self._bounded(plan, now)
 

@@ -6,7 +6,7 @@ import math
 
 from attrs import define, field
 
-from ds_actors.detection.sampling.protocol import Due, Paused, Plan, Resumed, SamplingEvent, Started, check_fps
+from ds_actors.detection.sampling.protocol import Paused, Plan, Resumed, SampleDue, SamplingEvent, Started, check_fps
 
 
 @define
@@ -61,7 +61,7 @@ class Grid:
                 raise ValueError(f"the rate must be a finite number above 0, not {fps!r}")
             fps = min(fps, self.ceiling_fps)
         match event:
-            case Due():
+            case SampleDue():
                 self._consume(now, fps)
             case Started(_, last_due):
                 self._started = True

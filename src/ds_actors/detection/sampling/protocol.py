@@ -61,7 +61,7 @@ class Started:
 
 
 @frozen
-class Due:
+class SampleDue:
     """The planned time came, and is consumed."""
 
 
@@ -73,7 +73,7 @@ class Verdict:
 
 
 @frozen
-class Sent:
+class SampleSent:
     """A sample went out."""
 
     size: int = 0
@@ -81,7 +81,7 @@ class Sent:
 
 
 @frozen
-class Dropped:
+class SampleDropped:
     """A sample that was due did not go out."""
 
     reason: str
@@ -112,7 +112,7 @@ class Scene:
     """As `luma_signature` makes it: a picture of eight by eight, which belongs in no log."""
 
 
-SamplingEvent = Started | Due | Verdict | Sent | Dropped | Paused | Resumed | Speaking | Scene
+SamplingEvent = Started | SampleDue | Verdict | SampleSent | SampleDropped | Paused | Resumed | Speaking | Scene
 
 
 class SamplingPolicy(Protocol):

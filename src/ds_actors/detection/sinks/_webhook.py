@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import trio
 
 from ds_actors.detection.events import ResultEvent
+from ds_actors.detection.proxies import ProxyAddress, find_proxy
 from ds_actors.detection.service import ApiKey, is_loopback, verifies
-from ds_actors.detection.uplink.proxies import ProxyAddress, find_proxy
 
 if TYPE_CHECKING:
     import httpx

@@ -14,12 +14,13 @@ from attrs import define, field
 
 from ds_actors import Actor, Exit
 from ds_actors.detection.events import Sample, TrackInfo
-from ds_actors.detection.sampling import Plan, Sent, Speaking
+from ds_actors.detection.sampling import Plan, SampleSent, Speaking
 from ds_actors.detection.tracks.host import TrackHost
+from ds_actors.detection.tracks.listening import listen
 from ds_actors.detection.tracks.messages import AudioMessage, GateChanged, ListeningEnded, VerdictArrived
 from ds_actors.detection.tracks.sampler import MutedChanged
 from ds_actors.detection.tracks.sources import PcmSource
-from ds_actors.detection.tracks.speech import SHORTEST_INTERVAL, AudioPace, NoSpeech, listen
+from ds_actors.detection.tracks.speech import SHORTEST_INTERVAL, AudioPace, NoSpeech
 from ds_actors.detection.turns import Deliver, Granted, OutboxMessage, Relevel, RequestTurn, Withdraw
 
 
@@ -44,7 +45,7 @@ class AudioTrackActor(Actor[AudioMessage]):
 
     async def started(self) -> None:
         """Take back what a former incarnation had asked for, and plan the first look."""
-        self.context.needs_proof()
+        self.context.mark_unproven()
         self._tell(Withdraw(self.info.track, "restarted"))
         last_due = self.host.last_due(self.info.track)
         if last_due is not None:
@@ -80,8 +81,8 @@ class AudioTrackActor(Actor[AudioMessage]):
                 self._tell(Relevel(self.info.track, self.host.level(self.info.track)))
                 if self._last is not None and self._due < math.inf:
                     self._plan(self._last)
-            case Sent():
-                self.context.healthy()
+            case SampleSent():
+                self.context.mark_healthy()
             case MutedChanged(muted):
                 self.muted = muted
                 self._paused_or_resumed("muted")

@@ -23,15 +23,15 @@ from attrs import define, field, frozen
 from ds_actors.detection.events import Level, Sample, TrackInfo
 from ds_actors.detection.sampling import (
     SHORTEST_GAP,
-    Dropped,
-    Due,
     Paused,
     Plan,
     Resumed,
+    SampleDropped,
+    SampleDue,
+    SampleSent,
     SamplingEvent,
     SamplingPolicy,
     Scene,
-    Sent,
     Speaking,
     Started,
     Verdict,
@@ -121,7 +121,7 @@ SamplerEvent = (
     | RefusedMessage
     | Granted
     | Verdict
-    | Sent
+    | SampleSent
     | Speaking
     | Scene
 )
@@ -144,7 +144,7 @@ Effects = tuple[Effect, ...]
 
 CAPTURE_IS_LATE: Final = CaptureIsLate()
 _NONE: Final[Effects] = ()
-_DUE: Final = Due()
+_DUE: Final = SampleDue()
 _CANCEL: Final = CancelCapture()
 
 
@@ -196,7 +196,7 @@ class TrackSampler:
         else:
             self.due_at = max(self._not_before, due)
 
-    def _pass_on(self, event: Sent | Speaking | Scene, now: float) -> Effects:
+    def _pass_on(self, event: SampleSent | Speaking | Scene, now: float) -> Effects:
         self._advise(event, now)
         return _NONE
 
@@ -241,7 +241,7 @@ class TrackSampler:
         if event.signature:
             self._advise(Scene(event.signature), now)
         if event.sample is None:
-            self._advise(Dropped(event.reason), now)
+            self._advise(SampleDropped(event.reason), now)
             return (GiveUp(self.info.track, event.reason),)
         return (Deliver(self.info.track, event.sample),)
 
@@ -261,7 +261,7 @@ class TrackSampler:
         self._end_capture()
         if self._request is not None:
             self._request = None
-            self._advise(Dropped("muted"), now)
+            self._advise(SampleDropped("muted"), now)
         self._advise(Paused(), now)
         return (_CANCEL, Withdraw(self.info.track, "muted"))
 
@@ -269,13 +269,13 @@ class TrackSampler:
         match event.message:
             case RequestTurn():
                 self._request = self._earlier
-                self._advise(Dropped("superseded"), now)
+                self._advise(SampleDropped("superseded"), now)
             case Deliver():
-                self._advise(Dropped("stale"), now)
+                self._advise(SampleDropped("stale"), now)
             case CaptureLate():
                 self._end_capture()
                 self._request = None
-                self._advise(Dropped("no_frame"), now)
+                self._advise(SampleDropped("no_frame"), now)
                 return (_CANCEL,)
             case _:
                 pass
@@ -298,7 +298,7 @@ _HANDLERS: Final[Mapping[type[SamplerEvent], Callable[[TrackSampler, Any, float]
         Verdict: TrackSampler._verdict,  # noqa: SLF001
         MutedChanged: TrackSampler._muted_changed,  # noqa: SLF001
         RefusedMessage: TrackSampler._refused,  # noqa: SLF001
-        Sent: TrackSampler._pass_on,  # noqa: SLF001
+        SampleSent: TrackSampler._pass_on,  # noqa: SLF001
         Speaking: TrackSampler._pass_on,  # noqa: SLF001
         Scene: TrackSampler._pass_on,  # noqa: SLF001
     }

@@ -1,8 +1,7 @@
-"""Sound to chunks of speech: when to listen, what is worth sending, and the reader that does it.
+"""Sound to chunks of speech: when to listen, and what is worth sending. Pure.
 
-`Chunker` and `AudioPace` decide purely; `listen` performs. Levels are RMS over one block, relative to a full scale of
-32,768. Speech begins with the first block over the floor and ends with the last one before a second under it: pauses
-shorter than that belong to it.
+Levels are RMS over one block, relative to a full scale of 32,768. Speech begins with the first block over the floor and
+ends with the last one before a second under it; shorter pauses belong to it.
 """
 
 from __future__ import annotations
@@ -11,12 +10,10 @@ import math
 from typing import Final, Literal
 
 import numpy as np
-import trio
 from attrs import define, field, frozen
 
 from ds_actors.detection.events import Level
 from ds_actors.detection.sampling import Promise
-from ds_actors.detection.tracks.sources import PcmSource
 
 SAMPLE_RATE: Final = 16_000
 CHUNK_SAMPLES: Final = 48_000
@@ -27,7 +24,6 @@ SHORTEST_SPEECH: Final = 1.0
 LISTEN_FOR: Final = 10.0
 LOOK_AGAIN_AFTER: Final = 5.0
 SHORTEST_INTERVAL: Final = 3.0
-CLOSE_WITHIN: Final = 2.0
 
 _SAMPLE_BYTES: Final = 2
 _CHUNK_BYTES: Final = CHUNK_SAMPLES * _SAMPLE_BYTES
@@ -67,7 +63,7 @@ def loudness(block: bytes) -> float:
 
 @define(eq=False)
 class Chunker:
-    """Makes one chunk of what one microphone gives, or finds that there is none. Pure."""
+    """Makes one chunk of what one microphone gives, or finds that there is none."""
 
     opened: float
     """Monotonic clock (seconds) at which listening began."""
@@ -117,7 +113,7 @@ class Chunker:
 
 @frozen
 class AudioPace:
-    """How often one microphone is listened to. Pure."""
+    """How often one microphone is recorded."""
 
     interval: float = 60.0
     """Seconds between two looks at a track that is not elevated."""
@@ -155,22 +151,3 @@ class AudioPace:
         # The quotient first: it is never above 1, so rounding cannot make the wait longer than the interval.
         interval = self.interval * (self.normal_fps / self.burst_fps) if level.elevated else self.interval
         return max(opened + max(interval, SHORTEST_INTERVAL), closed)
-
-
-async def listen(source: PcmSource) -> Chunk | NoSpeech:
-    """Read the source until there is a chunk or it is clear that there is none; close it in any case, within 2 s.
-
-    Listens 10 s at most for speech to begin. What the source raises comes out.
-    """
-    try:
-        chunker = Chunker(trio.current_time())
-        while True:
-            block: bytes | None = None
-            with trio.move_on_at(chunker.deadline):
-                block = await source.read()
-            outcome = chunker.finish() if block is None else chunker.feed(block, trio.current_time())
-            if outcome is not None:
-                return outcome
-    finally:
-        with trio.move_on_after(CLOSE_WITHIN, shield=True):
-            await source.aclose()

@@ -13,7 +13,7 @@ from attrs import define, field
 
 from ds_actors import Actor, Exit
 from ds_actors.detection.events import Sample, TrackInfo
-from ds_actors.detection.sampling import SamplingPolicy, Sent, Verdict
+from ds_actors.detection.sampling import SampleSent, SamplingPolicy, Verdict
 from ds_actors.detection.tracks.encoding import EncodingError, Frame
 from ds_actors.detection.tracks.host import TrackHost
 from ds_actors.detection.tracks.messages import TrackMessage, VerdictArrived
@@ -55,7 +55,7 @@ class TrackActor(Actor[TrackMessage]):
 
     async def started(self) -> None:
         """Continue from the level and the last sample that survived, and withdraw a former incarnation's request."""
-        self.context.needs_proof()
+        self.context.mark_unproven()
         self._sampler = TrackSampler(self.info, self.policy, self.context.ref, self.muted)
         track, host = self.info.track, self.host
         self._handle(Begin(host.level(track), host.last_due(track), host.speaks(self.info.participant)))
@@ -94,8 +94,8 @@ class TrackActor(Actor[TrackMessage]):
             case VerdictArrived():
                 # Asked for here, not carried: where the mailbox is full of older messages, the newest is refused.
                 self._handle(Verdict(self.host.level(self.info.track)))
-            case Sent():
-                self.context.healthy()
+            case SampleSent():
+                self.context.mark_healthy()
                 self._handle(message)
             case _:
                 self._handle(message)

@@ -65,7 +65,7 @@ class Uplink(Actor[OutboxMessage]):
 
     async def started(self) -> None:
         """Be ready at once: readiness is not connectedness."""
-        self.context.needs_proof()
+        self.context.mark_unproven()
 
     async def run(self) -> None:
         """Connect, then send, receive and watch the heartbeat until one of them fails or a stop is requested."""
@@ -112,4 +112,4 @@ class Uplink(Actor[OutboxMessage]):
 
     def _alive(self, heartbeat: Heartbeat, now: float) -> None:
         if heartbeat.is_healthy(now):
-            self.context.healthy()
+            self.context.mark_healthy()

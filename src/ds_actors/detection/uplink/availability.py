@@ -7,8 +7,8 @@ from typing import Final, Literal
 from attrs import define, frozen
 
 from ds_actors.detection.errors import Refused
+from ds_actors.detection.status import UplinkState
 
-UplinkState = Literal["connecting", "up", "down", "refused"]
 REMIND_EVERY: Final = 300.0
 
 

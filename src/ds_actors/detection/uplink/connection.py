@@ -15,10 +15,10 @@ from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnec
 
 from ds_actors.detection.errors import Refused, Unreachable, UplinkError
 from ds_actors.detection.events import plain
+from ds_actors.detection.proxies import ProxyAddress
 from ds_actors.detection.service import Dataspike
 from ds_actors.detection.uplink.close_reasons import closed, leaves, parse_head, rejected
 from ds_actors.detection.uplink.heartbeat import Heartbeat
-from ds_actors.detection.uplink.proxies import ProxyAddress
 from ds_actors.detection.uplink.streams import WrappedStream
 
 MAX_MESSAGE_SIZE: Final = 64 * 1024

@@ -1,11 +1,11 @@
 """Live deepfake detection for LiveKit agents: one line in the agent, verdicts in the room or to a callback."""
 
 from livekit.agents import Plugin
+from livekit.plugins.dataspike._options import AudioParams, VideoParams
+from livekit.plugins.dataspike.detector import DataspikeDetector
 from livekit.plugins.dataspike.log import logger
+from livekit.plugins.dataspike.version import __version__
 
-from dataspike._options import AudioParams, VideoParams
-from dataspike.detector import DataspikeDetector
-from dataspike.version import __version__
 from ds_actors.detection import Coverage, Level, ResultEvent, ResultType, Status
 
 DeepfakeStreamingSchemaResultEvent = ResultEvent

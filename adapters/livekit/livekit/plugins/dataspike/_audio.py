@@ -7,10 +7,9 @@ from contextlib import suppress
 from typing import Final
 
 from livekit import rtc
+from livekit.plugins.dataspike._bridge import LoopBridge, LoopClosed
+from livekit.plugins.dataspike._closing import Closing
 from livekit.plugins.dataspike.log import logger
-
-from dataspike._bridge import LoopBridge, LoopClosed
-from dataspike._closing import Closing
 
 SAMPLE_RATE: Final = 16_000
 BLOCK_MS: Final = 100

@@ -10,10 +10,10 @@ from typing import Final
 
 import trio
 from attrs import define, field, frozen
+from livekit.plugins.dataspike._audio import RoomAudio
+from livekit.plugins.dataspike._video import RoomVideo
 from livekit.plugins.dataspike.log import logger
 
-from dataspike._audio import RoomAudio
-from dataspike._video import RoomVideo
 from ds_actors.detection import Monitor, TrackInfo
 from ds_actors.detection.log_throttle import LogThrottle
 

@@ -38,7 +38,7 @@ def track_info(publication: rtc.RemoteTrackPublication, participant: rtc.RemoteP
 
 
 @define(eq=False)
-class Rules:
+class TrackRules:
     """The host's choices; what its functions raise means no, and is logged once a minute.
 
     Raises:

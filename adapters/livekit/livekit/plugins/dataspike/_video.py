@@ -12,10 +12,10 @@ from typing import Final, Literal
 
 import trio
 from livekit import rtc
+from livekit.plugins.dataspike._bridge import LoopBridge, LoopClosed
+from livekit.plugins.dataspike._closing import Closing
 from livekit.plugins.dataspike.log import logger
 
-from dataspike._bridge import LoopBridge, LoopClosed
-from dataspike._closing import Closing
 from ds_actors.detection import EncodingError, Frame
 
 SMALLEST_SIDE: Final = 64

@@ -12,14 +12,14 @@ from collections.abc import Callable
 from typing import Final
 
 from livekit import rtc
+from livekit.plugins.dataspike._audio import RoomAudio
+from livekit.plugins.dataspike._bridge import LoopBridge
+from livekit.plugins.dataspike._handlers import Handlers
+from livekit.plugins.dataspike._roster import Wish
+from livekit.plugins.dataspike._rules import TrackRules, track_info
+from livekit.plugins.dataspike._video import RoomVideo
 from livekit.plugins.dataspike.log import logger
 
-from dataspike._audio import RoomAudio
-from dataspike._bridge import LoopBridge
-from dataspike._handlers import Handlers
-from dataspike._roster import Wish
-from dataspike._rules import Rules, track_info
-from dataspike._video import RoomVideo
 from ds_actors.detection import TrackInfo
 
 SWEEP_EVERY: Final = 10.0
@@ -58,7 +58,7 @@ class RoomWatcher:
     def __init__(
         self,
         room: rtc.Room,
-        rules: Rules,
+        rules: TrackRules,
         bridge: LoopBridge,
         *,
         auto_subscribe: bool,

@@ -21,18 +21,18 @@ from attrs import evolve
 from livekit import rtc
 from livekit.agents import AgentSession, APIConnectOptions, JobContext, get_job_context
 from livekit.agents.vad import VADEvent
+from livekit.plugins.dataspike._bridge import LoopBridge, TrioThread
+from livekit.plugins.dataspike._callback_sink import Callback, LoopCallbackSink
+from livekit.plugins.dataspike._gate import SpeechGate
+from livekit.plugins.dataspike._handlers import Handlers
+from livekit.plugins.dataspike._levels import LevelsSink, RoomLevels
+from livekit.plugins.dataspike._options import AudioParams, VideoParams, resolve
+from livekit.plugins.dataspike._room_sink import RoomPublisher, RoomSink
+from livekit.plugins.dataspike._roster import Roster, Wish
+from livekit.plugins.dataspike._rules import Consent, TrackFilter, TrackRules
+from livekit.plugins.dataspike._watcher import RoomWatcher, Source
 from livekit.plugins.dataspike.log import logger
 
-from dataspike._bridge import LoopBridge, TrioThread
-from dataspike._callback_sink import Callback, LoopCallbackSink
-from dataspike._gate import SpeechGate
-from dataspike._handlers import Handlers
-from dataspike._levels import LevelsSink, RoomLevels
-from dataspike._options import AudioParams, VideoParams, resolve
-from dataspike._room_sink import RoomPublisher, RoomSink
-from dataspike._roster import Roster, Wish
-from dataspike._rules import Consent, Rules, TrackFilter
-from dataspike._watcher import RoomWatcher, Source
 from ds_actors.detection import Budget, Dataspike, Monitor, SamplingPolicy, Sink, Status
 from ds_actors.detection.service import ApiKey
 from ds_actors.detection.sinks import check_sink
@@ -133,7 +133,7 @@ class DataspikeDetector:
             audio_params=audio_params,
             sampling=sampling,
         )
-        self._rules = Rules(sources, track_filter, consent, self._figures.audio is not None)
+        self._rules = TrackRules(sources, track_filter, consent, self._figures.audio is not None)
         self._sinks = _check_sinks(sinks, notification_cb, destination_identities, mirror_levels=mirror_levels)
         self._callback = notification_cb
         self._destinations = tuple(destination_identities)

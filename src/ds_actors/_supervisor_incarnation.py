@@ -18,12 +18,11 @@ import trio
 from attrs import define
 
 from ds_actors import _events as events
-from ds_actors._alarms import Alarm, Alarms
 from ds_actors._cell import Cell
 from ds_actors._errors import ActorStopped, Ignore, RestartLimitReached, StartFailed
 from ds_actors._exits import Exit, combine, judge
 from ds_actors._incarnation import Incarnation
-from ds_actors._rules import Phase, Status
+from ds_actors._rules import ChildStatus, Phase
 from ds_actors._specs import ChildSpec, SupervisorSpec
 from ds_actors._supervision import Supervision
 from ds_actors._telemetry import (
@@ -33,6 +32,7 @@ from ds_actors._telemetry import (
     SupervisorGaveUp,
     Telemetry,
 )
+from ds_actors._timers import Alarm, Timers
 
 logger = logging.getLogger("ds_actors")
 
@@ -65,17 +65,17 @@ class SupervisorCell:
 
     name: str
     path: str
-    life: Life | None = None
+    life: SupervisorIncarnation | None = None
     """The incarnation that runs, or the last one that did."""
 
 
 @define(eq=False)
-class Link:
+class ChildLink:
     """One child as the shell holds it, across its incarnations."""
 
     spec: ChildSpec[Any] | SupervisorSpec
     cell: Cell | SupervisorCell
-    life: Incarnation | Life | None = None
+    life: Incarnation | SupervisorIncarnation | None = None
     waiter: trio.Event | None = None
     """Set when a requested start is decided."""
     failure: BaseException | None = None
@@ -88,20 +88,20 @@ class Link:
     """Set when it is at rest; made when somebody waits for that."""
 
 
-class Life:
+class SupervisorIncarnation:
     """One incarnation of a supervisor."""
 
     def __init__(self, spec: SupervisorSpec, path: str, telemetry: Telemetry, draw: Callable[[], float]) -> None:
         self.spec = spec
         self.path = path
         self.healthy = True
-        self.links: dict[str, Link] = {}
+        self.links: dict[str, ChildLink] = {}
         self.supervision: Supervision = Supervision(spec.strategy, spec.max_restarts, spec.within, spec.auto_shutdown)
         self.telemetry = telemetry
         self._draw = draw
         self._thread = get_ident()  # one number for all children: each call makes a new one, of 32 bytes
         self._nursery: trio.Nursery | None = None
-        self._alarms: Alarms | None = None
+        self._alarms: Timers | None = None
         self._numbers: dict[str, int] = {}
         self._booted = trio.Event()
         self.up: bool = False
@@ -125,7 +125,7 @@ class Life:
         """
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            self._alarms = Alarms(nursery)
+            self._alarms = Timers(nursery)
             try:
                 if not self.halted.is_set():
                     self._adopt_children()
@@ -224,10 +224,10 @@ class Life:
         if link.why:  # it was at rest, so its old mailbox is closed and who watched it was told
             link.cell = self._cell(link.spec, name) if isinstance(link.cell, Cell) else link.cell
             link.gone, link.why = None, ""
-        life: Incarnation | Life
+        life: Incarnation | SupervisorIncarnation
         if isinstance(link.cell, SupervisorCell):
             assert isinstance(link.spec, SupervisorSpec)
-            life = link.cell.life = Life(link.spec, link.cell.path, self.telemetry, self._draw)
+            life = link.cell.life = SupervisorIncarnation(link.spec, link.cell.path, self.telemetry, self._draw)
         else:
             assert isinstance(link.spec, ChildSpec)
             spec = link.spec
@@ -245,7 +245,7 @@ class Life:
         self._nursery.start_soon(self._run, link, life, name, number, name=link.cell.path)
 
     @trio.lowlevel.enable_ki_protection
-    async def _run(self, link: Link, life: Incarnation | Life, name: str, number: int) -> None:
+    async def _run(self, link: ChildLink, life: Incarnation | SupervisorIncarnation, name: str, number: int) -> None:
         try:
             end = await life.live(partial(self._ready, link, name, number))
         except BaseException as error:  # noqa: BLE001 - of the mailbox, which people may write
@@ -262,15 +262,15 @@ class Life:
         self.feed(events.Ended(name, number, end.crash, life.healthy, end.ignored))
         del end  # its traceback holds this frame on newer Pythons
 
-    def _ready(self, link: Link, name: str, number: int) -> None:
+    def _ready(self, link: ChildLink, name: str, number: int) -> None:
         self.feed(events.Ready(name, number))
-        if self.supervision.children[name].status is Status.RUNNING:
+        if self.supervision.children[name].status is ChildStatus.RUNNING:
             link.ready = True
             self._decided(link)
         if self.telemetry.listeners:
             self.telemetry.emit(ChildReady(self.child_path(name), number))
 
-    def _decided(self, link: Link) -> None:
+    def _decided(self, link: ChildLink) -> None:
         if link.waiter is not None:
             link.waiter.set()
             link.waiter = None
@@ -287,14 +287,14 @@ class Life:
             link.gone.set()
         self._decided(link)
 
-    def _request_stop(self, link: Link, *, again: bool) -> None:
+    def _request_stop(self, link: ChildLink, *, again: bool) -> None:
         if link.life is None:
             return  # it is about to report its end
         deadline = min(self._deadline, trio.current_time() + link.spec.grace)
         link.life.stop(deadline, again=again)
         self._limit(link, deadline)
 
-    def _limit(self, link: Link, deadline: float) -> None:
+    def _limit(self, link: ChildLink, deadline: float) -> None:
         life = link.life
         if life is None or math.isinf(deadline):
             return
@@ -302,7 +302,7 @@ class Life:
         if isinstance(life, Incarnation):  # a supervisor does the same with its own children
             self._alarm(link, deadline, lambda: self._over(link, life))
 
-    def _over(self, link: Link, life: Incarnation) -> None:
+    def _over(self, link: ChildLink, life: Incarnation) -> None:
         path = life.cell.path
         logger.warning("%s did not stop in time and is cancelled", path)
         life.kill()
@@ -318,12 +318,12 @@ class Life:
             self.telemetry.emit(RestartScheduled(self.child_path(name), at, failures))
         self._alarm(self.links[name], at, lambda: self.feed(events.Due(name, number)))
 
-    def _alarm(self, link: Link, at: float, act: Callable[[], None]) -> None:
+    def _alarm(self, link: ChildLink, at: float, act: Callable[[], None]) -> None:
         assert self._alarms is not None
         link.alarms = (*link.alarms, self._alarms.set(at, act))
 
     @staticmethod
-    def _cancel_alarms(link: Link) -> None:
+    def _cancel_alarms(link: ChildLink) -> None:
         for alarm in link.alarms:
             alarm.cancel()
         link.alarms = ()
@@ -365,10 +365,10 @@ class Life:
             return SupervisorCell(name, path)
         return Cell(name, path, spec.mailbox(), self.telemetry, self._thread)
 
-    def _link(self, spec: ChildSpec[Any] | SupervisorSpec, name: str) -> Link:
-        return Link(spec, self._cell(spec, name))
+    def _link(self, spec: ChildSpec[Any] | SupervisorSpec, name: str) -> ChildLink:
+        return ChildLink(spec, self._cell(spec, name))
 
-    def known(self, name: str) -> Link:
+    def known(self, name: str) -> ChildLink:
         """Return the link of a child.
 
         Raises:
@@ -379,7 +379,7 @@ class Life:
             raise LookupError(f"{self.path} has no child called {name!r}")
         return link
 
-    async def add(self, spec: ChildSpec[Any] | SupervisorSpec) -> Link:
+    async def add(self, spec: ChildSpec[Any] | SupervisorSpec) -> ChildLink:
         """Start one more child and wait until it is ready."""
         await self._accept_starts()
         most = self.spec.max_children
@@ -388,7 +388,7 @@ class Life:
         name = self._name(spec)
         return await self._requested(name, lambda: self._add(spec, name))
 
-    async def restart(self, name: str) -> Link:
+    async def restart(self, name: str) -> ChildLink:
         """Start a child that is at rest and wait until it is ready."""
         await self._accept_starts()
         self._refuse_unless_at_rest(name, "started again")
@@ -402,7 +402,7 @@ class Life:
     def _refuse_unless_at_rest(self, name: str, what: str) -> None:
         self.known(name)
         status = self.supervision.children[name].status
-        if status is not Status.DOWN:
+        if status is not ChildStatus.DOWN:
             raise RuntimeError(f"{self.child_path(name)} is {status.value}; only a child at rest can be {what}")
 
     async def _accept_starts(self) -> None:
@@ -413,7 +413,7 @@ class Life:
         if self.supervision.phase is not Phase.RUNNING:
             raise ActorStopped(f"{self.path} is stopping")
 
-    async def _requested(self, name: str, request: Callable[[], None]) -> Link:
+    async def _requested(self, name: str, request: Callable[[], None]) -> ChildLink:
         waiter = trio.Event()
         link = self._request(name, request, waiter)
         try:
@@ -428,7 +428,7 @@ class Life:
         raise ActorStopped(f"{self.child_path(name)} was stopped before it was ready") from link.failure
 
     @trio.lowlevel.enable_ki_protection
-    def _request(self, name: str, request: Callable[[], None], waiter: trio.Event) -> Link:
+    def _request(self, name: str, request: Callable[[], None], waiter: trio.Event) -> ChildLink:
         request()
         link = self.links[name]  # no start is decided before the next checkpoint
         link.waiter, link.ready = waiter, False
@@ -449,9 +449,9 @@ class Life:
                 f"{self.path} is still starting its children; start further ones from a task spawned there"
             )
 
-    def _runs(self, link: Link, task: trio.lowlevel.Task, *, starting: bool = False) -> bool:
+    def _runs(self, link: ChildLink, task: trio.lowlevel.Task, *, starting: bool = False) -> bool:
         life = link.life
-        if isinstance(life, Life):
+        if isinstance(life, SupervisorIncarnation):
             return any(life._runs(one, task, starting=starting) for one in life.links.values())  # noqa: SLF001
         return life is not None and life.cell.task is task and not (starting and life.ready_at is not None)
 

@@ -1,4 +1,4 @@
-"""Alarms: what a supervisor does at a later time, all in one task.
+"""Timers: what a supervisor does at a later time, all in one task.
 
 With a task for each alarm, an ordered stop would cost as much as the start of another actor.
 """
@@ -32,7 +32,7 @@ class Alarm:
             act()
 
 
-class Alarms:
+class Timers:
     """The alarms of one nursery, on trio's clock; its task begins with the first alarm."""
 
     def __init__(self, nursery: trio.Nursery) -> None:

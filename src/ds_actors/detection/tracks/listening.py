@@ -1,0 +1,31 @@
+"""Reading a microphone until there is a chunk of speech, or clearly none."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import trio
+
+from ds_actors.detection.tracks.sources import PcmSource
+from ds_actors.detection.tracks.speech import Chunk, Chunker, NoSpeech
+
+CLOSE_WITHIN: Final = 2.0
+
+
+async def listen(source: PcmSource) -> Chunk | NoSpeech:
+    """Read the source until there is a chunk or it is clear that there is none; close it in any case, within 2 s.
+
+    Listens 10 s at most for speech to begin. What the source raises comes out.
+    """
+    try:
+        chunker = Chunker(trio.current_time())
+        while True:
+            block: bytes | None = None
+            with trio.move_on_at(chunker.deadline):
+                block = await source.read()
+            outcome = chunker.finish() if block is None else chunker.feed(block, trio.current_time())
+            if outcome is not None:
+                return outcome
+    finally:
+        with trio.move_on_after(CLOSE_WITHIN, shield=True):
+            await source.aclose()
