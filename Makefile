@@ -9,6 +9,8 @@ PINS := requirements/dev.txt
 DOCS := .cache/docs
 COMPONENTS := tests/e2e/livekit/livekit_harness/components.py
 BENCH := .cache/bench
+# What the actor library and its test kit are covered by; the monitor's tests add nothing to them.
+ACTOR_TESTS := tests/test_*.py tests/testing tests/laws tests/examples tests/oracle
 # Most tests wait for a clock or another process; those of one file share what is dear to start.
 PARALLEL := -n 3 --dist loadfile
 # One of the libraries compared with needs 3.13; on an older Python its rows are missing, and say so.
@@ -54,7 +56,9 @@ oracle: $(READY) ## Tell 100,000 stories to Erlang's supervisor and to this one,
 	DS_ACTORS_ORACLE_STORIES=$${DS_ACTORS_ORACLE_STORIES:-100000} $(BIN)/python -m pytest --durations=1 tests/oracle
 
 coverage: $(READY) ## Branch coverage of the actor library: what no test reaches yet
-	$(BIN)/python -m coverage run -m pytest -q
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest -q $(PARALLEL) -m "not slow" $(ACTOR_TESTS)
+	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --include='src/ds_actors/_*.py,src/ds_actors/testing/*' --omit='src/ds_actors/__main__.py' --skip-covered --show-missing --fail-under=100
 
 mutants: $(READY) ## Change the pure rules one place at a time: does a test notice? (takes long)
@@ -62,6 +66,7 @@ mutants: $(READY) ## Change the pure rules one place at a time: does a test noti
 
 check: $(READY) ## Lint, types (mypy and pyright strict, all that is public known), import rules
 	$(BIN)/ruff check
+	$(BIN)/ruff format --check --quiet
 	$(BIN)/mypy
 	$(BIN)/mypy -p livekit.plugins.dataspike
 	$(BIN)/pyright

@@ -1,9 +1,10 @@
 """The simulator: CPU microseconds a simulated sample, and what of it are the monitor's own decisions.
 
-Yardstick: the decisions alone, as many and of the same kinds: for each sample a policy told of SampleDue,
-SampleSent and a Verdict, a turn asked for, granted, delivered and settled in an `Outbox`, a result applied by `Assessments`. What the simulator
-adds is the heap, the cameras, the link and the service. A room of 50 for two hours, adaptive at 0.2 and 1 fps, five
-people manipulated for half a minute. Goal: 20 us or less a sample; a day of that room in under a minute.
+Yardstick: the decisions alone, as many and of the same kinds: for each sample a policy told of SampleDue, SampleSent
+and a Verdict, a turn asked for, granted, delivered and settled in an `Outbox`, a result applied by `Assessments`. What
+the simulator adds is the sampler around the policy, the heap, the cameras, the link and the service. A room of 50 for
+two hours, adaptive at 0.2 and 1 fps, five people manipulated for half a minute. Goal: 20 us or less a sample; a day of
+that room in under a minute.
 """
 
 from __future__ import annotations

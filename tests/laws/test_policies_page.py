@@ -29,7 +29,17 @@ def test_every_fault_is_on_the_page_with_its_law() -> None:
 
 def test_every_policy_and_every_event_is_on_the_page() -> None:
     """By the name that one imports; the simulator knows the policies too."""
-    events = ("Started", "Due", "Verdict", "Sent", "Dropped", "Paused", "Resumed", "Speaking", "Scene")
+    events = (
+        "Started",
+        "SampleDue",
+        "Verdict",
+        "SampleSent",
+        "SampleDropped",
+        "Paused",
+        "Resumed",
+        "Speaking",
+        "Scene",
+    )
     policies = ("AdaptiveSampling", "DecayingSampling", "SpeakerSampling", "SceneSampling", "Fastest", "Budgeted")
     assert len(KNOWN) == len(policies)
     for name in (*events, *policies):

@@ -212,4 +212,4 @@ def test_the_order_of_events_is_the_monitors() -> None:
             return super().on(event, now)
 
     simulated("[room]\nparticipants = 1\nseconds = 1", Listening)
-    assert heard == ["Started", "Due", "Sent", "Verdict"]
+    assert heard == ["Started", "SampleDue", "SampleSent", "Verdict"]

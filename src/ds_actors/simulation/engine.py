@@ -188,14 +188,11 @@ class Simulation:
 
     def _perform(self, track: SimulatedTrack, effects: Effects) -> None:
         for effect in effects:
-            match effect:
-                case BeginCapture(turn):
-                    self._capture(track, turn)
-                case CancelCapture():
-                    pass  # what the capture reports is ignored: the sampler's turn is a newer one
-                case _:
-                    if self.outbox.put(effect, self.now) is not None:
-                        self.tell(track, RefusedMessage(effect))
+            if isinstance(effect, BeginCapture):
+                self._capture(track, effect.turn)
+            # A capture that is cancelled needs nothing here: its report carries an older turn, and is ignored.
+            elif not isinstance(effect, CancelCapture) and self.outbox.put(effect, self.now) is not None:
+                self.tell(track, RefusedMessage(effect))
 
     def _fall_due(self, track: SimulatedTrack, scheduled: int) -> None:
         if scheduled != track.scheduled:

@@ -218,7 +218,8 @@ def test_the_loop_does_nothing_but_take_the_frame(room: Room) -> None:
     room.agent.call("join", url=room.server.url, token=room.token(AGENT, kind="agent"))
     room.evaluate(
         "import sys, threading\n"
-        "from ds_actors.detection import monitor, receiving, uplink\n"
+        "from ds_actors.detection import monitor\n"
+        "from ds_actors.detection.uplink import actor as uplink, receiving\n"
         "agent.threads = {}\n"
         "def noted(module, name):\n"
         "    function = getattr(module, name)\n"
