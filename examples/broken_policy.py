@@ -9,7 +9,7 @@ from ds_actors.testing import LawBroken, check_sampling_policy
 
 @define
 class Ditherer(AdaptiveSampling):
-    """Begins the interval anew at every alarm, so that a stream of them puts the sample off for ever."""
+    """Begins the interval anew at every alarm, so that a stream of them puts the sample off forever."""
 
     def on(self, event: SamplingEvent, now: float, /) -> Plan:
         plan = AdaptiveSampling.on(self, event, now)

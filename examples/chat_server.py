@@ -1,4 +1,4 @@
-"""A chat server over TCP whose rooms may crash: nobody is disconnected, and nobody has to join again.
+"""A chat server over TCP whose rooms may crash: no member is disconnected or has to join again.
 
     python examples/chat_server.py [PORT]     # then, in other terminals: nc localhost 8023
 
@@ -107,7 +107,7 @@ class Room(Actor[RoomMessage]):
     def _tell_all(self, text: str, *, but: str | None) -> None:
         for name, member in self.members.items():
             if name != but:
-                member.tell(Line(text))  # never waits: a slow member delays nobody
+                member.tell(Line(text))  # never waits: a slow member delays no other
 
 
 @define

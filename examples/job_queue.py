@@ -1,10 +1,10 @@
-"""A job queue with back-pressure: whoever submits waits while every worker has enough to do.
+"""A job queue with back-pressure: a submitter waits while every worker has enough to do.
 
     python examples/job_queue.py FILE...     # the SHA-256 of each
     python examples/job_queue.py             # a hundred made-up jobs, one of which can never work
 
 Each worker is an actor with a small mailbox of its own. A job that crashes its worker is tried once more by the
-worker's next life; then it is given up and counted. Whoever submits waits where every mailbox is full.
+worker's next incarnation; then it is given up and counted. A submitter waits while every mailbox is full.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class JobQueue(Generic[Job]):
         self._changed.set()
 
     def listen(self, event: TelemetryEvent) -> None:
-        """Count a job that nobody will do."""
+        """Count a job that was given up."""
         if isinstance(event, DeadLetter):
             self.given_up += 1
             self._changed.set()

@@ -1,4 +1,4 @@
-"""Three sampling policies of one's own: proven, then compared with ours in a room on paper.
+"""Three sampling your own policies: proven, then compared with ours in a room on paper.
 
 python my_policies.py
 ds-actors simulate adaptive my_policies.py:BySeverity my_policies.py:Newcomers my_policies.py:Economical

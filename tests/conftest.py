@@ -1,4 +1,4 @@
-"""What every test shares: hypothesis profiles, and what is said of tests that did not run.
+"""Shared by all tests: hypothesis profiles, and the summary of tests that did not run.
 
 Nothing may skip where DS_ACTORS_NO_SKIP is set: everything is installed there.
 """

@@ -217,7 +217,7 @@ async def test_waiting_for_ones_own_end_raises_at_once(autojump_clock: object) -
         ref = await app.start(Waits)
         ref.tell("now")
         await trio.sleep(1)
-    assert said == ["/app/Waits must not wait for the end of itself: it would wait for ever; use self.context.stop()"]
+    assert said == ["/app/Waits must not wait for the end of itself: it would wait forever; use self.context.stop()"]
 
 
 async def test_a_deferred_answer_ends_with_the_incarnation_and_what_was_told_needs_none(autojump_clock: object) -> None:

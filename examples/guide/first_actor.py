@@ -33,7 +33,7 @@ class Account(Actor[Deposit | Withdraw]):
 async def main() -> None:
     async with Supervisor("bank") as bank:
         account = await bank.start(Account, name="alice", expected=(ValueError,))
-        account.tell(Deposit(100))  # never waits; False where it was not let in
+        account.tell(Deposit(100))  # never waits; False when the mailbox refused it
         print(await account.ask(Withdraw(30), timeout=1))  # prints 70
         try:
             await account.ask(Withdraw(5_000), timeout=1)

@@ -8,11 +8,11 @@ the messages at the head of that queue, without a call between. Six invariants m
 1. `fast` is None, or the queue of this cell's own `Reject` mailbox. An append to it is an accepted `put`: a `Reject`
    counts a message where it ends, not where it enters.
 2. While `fast` is set, the queue holds told messages only. An ask is an `Envelope` and clears `fast`.
-3. While `fast` is set, no send waits for room, so an append overtakes nobody. A send that waits clears `fast`.
+3. While `fast` is set, no send waits for room, so an append overtakes nothing. A send that waits clears `fast`.
 4. While `fast` is set, the child lives and is not asked to stop. `request_stop`, `interrupted` and `close` clear it.
 5. While `fast` is set, the mailbox has no message in hand of its own: `take` clears `fast`. During the handling of told
-   messages the message in hand is the head of the queue, and `Reject.at_head` says so to whoever counts.
-6. Whoever appends checks the capacity (`limit`) and wakes the receiver, as `put` does. Only `put` sets `fast`.
+   messages the message in hand is the head of the queue, and `Reject.at_head` says so for the counts.
+6. The code that appends checks the capacity (`limit`) and wakes the receiver, as `put` does. Only `put` sets `fast`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Slot:
         self.ended: bool = False
         """An ending arrived."""
         self.closed: bool = False
-        """An ending arrived, or nobody waits for one any more."""
+        """An ending arrived, or its asker no longer waits."""
 
     def end(self, value: Any = None, error: Exception | None = None) -> None:
         """Deliver the ending, unless one was delivered before."""
@@ -141,7 +141,7 @@ class Cell:
         self.thread: int = thread
         self.receiver: trio.lowlevel.Task | None = None
         self.senders: deque[_Sender] | None = None
-        """Those who wait for room, in the order they came."""
+        """The sends that wait for room, in order of arrival."""
 
     def now(self) -> float:
         """Return the time for the mailbox, which is 0.0 where it needs none."""
@@ -224,7 +224,7 @@ class Cell:
         self.fast = None  # invariant 5
         item = self.mailbox.take(self.now())
         while item is not EMPTY and type(item) is Envelope and item.slot.closed:
-            # Its caller has timed out or was cancelled: nobody waits, so it is not worth handling.
+            # Its asker has timed out or was cancelled, so handling it would be wasted.
             self.mailbox.settle(item, self.now())
             self.admit()
             item = self.mailbox.take(self.now())

@@ -79,12 +79,12 @@ class MailboxStatistics:
 
     @property
     def accepted(self) -> int:
-        """Messages that were let in, whatever became of them."""
+        """Messages accepted, regardless of what happened to them later."""
         return self.offered - self.refused
 
 
 class Mailbox(Protocol[M]):
-    """What an actor's messages wait in; write one's own to decide what an overload costs."""
+    """What an actor's messages wait in; write your own to decide what an overload costs."""
 
     timed: ClassVar[bool]
     """Whether `now` is trio's clock (seconds); where False it is 0.0, so that no clock is read for nothing."""
@@ -94,7 +94,7 @@ class Mailbox(Protocol[M]):
         ...
 
     def has_room(self, message: M, /) -> bool:
-        """True when a put of this message would not refuse it: a waiting send is let in then."""
+        """Return True when a put of this message would accept it; a waiting send is admitted then."""
         ...
 
     def take(self, now: float, /) -> M | Empty:
@@ -266,9 +266,9 @@ class Reject(_Queue[M]):
         return super().interrupted(now)
 
     def only(self) -> deque[M] | None:
-        """Return the queue if all this holds is the message just put: who tells and handles may then do so there.
+        """Return the queue if it holds only the message just put; `_cell` may then append to it (its invariants).
 
-        Until then nobody calls `take`; who handles sets `at_head` meanwhile, and counts in `handled`.
+        Until that ends, `take` is not called; the incarnation sets `at_head` and counts in `handled`.
         """
         return self._queue if len(self._queue) == 1 and not self._busy() else None
 

@@ -111,7 +111,7 @@ class ActorRef(Generic[M_contra]):
 
         Raises:
             ActorStopped: when the actor is gone, or goes while this waits.
-            RuntimeError: when an actor sends to itself, which would wait for ever; `tell` does not wait.
+            RuntimeError: when an actor sends to itself, which would wait forever; `tell` does not wait.
         """
         self._cell.check_thread()
         self._refuse_self("send to", "tell")
@@ -125,7 +125,7 @@ class ActorRef(Generic[M_contra]):
             AskDropped: the mailbox refused or dropped it (`reason`).
             AskTimeout: no reply in time; a later one has no effect.
             ActorStopped: the receiver is gone, or went with the request still waiting.
-            RuntimeError: when an actor asks itself, which would wait for ever.
+            RuntimeError: when an actor asks itself, which would wait forever.
         """
         self._cell.check_thread()
         self._refuse_self("ask", "a method call")
@@ -160,7 +160,7 @@ class ActorRef(Generic[M_contra]):
 
     def _refuse_self(self, verb: str, instead: str) -> None:
         if self._cell.task is not None and self._cell.task is trio.lowlevel.current_task():
-            raise RuntimeError(f"{self.path} must not {verb} itself: it would wait for ever; use {instead}")
+            raise RuntimeError(f"{self.path} must not {verb} itself: it would wait forever; use {instead}")
 
 
 __all__ = ["ActorRef", "ActorStopped", "Answer", "Request"]

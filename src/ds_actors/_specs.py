@@ -39,7 +39,7 @@ class ChildSpec(Generic[M]):
         mailbox: makes the mailbox, once; it survives restarts.
         drain: handle what is queued before stopping.
         expected: crashes of these types are reported at DEBUG, without a traceback; they count like any other.
-        significant: its own end may end its supervisor, as that one's `auto_shutdown` says; not for permanent ones.
+        significant: its end may end its supervisor, depending on `auto_shutdown` there; not for permanent children.
 
     Raises:
         TypeError: when given an actor or a mailbox instead of what makes one.
@@ -141,7 +141,7 @@ class SupervisorSpec:
     auto_shutdown: AutoShutdown = "never"
     """Whether it finishes when any significant child, or the last one, ends; then it should not be permanent."""
     significant: bool = False
-    """Its own end may end its parent, as that one's `auto_shutdown` says; not for permanent ones."""
+    """Its end may end its parent, depending on `auto_shutdown` there; not for permanent children."""
 
     def __attrs_post_init__(self) -> None:
         Supervision(self.strategy, self.max_restarts, self.within, self.auto_shutdown)

@@ -15,8 +15,8 @@ over, they start in order, each when the one before is ready. The first batch is
 asks for its restart while a round is under way begins a new one, which takes the place of the old: it costs as much
 as any other request, and what the old one had left to do is within the new one.
 
-Two deviations from supervisor.erl are decided here: a child with a backoff of its own does not spend the supervisor's
-window, and starts of one_for_one wait for nobody, so that they interleave. `docs/actors/deviations.md` lists them all.
+Two deviations from supervisor.erl are decided here: a child with its own backoff does not spend the supervisor's window,
+and starts in one_for_one do not wait for each other, so they interleave. `docs/actors/deviations.md` lists them all.
 """
 
 from __future__ import annotations
@@ -329,7 +329,7 @@ class Supervision:
     def _ended_in_round(self, child: Child, event: Ended, current: Round, now: float) -> Iterator[Effect]:
         # Whether it stopped as asked or ended by itself meanwhile is all the same: it costs nothing.
         self._forgive(child, event, now)
-        assert current.cause is not None  # the first batch stops nobody
+        assert current.cause is not None  # the first batch stops no child
         if child.starts_with_siblings:
             self._wait_for(child, self.children.get(current.cause, child))
         elif child.unwanted:

@@ -82,9 +82,9 @@ class SupervisorRef:
     async def start(
         self, factory: Callable[[*Ts], Actor[M]] | ChildSpec[M] | SupervisorSpec, /, *args: *Ts, **options: Any
     ) -> ActorRef[Any] | SupervisorRef:
-        """Start a child, by a spec or by what makes the actor, and return its reference when it is ready.
+        """Start a child from a spec or a factory, and return its reference once it is ready.
 
-        The options are those of `ChildSpec`. The reference is a stopped one where the start was ignored.
+        The options are those of `ChildSpec`. When the start was ignored, the reference is a stopped one.
 
         Raises:
             StartFailed: it did not become ready (`__cause__`); no sibling is touched, no restart is tried.
@@ -94,14 +94,14 @@ class SupervisorRef:
         """
         if isinstance(factory, (ChildSpec, SupervisorSpec)):
             if args or options:
-                raise TypeError("a spec already says all; change it there")
+                raise TypeError("a spec already has every option; change it there")
             spec = cast("ChildSpec[Any] | SupervisorSpec", factory)
         else:
             spec = ChildSpec(factory, *args, **options)
         return _ref(await self._living().add(spec))
 
     async def terminate(self, name: str) -> None:
-        """Stop a child in order and wait until it is gone; it is not started again.
+        """Stop a child in order and wait until it is gone; it is not restarted.
 
         Raises:
             LookupError: there is no child of that name.
@@ -112,8 +112,8 @@ class SupervisorRef:
     async def restart(self, name: str) -> ActorRef[Any] | SupervisorRef:
         """Start a child that is at rest (it finished, ignored its start or was terminated); wait until it is ready.
 
-        It costs none of the restarts that are granted, and a failure is not tried again. Return its new reference:
-        what was told to an actor's old one after its end went to dead letters.
+        This spends none of the allowed restarts, and a failure is not retried. Return its new reference:
+        messages sent to an actor's old one after its end went to dead letters.
 
         Raises:
             LookupError: there is no child of that name.
@@ -124,7 +124,7 @@ class SupervisorRef:
         return _ref(await self._living().restart(name))
 
     def delete(self, name: str) -> None:
-        """Forget a child that is at rest; its name is free then.
+        """Forget a child that is at rest, which frees its name.
 
         Raises:
             LookupError: there is no child of that name.
@@ -153,7 +153,7 @@ class SupervisorRef:
         return [ActorRef(link.cell) for link in self._living().links.values() if isinstance(link.cell, Cell)]
 
     def count(self) -> Counts:
-        """Return how many children there are directly below, how many of them live, and of which kind they are."""
+        """Return how many children there are directly below, how many are alive, and of which kind they are."""
         return count(self._living())
 
     def which(self) -> tuple[Node, ...]:
@@ -161,7 +161,7 @@ class SupervisorRef:
         return below(self._living())
 
     def tree(self) -> Node:
-        """Return a snapshot of this supervisor and all below it: what runs, what does not, why, and until when."""
+        """Return a snapshot of the whole tree below: what is running, what is not, why, and until when."""
         life = self._living()
         return node(life, self.name, life.supervision.phase.value, None)
 
@@ -171,23 +171,31 @@ class Supervisor(SupervisorRef):
 
     Args:
         name: the first part of every path.
-        strategy: which children are started again when one is: "one_for_one" it alone, "one_for_all" every one,
-            "rest_for_one" it and those after it; "dynamic" is one_for_one for many of a kind (children that finish
-            are forgotten, all stop together).
+        strategy: which children are restarted when one is: "one_for_one" that one, "one_for_all" all of them,
+            "rest_for_one" that one and those after it; "dynamic" is one_for_one for many of a kind (finished children
+            are forgotten, and all stop together).
         children: specs started in order, each when the one before is ready.
-        max_restarts: restarts granted within `within` seconds to children that have no backoff of their own.
+        max_restarts: restarts allowed within `within` seconds, for children without their own backoff.
         within: seconds.
         max_children: most children at a time; None for any number.
         auto_shutdown: end the tree, in order and without an error, when a significant child ends by itself
             ("any_significant"), or when the last of them does ("all_significant").
-        close_within: seconds that stopping may take in all; every grace below is cut to what is left of them.
+        close_within: seconds that stopping may take in total; every grace below is cut to what is left of it.
         listeners: called with every telemetry event.
         random: draws the jitter, in [0, 1).
 
     Raises:
         StartFailed: from the block's start, when a child of the first batch did not become ready.
-        RestartLimitReached: from the block's end, when the limit was reached; the body is cancelled then. An error
-            of the body comes out as it is, both together as a group.
+        RestartLimitReached: from the block's end, when the limit was reached, after cancelling the body. An error
+            in the body comes out unwrapped; both together come out as a group.
+
+    Example:
+        ```python
+        async with Supervisor("app", strategy="one_for_one") as app:
+            counter = await app.start(Counter, name="counter", backoff=ExponentialBackoff())
+            counter.tell(Add(2))
+            total = await counter.ask(Total(), timeout=1)
+        ```
     """
 
     __slots__ = ("_body", "_draw", "_opened", "_spec", "telemetry")
@@ -263,16 +271,16 @@ class Supervisor(SupervisorRef):
             raise final
 
     async def wait(self) -> None:
-        """Wait until the tree has stopped by itself, which ends the block's body too."""
+        """Wait until the tree has stopped by itself, which also ends the block's body."""
         await self._living().halted.wait()
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Call `listener` with every telemetry event from now on; the returned function ends that."""
+        """Call `listener` with every telemetry event from now on; call the returned function to stop that."""
         return self.telemetry.add(listener)
 
 
 def _telling(errors: list[BaseException]) -> list[BaseException]:
-    """Leave out what says nothing new: a cancellation beside an error, a second Ctrl-C."""
+    """Leave out errors that add nothing: a cancellation beside an error, a second Ctrl-C."""
     telling = [error for error in errors if not isinstance(error, trio.Cancelled)] or errors
     repeated = all(isinstance(error, (trio.Cancelled, KeyboardInterrupt)) for error in telling)
     return telling[:1] if repeated else telling

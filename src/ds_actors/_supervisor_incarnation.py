@@ -442,7 +442,7 @@ class SupervisorIncarnation:
         self.feed(events.Add(child))
 
     def _refuse_from_start(self) -> None:
-        # Each of a set waits for the one before: a sibling started from one's started() would wait for ever.
+        # Each of a set waits for the one before: a sibling started from one's started() would wait forever.
         task = trio.lowlevel.current_task()
         if any(self._runs(link, task, starting=True) for link in self.links.values()):
             raise RuntimeError(

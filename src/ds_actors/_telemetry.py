@@ -1,4 +1,4 @@
-"""What happened, as frozen events for listeners; where nobody listens, no event is made.
+"""What happened, as frozen events for listeners; without a listener, no event is made.
 
 No event carries a message or a reply, only its type's name.
 """
@@ -59,7 +59,7 @@ class SupervisorGaveUp:
 
 @frozen
 class DeadLetter:
-    """A message nobody will handle."""
+    """A message that will never be handled."""
 
     path: str
     message_type: str

@@ -164,6 +164,6 @@ def test_a_playlist_opens_nothing_else(tmp_path: Path) -> None:
 
 
 def test_stdin_and_pipes_are_no_files(tmp_path: Path) -> None:
-    """Opening a pipe could wait for ever."""
+    """Opening a pipe could wait forever."""
     with pytest.raises(BadInput, match="not a regular file"):
         read(Path("/dev/null"))

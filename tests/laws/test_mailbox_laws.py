@@ -146,7 +146,7 @@ def check_counts(mailbox: Mailbox[int]) -> MailboxStatistics:
 def test_everything_is_counted_once_and_the_bound_holds(
     name: str, n: int, again: int, script: list[str], at_head: bool
 ) -> None:
-    """The two equations and the bound hold after every action, and each count is what one's own books say (M1, M2)."""
+    """The two equations and the bound hold after every action, and each count is what your own books say (M1, M2)."""
     Book(MAKERS[name](n, again), at_head=at_head).run(script)
 
 

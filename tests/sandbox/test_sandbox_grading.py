@@ -52,7 +52,7 @@ def test_full_jitter_is_not_called_hammering() -> None:
 
 @pytest.mark.parametrize("waits", [[0.1] * 10, [0.01] * 5, [2.5] * 40])
 def test_hammering_is_broken(waits: list[float]) -> None:
-    """Ten attempts a second, and also one every 2.5 s for ever: no back-off in either."""
+    """Ten attempts a second, and also one every 2.5 s forever: no back-off in either."""
     assert not row(BACKOFF, refusals(*waits)).kept
 
 

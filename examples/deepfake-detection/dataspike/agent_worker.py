@@ -21,7 +21,7 @@ def on_state(status: dataspike.Status) -> None:
 async def entrypoint(ctx: JobContext) -> None:
     detector = dataspike.DataspikeDetector(state_cb=on_state)
     session: AgentSession[None] = AgentSession(llm=openai.realtime.RealtimeModel(voice="alloy"))
-    # The detector hangs on the room. If the voice session fails, the room is watched all the same.
+    # The detector's lifetime is tied to the room: it keeps watching when the voice session fails.
     await detector.start(session, room=ctx.room)
     await session.start(agent=Agent(instructions="Be brief and friendly."), room=ctx.room)
 

@@ -1,4 +1,4 @@
-"""A worker that speaks to nobody and watches many rooms: python monitor_only.py dev
+"""A worker without a voice that watches many rooms: python monitor_only.py dev
 
 All its rooms share one process, so that it can count what it watches: LiveKit sends a room to the worker that has the
 most left, and none to one that is full. Run one for each core; when one dies, LiveKit sends its rooms to another.

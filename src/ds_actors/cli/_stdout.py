@@ -23,7 +23,7 @@ _UNWRITABLE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.E
 
 @contextmanager
 def ends_with_its_output() -> Generator[None]:
-    """End the program quietly, with 141, when nobody reads its output on; with one line and 74 when it has no room.
+    """End the program quietly with 141 when its reader is gone; with one line and 74 when the disk is full.
 
     Raises:
         typer.Exit: in place of what came of writing, also where tasks have put it into a group.

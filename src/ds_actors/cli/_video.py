@@ -1,4 +1,4 @@
-"""Opening a video file, which nobody trusts, with PyAV. These functions block: run them in a worker thread."""
+"""Opening an untrusted video file with PyAV. These functions block: run them in a worker thread."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def _say(text: str) -> None:
     try:
         typer.echo(text)
     except OSError as error:
-        # Nobody reads on, or there is no room: it goes on serving, and tells nobody.
+        # The reader is gone, or the disk is full: the service continues in silence.
         if is_unwritable(error):
             say_unwritable(error)
         elif not isinstance(error, BrokenPipeError):

@@ -200,7 +200,7 @@ def scan(
 
     Exit codes, the first that applies:
 
-      141  nobody reads its output on, as in ds-actors scan ... | head -1
+      141  the reader of its output ended, as in ds-actors scan ... | head -1
        74  its output cannot be written, as on a full disk
       130  stopped by Ctrl-C, which shows what there is
         1  --fail-on was reached

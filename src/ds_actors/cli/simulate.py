@@ -37,11 +37,11 @@ kind = "drop"                # the connection is cut ...
 from = 300
 
 [[fault]]
-kind = "refuse_connections"  # ... and nobody answers for 20 s
+kind = "refuse_connections"  # ... and the service is away for 20 s
 from = 300
 until = 320
 """
-"""What is simulated without a scenario of one's own."""
+"""What is simulated without your own scenario."""
 _SLICES: Final = 100
 _WIDE: Final = 160
 """Columns where stdout is no terminal."""
@@ -77,8 +77,8 @@ def simulate(
         list[str],
         typer.Argument(
             help="adaptive, decaying, speaker, scene, each with its figures as in adaptive(normal_fps=0.5);"
-            " fastest(A, B); budgeted(A, samples_per_minute=6); FILE.py:NAME or MODULE:NAME for one's own,"
-            " FILE.py:budgeted(NAME, samples_per_minute=6) for one's own in another.",
+            " fastest(A, B); budgeted(A, samples_per_minute=6); FILE.py:NAME or MODULE:NAME for your own,"
+            " FILE.py:budgeted(NAME, samples_per_minute=6) for your own in another.",
             metavar="POLICY",
         ),
     ],
@@ -101,7 +101,7 @@ def simulate(
         bool,
         typer.Option(
             "--show-scenario",
-            help="Print the built-in scenario, to begin one's own with, and exit.",
+            help="Print the built-in scenario, to begin your own with, and exit.",
             callback=_print_scenario,
             is_eager=True,
         ),
@@ -111,11 +111,11 @@ def simulate(
 
     The policy, the outbox and the assessment are the monitor's own; cameras, link and service are the scenario's.
 
-    A file that is named is run as Python: it is one's own program.
+    A file that is named is run as Python: it is your own program.
 
     Exit codes, the first that applies:
 
-      141  nobody reads its output on
+      141  the reader of its output ended
        74  its output cannot be written, as on a full disk
       130  stopped by Ctrl-C, which shows what there is
         1  a policy failed in the middle
@@ -175,7 +175,7 @@ def _check(script: Script, policies: list[str], plot: Path | None) -> None:
     if plot.is_dir() or not plot.parent.is_dir():
         _stop(f"--plot {plot}: it must name a file in a folder that exists")
     if not any(one.level is not None and one.level.elevated for one in script.verdicts):
-        _stop("--plot shows times to detection, and nobody is manipulated in this scenario")
+        _stop("--plot shows times to detection, and this scenario has no manipulation")
 
 
 def _show(run: _Run, *, as_json: bool) -> None:

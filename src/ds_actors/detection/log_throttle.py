@@ -1,4 +1,4 @@
-"""What is logged once a minute, however often it happens. Pure."""
+"""Limits each kind of log line to one a minute. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ COMPLAIN_EVERY: Final = 60.0
 
 @define
 class LogThrottle:
-    """When each kind of trouble was logged last."""
+    """Remembers when each kind of problem was last logged."""
 
     _at: dict[str, float] = field(factory=dict[str, float], init=False)
 

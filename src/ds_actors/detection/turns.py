@@ -20,7 +20,7 @@ class RequestTurn:
     participant: str
     level: Level
     grantee: Any = field(repr=False, eq=False)
-    """Whom the uplink tells when the turn is granted."""
+    """The reference that the uplink tells when the turn is granted."""
 
 
 @frozen
@@ -33,7 +33,7 @@ class Relevel:
 
 @frozen
 class CaptureLate:
-    """A capture takes long: give the turn back and go on outside the window; refused when too many do already."""
+    """A capture takes long: return the turn and continue outside the window; refused when too many do already."""
 
     track: str
 
@@ -48,7 +48,7 @@ class Deliver:
 
 @frozen
 class GiveUp:
-    """The turn gave no sample."""
+    """The turn produced no sample."""
 
     track: str
     reason: str
@@ -56,12 +56,12 @@ class GiveUp:
 
 @frozen
 class Withdraw:
-    """The track ended, was muted or restarted: whatever it has here is dropped."""
+    """The track ended, was muted or restarted: drop everything it has in the outbox."""
 
     track: str
     reason: str = "ended"
     for_good: bool = False
-    """Nothing more comes of this track: when it was granted last is forgotten too."""
+    """The track will not come back: forget when it was last granted, too."""
 
 
 @frozen
@@ -69,7 +69,7 @@ class Granted:
     """The outbox gave this track its turn."""
 
     request: RequestTurn
-    """What it grants; one that was withdrawn meanwhile, or is a former incarnation's, is no turn any more."""
+    """The request; a track ignores one that it has withdrawn, or that a former incarnation made."""
 
 
 OutboxMessage = RequestTurn | Relevel | CaptureLate | Deliver | GiveUp | Withdraw

@@ -30,7 +30,7 @@ _OUTAGES_KEPT: Final = 1_000
 
 @frozen
 class Happened:
-    """Something to tell whoever watches: connected, refused, closed."""
+    """An event for the console: connected, refused, closed."""
 
     at: float
     """Seconds since the service began."""
@@ -141,7 +141,7 @@ class Sandbox:
                     while self.faults.active(RefuseConnections) is None:
                         await self.faults.changed()
                     listening.cancel_scope.cancel()
-                # The port is kept without listening on it: nobody else gets it, and connecting is refused.
+                # The port stays bound without listening: no other program gets it, and connecting is refused.
                 socket = await _bind(self.host, self.port)
             self._down_since = self.elapsed()
             while self.faults.active(RefuseConnections) is not None:
@@ -160,7 +160,7 @@ class Sandbox:
             try:
                 await serve_client(service, stream, address)
             except* (ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError, ProtocolError):
-                pass  # one client's end is noted in its record, and concerns nobody else
+                pass  # the end of one client is noted in its record, and does not affect the others
             finally:
                 self._open.discard(scope)
 

@@ -44,7 +44,7 @@ class Attempt:
     ended: float | None = None
     """When it was over; None while the connection is open."""
     ended_by: EndedBy | None = None
-    """Who ended it: a closing client, the service (refusals, faults), or nobody who said so."""
+    """Who ended it: a closing client, the service (refusals, faults), or an end without a stated cause."""
     code: int | None = None
     """The close code, where there was one."""
     answered: bool = False
@@ -68,7 +68,7 @@ class Attempt:
 
 @define(eq=False)
 class ClientRecord:
-    """One client: whoever connects from one address with one key. The lists keep the latest entries."""
+    """One client: every connection from one address with one key. The lists keep the latest entries."""
 
     name: str
     attempts: deque[Attempt] = field(factory=lambda: deque[Attempt](maxlen=ATTEMPTS_KEPT), repr=False)

@@ -72,7 +72,7 @@ class Script:
     latency: float = 0.0
     """Seconds from a sample's arrival to its answer."""
     room: Room = field(factory=Room)
-    """Who is there, for the simulator; whoever runs the service has a room of its own."""
+    """The participants, for the simulator; the sandbox ignores them."""
 
 
 def load_script(path: Path, *, room: Mapping[str, Any] | None = None) -> Script:

@@ -45,7 +45,7 @@ class LinkHost(Protocol):
     random: Callable[[], float]
 
     def at(self, when: float, function: Callable[..., None], *arguments: Any) -> None:
-        """Have something happen."""
+        """Schedule a call."""
         ...
 
     def pump(self) -> None:
@@ -79,7 +79,7 @@ class SimulatedLink:
         simulation, service = self.simulation, self.simulation.service
         refusal = service.active(Refuse)
         if service.active(RefuseConnections) is not None:
-            self._failed(Unreachable("nobody listens"))
+            self._failed(Unreachable("the service is away"))
         elif service.active(Silence) is not None:
             simulation.at(simulation.now + UPGRADE_TIMEOUT, self._failed, Unreachable("no accepted upgrade"))
         elif refusal is not None:

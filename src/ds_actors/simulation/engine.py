@@ -119,12 +119,12 @@ class Simulation:
     # ---- time
 
     def at(self, when: float, function: Callable[..., None], *arguments: Any) -> None:
-        """Have something happen."""
+        """Schedule a call."""
         self._number += 1
         heappush(self._heap, (when, self._number, function, arguments))
 
     def run(self, until: float | None = None) -> None:
-        """Let happen what happens before `until`; by default before the scenario's end."""
+        """Run all events before `until`; by default until the scenario's end."""
         end = self.room.seconds if until is None else min(until, self.room.seconds)
         heap = self._heap
         while heap and heap[0][0] < end:

@@ -1,4 +1,4 @@
-"""What a simulation found, in figures. Pure."""
+"""The results of a simulation. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from attrs import frozen
 
 @frozen
 class Detection:
-    """One manipulation of one track, and when the monitor heard of it."""
+    """One manipulation of one track, and when the monitor detected it."""
 
     track: str
     begins: float
@@ -31,7 +31,7 @@ class Outcome:
     sent_bytes: int
     dropped: Mapping[str, int]
     left: int
-    """Due samples that waited, or were on their way, at the end."""
+    """Samples that were due and still waited, or were on their way, at the end."""
     detections: Sequence[Detection]
     fairness: float
     """Jain's index over the share of its due samples that each participant got: 1 is equal, 1/n is all to one."""

@@ -51,7 +51,7 @@ class History:
     ready: list[float] = field(factory=list[float], init=False)
     """Until when the budget excuses waiting: from when on a sample is affordable."""
     planned: list[float] = field(factory=list[float], init=False)
-    """Of a SampleDue: when it was planned for, which no lateness of whoever takes it changes."""
+    """The planned time of a SampleDue; a late delivery does not change it."""
 
     def __attrs_post_init__(self) -> None:
         paused, set_at = False, -math.inf
@@ -318,12 +318,12 @@ LAWS: Final[dict[str, tuple[str, Judge | None]]] = {
     "plan": ("every plan has a reason to show, and figures that can be used", _plan),
     "pause": ("nothing is planned while the track is muted", _pause),
     "jump": ("after a clock jump one sample at most is due at once, the next in the time that the floor says", _jump),
-    "budget": ("the budget is never exceeded, in no window", _budget),
-    "idle": ("nobody waits while the budget has enough", _idle),
+    "budget": ("the budget is never exceeded in any window", _budget),
+    "idle": ("no sample waits while the budget has enough", _idle),
     "resume": ("new and unmuted is due at once, but for the ceiling", _resume),
     "escalation": ("an escalation never lengthens the wait, and is answered in time", _escalation),
     "floor": ("never below the floor while not muted", _floor),
-    "ceiling": ("never above the ceiling, in no window", _ceiling),
+    "ceiling": ("the rate never exceeds the ceiling in any window", _ceiling),
     "drift": ("floor(T x fps) samples, give or take one, over a day", None),
     "settling": ("after a clearing the rate is the floor in time", _settling),
 }
@@ -331,7 +331,7 @@ LAWS: Final[dict[str, tuple[str, Judge | None]]] = {
 
 
 def unkept(promise: object) -> str:
-    """Return what makes a promise one that nobody can keep; empty when nothing does."""
+    """Return why a promise cannot be kept; empty when it can."""
     if not isinstance(promise, Promise):
         return f"promise is {promise!r}, not a Promise"
     wrong = ""

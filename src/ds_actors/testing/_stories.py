@@ -90,7 +90,7 @@ def supervisors(plan: Plan) -> Iterator[SupervisorPlan]:
             yield from supervisors(child)
 
 
-# Mostly what leads somewhere: a start that fails, or a child that nobody restarts, ends most stories early.
+# Mostly options that keep a story going: a failing start, or a child without a restart, ends most stories early.
 _KINDS: Final[Sequence[Restart]] = ("permanent", "permanent", "transient", "transient", "temporary")
 _GROUPS: Final[Sequence[Strategy]] = ("one_for_one", "one_for_all", "rest_for_one")
 _OUTCOMES: Final = ("", "", "", "", "of", "off", "oi", "oofo", "offfo", "i", "f")

@@ -271,13 +271,13 @@ def test_a_monitor_that_fails_is_one_error_and_a_status(
         one = detector()
         await one.start(None, room=rtc.Room())
         assert one._bridge is not None
-        assert one._roster is not None
+        assert one._reconciler is not None
 
         async def failing() -> None:
             raise LookupError("a fault of ours")
 
         # A fault that reality has not shown yet: a task of the tree's own block fails.
-        one._bridge.tell(one._roster.nursery.start_soon, failing)
+        one._bridge.tell(one._reconciler.nursery.start_soon, failing)
         await until(lambda: one.status().state == "failed")
         assert one.status().reason == "LookupError"
         await one.aclose()

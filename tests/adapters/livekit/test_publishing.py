@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from livekit import rtc
 from livekit.plugins.dataspike import _levels, _room_sink
-from livekit.plugins.dataspike._held import Held
 from livekit.plugins.dataspike._levels import ATTRIBUTE, ATTRIBUTE_LIMIT, RoomLevels, levels_json
+from livekit.plugins.dataspike._pending import PendingResults
 from livekit.plugins.dataspike._room_sink import RoomPublisher
 from livekit.rtc.participant import PublishDataError
 
@@ -220,7 +220,7 @@ def test_a_missing_permission_is_one_error_until_it_was_granted(caplog: pytest.L
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from([Level.CLEAR, Level.SUSPICIOUS, Level.ALERT]))))
 def test_held_keeps_the_newest_and_the_last_alert_of_each_track(results: list[tuple[str, Level]]) -> None:
     """Whatever comes: two a track at most, in order, every other one counted."""
-    held = Held()
+    held = PendingResults()
     for number, (track, level) in enumerate(results):
         held.hold(event(track, level, number), float(number))
     out: dict[str, list[ResultEvent]] = {}
@@ -235,7 +235,7 @@ def test_held_keeps_the_newest_and_the_last_alert_of_each_track(results: list[tu
 
 def test_held_forgets_after_a_minute() -> None:
     """What is older than 60 s when the room is back is no news."""
-    held = Held()
+    held = PendingResults()
     held.hold(event("TR", Level.ALERT), 0.0)
     held.hold(event("TR", Level.CLEAR), 50.0)
     assert [(at, one.level) for at, one in held.take(61.0)] == [(50.0, Level.CLEAR)]
@@ -267,7 +267,7 @@ async def mirror(room: Room) -> RoomLevels:
 
 
 def test_a_track_that_is_gone_is_not_mirrored_whatever_is_still_heard_of_it() -> None:
-    """A late ALERT of a camera that was turned off is shown to nobody; it would stay for ever."""
+    """A late ALERT of a camera that was turned off is shown to nobody; it would stay forever."""
 
     async def main() -> None:
         room = Room(tracks=["TR_a", "TR_b"])

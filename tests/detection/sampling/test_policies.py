@@ -49,7 +49,7 @@ def test_speech_quickens_and_silence_slows() -> None:
 def test_a_grid_refuses_a_rate_that_is_none_from_the_first_event_on(rate: float) -> None:
     """Not in the middle, when the first sample falls due; nor a ceiling that is none."""
     with pytest.raises(ValueError, match="the rate must be a finite number above 0"):
-        Grid(1.0).on(Started(), 0.0, rate, "a policy of one's own")
+        Grid(1.0).on(Started(), 0.0, rate, "your own policy")
     with pytest.raises(ValueError, match="ceiling_fps must be a finite number above 0"):
         Grid(rate)
 

@@ -39,7 +39,7 @@ def hear(blocks: list[bytes]) -> tuple[Chunk | NoSpeech | None, int]:
 
 @define(eq=False)
 class Tape:
-    """A source that plays blocks in virtual time, then stalls for ever, ends or raises."""
+    """A source that plays blocks in virtual time, then stalls forever, ends or raises."""
 
     blocks: list[bytes]
     then: str = "stall"

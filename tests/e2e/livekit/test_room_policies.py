@@ -1,4 +1,4 @@
-"""Sampling policies, one's own and the library's, in real rooms."""
+"""Sampling policies, your own and the library's, in real rooms."""
 
 from __future__ import annotations
 

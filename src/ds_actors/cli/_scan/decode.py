@@ -19,7 +19,7 @@ from ds_actors.detection.tracks.encoding import EncodingError, Frame, encode_jpe
 
 THUMBNAIL_SIDE: Final = 192
 _STEP: Final = 32
-"""Packets a step reads at most, so that whoever waits for it may stop between two."""
+"""The most packets that one step reads, so that its caller can stop between two steps."""
 _TURNS: Final[tuple[Literal[0, 90, 180, 270], ...]] = (0, 90, 180, 270)
 
 

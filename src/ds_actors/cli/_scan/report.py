@@ -29,7 +29,7 @@ _COLOURS: Final = {
     Level.UNKNOWN: "#757575",
 }
 _STYLE_LEVELS: Final = "".join(f".{level}::before {{ background: {colour}; }}\n" for level, colour in _COLOURS.items())
-# Levels differ in height too, for whoever does not see the colours apart.
+# Levels differ in height too, for readers who cannot tell the colours apart.
 _TALL: Final = {Level.CLEAR: 20, Level.SUSPICIOUS: 42, Level.ALERT: 64, Level.ERROR: 10, Level.UNKNOWN: 10}
 
 _STYLE: Final = """

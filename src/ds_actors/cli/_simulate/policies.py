@@ -78,7 +78,7 @@ def parse_policy(words: str) -> Callable[[], SamplingPolicy]:
 
 @frozen
 class _Names:
-    """What words may name: what one's own source holds, and what is known."""
+    """What words may name: what your own source holds, and what is known."""
 
     source: str
     own: Mapping[str, Any]
@@ -107,7 +107,7 @@ class _Names:
         known = ", ".join(KNOWN)
         if self.source:
             raise PolicyError(f"{self.source} has no {name!r} that makes a policy; known without it are {known}")
-        raise PolicyError(f"{name!r} is not known; known are {known}, and FILE.py:NAME for one's own")
+        raise PolicyError(f"{name!r} is not known; known are {known}, and FILE.py:NAME for your own")
 
 
 def _names(source: str) -> dict[str, Any]:
@@ -135,7 +135,7 @@ def _names(source: str) -> dict[str, Any]:
 
 
 def _import_from(folder: Path) -> None:
-    """Find what lies beside one's own file, as `python FILE.py` and `python -m MODULE` do."""
+    """Find what lies beside your own file, as `python FILE.py` and `python -m MODULE` do."""
     path = str(folder.resolve())
     if path not in sys.path:
         sys.path.insert(0, path)

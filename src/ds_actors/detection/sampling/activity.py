@@ -42,7 +42,7 @@ class SpeakerSampling:
         return Promise(self.speaking_fps, self.normal_fps, 1 / self.normal_fps, 1 / self.normal_fps)
 
     def on(self, event: SamplingEvent, now: float, /) -> Plan:
-        """Take note of an event and return the plan from now on."""
+        """Handle an event and return the plan from now on."""
         match event:
             case Started():
                 self._speaking = False
@@ -92,7 +92,7 @@ class SceneSampling:
         return Promise(self.changed_fps, self.normal_fps, 1 / self.normal_fps, self.hold + 1 / self.normal_fps)
 
     def on(self, event: SamplingEvent, now: float, /) -> Plan:
-        """Take note of an event and return the plan from now on."""
+        """Handle an event and return the plan from now on."""
         if isinstance(event, Scene):
             if not self._scene:
                 self._scene = event.signature

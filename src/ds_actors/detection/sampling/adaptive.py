@@ -49,7 +49,7 @@ class AdaptiveSampling:
         return Promise(self.burst_fps, self.normal_fps, 1 / self.burst_fps, 1 / self.normal_fps)
 
     def on(self, event: SamplingEvent, now: float, /) -> Plan:
-        """Take note of an event and return the plan from now on."""
+        """Handle an event and return the plan from now on."""
         match event:
             case Started(level):
                 self._judged(level)
@@ -102,7 +102,7 @@ class DecayingSampling:
         return Promise(self.burst_fps, self.normal_fps, 1 / self.burst_fps, decay + 1 / self.normal_fps)
 
     def on(self, event: SamplingEvent, now: float, /) -> Plan:
-        """Take note of an event and return the plan from now on."""
+        """Handle an event and return the plan from now on."""
         match event:
             case Started(level):
                 self._level = level

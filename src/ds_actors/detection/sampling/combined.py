@@ -117,7 +117,7 @@ class Budgeted:
         return evolve(self.policy.promise, budget=self.budget)
 
     def on(self, event: SamplingEvent, now: float, /) -> Plan:
-        """Take note of an event and return the plan from now on."""
+        """Handle an event and return the plan from now on."""
         match event:
             case Started(_, last_due):
                 self._buckets, self._reserved, self._taken = TokenBuckets(self.budget, last_due), 0, -math.inf

@@ -99,7 +99,7 @@ class Resumed:
 
 @frozen
 class Speaking:
-    """The participant began or stopped to speak, as the publisher's client says."""
+    """The participant started or stopped speaking, as the publisher's client says."""
 
     active: bool
 
@@ -116,30 +116,45 @@ SamplingEvent = Started | SampleDue | Verdict | SampleSent | SampleDropped | Pau
 
 
 class SamplingPolicy(Protocol):
-    """Decides when samples are due; write one's own and hand its factory to the monitor."""
+    """Decides when samples are due; write your own and pass its factory to the monitor.
+
+    Example:
+        ```python
+        @define
+        class EverySecond:
+            grid: Grid = field(factory=lambda: Grid(ceiling_fps=1.0))
+
+            @property
+            def promise(self) -> Promise:
+                return Promise(ceiling_fps=1.0, floor_fps=1.0, answers_within=1.0, settles_within=1.0)
+
+            def on(self, event: SamplingEvent, now: float, /) -> Plan:
+                return self.grid.on(event, now, 1.0, "every second")
+        ```
+    """
 
     @property
     def promise(self) -> Promise:
-        """What this policy can be held to."""
+        """The rates and delays that this policy guarantees; its laws are judged against them."""
         ...
 
     def on(self, event: SamplingEvent, now: float, /) -> Plan:
-        """Take note of an event and return the plan from now on."""
+        """Handle an event and return the plan from now on."""
         ...
 
 
 def make_policy(factory: Callable[[], SamplingPolicy]) -> SamplingPolicy:
-    """Return a policy of the factory.
+    """Return a policy from the factory.
 
     Raises:
-        TypeError: when it is a policy itself, or makes none; it says what to pass.
+        TypeError: when the factory is itself a policy, or does not return one; the error says what to pass.
     """
     if not callable(cast("object", factory)):
         kind = type(factory).__name__
-        raise TypeError(f"each track has a policy of its own: pass what makes one, as in lambda: {kind}(...)")
+        raise TypeError(f"each track has its own policy: pass a factory, as in lambda: {kind}(...)")
     policy = factory()
     if not hasattr(policy, "promise") or not callable(getattr(policy, "on", None)):
-        raise TypeError(f"{type(policy).__name__} is no sampling policy: it has no promise, or no on(event, now)")
+        raise TypeError(f"{type(policy).__name__} is not a sampling policy: it has no promise, or no on(event, now)")
     return policy
 
 

@@ -78,7 +78,7 @@ class LogSink:
 
 @define(eq=False)
 class JsonLinesSink:
-    """Writes each event as one line of ASCII JSON to a text stream, in a worker thread: a full pipe blocks nobody else.
+    """Writes each event as one line of ASCII JSON to a text stream, in a thread: a full pipe blocks no other sink.
 
     A line whose writing was given up may still go out later, in its place: the next one waits for it.
     """

@@ -1,4 +1,4 @@
-"""The actor of one microphone: it records, requests a turn and delivers. `speech` decides what is worth sending.
+"""The actor of one microphone: it records, requests a turn and delivers. `speech` decides what to send.
 
 It records a chunk before it requests the turn, since recording takes three seconds; a chunk that waits for longer than
 the age limit is dropped as stale.

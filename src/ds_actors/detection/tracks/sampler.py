@@ -155,7 +155,7 @@ class TrackSampler:
     info: TrackInfo
     policy: SamplingPolicy
     grantee: Any = field(repr=False)
-    """Whom the uplink tells when a turn is granted."""
+    """The reference that the uplink tells when a turn is granted."""
     muted: bool = False
     plan: Plan = field(default=Plan(None, "not started"), init=False)
     due_at: float = field(default=math.inf, init=False)

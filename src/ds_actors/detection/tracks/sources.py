@@ -1,4 +1,4 @@
-"""Where frames and sound come from: protocols, so that any program can feed the monitor."""
+"""The sources of frames and sound: protocols, so that any program can feed the monitor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is the service there: the uplink's state, and what of it is worth a log line. Pure."""
+"""Whether the service is available: the uplink's state, and which changes deserve a log line. Pure."""
 
 from __future__ import annotations
 

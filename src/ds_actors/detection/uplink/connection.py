@@ -210,7 +210,7 @@ async def _connect(service: Dataspike, connect: Connect) -> trio.abc.Stream:
 
 async def _upgrade(nursery: trio.Nursery, stream: WatchedStream, service: Dataspike) -> WebSocketConnection:
     with trio.CancelScope() as scope:
-        # trio-websocket waits for ever when the stream ends before the answer is complete.
+        # trio-websocket waits forever when the stream ends before the answer is complete.
         stream.on_end = scope.cancel
         websocket = await wrap_client_stream(
             nursery,

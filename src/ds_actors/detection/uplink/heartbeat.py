@@ -32,7 +32,7 @@ class SendPing:
 
 @frozen
 class Close:
-    """The connection is of no more use: drop it, and say why."""
+    """The connection is dead: drop it, for this reason."""
 
     reason: str
 

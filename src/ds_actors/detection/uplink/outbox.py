@@ -8,7 +8,7 @@ that nothing stale is ever made. At every moment, for each track and in sum,
 where a turn counts as granted from the grant until its sample has left or was dropped.
 
 Order: ALERT, SUSPICIOUS, never granted, oldest last grant; within a class round-robin by participant, then by track.
-Every fourth turn goes to the participant whose last grant is oldest, so that nobody starves the rest.
+Every fourth turn goes to the participant whose last grant is oldest, so that no participant starves the rest.
 
 With a budget, which is the room's, no turn is granted that it does not hold: samples get fewer in this same order.
 """
@@ -218,7 +218,7 @@ class Outbox:
     def interrupted(self, now: float, /) -> Iterable[Dropped[OutboxMessage]]:
         """The connection died in mid-send: put the sample back in front while it is fresh and wanted."""
         for told in tuple(self._told.values()):
-            # Nobody may have told the grantee: the turn waits again, rather than hold a place for ever.
+            # The grantee may not have been told: the turn waits again instead of holding a place forever.
             del self._told[told.request.track]
             self._open -= 1
             self._wait(told)

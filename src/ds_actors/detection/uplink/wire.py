@@ -1,7 +1,7 @@
 """Bytes to messages and back: the service's protobuf wire. Pure.
 
 One binary WebSocket message is one protobuf message. The client sends samples, the service sends results; the other
-half of each is here for whoever plays the service.
+half of each is here for programs that play the service.
 """
 
 from __future__ import annotations

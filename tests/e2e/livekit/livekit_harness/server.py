@@ -1,4 +1,4 @@
-"""A livekit-server of one's own: loopback only, free ports, keys made at its start, killed at its end."""
+"""your own livekit-server: loopback only, free ports, keys made at its start, killed at its end."""
 
 from __future__ import annotations
 

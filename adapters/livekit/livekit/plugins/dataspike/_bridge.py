@@ -37,7 +37,7 @@ T = TypeVar("T")
 CANCEL_WITHIN: Final = 2.0
 """Seconds that a cancelled call waits for what its task still does on the loop."""
 LOOK_EVERY: Final = 0.25
-"""Seconds between two looks at whether the loop is closed: it tells nobody."""
+"""Seconds between two checks whether the loop is closed, which it does not announce."""
 
 
 class LoopClosed(Exception):
@@ -48,7 +48,7 @@ class LoopBridge:
     """Runs coroutines on an asyncio loop for trio, and functions on either side for the other.
 
     Made on the loop, whose context its coroutines get; of use once `attach` was called in trio, where `wait_lost`
-    must run too: a loop that is closed tells nobody, and calls under way hear of it from there.
+    must run too: a loop does not announce its end, and this task ends the calls under way.
     """
 
     def __init__(self) -> None:
@@ -198,8 +198,8 @@ class _Call(Generic[T]):
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
-            # A cancelled future was awaited, say: nobody cancelled this task.
-            raise RuntimeError("the coroutine ended as cancelled, though nobody cancelled it") from error
+            # A cancelled future was awaited, for instance: this task itself was not cancelled.
+            raise RuntimeError("the coroutine ended as cancelled although it was not cancelled") from error
 
     def _done(self, task: asyncio.Task[T]) -> None:
         if not task.cancelled():
@@ -273,7 +273,7 @@ class TrioThread:
 
 
 def _retrieve(future: asyncio.Future[Any]) -> None:
-    # Nobody awaits it any more; an exception in it is no complaint.
+    # It is no longer awaited, so an exception in it needs no log line.
     if not future.cancelled():
         future.exception()
 
@@ -295,9 +295,9 @@ def in_daemon_thread(function: Callable[[], T]) -> asyncio.Future[T]:
         result, error = None, None
         try:
             result = function()
-        except BaseException as raised:  # noqa: BLE001 - handed to whoever awaits the future
+        except BaseException as raised:  # noqa: BLE001 - handed to the awaiter of the future
             error = raised
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with suppress(RuntimeError):  # the loop is closed, and with it the waiter is gone
             loop.call_soon_threadsafe(settle, result, error)
 
     threading.Thread(target=run, name="dataspike-bridge", daemon=True).start()

@@ -1,4 +1,4 @@
-"""Streams that are closing: never cancelled, bounded in the wait, and their faults are nobody's exception."""
+"""Streams that are closing: never cancelled, bounded in the wait, and their errors are not raised."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from livekit.agents.vad import VADEvent, VADEventType
 from livekit.plugins.dataspike.log import logger
 
 LOOK_EVERY: Final = 1.0
-"""Seconds: the session links a participant when it likes, and tells nobody."""
+"""Seconds between two looks: the session links a participant at any time, without an event."""
 
 
 class SpeechGate:

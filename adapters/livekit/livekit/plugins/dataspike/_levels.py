@@ -1,4 +1,4 @@
-"""Levels as an attribute of the detector's participant, for those who join later."""
+"""Levels as an attribute of the detector's participant, for participants who join later."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from attrs import define
 from livekit import rtc
 from livekit.plugins.dataspike._bridge import LoopBridge
 from livekit.plugins.dataspike._handlers import Handlers, is_connected
-from livekit.plugins.dataspike._held import Held
+from livekit.plugins.dataspike._pending import PendingResults
 from livekit.plugins.dataspike.log import logger
 from livekit.rtc.participant import PublishDataError
 
@@ -43,7 +43,7 @@ class RoomPublisher:
         self._room = room
         self._handlers = Handlers(room)
         self._destinations = list(destination_identities)
-        self._held = Held()
+        self._held = PendingResults()
         self._sending: str | None = None
         """The track whose held results go out now: later ones of it queue up behind them."""
         self._flush: asyncio.Task[None] | None = None

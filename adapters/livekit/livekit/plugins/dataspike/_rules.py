@@ -68,7 +68,7 @@ class TrackRules:
         return self.consent is None or self._ask("consent", self.consent, participant)
 
     def refusal(self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant) -> str:
-        """Return why a publication is none to watch, consent apart; empty where it is one."""
+        """Return why a publication is not watched, apart from consent; empty when it is."""
         if participant.kind in _NOT_PEOPLE:
             return "an agent or egress"
         info = track_info(publication, participant)

@@ -15,7 +15,7 @@ from livekit import rtc
 from livekit.plugins.dataspike._audio import RoomAudio
 from livekit.plugins.dataspike._bridge import LoopBridge
 from livekit.plugins.dataspike._handlers import Handlers
-from livekit.plugins.dataspike._roster import Wish
+from livekit.plugins.dataspike._reconciler import DesiredTrack
 from livekit.plugins.dataspike._rules import TrackRules, track_info
 from livekit.plugins.dataspike._video import RoomVideo
 from livekit.plugins.dataspike.log import logger
@@ -62,7 +62,7 @@ class RoomWatcher:
         bridge: LoopBridge,
         *,
         auto_subscribe: bool,
-        want: Callable[[str, Wish | None], object],
+        want: Callable[[str, DesiredTrack | None], object],
         joined: Callable[[str], object],
         left: Callable[[str], object],
         speaks: Callable[[str, bool], object],
@@ -75,7 +75,7 @@ class RoomWatcher:
         self._joined = joined
         self._left = left
         self._speaks = speaks
-        self._known: dict[str, dict[str, Wish]] = {}
+        self._known: dict[str, dict[str, DesiredTrack]] = {}
         self._consents: dict[str, tuple[rtc.RemoteParticipant, bool]] = {}
         self._refusals: dict[str, tuple[rtc.RemoteTrackPublication, str]] = {}
         self._asked: dict[str, rtc.RemoteTrackPublication] = {}
@@ -125,7 +125,9 @@ class RoomWatcher:
 
     def sources(self) -> list[Source]:
         """Return the sources of all tracks that are watched."""
-        return [w.source for wishes in self._known.values() for w in wishes.values() if w.source is not None]
+        return [
+            w.source for desired_tracks in self._known.values() for w in desired_tracks.values() if w.source is not None
+        ]
 
     def shut(self, identity: str | None) -> None:
         """Close the gate of that participant's microphones, and open any other's."""
@@ -217,11 +219,11 @@ class RoomWatcher:
     def _look_at(self, identity: str) -> None:
         participant = self._room.remote_participants.get(identity)
         before = self._known.get(identity, {})
-        wishes: dict[str, Wish] = {}
+        desired_tracks: dict[str, DesiredTrack] = {}
         if participant is not None:
             for sid, publication in participant.track_publications.items():
-                wishes[sid] = self._wish(publication, participant, before.get(sid))
-        for sid in before.keys() - wishes.keys():
+                desired_tracks[sid] = self._desired_track(publication, participant, before.get(sid))
+        for sid in before.keys() - desired_tracks.keys():
             self._gone(sid)
         if participant is None:
             self._known.pop(identity, None)
@@ -230,10 +232,10 @@ class RoomWatcher:
         else:
             if identity not in self._known:
                 self._joined(identity)
-            self._known[identity] = wishes
-        for sid, wish in wishes.items():
-            if before.get(sid) != wish:
-                self._want(sid, wish)
+            self._known[identity] = desired_tracks
+        for sid, desired in desired_tracks.items():
+            if before.get(sid) != desired:
+                self._want(sid, desired)
 
     def _gone(self, sid: str) -> None:
         self._refusals.pop(sid, None)
@@ -243,28 +245,28 @@ class RoomWatcher:
             del self._unsubscribed[sid]
         self._want(sid, None)
 
-    def _wish(
-        self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant, before: Wish | None
-    ) -> Wish:
+    def _desired_track(
+        self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant, before: DesiredTrack | None
+    ) -> DesiredTrack:
         info = track_info(publication, participant)
         why = self._refusal(publication, participant) or ("" if self._consent(participant) else "no consent")
         if why:
-            return Wish(info, monitored=False, why=why, muted=publication.muted)
+            return DesiredTrack(info, monitored=False, why=why, muted=publication.muted)
         track = publication.track
         if track is None:
             self._subscribe(publication)
-            return Wish(info, subscribed=False, muted=publication.muted)
+            return DesiredTrack(info, subscribed=False, muted=publication.muted)
         if info.end_to_end and not self._room.e2ee_manager.enabled:
-            return Wish(info, muted=publication.muted, encrypted=True)
-        return Wish(
+            return DesiredTrack(info, muted=publication.muted, encrypted=True)
+        return DesiredTrack(
             info,
             self._source(info, track, before),
             muted=publication.muted,
             encrypted=participant.identity in self._unreadable,
-            shut=info.kind == "audio" and participant.identity == self._shut,
+            gate_open=info.kind != "audio" or participant.identity != self._shut,
         )
 
-    def _source(self, info: TrackInfo, track: rtc.Track, before: Wish | None) -> Source:
+    def _source(self, info: TrackInfo, track: rtc.Track, before: DesiredTrack | None) -> Source:
         # A track that was subscribed anew, or a room that reconnected in full, has a new object: a new source.
         if before is not None and before.source is not None and before.source.track is track:
             return before.source

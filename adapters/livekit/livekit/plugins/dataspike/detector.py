@@ -1,7 +1,7 @@
-"""DataspikeDetector: the face of the plugin, and its life from `start()` to `aclose()`.
+"""DataspikeDetector: the face of the plugin, from `start()` to `aclose()`.
 
-The detector hangs on the room. On the agent's loop it only watches the room and takes the frame that is due; all else
-is in trio, in a thread of its own: the monitor's tree, the uplink, the JPEGs.
+The detector's lifetime is tied to the room. On the agent's loop it only watches the room and takes the frame that is
+due; everything else runs in trio, in its own thread: the monitor's tree, the uplink, the JPEGs.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from livekit.plugins.dataspike._gate import SpeechGate
 from livekit.plugins.dataspike._handlers import Handlers
 from livekit.plugins.dataspike._levels import LevelsSink, RoomLevels
 from livekit.plugins.dataspike._options import AudioParams, VideoParams, resolve
+from livekit.plugins.dataspike._reconciler import DesiredTrack, TrackReconciler
 from livekit.plugins.dataspike._room_sink import RoomPublisher, RoomSink
-from livekit.plugins.dataspike._roster import Roster, Wish
 from livekit.plugins.dataspike._rules import Consent, TrackFilter, TrackRules
 from livekit.plugins.dataspike._watcher import RoomWatcher, Source
 from livekit.plugins.dataspike.log import logger
@@ -57,12 +57,12 @@ class DataspikeDetector:
         video_params: `normal_fps`, `burst_fps` and `quality` as version 1.2 takes them.
         audio_params: listen to microphones too; off by default.
         sampling: makes one sampling policy a track, instead of the two rates.
-        budget: what all video and sound of the room together may cost; fewer samples then, the urgent ones first.
+        budget: what all video and audio of the room may cost together; the urgent samples go first.
         sinks: where results go besides the callback: "room", and sinks of ds_actors.detection; by default the room,
             or with a callback nowhere.
         notify: "all" results, or "changes" of level only.
-        destination_identities: who in the room hears; by default everybody.
-        mirror_levels: show each track's level in an attribute of the agent's participant, for those who join later.
+        destination_identities: the participants who receive the results; by default all.
+        mirror_levels: show each track's level in an attribute of the agent's participant, for late joiners.
             Everybody sees attributes, so not together with a callback or `destination_identities`.
         sources: which video is watched: "camera", "screen_share", "unknown"; by default all.
         track_filter: called with publication and participant; what it refuses is not watched.
@@ -70,7 +70,7 @@ class DataspikeDetector:
             watched, nor is anybody when it raises.
         auto_subscribe: subscribe to what is to be watched, once a publication.
         state_cb: called on the loop with the status whenever its `state` or `uplink.state` changes.
-        url: of the service's WebSocket; else DATASPIKE_WS_URL.
+        url: the URL of the service's WebSocket; else DATASPIKE_WS_URL.
         allow_insecure: permit ws:// to other machines.
         ssl_context: for wss.
         proxy: a proxy's URL; else the job's, else HTTPS_PROXY or HTTP_PROXY.
@@ -78,6 +78,15 @@ class DataspikeDetector:
     Raises:
         ValueError: when there is no key, or a value is out of its range; names the parameter and its variable.
         TypeError: when two parameters exclude each other, naming both.
+
+    Example:
+        ```python
+        async def entrypoint(ctx: JobContext) -> None:
+            session = AgentSession(llm=...)
+            detector = dataspike.DataspikeDetector(notification_cb=on_result)
+            await detector.start(session, room=ctx.room)
+            await session.start(agent=Agent(instructions="..."), room=ctx.room)
+        ```
     """
 
     def __init__(
@@ -153,7 +162,7 @@ class DataspikeDetector:
         self._publisher: RoomPublisher | None = None
         self._levels: RoomLevels | None = None
         self._gate: SpeechGate | None = None
-        self._roster: Roster | None = None
+        self._reconciler: TrackReconciler | None = None
         self._thread: TrioThread | None = None
         self._stop: trio.Event | None = None
         self._stopping = False
@@ -165,9 +174,9 @@ class DataspikeDetector:
     async def start(
         self, session: AgentSession[Any] | None, room: rtc.Room, vad_stream: AsyncIterable[VADEvent] | None = None
     ) -> None:
-        """Begin to watch a room, connected or not yet; return when all runs, waiting for neither room nor service.
+        """Start watching a room, connected or not; return when everything runs, without waiting for room or service.
 
-        The detector ends with the room, or with the job. The session may be None, fail, close or restart: it makes no
+        The detector ends with the room or the job. The session may be None, fail, close or restart: that makes no
         difference to the detector.
 
         Args:
@@ -178,7 +187,7 @@ class DataspikeDetector:
 
         Raises:
             RuntimeError: when it was started or closed before.
-            ValueError: when the job's proxy is no proxy's URL; it is not started then.
+            ValueError: when the job's proxy is not a proxy's URL; the detector is not started then.
         """
         if self._closed or self._closing is not None:
             raise RuntimeError("this detector is closed: make another one")
@@ -199,7 +208,7 @@ class DataspikeDetector:
         try:
             await self._thread.start(self._run)
         except BaseException:
-            self._close_soon(bridge)  # nobody may: for them it has not started
+            self._close_soon(bridge)  # the caller never got a started detector to close
             raise
         if self._is_closing():
             return
@@ -223,9 +232,9 @@ class DataspikeDetector:
         self._state_changed(self._monitor.status())
 
     async def aclose(self) -> None:
-        """Stop watching, within 5 s; results that arrive meanwhile still go out. May be called again, at any time.
+        """Stop watching, within 5 s; results that arrive meanwhile still go out. Calling it again is safe.
 
-        In the middle of a notification it returns at once, and closes when that has ended: the closing waits for it.
+        Inside a notification it returns at once, and closing waits until the notification has ended.
         """
         bridge = self._bridge
         if bridge is None or self._pid != os.getpid():
@@ -250,7 +259,7 @@ class DataspikeDetector:
         await self.aclose()
 
     def status(self) -> Status:
-        """Return a frozen picture of everything, from any thread and without waiting."""
+        """Return a frozen snapshot of everything, from any thread, without waiting."""
         return self._as_seen(self._monitor.status())
 
     # ---- on the loop
@@ -261,7 +270,7 @@ class DataspikeDetector:
             self._service = self._make_service([self._service.key], proxy)
         job.add_shutdown_callback(self.aclose)
         if job.is_fake_job():
-            logger.info("this job is a fake one: there is nobody to watch")
+            logger.info("this job is a fake one, without participants to watch")
 
     def _make_sinks(self, bridge: LoopBridge, room: rtc.Room) -> list[Sink]:
         sinks: list[Sink] = []
@@ -290,10 +299,10 @@ class DataspikeDetector:
             state_cb=self._monitor_changed,
         )
 
-    def _want(self, track: str, wish: Wish | None) -> None:
-        if self._bridge is None or self._roster is None:
+    def _want(self, track: str, desired: DesiredTrack | None) -> None:
+        if self._bridge is None or self._reconciler is None:
             return
-        self._bridge.tell(self._roster.want, track, wish)
+        self._bridge.tell(self._reconciler.want, track, desired)
         if self._levels is not None:
             self._levels.look_again()
 
@@ -376,11 +385,11 @@ class DataspikeDetector:
         running = False
         try:
             async with self._monitor as monitor, trio.open_nursery() as nursery:
-                self._roster = Roster(monitor, nursery)
+                self._reconciler = TrackReconciler(monitor, nursery)
                 running = True
                 task_status.started()
                 nursery.start_soon(self._stop_when_lost, bridge, stop)
-                nursery.start_soon(self._roster.keep_trying)
+                nursery.start_soon(self._reconciler.keep_trying)
                 await stop.wait()
                 nursery.cancel_scope.cancel()
         except Exception as error:
@@ -435,7 +444,7 @@ def _check_sinks(
         if isinstance(one, str) and one != "room":
             raise ValueError(f'sinks may hold "room" and objects with a name and deliver(event), not {one!r}')
         if not isinstance(one, str) and one.name in ("room", "callback", "levels"):
-            raise ValueError(f"a sink of one's own cannot be called {one.name!r}")
+            raise ValueError(f"your own sink cannot be called {one.name!r}")
     if len(set(names)) < len(names):
         raise ValueError("two sinks have one name")
     if destinations and "room" not in names:

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 import trio
 from attrs import define, field
-from livekit.plugins.dataspike._roster import Roster, Wish
+from livekit.plugins.dataspike._reconciler import DesiredTrack, TrackReconciler
 from livekit.plugins.dataspike._video import RoomVideo
 
 from ds_actors.detection import Monitor, TrackInfo
@@ -51,12 +51,12 @@ class Reluctant:
     def set_gate(self, *_: Any) -> None: ...
 
 
-def wish(track: str, source: str = "stream") -> Wish:
-    return Wish(TrackInfo("alice", track), cast("RoomVideo", source))
+def desired(track: str, source: str = "stream") -> DesiredTrack:
+    return DesiredTrack(TrackInfo("alice", track), cast("RoomVideo", source))
 
 
-def roster(monitor: Reluctant, nursery: trio.Nursery) -> Roster:
-    one = Roster(cast("Monitor", monitor), nursery)
+def reconciler(monitor: Reluctant, nursery: trio.Nursery) -> TrackReconciler:
+    one = TrackReconciler(cast("Monitor", monitor), nursery)
     nursery.start_soon(one.keep_trying)
     return one
 
@@ -68,9 +68,9 @@ async def test_a_policy_that_raises_for_everybody_is_a_line_a_minute(
     monitor = Reluctant(raises=13 * 20)
     tracks = [f"TR_{number}" for number in range(20)]
     async with trio.open_nursery() as nursery:
-        one = roster(monitor, nursery)
+        one = reconciler(monitor, nursery)
         for track in tracks:
-            one.want(track, wish(track))
+            one.want(track, desired(track))
         await trio.sleep(125)
         assert len(monitor.tried) == 13 * 20
         assert monitor.listed == dict.fromkeys(tracks, False)
@@ -84,10 +84,10 @@ async def test_only_the_newest_wish_counts(autojump_clock: object) -> None:
     """However many come while one is carried out: gone means gone, and a new source is a new track of the monitor's."""
     monitor = Reluctant(slow=1.0)
     async with trio.open_nursery() as nursery:
-        one = roster(monitor, nursery)
-        one.want("TR", wish("TR"))
+        one = reconciler(monitor, nursery)
+        one.want("TR", desired("TR"))
         await trio.sleep(0.5)
-        for newer in (None, wish("TR", "second"), None, wish("TR", "third")):
+        for newer in (None, desired("TR", "second"), None, desired("TR", "third")):
             one.want("TR", newer)
         await trio.sleep(10)
         assert monitor.watched == {"TR"}
@@ -102,8 +102,8 @@ async def test_what_was_refused_and_is_gone_is_tried_no_more(autojump_clock: obj
     """Nor is anything kept of it."""
     monitor = Reluctant(refuses=99)
     async with trio.open_nursery() as nursery:
-        one = roster(monitor, nursery)
-        one.want("TR", wish("TR"))
+        one = reconciler(monitor, nursery)
+        one.want("TR", desired("TR"))
         await trio.sleep(15)
         assert monitor.tried == ["TR"] * 2
         one.want("TR", None)

@@ -15,7 +15,7 @@ TRACKS_KEPT: Final = 2_000
 
 
 @define
-class Held:
+class PendingResults:
     """Results that wait for the room, each track's in order; the oldest tracks go first."""
 
     dropped: int = 0

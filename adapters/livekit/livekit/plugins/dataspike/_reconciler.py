@@ -1,7 +1,7 @@
 """What the room wants watched, and the task that brings the monitor there: in trio.
 
 Level-triggered: the room's side says what it wants of a track now, as often as it likes; the changes of one track
-follow each other, those of different tracks go side by side, and only the newest wish counts.
+follow each other, those of different tracks go side by side, and only the newest desired state counts.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ RETRY_EVERY: Final = 10.0
 
 
 @frozen
-class Wish:
+class DesiredTrack:
     """What is wanted of one live track."""
 
     info: TrackInfo
@@ -33,28 +33,28 @@ class Wish:
     subscribed: bool = True
     muted: bool = False
     encrypted: bool = False
-    shut: bool = False
-    """A microphone on which, as a voice activity detector says, nobody speaks."""
+    gate_open: bool = True
+    """False while a voice activity detector says that this microphone has no speech."""
 
 
 @define(eq=False)
-class Roster:
+class TrackReconciler:
     """Brings a monitor's tracks to what is wanted."""
 
     monitor: Monitor
     nursery: trio.Nursery
-    _wishes: dict[str, Wish] = field(factory=dict[str, Wish])
-    _done: dict[str, Wish] = field(factory=dict[str, Wish])
+    _desired: dict[str, DesiredTrack] = field(factory=dict[str, DesiredTrack])
+    _done: dict[str, DesiredTrack] = field(factory=dict[str, DesiredTrack])
     _refused: set[str] = field(factory=set[str])
     _busy: set[str] = field(factory=set[str])
     _complaints: LogThrottle = field(factory=LogThrottle)
 
-    def want(self, track: str, wish: Wish | None) -> None:
-        """Take the newest wish for a track; None: it is gone."""
-        if wish is None:
-            self._wishes.pop(track, None)
+    def want(self, track: str, desired: DesiredTrack | None) -> None:
+        """Take the newest desired state of a track; None: it is gone."""
+        if desired is None:
+            self._desired.pop(track, None)
         else:
-            self._wishes[track] = wish
+            self._desired[track] = desired
         if track not in self._busy:
             self._busy.add(track)
             self.nursery.start_soon(self._bring, track)
@@ -68,51 +68,51 @@ class Roster:
                 self.nursery.start_soon(self._bring, track)
 
     async def _bring(self, track: str) -> None:
-        tried: Wish | None = None
+        tried: DesiredTrack | None = None
         try:
             while True:
-                wish, done = self._wishes.get(track), self._done.get(track)
+                desired, done = self._desired.get(track), self._done.get(track)
                 # What was refused is tried once now, and again when `keep_trying` does.
-                if wish == done and (track not in self._refused or wish is tried):
+                if desired == done and (track not in self._refused or desired is tried):
                     return
-                tried = wish
-                await self._change(track, done, wish)
+                tried = desired
+                await self._change(track, done, desired)
         finally:
             self._busy.discard(track)
 
-    async def _change(self, track: str, done: Wish | None, wish: Wish | None) -> None:
-        source = None if wish is None else wish.source
+    async def _change(self, track: str, done: DesiredTrack | None, desired: DesiredTrack | None) -> None:
+        source = None if desired is None else desired.source
         watched = None if done is None or track in self._refused else done.source
         self._refused.discard(track)
-        if wish is None or (watched is not None and watched is not source):
+        if desired is None or (watched is not None and watched is not source):
             await self.monitor.remove_track(track)
             self._done.pop(track, None)
             watched = None
-        if wish is None:
+        if desired is None:
             return
-        self._done[track] = wish
+        self._done[track] = desired
         if source is None:
             self.monitor.report_unwatched(
-                wish.info,
-                monitored=wish.monitored,
-                why=wish.why,
-                subscribed=wish.subscribed,
-                muted=wish.muted,
-                encrypted=wish.encrypted,
+                desired.info,
+                monitored=desired.monitored,
+                why=desired.why,
+                subscribed=desired.subscribed,
+                muted=desired.muted,
+                encrypted=desired.encrypted,
             )
             return
-        if watched is None and not await self._add(wish, source):
+        if watched is None and not await self._add(desired, source):
             self._refused.add(track)
             return
-        self.monitor.set_muted(track, wish.muted)
-        self.monitor.set_encrypted(track, wish.encrypted)
-        self.monitor.set_gate(track, not wish.shut)
+        self.monitor.set_muted(track, desired.muted)
+        self.monitor.set_encrypted(track, desired.encrypted)
+        self.monitor.set_gate(track, desired.gate_open)
 
-    async def _add(self, wish: Wish, source: RoomVideo | RoomAudio) -> bool:
+    async def _add(self, desired: DesiredTrack, source: RoomVideo | RoomAudio) -> bool:
         try:
-            return await self.monitor.add_track(wish.info, source, muted=wish.muted)
+            return await self.monitor.add_track(desired.info, source, muted=desired.muted)
         except Exception as error:
             if self._complaints.due(type(error).__name__, trio.current_time()):
                 logger.exception("a track could not be watched; it is tried again")
-            self.monitor.report_unwatched(wish.info, monitored=False, why=f"failed: {type(error).__name__}")
+            self.monitor.report_unwatched(desired.info, monitored=False, why=f"failed: {type(error).__name__}")
             return False
