@@ -15,8 +15,8 @@ over, they start in order, each when the one before is ready. The first batch is
 asks for its restart while a round is under way begins a new one, which takes the place of the old: it costs as much
 as any other request, and what the old one had left to do is within the new one.
 
-Two deviations from supervisor.erl are decided here: a child with its own backoff does not spend the supervisor's window,
-and starts in one_for_one do not wait for each other, so they interleave. `docs/actors/deviations.md` lists them all.
+Two deviations from supervisor.erl are decided here: a child with its own backoff does not spend the supervisor's
+window, and starts in one_for_one do not wait for each other, so they interleave. `docs/actors/deviations.md` lists all.
 """
 
 from __future__ import annotations

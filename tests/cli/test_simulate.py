@@ -159,7 +159,7 @@ def test_wrong_usage_ends_with_2(tmp_path: Path, run: Run) -> None:
         (("adaptive", "--scenario", tmp_path / "none.toml"), "cannot be read"),
         (("adaptive", "--tracks", "20000"), "'--tracks'"),
         (("adaptive", "--plot", tmp_path), "must name a file"),
-        (("adaptive", "--scenario", quiet, "--plot", tmp_path / "a.svg"), "nobody is manipulated"),
+        (("adaptive", "--scenario", quiet, "--plot", tmp_path / "a.svg"), "this scenario has no manipulation"),
     ):
         code, out, err = run(*arguments)
         assert (code, out) == (2, "")

@@ -153,7 +153,7 @@ class Microscopist(Sound):
 
 
 class Boaster(Sound):
-    """Shows a rate that nobody may have when it is alarmed."""
+    """Plans a rate above its promise while it is alarmed."""
 
     def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
         return evolve(plan, fps=31.0) if self.level.elevated else plan
@@ -351,7 +351,7 @@ class Waiting(Sound):
 
 
 class Interrupted(Sound):
-    """Whoever begins or stops to speak puts its next sample off."""
+    """Each start or end of speech postpones the next sample."""
 
     def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
         if isinstance(event, Speaking) and plan.due is not None:

@@ -76,7 +76,7 @@ def test_each_fault_is_caught_by_the_law_that_names_it(factory: Callable[[], Sam
 
 @pytest.mark.parametrize(
     ("factory", "words"),
-    [(AdaptiveSampling(), r"lambda: AdaptiveSampling\(\.\.\.\)"), (object, "object is no sampling policy")],
+    [(AdaptiveSampling(), r"lambda: AdaptiveSampling\(\.\.\.\)"), (object, "object is not a sampling policy")],
 )
 def test_what_makes_no_policy_is_said_and_what_to_pass(factory: Any, words: str) -> None:
     """By the proof and by the monitor alike."""

@@ -109,5 +109,5 @@ async def test_what_was_refused_and_is_gone_is_tried_no_more(autojump_clock: obj
         one.want("TR", None)
         await trio.sleep(60)
         assert monitor.tried == ["TR"] * 2
-        assert (one._wishes, one._done, one._refused, one._busy) == ({}, {}, set(), set())
+        assert (one._desired, one._done, one._refused, one._busy) == ({}, {}, set(), set())
         nursery.cancel_scope.cancel()
