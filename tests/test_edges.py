@@ -252,7 +252,7 @@ async def test_wrong_arguments_are_refused_with_what_is_wrong(autojump_clock: ob
     with pytest.raises(TypeError, match="must be callable"):
         ChildSpec(3)  # type: ignore[arg-type]
     async with Supervisor("app") as app:
-        with pytest.raises(TypeError, match="a spec already says all"):
+        with pytest.raises(TypeError, match="a spec already has every option"):
             await app.start(ChildSpec(Echo, unread), name="x")  # type: ignore[call-overload]
         with pytest.raises(StartFailed) as caught:
             await app.start(lambda: 3, name="three")  # type: ignore[arg-type, return-value, call-arg]
