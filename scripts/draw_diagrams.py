@@ -84,7 +84,7 @@ def strategies() -> str:
         parts.append(text(20, y + 20, strategy, anchor="start", weight="bold"))
         for step, (what, name) in enumerate(decisions(strategy, "b", names)):  # type: ignore[arg-type]
             parts.append(box(150 + 82 * step, y, 74, f"{what} {name}", stroke=GOOD if what == "start" else BAD))
-    return picture(740, 220, "Who starts again with a child that crashed", parts)
+    return picture(740, 220, "Which siblings restart with a crashed child", parts)
 
 
 # ---- a child's life: every change of status that Supervision makes
