@@ -1,0 +1,23 @@
+"""When a track is failing, and until when."""
+
+from __future__ import annotations
+
+from ds_actors._backoff import Failure
+from ds_actors.detection.tracks.backoff import FAILING_RETRY, TrackBackoff
+
+
+def failures(count: int) -> list[Failure]:
+    return [Failure(ValueError("no"), float(number), 0.5, healthy=False) for number in range(count)]
+
+
+def test_a_track_is_failing_from_its_fifth_crash_until_it_has_sent_a_sample() -> None:
+    """Also when its supervisor was started anew meanwhile, and knows of one crash only."""
+    backoff = TrackBackoff()
+    assert backoff.delay(failures(4), 0.0) == 0.0
+    assert not backoff.failing
+    assert backoff.delay(failures(5), 0.0) == FAILING_RETRY
+    assert backoff.failing
+    assert backoff.delay(failures(1), 0.0) == FAILING_RETRY
+    backoff.sample_sent()
+    assert not backoff.failing
+    assert backoff.delay(failures(1), 0.0) == 0.0
