@@ -13,11 +13,8 @@ def failures(count: int) -> list[Failure]:
 def test_a_track_is_failing_from_its_fifth_crash_until_it_has_sent_a_sample() -> None:
     """Also when its supervisor was started anew meanwhile, and knows of one crash only."""
     backoff = TrackBackoff()
-    assert backoff.delay(failures(4), 0.0) == 0.0
-    assert not backoff.failing
-    assert backoff.delay(failures(5), 0.0) == FAILING_RETRY
-    assert backoff.failing
-    assert backoff.delay(failures(1), 0.0) == FAILING_RETRY
+    assert (backoff.delay(failures(4), 0.0), backoff.failing) == (0.0, False)
+    assert (backoff.delay(failures(5), 0.0), backoff.failing) == (FAILING_RETRY, True)
+    assert (backoff.delay(failures(1), 0.0), backoff.failing) == (FAILING_RETRY, True)
     backoff.sample_sent()
-    assert not backoff.failing
-    assert backoff.delay(failures(1), 0.0) == 0.0
+    assert (backoff.delay(failures(1), 0.0), backoff.failing) == (0.0, False)
