@@ -85,7 +85,7 @@ bench: $(BENCH)/.ready ## Run the benchmarks; each prints a ratio measured in th
 
 bench-livekit: $(READY) ## Measure the plugin beside 1.2.17, in real rooms; about an hour, a part by MEASURE="cost packets"
 	UV=$(abspath $(UV)) $(BIN)/python $(COMPONENTS) --reference
-	$(BIN)/python benchmarks/livekit/bench_livekit.py $(MEASURE)
+	PYTHONPATH=tests/e2e/livekit $(BIN)/python benchmarks/livekit/bench_livekit.py $(MEASURE)
 
 $(DOCS)/.ready: requirements/docs.txt | $(filter .cache/%,$(UV))
 	$(UV) venv --quiet --clear --python $(PYTHON) $(DOCS)

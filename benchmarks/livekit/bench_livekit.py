@@ -9,8 +9,8 @@ detector starts.
     busy     time in `asyncio.Handle._run`, of the agent's loop
     CPU      user and system, of the agent's whole process
 
-Run `make bench-livekit`, or this file with the names of measurements; it prints a table in Markdown of each, the
-medians of the rounds, of what is called worst the worst.
+Run `make bench-livekit`, or this file with `PYTHONPATH=tests/e2e/livekit` and the names of measurements; it prints a
+table in Markdown of each, the medians of the rounds, of what is called worst the worst.
 """
 
 from __future__ import annotations
@@ -28,18 +28,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from attrs import define, field
+from livekit_harness import components
+from livekit_harness.process import Process, until
+from livekit_harness.room import AGENT, Room
+from livekit_harness.server import Server, open_server
+from livekit_harness.service import open_service
 
 from ds_actors.detection import Sample
 from ds_actors.detection.events import ResultType
-
-PROJECT: Final = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(PROJECT / "tests" / "e2e" / "livekit"))
-
-from livekit_harness import components  # noqa: E402
-from livekit_harness.process import Process, until  # noqa: E402
-from livekit_harness.room import AGENT, Room  # noqa: E402
-from livekit_harness.server import Server, open_server  # noqa: E402
-from livekit_harness.service import open_service  # noqa: E402
 
 FULL: Final = {"width": 1280, "height": 720, "fps": 15}
 SMALL: Final = {"width": 640, "height": 360, "fps": 15}
@@ -64,7 +60,7 @@ class Bench:
     @contextmanager
     def room(self, which: str) -> Generator[Room]:
         """Open a room with a fresh agent of that implementation, its plugin imported."""
-        with open_service() as service, Process([self.pythons[which], components.HARNESS / "agent.py"]) as agent:
+        with open_service() as service, Process([self.pythons[which], "-m", "livekit_harness.agent"]) as agent:
             service.otherwise = clear
             agent.call("warm", within=60)
             with Room(self.server, f"bench-{uuid.uuid4().hex[:8]}", self.people, service, agent) as room:
@@ -244,7 +240,7 @@ def main() -> None:
     server, this, reference = components.livekit_server(), components.plugin_python(), components.reference_python()
     if server is None or this is None or reference is None:
         sys.exit("needs livekit-server, the plugin and 1.2.17: `make bench-livekit` gets them")
-    with open_server(server) as running, Process([sys.executable, components.HARNESS / "people.py"]) as people:
+    with open_server(server) as running, Process([sys.executable, "-m", "livekit_harness.people"]) as people:
         bench = Bench(running, people, {"1.2.17": reference, "this": this}, options.quick)
         for name in options.measurements or MEASUREMENTS:
             measure, rounds = MEASUREMENTS[name]

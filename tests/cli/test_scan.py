@@ -16,6 +16,7 @@ import pytest
 import scan_clips as clips
 import trio
 from terminal import run_on_a_terminal
+from waiting import until_in_trio
 
 from ds_actors.cli import app
 from ds_actors.cli._scan.result import FileScan, ScanOutcome
@@ -311,9 +312,7 @@ async def test_ctrl_c_gives_the_partial_result(tmp_path: Path) -> None:
                 env=os.environ | settings,
             )
         )
-        with trio.fail_after(30):
-            while len(sandbox.samples) < 4:
-                await trio.sleep(0.02)
+        await until_in_trio(lambda: len(sandbox.samples) >= 4, 30)
         process.send_signal(signal.SIGINT)
         with trio.fail_after(10):
             await process.wait()

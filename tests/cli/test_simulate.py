@@ -8,12 +8,12 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from waiting import until
 
 from ds_actors.cli import app
 from ds_actors.cli._simulate.policies import PolicyError, parse_policy
@@ -226,8 +226,7 @@ def test_ctrl_c_ends_it_and_shows_what_there_is(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [*command, "--seconds", "864000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    while not begun.exists() and process.poll() is None:
-        time.sleep(0.05)
+    until(lambda: begun.exists() or process.poll() is not None, 50)
     os.kill(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130

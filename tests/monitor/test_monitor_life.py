@@ -11,6 +11,7 @@ import pytest
 import trio
 from attrs import define
 from monitor_kit import Service, Slow
+from waiting import until_in_trio
 
 from ds_actors import ChildEnded, RestartLimitReached, TelemetryEvent
 from ds_actors.detection import AdaptiveSampling, CallbackSink, Coverage, Monitor, ResultEvent, Status
@@ -117,8 +118,7 @@ def test_another_thread_sees_the_same_status() -> None:
             service = Service(nursery)
             async with kit.monitor_of(service) as monitor:
                 await kit.add(monitor, "B")
-                while monitor.coverage("B") is not Coverage.CHECKED:
-                    await trio.sleep(0.01)
+                await until_in_trio(lambda: monitor.coverage("B") is Coverage.CHECKED)
                 assert seen_elsewhere(monitor).coverage is Coverage.CHECKED
                 assert seen_elsewhere(monitor).actual_fps > 0
                 wanted = monitor._hub.registry.get("B")

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import numpy as np
 import pytest
 import trio
+from waiting import until_in_trio
 
 from ds_actors.detection import AdaptiveSampling, Dataspike, Frame, Level, Monitor, Sample, TrackInfo, encode_jpeg
 from ds_actors.detection.events import ResultType
@@ -35,12 +36,6 @@ async def watched(prepare: Callable[[Sandbox], None]) -> AsyncGenerator[tuple[Sa
             yield sandbox, monitor
 
 
-async def until(condition: Callable[[], object], seconds: float = 8) -> None:
-    with trio.fail_after(seconds):
-        while not condition():
-            await trio.sleep(0.01)
-
-
 async def test_garbage_is_counted_and_skipped() -> None:
     """The connection stays, and good answers count again."""
 
@@ -48,9 +43,9 @@ async def test_garbage_is_counted_and_skipped() -> None:
         sandbox.faults.garbage = True
 
     async with watched(prepare) as (sandbox, monitor):
-        await until(lambda: monitor.status().uplink.malformed >= 3)
+        await until_in_trio(lambda: monitor.status().uplink.malformed >= 3)
         sandbox.faults.garbage = False
-        await until(lambda: monitor.level("A") is Level.CLEAR)
+        await until_in_trio(lambda: monitor.level("A") is Level.CLEAR)
         assert len(sandbox.attempts) == 1
 
 
@@ -61,9 +56,9 @@ async def test_an_oversized_message_closes_the_connection() -> None:
         sandbox.faults.oversized = True
 
     async with watched(prepare) as (sandbox, monitor):
-        await until(lambda: len(sandbox.attempts) >= 2)
+        await until_in_trio(lambda: len(sandbox.attempts) >= 2)
         sandbox.faults.oversized = False
-        await until(lambda: monitor.level("A") is Level.CLEAR)
+        await until_in_trio(lambda: monitor.level("A") is Level.CLEAR)
 
 
 async def test_retry_after_is_obeyed() -> None:
@@ -73,9 +68,9 @@ async def test_retry_after_is_obeyed() -> None:
         sandbox.faults.refuse, sandbox.faults.retry_after = 429, 2
 
     async with watched(prepare) as (sandbox, monitor):
-        await until(lambda: sandbox.attempts)
+        await until_in_trio(lambda: sandbox.attempts)
         sandbox.faults.refuse = None
-        await until(lambda: monitor.status().uplink.state == "up")
+        await until_in_trio(lambda: monitor.status().uplink.state == "up")
         first, second = sandbox.attempts
         assert second - first >= 2
 
@@ -87,7 +82,7 @@ async def test_accept_and_close_is_backed_off_from() -> None:
         sandbox.faults.close_code = 1011
 
     async with watched(prepare) as (sandbox, _):
-        await until(lambda: len(sandbox.attempts) >= 4)
+        await until_in_trio(lambda: len(sandbox.attempts) >= 4)
         times = sandbox.attempts
         gaps = [b - a for a, b in itertools.pairwise(times)][:3]
         assert all(gap >= expected for gap, expected in zip(gaps, (0.1, 0.2, 0.4), strict=True))
@@ -101,7 +96,7 @@ async def test_a_close_that_means_refused_is_one(code: int) -> None:
         sandbox.faults.close_code = code
 
     async with watched(prepare) as (sandbox, monitor):
-        await until(lambda: monitor.status().state == "refused")
+        await until_in_trio(lambda: monitor.status().state == "refused")
         await trio.sleep(0.5)
         assert len(sandbox.attempts) == 1
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
 import trio
+import trio.testing
 from trio_websocket import (
     ConnectionClosed,
     ConnectionRejected,
@@ -18,6 +19,7 @@ from trio_websocket import (
     WebSocketConnection,
     open_websocket_url,
 )
+from waiting import until_in_trio
 
 from ds_actors.detection.events import ResultType, Sample, WireResult
 from ds_actors.detection.uplink.wire import MalformedMessage, decode_result, encode_request
@@ -59,12 +61,6 @@ async def answer(websocket: WebSocketConnection) -> WireResult:
     return decode_result(data)
 
 
-async def until(condition: Callable[[], object], seconds: float = 5) -> None:
-    with trio.fail_after(seconds):
-        while not condition():
-            await trio.sleep(0.01)
-
-
 async def test_it_listens_before_its_block_begins() -> None:
     """Whoever is told the URL may connect at once, also from outside trio."""
     async with open_sandbox() as sandbox:
@@ -79,7 +75,7 @@ async def test_a_sample_is_answered_and_recorded() -> None:
             await websocket.send_message(message(age=0.5))
             assert await answer(websocket) == WireResult(int(ResultType.CLEAR), "alice", "TR_a")
             assert sandbox.connected == 1
-        await until(lambda: sandbox.connected == 0)
+        await until_in_trio(lambda: sandbox.connected == 0)
     (client,) = sandbox.clients
     (sample,) = client.samples
     assert (sample.participant, sample.track, sample.size) == ("alice", "TR_a", 6)
@@ -147,13 +143,13 @@ async def test_connections_are_refused_and_the_port_is_kept() -> None:
         url = sandbox.url
         for _ in range(2):
             sandbox.faults.refuse_connections()
-            await trio.sleep(0.05)
+            await trio.testing.wait_all_tasks_blocked()
             with pytest.raises(HandshakeError) as raised:
                 async with connect(sandbox):
                     pass
             assert isinstance(raised.value.__cause__, OSError)
             sandbox.faults.clear()
-            await trio.sleep(0.05)
+            await trio.testing.wait_all_tasks_blocked()
             assert sandbox.url == url
             async with connect(sandbox):
                 pass
@@ -203,7 +199,7 @@ async def test_silence_lets_nothing_out_and_closes_nothing() -> None:
         with trio.move_on_after(0.3) as waiting:
             await websocket.ping()
         assert waiting.cancelled_caught
-        await until(lambda: len(sandbox.samples) == 1)
+        await until_in_trio(lambda: len(sandbox.samples) == 1)
         assert sandbox.connected == 1
         sandbox.faults.silent = False
         await websocket.send_message(message("TR_heard"))
@@ -258,9 +254,9 @@ async def test_a_script_begins_and_ends_its_faults() -> None:
     """At the times it says; a fault begun by hand meanwhile is not ended for it."""
     script = parse_script('[[fault]]\nkind = "refuse"\nuntil = 0.3\n[[fault]]\nkind = "slow"\nuntil = 0.3')
     async with open_sandbox(script=script) as sandbox:
-        await until(lambda: sandbox.faults.active(Refuse) is not None)
+        await until_in_trio(lambda: sandbox.faults.active(Refuse) is not None)
         sandbox.faults.slow(9)
-        await until(lambda: sandbox.faults.active(Refuse) is None)
+        await until_in_trio(lambda: sandbox.faults.active(Refuse) is None)
         assert 0.2 < sandbox.elapsed() < 2
         assert sandbox.faults.active(Slow) == Slow(9)
 
@@ -297,7 +293,7 @@ async def test_verdicts_that_crash_are_not_hidden() -> None:
     with pytest.RaisesGroup(ZeroDivisionError, flatten_subgroups=True, allow_unwrapped=True):
         async with open_sandbox(broken) as sandbox, connect(sandbox) as websocket:
             await websocket.send_message(message())
-            await trio.sleep(5)
+            await trio.sleep_forever()
 
 
 async def test_an_address_in_use_is_an_error_at_once() -> None:

@@ -18,6 +18,7 @@ import trio
 from anyio.abc import TaskStatus
 from livekit.plugins.dataspike import _bridge
 from livekit.plugins.dataspike._bridge import LoopBridge, LoopClosed, TrioThread
+from waiting import until, until_in_trio, until_on_loop
 
 TrioMain = Callable[[LoopBridge], Awaitable[None]]
 
@@ -143,8 +144,7 @@ def test_cancelled_by_the_loop_the_call_raises_loop_closed_and_so_do_those_after
     async def asyncio_main() -> None:
         one = Run(main)
         await one.start()
-        while not begun.is_set():
-            await asyncio.sleep(0.01)
+        await until_on_loop(begun.is_set)
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
         await one.left()
@@ -200,9 +200,7 @@ def test_the_loop_closes_first() -> None:
 
     one = loop.run_until_complete(asyncio_main())
     loop.close()  # nobody cancelled its tasks
-    deadline = time.monotonic() + 5
-    while "dataspike-trio" in names_of_threads() and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: "dataspike-trio" not in names_of_threads())
     assert seen == ["closed", False]
     assert one.error is None
     assert "dataspike-trio" not in names_of_threads()
@@ -228,8 +226,7 @@ def test_what_tell_calls_may_raise_without_ending_trio(caplog: pytest.LogCapture
     done: list[int] = []
 
     async def main(bridge: LoopBridge) -> None:
-        while not done:
-            await trio.sleep(0.01)
+        await until_in_trio(lambda: done)
 
     async def asyncio_main() -> None:
         one = Run(main)

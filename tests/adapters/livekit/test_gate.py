@@ -11,6 +11,7 @@ import pytest
 from livekit.agents.vad import VADEvent, VADEventType
 from livekit.plugins.dataspike import _gate
 from livekit.plugins.dataspike._gate import SpeechGate
+from waiting import until_on_loop
 
 
 def vad_event(kind: VADEventType) -> VADEvent:
@@ -38,27 +39,34 @@ def run(
     """Play events, None meaning that the session links alice; return who was shut, without repetitions."""
     monkeypatch.setattr(_gate, "LOOK_EVERY", 0.01)
     told: list[str | None] = []
+    looks = 0
 
     def shut(identity: str | None) -> None:
+        nonlocal looks
+        looks += 1
         if not told or told[-1] != identity:
             told.append(identity)
 
+    async def one_more_look() -> None:
+        before = looks
+        await until_on_loop(lambda: looks > before)
+
     async def stream() -> AsyncGenerator[VADEvent]:
         for event in events:
-            await asyncio.sleep(0.05)
+            await one_more_look()
             if event is None:
                 assert session is not None
                 session.started, session.linked = True, "alice"
             else:
                 yield vad_event(event)
-        await asyncio.sleep(0.05)
+        await one_more_look()
         if fails:
             raise LookupError("the stream broke")
 
     async def main() -> None:
         gate = SpeechGate(session, stream(), shut)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         gate.start()
-        await asyncio.sleep(0.05 * len(events) + 0.2)
+        await asyncio.wait([gate._tasks[0]], timeout=10)
         gate.stop()
 
     asyncio.run(main())

@@ -9,7 +9,6 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 from unittest.mock import Mock
@@ -17,6 +16,7 @@ from unittest.mock import Mock
 import pytest
 from livekit import rtc
 from livekit.plugins.dataspike import DataspikeDetector, ResultEvent, ResultType, Status
+from waiting import until, until_on_loop
 
 NOWHERE = "ws://127.0.0.1:9"  # nothing listens there
 
@@ -24,13 +24,6 @@ NOWHERE = "ws://127.0.0.1:9"  # nothing listens there
 def detector(**options: Any) -> DataspikeDetector:
     arguments: dict[str, Any] = {"api_key": "k", "url": NOWHERE, **options}
     return DataspikeDetector(**arguments)
-
-
-async def until(condition: Callable[[], object], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        await asyncio.sleep(0.01)
 
 
 def trio_threads() -> int:
@@ -49,7 +42,7 @@ def test_it_waits_for_a_room_that_is_not_connected_yet() -> None:
         assert one.status().state == "idle"
         await one.start(None, room=rtc.Room())
         assert one.status().state == "waiting_for_room"
-        await until(lambda: one.status().uplink.state == "down")
+        await until_on_loop(lambda: one.status().uplink.state == "down")
         await one.aclose()
         assert one.status().state == "closed"
         assert trio_threads() == 0
@@ -162,7 +155,7 @@ def test_a_cancelled_start_closes_what_it_began() -> None:
         starting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await starting
-        await until(lambda: one.status().state == "closed" and not trio_threads())
+        await until_on_loop(lambda: one.status().state == "closed" and not trio_threads())
         assert not any(cast("Any", room)._events.values())
         with pytest.raises(RuntimeError, match="closed"):
             await one.start(None, room=room)
@@ -186,7 +179,7 @@ def test_a_callback_may_close_the_detector(caplog: pytest.LogCaptureFixture) -> 
         assert one._bridge is not None
         alert = ResultEvent(ResultType.ALERT, "alice", "TR", "", 0)
         one._bridge.tell(lambda: one._monitor._hub.refs.sink("callback").tell(alert))
-        await until(lambda: one.status().state == "closed" and not trio_threads())
+        await until_on_loop(lambda: one.status().state == "closed" and not trio_threads())
         assert done == ["TR"]
 
     asyncio.run(main())
@@ -203,7 +196,7 @@ def test_a_cancelled_close_goes_on_by_itself() -> None:
         await asyncio.sleep(0)
         closing.cancel()
         await asyncio.gather(closing, return_exceptions=True)
-        await until(lambda: trio_threads() == 0)
+        await until_on_loop(lambda: trio_threads() == 0)
         assert one.status().state == "closed"
 
     asyncio.run(main())
@@ -234,8 +227,8 @@ def test_closing_from_another_loop() -> None:
         await one.start(None, room=rtc.Room())
         thread = threading.Thread(target=lambda: asyncio.run(one.aclose()))
         thread.start()
-        await until(lambda: one.status().state == "closed")
-        await until(lambda: not thread.is_alive())
+        await until_on_loop(lambda: one.status().state == "closed")
+        await until_on_loop(lambda: not thread.is_alive())
 
     asyncio.run(main())
 
@@ -252,10 +245,10 @@ def test_a_state_cb_that_raises_is_logged_and_harms_nothing(caplog: pytest.LogCa
         raise LookupError("mine")
 
     async def main() -> None:
-        for callback in (raising, told_later):
+        for callback, happened in ((raising, lambda: "LookupError: mine" in caplog.text), (told_later, lambda: told)):
             async with detector(state_cb=callback) as one:
                 await one.start(None, room=rtc.Room())
-                await asyncio.sleep(0.05)
+                await until_on_loop(happened)
 
     asyncio.run(main())
     assert "LookupError: mine" in caplog.text
@@ -278,7 +271,7 @@ def test_a_monitor_that_fails_is_one_error_and_a_status(
 
         # A fault that reality has not shown yet: a task of the tree's own block fails.
         one._bridge.tell(one._reconciler.nursery.start_soon, failing)
-        await until(lambda: one.status().state == "failed")
+        await until_on_loop(lambda: one.status().state == "failed")
         assert one.status().reason == "LookupError"
         await one.aclose()
         assert one.status().state == "failed"
@@ -299,14 +292,16 @@ def test_a_stuck_monitor_is_left_behind_within_five_seconds(caplog: pytest.LogCa
         await one.start(None, room=rtc.Room())
         assert one._bridge is not None
         release = threading.Event()
+        blocked = threading.Event()
+        one._bridge.tell(blocked.set)
         one._bridge.tell(release.wait, 20)  # blocks trio's thread
-        await asyncio.sleep(0.05)
+        await until_on_loop(blocked.is_set)
         began = time.monotonic()
         await one.aclose()
         took = time.monotonic() - began
         assert one.status().state == "closed"
         release.set()
-        await until(lambda: trio_threads() == 0)
+        await until_on_loop(lambda: trio_threads() == 0)
 
     asyncio.run(main())
     assert 4.5 < took < 8
@@ -340,10 +335,7 @@ def test_a_loop_that_ends_without_closing_takes_the_detector_with_it(caplog: pyt
         await detector().start(None, room=rtc.Room())
 
     asyncio.run(main())
-    deadline = time.monotonic() + 10
-    while trio_threads() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert trio_threads() == 0
+    until(lambda: trio_threads() == 0)
     assert "the agent's loop is gone" in caplog.text
 
 

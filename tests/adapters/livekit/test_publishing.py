@@ -20,6 +20,7 @@ from livekit.plugins.dataspike._levels import ATTRIBUTE, ATTRIBUTE_LIMIT, RoomLe
 from livekit.plugins.dataspike._pending import PendingResults
 from livekit.plugins.dataspike._room_sink import RoomPublisher
 from livekit.rtc.participant import PublishDataError
+from waiting import loop_idle, until_on_loop
 
 from ds_actors.detection import Level, ResultEvent, ResultType, Undelivered
 
@@ -42,6 +43,7 @@ class Room:
     can_publish_data: bool = True
     can_update_metadata: bool = True
     hangs: bool = False
+    may_break: asyncio.Event = field(factory=asyncio.Event)
     tracks: list[str] = field(factory=list[str])
     attributes: dict[str, str] = field(factory=dict[str, str])
     _handlers: dict[str, list[Callable[..., None]]] = field(factory=dict[str, list[Callable[..., None]]])
@@ -66,7 +68,7 @@ class Room:
         self.attempts += 1
         fault = self.faults.pop(0) if self.faults else ""
         if fault == "break soon":
-            await asyncio.sleep(0.02)
+            await self.may_break.wait()
             fault = "break"
         if fault == "hang":
             await asyncio.sleep(60)
@@ -137,7 +139,7 @@ def test_what_comes_while_reconnecting_goes_out_afterwards_in_order() -> None:
         assert room.sent == []
         room.become(CONNECTED)
         await one.publish(event("TR_a", Level.SUSPICIOUS, 9))  # before what waits has gone out
-        await asyncio.sleep(0.05)
+        await loop_idle()
         of_a = [one for one in room.levels() if one[0] == "TR_a"]
         assert of_a == [("TR_a", "alert", "0"), ("TR_a", "suspicious", "9")]
         assert ("TR_b", "clear", "0") in room.levels()
@@ -156,7 +158,7 @@ def test_a_publishing_that_the_reconnect_breaks_is_kept() -> None:
         await one.publish(event("TR", Level.ALERT))
         assert room.sent == []
         room.become(CONNECTED)
-        await asyncio.sleep(0.05)
+        await loop_idle()
         assert room.levels() == [("TR", "alert", "0")]
         await one.stop()
 
@@ -184,12 +186,13 @@ def test_what_did_not_go_out_stays_before_what_came_meanwhile(
             await one.publish(event("TR", level, number))
         room.faults = ["break soon"]
         room.become(CONNECTED)
-        await asyncio.sleep(0.01)
+        await until_on_loop(lambda: not room.faults)
         await one.publish(event("TR", newer, 9))
-        await asyncio.sleep(0.02)
+        room.may_break.set()
+        await loop_idle()
         assert room.sent == []
         room.become(CONNECTED)
-        await asyncio.sleep(0.05)
+        await loop_idle()
         assert [one[1:] for one in room.levels()] == heard
         await one.stop()
 
@@ -277,7 +280,7 @@ def test_a_track_that_is_gone_is_not_mirrored_whatever_is_still_heard_of_it() ->
         assert room.mirrored() == {"TR_a": "suspicious", "TR_b": "clear"}
         room.tracks.remove("TR_a")
         one.look_again()
-        await asyncio.sleep(0.01)
+        await loop_idle()
         await one.verdict(event("TR_a", Level.ALERT))
         assert room.mirrored() == {"TR_b": "clear"}
         one.stop()
@@ -299,7 +302,7 @@ def test_levels_outlive_a_reconnect_that_takes_the_tracks_away_for_a_moment() ->
         room.tracks += ["TR_a", "TR_b"]
         one.look_again()
         room.become(CONNECTED)
-        await asyncio.sleep(0.01)
+        await loop_idle()
         assert room.mirrored() == {"TR_a": "alert", "TR_b": "suspicious"}
         one.stop()
 
@@ -321,14 +324,14 @@ def test_a_mirror_that_may_not_or_cannot_show_is_no_exception_of_the_loops(
             with pytest.raises(Undelivered, match="can_update_metadata"):
                 await one.verdict(event("TR_a", Level.ALERT))
             one.look_again()
-            await asyncio.sleep(0.01)
+            await loop_idle()
         assert [record.getMessage() for record in caplog.records] == [
             "levels cannot be shown: the agent's token lacks can_update_metadata"
         ]
         room.can_update_metadata = True
         room.hangs = True
         one.look_again()
-        await asyncio.sleep(0.05)
+        await until_on_loop(lambda: len(caplog.records) > 1)
         assert caplog.records[-1].getMessage() == "levels could not be shown"
         one.stop()
 

@@ -14,6 +14,7 @@ from livekit import rtc
 from livekit.plugins.dataspike import _closing, _video
 from livekit.plugins.dataspike._bridge import LoopBridge, TrioThread
 from livekit.plugins.dataspike._video import RoomVideo
+from waiting import until_on_loop
 
 from ds_actors.detection import Frame
 
@@ -99,8 +100,7 @@ def test_frames_of_a_paused_track_are_passed_over() -> None:
             assert frame is not None
             assert (frame.width, frame.height, frame.layout) == (320, 240, "i420")
             assert len(frame.data) == 320 * 240 * 3 // 2
-            await asyncio.sleep(2 * _video.KEEP_OPEN)
-            assert streams() == 0
+            await until_on_loop(lambda: streams() == 0)
 
     run(body, i420(8, 8), i420(320, 62), i420(320, 240))
 
@@ -126,8 +126,7 @@ def test_samples_in_quick_succession_share_a_stream_that_closes_by_itself(monkey
         for _round in range(5):
             assert await capture() is not None
             assert streams() == 1
-        await asyncio.sleep(1.3)
-        assert streams() == 0
+        await until_on_loop(lambda: streams() == 0)
         await capture()
         assert streams() == 0
 
@@ -165,7 +164,7 @@ def test_a_stream_that_does_not_close_holds_up_nobody_for_longer_than_its_bound(
         await video.close()
         assert time.monotonic() - began < 0.39
         assert closed == []
-        await asyncio.sleep(0.5)
+        await until_on_loop(lambda: closed)
         assert closed == [True]
 
     run(body)

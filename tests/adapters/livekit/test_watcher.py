@@ -14,6 +14,7 @@ from livekit import rtc
 from livekit.plugins.dataspike._bridge import LoopBridge
 from livekit.plugins.dataspike._rules import TrackRules, track_info
 from livekit.plugins.dataspike._watcher import RoomWatcher
+from waiting import loop_idle
 
 
 @define(eq=False)
@@ -76,7 +77,7 @@ def test_who_leaves_while_speaking_and_is_back_at_once_speaks_no_more() -> None:
         room.emit("active_speakers_changed", [alice])
         room.emit("participant_disconnected", alice)
         room.emit("participant_connected", room.join("alice"))
-        await asyncio.sleep(0.01)
+        await loop_idle()
         room.emit("active_speakers_changed", [])
         assert told.left == []
         assert told.speaks == [("alice", True), ("alice", False)]
@@ -97,7 +98,7 @@ def test_each_beginning_and_end_of_speech_is_told_once() -> None:
         assert told.speaks == [("alice", True), ("bob", True), ("alice", False)]
         del room.remote_participants["bob"]
         room.emit("participant_disconnected", bob)
-        await asyncio.sleep(0.01)
+        await loop_idle()
         assert (told.speaks[-1], told.left) == (("bob", False), ["bob"])
         watcher.stop()
         room.emit("active_speakers_changed", [alice])
@@ -113,14 +114,14 @@ def test_who_comes_back_without_a_track_is_told_of_as_there() -> None:
         room, told = Room(), Told()
         alice = room.join("alice")
         watcher = told.watch(room)
-        await asyncio.sleep(0.01)
+        await loop_idle()
         del room.remote_participants["alice"]
         room.emit("participant_disconnected", alice)
-        await asyncio.sleep(0.01)
+        await loop_idle()
         room.emit("participant_connected", room.join("alice"))
-        await asyncio.sleep(0.01)
+        await loop_idle()
         room.emit("participant_active", alice)
-        await asyncio.sleep(0.01)
+        await loop_idle()
         assert told.present == [("joined", "alice"), ("left", "alice"), ("joined", "alice")]
         watcher.stop()
 
@@ -138,13 +139,13 @@ def test_a_track_is_subscribed_to_once_and_not_before_the_room_is_connected() ->
         alice.sid, alice.kind = "PA", rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD
         alice.track_publications["TR"] = publication
         watcher = told.watch(room)
-        await asyncio.sleep(0.01)
+        await loop_idle()
         publication.set_subscribed.assert_not_called()
         room.connection_state = rtc.ConnectionState.CONN_CONNECTED
         for _ in range(2):
             room.emit("connection_state_changed", room.connection_state)
             room.emit("reconnected")
-            await asyncio.sleep(0.01)
+            await loop_idle()
         publication.set_subscribed.assert_called_once_with(True)
         watcher.stop()
 

@@ -14,6 +14,7 @@ import pytest
 import trio
 import trustme
 from attrs import define, field
+from waiting import until_in_trio
 
 from ds_actors.detection import AdaptiveSampling, Dataspike, Frame, Monitor, ResultEvent, TrackInfo, WebhookSink
 from ds_actors.detection.events import Level, ResultType
@@ -236,8 +237,6 @@ async def test_its_failures_are_counted_and_hurt_nobody() -> None:
         with trio.fail_after(30):
             async with monitor:
                 await monitor.add_track(TrackInfo("alice", "TR_1"), Grey())
-                while monitor.status().sinks[0].failed < 2:
-                    await trio.sleep(0.02)
+                await until_in_trio(lambda: monitor.status().sinks[0].failed >= 2)
                 server.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-                while monitor.status().sinks[0].delivered < 2:
-                    await trio.sleep(0.02)
+                await until_in_trio(lambda: monitor.status().sinks[0].delivered >= 2)

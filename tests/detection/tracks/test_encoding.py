@@ -10,6 +10,7 @@ import pytest
 import trio
 from numpy.typing import NDArray
 from PIL import Image
+from waiting import until_in_trio
 
 from ds_actors.detection import Dataspike, Monitor, TrackInfo
 from ds_actors.detection.tracks import encoding
@@ -168,8 +169,6 @@ async def test_a_track_drops_what_is_too_large_as_that_and_sends_nothing_over_2_
         monitor = Monitor(service=Dataspike(api_key="k", url=sandbox.url), quality=100)
         async with monitor:
             await monitor.add_track(TrackInfo("alice", "TR_1"), Noise())
-            with trio.fail_after(30):
-                while not monitor.status().uplink.dropped:
-                    await trio.sleep(0.02)
+            await until_in_trio(lambda: monitor.status().uplink.dropped, 30)
             assert monitor.status().uplink.dropped == {"too_large": 1}
         assert sandbox.samples == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import trio
+from waiting import until_in_trio
 
 from ds_actors.detection import Dataspike, Sample, Unreachable
 from ds_actors.detection.events import ResultType, WireResult
@@ -34,9 +35,7 @@ async def test_answers_are_told_in_order_and_each_is_a_sign_of_life() -> None:
             )
             for _ in range(3):
                 await websocket.send_message(SAMPLE)
-            with trio.fail_after(10):
-                while len(told) < 6:
-                    await trio.sleep(0.01)
+            await until_in_trio(lambda: len(told) >= 6)
             nursery.cancel_scope.cancel()
     assert told == [None, WireResult(int(ResultType.CLEAR), "alice", "TR_1")] * 3
 
@@ -45,11 +44,6 @@ async def test_a_hundred_malformed_messages_in_a_row_end_the_connection() -> Non
     """Ninety-nine do not; one good answer begins the row anew."""
     malformed: list[int] = []
     answers: list[WireResult] = []
-
-    async def until(values: list[int] | list[WireResult], count: int) -> None:
-        with trio.fail_after(20):
-            while len(values) < count:
-                await trio.sleep(0.01)
 
     async with open_sandbox() as sandbox:
         heartbeat = Heartbeat(trio.current_time())
@@ -62,12 +56,12 @@ async def test_a_hundred_malformed_messages_in_a_row_end_the_connection() -> Non
                 sandbox.faults.begin(Garbage())
                 for _ in range(99):
                     await websocket.send_message(SAMPLE)
-                await until(malformed, 99)
+                await until_in_trio(lambda: len(malformed) >= 99)
                 sandbox.faults.end(Garbage)
                 await websocket.send_message(SAMPLE)
-                await until(answers, 1)
+                await until_in_trio(lambda: answers)
                 sandbox.faults.begin(Garbage())
                 for _ in range(100):
                     await websocket.send_message(SAMPLE)
-                await trio.sleep(20)
+                await trio.sleep_forever()
     assert (len(malformed), len(answers)) == (199, 1)

@@ -42,7 +42,7 @@ def own_server() -> Generator[Server]:
 
 @pytest.fixture(scope="session")
 def people_process() -> Generator[Process]:
-    with Process([sys.executable, components.HARNESS / "people.py"]) as process:
+    with Process([sys.executable, "-m", "livekit_harness.people"]) as process:
         yield process
 
 
@@ -53,7 +53,7 @@ def agents() -> Generator[Forks]:
         python = _need(components.reference_python(), "the environment of 1.2.17")
     else:
         python = _need(components.plugin_python(), "the plugin, installed")
-    with Forks([python, components.HARNESS / "agent.py", "--forks"]) as agents:
+    with Forks([python, "-m", "livekit_harness.agent", "--forks"]) as agents:
         yield agents
 
 

@@ -1,7 +1,7 @@
 """An agent's process with a detector in it: this project's or 1.2.17's, whichever the Python that runs it holds.
 
-Run as `python agent.py`; it speaks `stdio`. With `--forks` it forks such a process at each command `fork`. Only what
-both environments have: the standard library, livekit and the plugin.
+Run as `python -m livekit_harness.agent`; it speaks `stdio`. With `--forks` it forks such a process at each command
+`fork`. Only what both environments have: the standard library, livekit and the plugin.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from livekit_harness.stdio import claim_stdout, say, serve
 
 EXAMPLES = Path(__file__).parents[4] / "examples"

@@ -1,16 +1,15 @@
 """The people of a room, as a process: cameras with real pixels, microphones, and eyes on the data packets.
 
-Run as `python people.py`; it speaks `stdio`. One process holds as many participants, in as many rooms, as it is told.
+Run as `python -m livekit_harness.people`; it speaks `stdio`. One process holds as many participants, in as
+many rooms, as it is told.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -18,8 +17,6 @@ from attrs import define, field
 from livekit import rtc
 
 from ds_actors.sandbox.marker import paint_marker
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from livekit_harness.stdio import claim_stdout, say, serve
 
 _PICTURES: Final = 4

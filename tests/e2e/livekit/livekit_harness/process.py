@@ -15,6 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Final, Self, TypeVar
 
+from livekit_harness.components import HARNESS
+
 CALL_WITHIN: Final = 20.0
 _T = TypeVar("_T")
 
@@ -39,11 +41,14 @@ def until(condition: Callable[[], _T], seconds: float = 15.0, *, every: float = 
 
 
 class Process:
-    """A process that speaks JSON lines; belongs to one thread of the tests."""
+    """A process that speaks JSON lines and can import this package; belongs to one thread of the tests."""
 
     def __init__(self, command: Sequence[str | Path], environment: Mapping[str, str] = {}) -> None:
         self._popen = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **environment}
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(HARNESS.parent), **environment},
         )
         assert self._popen.stdin is not None
         assert self._popen.stdout is not None
