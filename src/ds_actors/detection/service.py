@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import ipaddress
 import math
 import os
@@ -103,6 +104,17 @@ class Dataspike:
         self.proxy: ProxyAddress | None = None
         if not self.loopback:
             self.proxy = find_proxy(self.host, secure=self.secure, explicit=proxy)
+
+    def behind(self, proxy: str) -> Dataspike:
+        """Return a copy that goes through another proxy, unless NO_PROXY or a loopback URL rules it out.
+
+        Raises:
+            ValueError: when it is not the URL of a proxy.
+        """
+        behind = copy.copy(self)
+        if not self.loopback:
+            behind.proxy = find_proxy(self.host, secure=self.secure, explicit=proxy)
+        return behind
 
     @property
     def loopback(self) -> bool:

@@ -176,9 +176,9 @@ def test_a_callback_may_close_the_detector(caplog: pytest.LogCaptureFixture) -> 
 
         one = detector(notification_cb=hang_up)
         await one.start(None, room=rtc.Room())
-        assert one._bridge is not None
+        assert one._session is not None
         alert = ResultEvent(ResultType.ALERT, "alice", "TR", "", 0)
-        one._bridge.tell(lambda: one._monitor._hub.refs.sink("callback").tell(alert))
+        one._session.bridge.tell(one._session.monitor._hub.refs.sink("callback").tell, alert)
         await until_on_loop(lambda: one.status().state == "closed" and not trio_threads())
         assert done == ["TR"]
 
@@ -263,14 +263,14 @@ def test_a_monitor_that_fails_is_one_error_and_a_status(
     async def main() -> None:
         one = detector()
         await one.start(None, room=rtc.Room())
-        assert one._bridge is not None
-        assert one._reconciler is not None
+        assert one._session is not None
+        assert one._session.reconciler is not None
 
         async def failing() -> None:
             raise LookupError("a fault of ours")
 
         # A fault that reality has not shown yet: a task of the tree's own block fails.
-        one._bridge.tell(one._reconciler.nursery.start_soon, failing)
+        one._session.bridge.tell(one._session.reconciler.nursery.start_soon, failing)
         await until_on_loop(lambda: one.status().state == "failed")
         assert one.status().reason == "LookupError"
         await one.aclose()
@@ -290,11 +290,11 @@ def test_a_stuck_monitor_is_left_behind_within_five_seconds(caplog: pytest.LogCa
         nonlocal took
         one = detector()
         await one.start(None, room=rtc.Room())
-        assert one._bridge is not None
+        assert one._session is not None
         release = threading.Event()
         blocked = threading.Event()
-        one._bridge.tell(blocked.set)
-        one._bridge.tell(release.wait, 20)  # blocks trio's thread
+        one._session.bridge.tell(blocked.set)
+        one._session.bridge.tell(release.wait, 20)  # blocks trio's thread
         await until_on_loop(blocked.is_set)
         began = time.monotonic()
         await one.aclose()

@@ -28,16 +28,16 @@ def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def figures(detector: DataspikeDetector) -> tuple[float, float, int]:
-    promise = detector._figures.sampling().promise
-    return promise.floor_fps, promise.ceiling_fps, detector._figures.quality
+    promise = detector._settings.figures.sampling().promise
+    return promise.floor_fps, promise.ceiling_fps, detector._settings.figures.quality
 
 
 def test_the_documented_defaults() -> None:
     """0.2, 1.0 and 75, no microphones, and the room hears."""
     detector = DataspikeDetector(api_key="k")
     assert figures(detector) == (0.2, 1.0, 75)
-    assert detector._figures.audio is None
-    assert detector._sinks == ("room",)
+    assert detector._settings.figures.audio is None
+    assert detector._settings.sinks == ("room",)
 
 
 def test_the_parameters_of_both_generations_say_the_same() -> None:
@@ -51,9 +51,9 @@ def test_the_parameters_of_both_generations_say_the_same() -> None:
         audio_params=AudioParams(sample_rate=16000, sample_size=48000, interval=20),
     )
     assert figures(flat) == figures(old) == (0.5, 2.0, 50)
-    assert old._figures.audio is not None
-    assert (old._figures.audio.interval, old._figures.audio.normal_fps) == (20, 0.5)
-    assert old._service.upgrade_timeout == 3.0
+    assert old._settings.figures.audio is not None
+    assert (old._settings.figures.audio.interval, old._settings.figures.audio.normal_fps) == (20, 0.5)
+    assert old._settings.service.upgrade_timeout == 3.0
 
 
 def test_the_environment_comes_after_the_argument_and_before_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +81,7 @@ def test_the_environment_comes_after_the_argument_and_before_the_default(monkeyp
         ({"sources": ["microphone"]}, ValueError, ["microphone"]),
         ({"sinks": "room"}, TypeError, ["sinks"]),
         ({"sinks": ["rooom"]}, ValueError, ["rooom"]),
-        ({"sinks": ["room", "room"]}, ValueError, ["one name"]),
+        ({"sinks": ["room", "room"]}, ValueError, ["same name"]),
         ({"sinks": [print]}, TypeError, ["CallbackSink", "print"]),
         ({"sampling": AdaptiveSampling()}, TypeError, ["lambda: AdaptiveSampling(...)"]),
         ({"budget": 600}, TypeError, ["budget", "Budget(samples_per_minute=600)"]),
@@ -151,9 +151,9 @@ def test_audio_that_the_service_does_not_take_is_refused(arguments: dict[str, An
 
 def test_with_a_callback_the_room_hears_only_when_told_to() -> None:
     """`sinks` decides, several at once."""
-    assert DataspikeDetector(api_key="k", notification_cb=print)._sinks == ()
+    assert DataspikeDetector(api_key="k", notification_cb=print)._settings.sinks == ()
     both = DataspikeDetector(api_key="k", notification_cb=print, sinks=["room", LogSink()])
-    assert [one if isinstance(one, str) else one.name for one in both._sinks] == ["room", "log"]
+    assert [one if isinstance(one, str) else one.name for one in both._settings.sinks] == ["room", "log"]
 
 
 @pytest.mark.parametrize("wrong", [{"quality": 101}, {"url": "ws://elsewhere.example/"}])

@@ -74,7 +74,7 @@ async def test_a_policy_that_raises_for_everybody_is_a_line_a_minute(
         await trio.sleep(125)
         assert len(monitor.tried) == 13 * 20
         assert monitor.listed == dict.fromkeys(tracks, False)
-        assert caplog.text.count("a track could not be watched; it is tried again") == 3
+        assert caplog.text.count("a track could not be watched; the monitor tries again") == 3
         await trio.sleep(10)
         assert monitor.watched == set(tracks)
         nursery.cancel_scope.cancel()

@@ -31,7 +31,9 @@ def coverages(room: Room) -> dict[str, str]:
 
 def watched(room: Room) -> set[str]:
     """Return the sids that have an actor, as the tree of actors has it."""
-    code = "result = [c.name for n in detector._monitor.tree().children if n.name == 'tracks' for c in n.children]"
+    code = (
+        "result = [c.name for n in detector._session.monitor.tree().children if n.name == 'tracks' for c in n.children]"
+    )
     names = list(room.evaluate(code))
     assert len(names) == len(set(names))
     return set(names)

@@ -1,4 +1,4 @@
-"""A subscribed microphone as a source of PCM: a stream is open only while somebody listens."""
+"""A subscribed microphone as a source of PCM: a stream is open only while a chunk is recorded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BLOCKS_KEPT: Final = 20
 
 
 class RoomAudio:
-    """The sound of one subscribed track, mono at 16 kHz in blocks of 100 ms; each `read` after `aclose` begins anew."""
+    """The sound of one subscribed track, mono at 16 kHz in blocks of 100 ms; `read` after `aclose` opens a new stream."""
 
     def __init__(self, bridge: LoopBridge, track: rtc.Track) -> None:
         self._bridge = bridge

@@ -1,4 +1,4 @@
-"""The bridge between the agent's asyncio loop and trio, which runs in a daemon thread of its own.
+"""The bridge between the agent's asyncio loop and trio, which runs in its own daemon thread.
 
     asyncio                               trio
     TrioThread.start(main)  ───────────►  main(task_status=...)      entered and left in short-lived daemon threads
@@ -6,7 +6,7 @@
     task of f()             ◄───────────  await LoopBridge.call(f)   cancelled both ways
     f()                     ◄───────────  LoopBridge.post(f)
 
-No call here blocks the loop, however busy trio is, and nothing that ends on one side leaves the other one waiting.
+No call here blocks the loop, however busy trio is. When one side ends, the other does not keep waiting for it.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ with suppress(ImportError):
 T = TypeVar("T")
 
 CANCEL_WITHIN: Final = 2.0
-"""Seconds that a cancelled call waits for what its task still does on the loop."""
+"""Seconds that a cancelled call waits for its task to end on the loop."""
 LOOK_EVERY: Final = 0.25
-"""Seconds between two checks whether the loop is closed, which it does not announce."""
+"""Seconds between two checks whether the loop is closed, because a loop does not announce it."""
 
 
 class LoopClosed(Exception):
-    """The agent's loop is closed, or cancelled what ran there for trio."""
+    """The agent's loop is closed, or it cancelled a call's task."""
 
 
 class LoopBridge:
     """Runs coroutines on an asyncio loop for trio, and functions on either side for the other.
 
-    Made on the loop, whose context its coroutines get; of use once `attach` was called in trio, where `wait_lost`
-    must run too: a loop does not announce its end, and this task ends the calls under way.
+    Make it on the loop; its coroutines get the context of that moment. Call `attach` in trio before the first use, and
+    keep `wait_lost` running there: a loop does not announce its end, and this task ends the calls under way.
     """
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class LoopBridge:
         self._lost = trio.Event()
         self._calls: set[_Call[Any]] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
-        """Those of the calls; the loop's own to change."""
+        """The tasks of the calls; only the loop changes this set."""
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -66,7 +66,7 @@ class LoopBridge:
         return self._loop
 
     def attach(self) -> None:
-        """Note the trio run that this is called in."""
+        """Remember the trio run of the caller."""
         self._token = trio.lowlevel.current_trio_token()
 
     # ---- from trio
@@ -74,10 +74,10 @@ class LoopBridge:
     async def call(self, function: Callable[..., Coroutine[Any, Any, T]], /, *args: object) -> T:
         """Run a coroutine function as a task on the loop and return what it returns, or raise what it raises.
 
-        Cancelled, it cancels the task and waits until that has ended, 2 s at most.
+        When this call is cancelled, it cancels the task and waits at most 2 s until the task has ended.
 
         Raises:
-            LoopClosed: when the loop is closed, or its side cancels the task.
+            LoopClosed: when the loop is closed, or the loop's side cancels the task.
         """
         if self._lost.is_set():
             await trio.lowlevel.checkpoint()
@@ -111,7 +111,7 @@ class LoopBridge:
         return True
 
     async def wait_lost(self) -> None:
-        """Wait until the loop is closed, or has cancelled what ran there."""
+        """Wait until the loop is closed, or has cancelled a call's task."""
         while not self._lost.is_set():
             if self._loop.is_closed():
                 self.lose()
@@ -119,7 +119,7 @@ class LoopBridge:
                 await self._lost.wait()
 
     def lose(self) -> None:
-        """End all calls under way with LoopClosed, and refuse those to come."""
+        """End all calls under way with LoopClosed, and refuse new ones."""
         self._lost.set()
         for call in self._calls:
             call.ended.set()
@@ -127,7 +127,7 @@ class LoopBridge:
     # ---- from the loop
 
     def tell(self, function: Callable[..., object], /, *args: object) -> bool:
-        """Have trio call a function soon; what it raises is logged. False when trio does not run (any more)."""
+        """Have trio call a function soon, and log its exception; False when trio does not run."""
         if self._token is None:
             return False
         try:
@@ -137,11 +137,11 @@ class LoopBridge:
         return True
 
     def awaits_this(self) -> bool:
-        """Return whether the task that asks is one that trio waits for."""
+        """Return whether trio waits for the current task."""
         return asyncio.current_task() in self._tasks
 
     def start_task(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Start a task on the loop, in a copy of the context that the bridge was made in."""
+        """Start a task on the loop, in a copy of the bridge's context."""
         return self._loop.create_task(coroutine, context=self._context.copy())
 
     def start_call(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
@@ -153,7 +153,7 @@ class LoopBridge:
 
 
 def _guarded(function: Callable[..., object], args: tuple[object, ...]) -> None:
-    # What escaped here would be a TrioInternalError and end the run.
+    # An exception that escapes here becomes a TrioInternalError and ends the run.
     try:
         function(*args)
     except Exception:
@@ -172,7 +172,7 @@ class _Call(Generic[T]):
         self._cancelled = False
 
     def begin(self) -> None:
-        """On the loop: start the task, unless it was cancelled before."""
+        """On the loop: start the task, unless the call was cancelled before."""
         if self._cancelled:
             self._bridge.tell(self.ended.set)
             return
@@ -186,7 +186,7 @@ class _Call(Generic[T]):
             self._task.cancel()
 
     def outcome(self) -> T:
-        """In trio, when it ended: return or raise what came of it."""
+        """In trio, after the end: return the task's result or raise its exception."""
         if self._task is None or not self._task.done() or self._task.cancelled():
             raise LoopClosed
         return self._task.result()
@@ -203,14 +203,14 @@ class _Call(Generic[T]):
 
     def _done(self, task: asyncio.Task[T]) -> None:
         if not task.cancelled():
-            task.exception()  # it is fetched in trio, or not at all when the call was cancelled: never a complaint
+            task.exception()  # marks it as retrieved: trio fetches it, or the call was cancelled
         self._bridge.tell(self.ended.set)
 
 
 class TrioThread:
-    """A trio run in a daemon thread. Neither entering nor leaving it blocks the loop.
+    """A trio run in a daemon thread. Entering and leaving it do not block the loop.
 
-    `asyncio.to_thread` would not do: the loop joins its threads at the end, and a stuck trio side would hang the job.
+    Not `asyncio.to_thread`: the loop joins its threads at the end, so a stuck trio side would hang the job.
     """
 
     def __init__(self) -> None:
@@ -220,12 +220,12 @@ class TrioThread:
         self._ended: concurrent.futures.Future[None] | None = None
         self._left: asyncio.Future[None] | None = None
         self._lock = threading.Lock()
-        """Leaving begins when entering is over; only the threads of the two ever wait for it."""
+        """Makes leaving wait for entering; only their two threads ever hold it."""
 
     async def start(self, main: Callable[..., Coroutine[Any, Any, None]]) -> None:
         """Run `main(task_status=...)` in trio and return when it has called `task_status.started()`.
 
-        The run ends with it. What it raises before that comes out here.
+        The run ends when `main` ends. An exception before `started()` is raised here.
         """
         entering = in_daemon_thread(lambda: self._enter(main))
         try:
@@ -236,7 +236,7 @@ class TrioThread:
             raise
 
     def leave(self) -> asyncio.Future[None]:
-        """Return what is done when the run's thread has ended, which `main` must do by itself."""
+        """Return a future that is done when the run's thread has ended; `main` must end by itself."""
         if self._left is None:
             self._left = in_daemon_thread(self._leave)
         return self._left
@@ -266,20 +266,20 @@ class TrioThread:
     def _exit(self) -> None:
         manager, self._manager = self._manager, None
         if manager is not None:
-            # Asking a portal to stop that stops by itself meanwhile would fail inside it: wait for that first.
+            # A portal that stops by itself fails when it is also asked to stop: wait for its own end first.
             if self._ended is not None:
                 concurrent.futures.wait([self._ended])
             manager.__exit__(None, None, None)
 
 
 def _retrieve(future: asyncio.Future[Any]) -> None:
-    # It is no longer awaited, so an exception in it needs no log line.
+    # The caller has gone, so an exception needs no log line.
     if not future.cancelled():
         future.exception()
 
 
 def in_daemon_thread(function: Callable[[], T]) -> asyncio.Future[T]:
-    """Run a function in a daemon thread of its own, which nothing joins at exit; the future has what comes of it."""
+    """Run a function in its own daemon thread, which nothing joins at exit; the future gets its outcome."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
 
@@ -297,7 +297,7 @@ def in_daemon_thread(function: Callable[[], T]) -> asyncio.Future[T]:
             result = function()
         except BaseException as raised:  # noqa: BLE001 - handed to the awaiter of the future
             error = raised
-        with suppress(RuntimeError):  # the loop is closed, and with it the waiter is gone
+        with suppress(RuntimeError):  # the loop is closed, so there is no waiter
             loop.call_soon_threadsafe(settle, result, error)
 
     threading.Thread(target=run, name="dataspike-bridge", daemon=True).start()

@@ -1,4 +1,4 @@
-"""The host's own callback as a sink: awaited on the loop that called `start()`, in its context."""
+"""The user's callback as a sink: awaited on the loop that called `start()`, in its context."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Callback = Callable[[ResultEvent], Awaitable[object] | object]
 
 @define(eq=False)
 class LoopCallbackSink:
-    """Calls a function with each event on the loop, and awaits what it returns where that can be awaited."""
+    """Calls a function with each event on the loop, and awaits its result if it is awaitable."""
 
     bridge: LoopBridge
     callback: Callback
     name: str = "callback"
 
     async def deliver(self, event: ResultEvent, /) -> None:
-        """In trio: call it; cancelled after 30 s by the actor around this."""
+        """In trio: call the function; the sink's actor cancels the call after 30 s."""
         await self.bridge.call(CallbackSink(self.callback).deliver, event)

@@ -1,4 +1,4 @@
-"""Streams that are closing: never cancelled, bounded in the wait, and their errors are not raised."""
+"""Streams that are closing: never cancelled, waited for within a limit, and their errors are not raised."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CLOSE_WITHIN: Final = 2.0
 
 
 class Closing:
-    """The closings under way of one source. Cancelling one would leak what the SDK still holds for it."""
+    """The streams that one source is closing. Cancelling a close would leak what the SDK holds for the stream."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
@@ -27,7 +27,7 @@ class Closing:
         task.add_done_callback(self._done)
 
     async def wait(self) -> None:
-        """Wait until all have ended, 2 s at most."""
+        """Wait until all have ended, for at most 2 s."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=CLOSE_WITHIN)
 

@@ -1,4 +1,4 @@
-"""A voice activity detector's events as a gate for one microphone: that of the session's linked participant."""
+"""A gate for the microphone of the session's linked participant, driven by a voice activity detector's events."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from livekit.agents.vad import VADEvent, VADEventType
 from livekit.plugins.dataspike.log import logger
 
 LOOK_EVERY: Final = 1.0
-"""Seconds between two looks: the session links a participant at any time, without an event."""
+"""Seconds between two looks: the session may link a participant at any time, without an event."""
 
 
 class SpeechGate:
-    """Says whose microphone has no speech now.
+    """Reports whose microphone has no speech now.
 
     Args:
         session: whose linked participant the events are about.
-        events: of the voice activity detector; the gate is open for good when they end.
-        shut: told the identity whose microphone is silent, or None.
+        events: from the voice activity detector; when they end, the gate stays open.
+        shut: called with the identity whose microphone is silent, or None.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class SpeechGate:
         self._tasks = [loop.create_task(self._follow()), loop.create_task(self._keep_looking())]
 
     def stop(self) -> None:
-        """Follow them no more."""
+        """Stop following the events."""
         for task in self._tasks:
             task.cancel()
 
@@ -47,18 +47,18 @@ class SpeechGate:
             async for event in self._events:
                 if event.type in (VADEventType.START_OF_SPEECH, VADEventType.END_OF_SPEECH):
                     self._speaking = event.type == VADEventType.START_OF_SPEECH
-                    self._tell()
+                    self._report()
         except Exception:
-            logger.exception("vad_stream failed; microphones are listened to without it")
+            logger.exception("vad_stream failed; microphones are checked without it")
         self._tasks[1].cancel()
         self._shut(None)
 
     async def _keep_looking(self) -> None:
         while True:
-            self._tell()
+            self._report()
             await asyncio.sleep(LOOK_EVERY)
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         self._shut(None if self._speaking else self._linked())
 
     def _linked(self) -> str | None:

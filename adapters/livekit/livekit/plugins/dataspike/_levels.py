@@ -1,4 +1,4 @@
-"""Levels as an attribute of the detector's participant, for participants who join later."""
+"""Levels as an attribute of the agent's participant, for participants who join later."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ ATTRIBUTE_LIMIT: Final = 8_000
 """Bytes; the most severe levels go in first."""
 UPDATE_WITHIN: Final = 5.0
 KEPT: Final = 4_000
-"""Tracks whose level is known; beyond, those that the room has not now are forgotten."""
+"""Tracks whose level is kept; beyond that, tracks that are not in the room are forgotten."""
 
 
 def levels_json(levels: Mapping[str, Level]) -> str:
-    """Return the attribute's value: as many tracks as it holds, the most severe first."""
+    """Return the attribute's value: as many tracks as fit, the most severe first."""
     entries: list[str] = []
     left = ATTRIBUTE_LIMIT - 2
-    for sid, level in sorted(levels.items(), key=lambda one: (-one[1].severity, one[0])):
+    for sid, level in sorted(levels.items(), key=lambda item: (-item[1].severity, item[0])):
         entry = f"{json.dumps(sid)}:{json.dumps(level.value)}"
         left -= len(entry) + 1
         if left < 0:
@@ -40,23 +40,23 @@ def levels_json(levels: Mapping[str, Level]) -> str:
 
 @define(eq=False)
 class LevelsSink:
-    """Keeps the attribute as the verdicts say."""
+    """Updates the attribute with each verdict."""
 
     bridge: LoopBridge
     levels: RoomLevels
     name: str = "levels"
 
     async def deliver(self, event: ResultEvent, /) -> None:
-        """In trio: show the track's level if it is another one."""
+        """In trio: show the track's level if it changed."""
         if event.level.is_verdict:
             await self.bridge.call(self.levels.verdict, event)
 
 
 class RoomLevels:
-    """Sets the attribute on the loop, one update at a time; what comes meanwhile goes with the next.
+    """Sets the attribute on the loop, one update at a time; changes that come meanwhile go into the next update.
 
-    Shown is the last verdict of each track that the room has now: one that ended is shown no more, whatever is still
-    heard of it, and one that is there again after a reconnect is.
+    The attribute holds the last verdict of each track that is in the room now. A track that ended disappears from it,
+    even when late results arrive; a track that is back after a reconnect appears again.
     """
 
     def __init__(self, room: rtc.Room) -> None:
@@ -69,11 +69,11 @@ class RoomLevels:
         self._refused = False
 
     def start(self) -> None:
-        """Show what was not to be shown while the room was away when it is back."""
+        """Show the levels again whenever the room reconnects."""
         self._handlers.on("connection_state_changed", self.look_again)
 
     def stop(self) -> None:
-        """Show nothing new; what is shown stays as long as the participant."""
+        """Stop updating; the attribute stays as long as the participant."""
         self._handlers.stop()
         if self._looking is not None:
             self._looking.cancel()
@@ -89,7 +89,7 @@ class RoomLevels:
             await self._show()
 
     def look_again(self, *_: object) -> None:
-        """Show soon what is to be shown now: tracks came or went, or the room is back."""
+        """Update soon: tracks came or went, or the room is back."""
         if self._looking is None:
             self._looking = asyncio.get_running_loop().create_task(self._look())
 
@@ -99,7 +99,7 @@ class RoomLevels:
             try:
                 await self._show()
             except Undelivered:
-                pass  # said already
+                pass  # logged already
             except Exception:
                 logger.exception("levels could not be shown")
 
@@ -107,7 +107,7 @@ class RoomLevels:
         room = self._room
         if not is_connected(room):
             return
-        present = {sid for one in room.remote_participants.values() for sid in one.track_publications}
+        present = {sid for participant in room.remote_participants.values() for sid in participant.track_publications}
         shown = {sid: level for sid, level in self._levels.items() if sid in present}
         if len(self._levels) > KEPT:
             self._levels = shown

@@ -1,4 +1,4 @@
-"""The detector's parameters: the argument, then the environment, then the default; each checked where it is given."""
+"""The detector's sampling parameters: the argument, then the environment, then the default; each is checked."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ _VARIABLES: Final = {
 
 @frozen
 class VideoParams:
-    """How video is sampled, as version 1.2 takes it; `normal_fps=`, `burst_fps=` and `quality=` say the same.
+    """How video is sampled, as in version 1.2; the parameters `normal_fps`, `burst_fps` and `quality` do the same.
 
     Args:
-        burst_fps: frames a second of a track that is suspicious or alert; at least normal_fps.
-        normal_fps: frames a second of any other; above 0, 30 at most.
-        quality: of the JPEG, 0 to 100.
+        burst_fps: frames per second from a track that is suspicious or alert; at least normal_fps.
+        normal_fps: frames per second from any other track; above 0, at most 30.
+        quality: JPEG quality, 0 to 100.
 
     Raises:
-        ValueError: naming what is out of its range.
+        ValueError: when a value is out of range; names it.
     """
 
     burst_fps: float = BURST_FPS
@@ -50,16 +50,16 @@ class VideoParams:
 
 @frozen
 class AudioParams:
-    """That microphones are listened to, and how often.
+    """Turns the check of microphones on, and says how often they are sampled.
 
     Args:
-        sample_rate: 16,000 Hz, which is all that the service takes.
-        sample_size: 48,000 samples a chunk (3 s), which is all that it takes.
-        interval: seconds between two chunks of a microphone; above 0. While its level is suspicious or alert it is
-            interval * normal_fps / burst_fps; never under 3 s.
+        sample_rate: 16,000 Hz, the only rate that the service accepts.
+        sample_size: 48,000 samples per chunk (3 s), the only size that the service accepts.
+        interval: seconds between two chunks of a microphone; above 0. While its level is suspicious or alert, the
+            interval is interval * normal_fps / burst_fps, but never less than 3 s.
 
     Raises:
-        ValueError: naming what is out of its range.
+        ValueError: when a value is out of range; names it.
     """
 
     sample_rate: int = SAMPLE_RATE
@@ -69,14 +69,14 @@ class AudioParams:
     def __attrs_post_init__(self) -> None:
         for name, only in (("sample_rate", SAMPLE_RATE), ("sample_size", CHUNK_SAMPLES)):
             if getattr(self, name) != only:
-                raise ValueError(f"{name} must be {only}, which is all that the service takes")
+                raise ValueError(f"{name} must be {only}: the service accepts nothing else")
         if isinstance(self.interval, bool) or not (math.isfinite(self.interval) and self.interval > 0):
             raise ValueError(f"interval must be a finite number of seconds above 0, not {self.interval!r}")
 
 
 @frozen
 class Figures:
-    """The sampling, resolved."""
+    """The resolved sampling parameters."""
 
     sampling: Callable[[], SamplingPolicy]
     quality: int
@@ -92,22 +92,22 @@ def resolve(
     audio_params: AudioParams | None,
     sampling: Callable[[], SamplingPolicy] | None,
 ) -> Figures:
-    """Return the figures.
+    """Return the resolved sampling parameters.
 
     Raises:
-        TypeError: when two parameters say the same, naming both.
-        ValueError: for a value out of its range, naming the parameter and its variable.
+        TypeError: when two parameters mean the same; names both.
+        ValueError: when a value is out of range; names the parameter and its variable.
     """
     flat = {"normal_fps": normal_fps, "burst_fps": burst_fps, "quality": quality}
     given = [name for name, value in flat.items() if value is not None]
     if video_params is not None:
         if given:
-            raise TypeError(f"{given[0]} and video_params say the same: pass one of them")
+            raise TypeError(f"{given[0]} and video_params mean the same: pass one of them")
         normal_fps, burst_fps, quality = video_params.normal_fps, video_params.burst_fps, video_params.quality
     if sampling is not None:
         rates = [name for name in given if name != "quality"] or (["video_params"] if video_params else [])
         if rates:
-            raise TypeError(f"{rates[0]} and sampling say the same: pass one of them")
+            raise TypeError(f"{rates[0]} and sampling mean the same: pass one of them")
     normal = _number("normal_fps", normal_fps, NORMAL_FPS, float, lambda v: check_fps("normal_fps", v))
     burst = _number("burst_fps", burst_fps, BURST_FPS, float, lambda v: check_fps("burst_fps", v))
     jpeg = _number("quality", quality, QUALITY, int, check_quality)

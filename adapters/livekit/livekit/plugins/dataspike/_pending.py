@@ -1,4 +1,4 @@
-"""What could not be published while LiveKit reconnects: the newest result of each track, and its last alert. Pure."""
+"""Results that wait while LiveKit reconnects: the newest of each track, and its last alert. Pure."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ TRACKS_KEPT: Final = 2_000
 
 @define
 class PendingResults:
-    """Results that wait for the room, each track's in order; the oldest tracks go first."""
+    """Results that wait for the room, in order per track; the oldest tracks go first."""
 
     dropped: int = 0
-    """Results that were replaced, too old, or of too many tracks."""
+    """Results that were replaced, were too old, or belonged to too many tracks."""
     _tracks: OrderedDict[str, list[tuple[float, ResultEvent]]] = field(
         factory=OrderedDict[str, list[tuple[float, ResultEvent]]]
     )
@@ -31,9 +31,9 @@ class PendingResults:
         return len(self._tracks)
 
     def hold(self, event: ResultEvent, now: float) -> None:
-        """Keep a result; of its track only this one and the last alert before it stay."""
+        """Keep a result; of the same track, only this result and the last alert before it stay."""
         kept = self._tracks.get(event.track_id, [])
-        alerts = [one for one in kept if one[1].level is Level.ALERT]
+        alerts = [(since, result) for since, result in kept if result.level is Level.ALERT]
         stay = [] if event.level is Level.ALERT else alerts[-1:]
         self.dropped += len(kept) - len(stay)
         self._tracks[event.track_id] = [*stay, (now, event)]
@@ -42,20 +42,20 @@ class PendingResults:
             self.dropped += len(lost)
 
     def put_back(self, taken: Sequence[tuple[float, ResultEvent]]) -> None:
-        """Keep results of one track that were taken and did not go out, before what came of it meanwhile."""
+        """Put results of one track that were taken but not sent back, before the ones that came meanwhile."""
         if taken:
             newer = self._tracks.pop(taken[0][1].track_id, [])
             for at, event in (*taken, *newer):
                 self.hold(event, at)
 
     def take(self, now: float) -> list[tuple[float, ResultEvent]]:
-        """Take out one track's results that are not older than 60 s, in order, and since when each was kept.
+        """Take out one track's results of the last 60 s, in order, each with the time since when it was kept.
 
-        None: nothing is left.
+        The list is empty when nothing is left.
         """
         while self._tracks:
             _, kept = self._tracks.popitem(last=False)
-            fresh = [one for one in kept if now - one[0] <= KEPT_FOR]
+            fresh = [(since, event) for since, event in kept if now - since <= KEPT_FOR]
             self.dropped += len(kept) - len(fresh)
             if fresh:
                 return fresh

@@ -1,7 +1,7 @@
-"""What the room wants watched, and the task that brings the monitor there: in trio.
+"""The reconciler in trio: it brings the monitor's tracks to the state that the room's side desires.
 
-Level-triggered: the room's side says what it wants of a track now, as often as it likes; the changes of one track
-follow each other, those of different tracks go side by side, and only the newest desired state counts.
+It is level-triggered. The room's side reports a track's desired state as often as it likes, and only the newest counts.
+Changes of the same track run one after the other; changes of different tracks run concurrently.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ RETRY_EVERY: Final = 10.0
 
 @frozen
 class DesiredTrack:
-    """What is wanted of one live track."""
+    """The desired state of one live track."""
 
     info: TrackInfo
     source: RoomVideo | RoomAudio | None = None
-    """The track's frames or sound; None when it is only to be listed."""
+    """The track's frames or sound; None when the track is only listed."""
     monitored: bool = True
     why: str = ""
-    """Why it is not monitored."""
+    """Why the track is not monitored."""
     subscribed: bool = True
     muted: bool = False
     encrypted: bool = False
@@ -39,7 +39,7 @@ class DesiredTrack:
 
 @define(eq=False)
 class TrackReconciler:
-    """Brings a monitor's tracks to what is wanted."""
+    """Brings a monitor's tracks to their desired states."""
 
     monitor: Monitor
     nursery: trio.Nursery
@@ -50,7 +50,7 @@ class TrackReconciler:
     _complaints: LogThrottle = field(factory=LogThrottle)
 
     def want(self, track: str, desired: DesiredTrack | None) -> None:
-        """Take the newest desired state of a track; None: it is gone."""
+        """Take the newest desired state of a track; None means that it is gone."""
         if desired is None:
             self._desired.pop(track, None)
         else:
@@ -60,7 +60,7 @@ class TrackReconciler:
             self.nursery.start_soon(self._bring, track)
 
     async def keep_trying(self) -> None:
-        """Try again from time to time what was refused: a limit, or a policy that raised."""
+        """Retry from time to time the tracks that were refused, by a limit or because a policy raised."""
         while True:
             await trio.sleep(RETRY_EVERY)
             for track in self._refused - self._busy:
@@ -72,7 +72,7 @@ class TrackReconciler:
         try:
             while True:
                 desired, done = self._desired.get(track), self._done.get(track)
-                # What was refused is tried once now, and again when `keep_trying` does.
+                # A refused track is tried once now, and again by `keep_trying`.
                 if desired == done and (track not in self._refused or desired is tried):
                     return
                 tried = desired
@@ -113,6 +113,6 @@ class TrackReconciler:
             return await self.monitor.add_track(desired.info, source, muted=desired.muted)
         except Exception as error:
             if self._complaints.due(type(error).__name__, trio.current_time()):
-                logger.exception("a track could not be watched; it is tried again")
+                logger.exception("a track could not be watched; the monitor tries again")
             self.monitor.report_unwatched(desired.info, monitored=False, why=f"failed: {type(error).__name__}")
             return False

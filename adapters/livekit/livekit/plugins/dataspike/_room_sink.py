@@ -1,4 +1,4 @@
-"""The room as a sink: each verdict a data packet on the topic, as documented."""
+"""The room as a sink: each verdict is a data packet on the documented topic."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TRY_AGAIN_AFTER: Final = 0.2
 
 @define(eq=False)
 class RoomSink:
-    """Publishes verdicts; errors and unknown results are not the room's to hear."""
+    """Publishes verdicts, but no errors and no unknown results."""
 
     bridge: LoopBridge
     publisher: RoomPublisher
@@ -37,7 +37,7 @@ class RoomSink:
 
 
 class RoomPublisher:
-    """Publishes on the loop. While the room is not connected, the newest results wait for it, 60 s at most."""
+    """Publishes on the loop. While the room is not connected, the newest results wait for it, at most 60 s."""
 
     def __init__(self, room: rtc.Room, destination_identities: Sequence[str] = ()) -> None:
         self._room = room
@@ -45,17 +45,17 @@ class RoomPublisher:
         self._destinations = list(destination_identities)
         self._held = PendingResults()
         self._sending: str | None = None
-        """The track whose held results go out now: later ones of it queue up behind them."""
+        """The track whose held results are being sent; its later results queue up behind them."""
         self._flush: asyncio.Task[None] | None = None
         self._refused = False
 
     def start(self) -> None:
-        """Publish what waits whenever the room is connected."""
+        """Publish the waiting results whenever the room connects."""
         self._handlers.on("connection_state_changed", self._connection_changed)
         self._handlers.on("reconnected", self._connection_changed)
 
     async def stop(self, within: float = 1.0) -> None:
-        """Let what waits go out while the room is still there, within some seconds, then end."""
+        """Send the waiting results while the room is still connected, for at most `within` seconds, then end."""
         self._handlers.stop()
         if self._flush is not None:
             if not is_connected(self._room):
@@ -121,7 +121,7 @@ class RoomPublisher:
                 self._held.put_back(taken)
 
     async def _send_one_held(self, event: ResultEvent) -> bool:
-        """Return whether it is done with; False: the room is away again."""
+        """Return False when the room is away again, so that the result must wait."""
         try:
             await self._publish(event)
         except (PublishDataError, TimeoutError):

@@ -1,7 +1,7 @@
-"""Which of a room's publications are watched, and what the rest is listed as.
+"""Which publications of a room are watched, and why the others are not.
 
-Source, attributes, name and identity are chosen by strangers: none of them decides whether somebody is watched, but for
-`sources`, which the host narrows. The kind of a participant comes from its token.
+Participants choose their own source, attributes, name and identity, so these do not decide who is watched; the
+exception is `sources`, which the host narrows. The kind of a participant comes from its token.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NOT_PEOPLE: Final = frozenset(
 
 
 def track_info(publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant) -> TrackInfo:
-    """Return what the monitor keeps of a publication."""
+    """Return what the monitor needs to know about a publication."""
     kind: Literal["video", "audio"] = "audio" if publication.kind == rtc.TrackKind.KIND_AUDIO else "video"
     number = int(publication.source)
     source = SOURCES[number] if number < len(SOURCES) else "unknown"
@@ -39,11 +39,11 @@ def track_info(publication: rtc.RemoteTrackPublication, participant: rtc.RemoteP
 
 @define(eq=False)
 class TrackRules:
-    """The host's choices; what its functions raise means no, and is logged once a minute.
+    """The host's choices. A function that raises means no; the exception is logged at most once per minute.
 
     Raises:
         TypeError: when one of the functions is a coroutine function.
-        ValueError: for a source that there is not.
+        ValueError: when a source does not exist.
     """
 
     sources: Collection[str] | None = None
@@ -54,14 +54,14 @@ class TrackRules:
 
     def __attrs_post_init__(self) -> None:
         if isinstance(self.sources, str):
-            raise TypeError(f"sources must be several, as in sources=({self.sources!r},)")
+            raise TypeError(f"sources must be a collection, as in sources=({self.sources!r},)")
         for source in self.sources or ():
             if source not in VIDEO_SOURCES:
                 raise ValueError(f"sources may hold {', '.join(VIDEO_SOURCES)}, not {source!r}")
         for name in ("track_filter", "consent"):
             function = getattr(self, name)
             if function is not None and (not callable(function) or inspect.iscoroutinefunction(function)):
-                raise TypeError(f"{name} must be a plain function: it is asked on the loop, and answers at once")
+                raise TypeError(f"{name} must be a plain function: the loop calls it and cannot wait for it")
 
     def consents(self, participant: rtc.RemoteParticipant) -> bool:
         """Ask whether a participant may be watched."""
@@ -88,7 +88,7 @@ class TrackRules:
             answer = function(*args)
             if inspect.isawaitable(answer):
                 cast("Any", answer).close()
-                raise TypeError(f"{name} must answer at once, and not be awaited")
+                raise TypeError(f"{name} must return True or False, not an awaitable")
             return bool(answer)
         except Exception:
             if self._complaints.due(name, time.monotonic()):

@@ -1,7 +1,8 @@
 """A subscribed video track as a source of frames: a stream is open only while a sample is made.
 
-One-shot: opened when a turn was granted, one frame, closed. Where samples follow each other faster than that is worth,
-the stream stays open between them. All of `rtc` happens on the agent's loop; only the bytes of the due frame cross.
+The stream opens when a turn is granted, gives one frame and closes. When samples follow each other so fast that opening
+is not worth it, the stream stays open between them. All of `rtc` happens on the agent's loop; only the bytes of the due
+frame cross to trio.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from livekit.plugins.dataspike.log import logger
 from ds_actors.detection import EncodingError, Frame
 
 SMALLEST_SIDE: Final = 64
-"""Pixels: the server sends tiny black frames when a track is paused, which are no pictures."""
+"""Pixels: the server sends tiny black frames when a track is paused, which are not pictures."""
 KEEP_OPEN: Final = 0.15
-"""Seconds: a sample that follows the last one sooner finds the stream still open."""
+"""Seconds: the stream stays open this long for the next sample when samples are frequent."""
 
 
 _Layout = Literal["i420", "nv12", "rgb24", "rgba"]
@@ -35,7 +36,7 @@ _ROTATIONS: Final[dict[object, Literal[0, 90, 180, 270]]] = {0: 0, 1: 90, 2: 180
 
 
 class RoomVideo:
-    """The frames of one subscribed track; usable again after `aclose`, as a restarted track needs it."""
+    """The frames of one subscribed track; usable again after `aclose`, because a track may restart."""
 
     def __init__(self, bridge: LoopBridge, track: rtc.Track) -> None:
         self._bridge = bridge
@@ -46,7 +47,7 @@ class RoomVideo:
         self._closing = Closing()
 
     async def capture(self) -> Frame | None:
-        """In trio: return the next frame, waiting for one; None when the track gives none any more."""
+        """In trio: return the next frame, waiting for one; None when the track has ended."""
         try:
             event = await self._bridge.call(self._next)
         except LoopClosed:
@@ -56,7 +57,7 @@ class RoomVideo:
         frame, rotation = event.frame, _ROTATIONS.get(event.rotation, 0)
         layout = _LAYOUTS.get(frame.type)
         if layout is None:
-            # Ten bits, alpha, 4:4:4 and the like: the conversion copies the picture, on no loop.
+            # Ten bits, alpha, 4:4:4 and the like: the conversion copies the picture, so it runs on no loop.
             frame, layout = await trio.to_thread.run_sync(_converted, frame), "i420"
         return Frame(frame.width, frame.height, layout, frame.data, rotation)
 
@@ -118,4 +119,4 @@ def _converted(frame: rtc.VideoFrame) -> rtc.VideoFrame:
     try:
         return frame.convert(rtc.VideoBufferType.I420)
     except Exception as error:
-        raise EncodingError(f"no I420 of a frame of type {frame.type}") from error
+        raise EncodingError(f"a frame of type {frame.type} cannot be converted to I420") from error

@@ -1,8 +1,8 @@
-"""What the room has, said to the monitor: a watcher on the agent's loop.
+"""The watcher on the agent's loop: it reads from the room which tracks the monitor should watch.
 
-Every event only marks a participant; soon after, what is wanted of each of its tracks is read from the room as it is
-then. So an event that never comes, comes twice or in another order does no harm, and the same look at everybody every
-10 s finds what no event tells.
+An event only marks a participant. Soon afterwards the watcher reads the desired state of each of their tracks from the
+room. An event that is lost, repeated or out of order therefore does no harm, and a sweep over all participants every
+10 s finds what no event reports.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SWEEP_EVERY: Final = 10.0
 SWEEP_AT_ONCE: Final = 20
 """Participants looked at in one turn of the loop."""
 LEAVING: Final = 2.0
-"""Seconds: an unsubscribing this soon before its track goes was part of the going."""
+"""Seconds: the SDK unsubscribes this shortly before a track that ends."""
 REMEMBERED: Final = 10_000
 
 _UNREADABLE: Final = frozenset(
@@ -46,13 +46,13 @@ class RoomWatcher:
 
     Args:
         room: connected or not yet.
-        rules: who is watched.
-        bridge: what the sources cross.
-        auto_subscribe: subscribe to what is to be watched, once a publication.
-        want: told each change of what is wanted of a track; None when it is gone.
-        joined: told of each identity that is there now, and was not.
-        left: told of each identity that left.
-        speaks: told of each identity that begins or stops to speak, as its client says.
+        rules: which tracks are watched.
+        bridge: how the sources reach trio.
+        auto_subscribe: subscribe to each publication that is to be watched, once.
+        want: called with each change of a track's desired state; with None when the track is gone.
+        joined: called with each identity that joined.
+        left: called with each identity that left.
+        speaks: called when an identity starts or stops speaking, as its client reports.
     """
 
     def __init__(
@@ -89,10 +89,10 @@ class RoomWatcher:
         self._handlers = Handlers(room)
         self._open = False
 
-    # ---- life
+    # ---- start and end
 
     def start(self) -> None:
-        """Hang the handlers and look at who is there."""
+        """Add the handlers and look at everybody who is there."""
         self._open = True
         for event, handler in (
             ("participant_connected", self._mark),
@@ -116,7 +116,7 @@ class RoomWatcher:
         self._sweep_all()
 
     def stop(self) -> None:
-        """Take the handlers off and look no more; nothing is wanted or unwanted by it."""
+        """Remove the handlers and stop looking; the desired states stay as they are."""
         self._open = False
         self._handlers.stop()
         for timer in (self._soon, self._sweep):
@@ -130,11 +130,11 @@ class RoomWatcher:
         ]
 
     def shut(self, identity: str | None) -> None:
-        """Close the gate of that participant's microphones, and open any other's."""
+        """Close the gate of that participant's microphones, and open all others."""
         before, self._shut = self._shut, identity
-        for one in (before, identity):
-            if one is not None and before != identity:
-                self._mark_identity(one)
+        for changed in {before, identity} if before != identity else ():
+            if changed is not None:
+                self._mark_identity(changed)
 
     # ---- events
 
@@ -153,7 +153,7 @@ class RoomWatcher:
 
     def _mark_left(self, participant: rtc.Participant) -> None:
         self._unreadable.discard(participant.identity)
-        self._speak(self._speaking - {participant.identity})  # they may be back before anybody looks
+        self._speak(self._speaking - {participant.identity})  # they may be back before the next look
         self._mark(participant)
 
     def _mark_all(self, *_: object) -> None:
@@ -188,7 +188,7 @@ class RoomWatcher:
         self._mark(participant)
 
     def _speakers_changed(self, speakers: list[rtc.Participant]) -> None:
-        self._speak({one.identity for one in speakers})
+        self._speak({speaker.identity for speaker in speakers})
 
     def _speak(self, speaking: set[str]) -> None:
         for identity in speaking ^ self._speaking:
@@ -274,9 +274,9 @@ class RoomWatcher:
 
     def _subscribe(self, publication: rtc.RemoteTrackPublication) -> None:
         if not self._auto_subscribe or publication.sid in self._unsubscribed:
-            return  # the host's unsubscribing is the host's
+            return  # the host unsubscribed, and that is the host's decision
         if self._room.connection_state != rtc.ConnectionState.CONN_CONNECTED:
-            return  # what is asked during a full reconnect is lost; the room is looked at again when it is back
+            return  # a full reconnect loses subscriptions; the watcher looks again afterwards
         if self._asked.get(publication.sid) is not publication:
             self._asked[publication.sid] = publication
             publication.set_subscribed(True)

@@ -1,0 +1,46 @@
+"""What a detector was made with: checked, and complete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from attrs import frozen
+from livekit.plugins.dataspike._callback_sink import Callback
+from livekit.plugins.dataspike._options import Figures
+from livekit.plugins.dataspike._rules import TrackRules
+from livekit.plugins.dataspike._sink_options import SinkOption
+
+from ds_actors.detection import Budget, Dataspike, Monitor, Sink, Status
+
+Notify = Literal["all", "changes"]
+
+
+@frozen
+class Settings:
+    """The parameters of one detector."""
+
+    service: Dataspike
+    figures: Figures
+    rules: TrackRules
+    sinks: tuple[SinkOption, ...]
+    callback: Callback | None
+    destinations: tuple[str, ...]
+    mirror_levels: bool
+    budget: Budget | None
+    notify: Notify
+    auto_subscribe: bool
+    state_cb: Callable[[Status], object] | None
+
+    def make_monitor(self, sinks: Sequence[Sink] = (), state_cb: Callable[[Status], object] | None = None) -> Monitor:
+        """Return a monitor with these parameters, which does not run yet."""
+        return Monitor(
+            service=self.service,
+            sampling=self.figures.sampling,
+            budget=self.budget,
+            quality=self.figures.quality,
+            audio=self.figures.audio,
+            sinks=sinks,
+            notify=self.notify,
+            state_cb=state_cb,
+        )
