@@ -1,57 +1,26 @@
-"""One life of an actor, from its construction to the end of its last task; the supervisor is told how it ended."""
+"""One incarnation of an actor, from its construction to the end of its last task."""
 
 from __future__ import annotations
 
 import inspect
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import trio
 
-from ds_actors._actor import Actor, Context, DeferredReply, Inbox
-from ds_actors._cell import Cell, Slot
-from ds_actors._errors import ActorStopped, AskDropped, AskFailed, Ignore
+from ds_actors._actor import Actor, Context, Inbox
+from ds_actors._cell import Cell
+from ds_actors._errors import Ignore
 from ds_actors._exits import Exit, combine, judge
-from ds_actors._mailbox import EMPTY, Envelope, Reject, content
-from ds_actors._ref import Answer, Request
-
-R = TypeVar("R")
-T = TypeVar("T")
+from ds_actors._mailbox import content
+from ds_actors._message_handler import MessageHandler, call_hook
 
 logger = logging.getLogger("ds_actors")
 
 
-@trio.lowlevel.disable_ki_protection
-async def _let(function: Callable[..., Awaitable[object]], *args: Any) -> None:
-    # The library's own frames are protected from Ctrl-C; what people wrote must be interruptible.
-    await _awaitable(function, function(*args))
-
-
-def _awaitable(function: Callable[..., object], returned: T) -> T:
-    if not inspect.isawaitable(returned):
-        name = getattr(function, "__qualname__", repr(function))
-        raise TypeError(f"{name} must be async def: it returned {type(returned).__name__}, which cannot be awaited")
-    return returned
-
-
-def _interruptible(receive: Callable[[Any], Awaitable[R]]) -> Callable[[Any], Awaitable[R]]:
-    """Do the same for an actor's `receive`, where a frame more would cost each message time."""
-    code = getattr(receive, "__code__", None)
-    if code is not None and code.co_flags & inspect.CO_COROUTINE:
-        trio.lowlevel.disable_ki_protection(receive)
-        return receive
-
-    @trio.lowlevel.disable_ki_protection
-    async def called(message: Any) -> R:
-        return await _awaitable(receive, receive(message))
-
-    return called
-
-
 def _inherited(actor: Actor[Any], hook: str) -> bool:
-    """Whether a hook is Actor's own; then it needs neither a scope nor a frame."""
+    """Return whether a hook is Actor's own, which needs neither a scope nor a frame."""
     return getattr(getattr(actor, hook), "__func__", None) is getattr(Actor, hook)
 
 
@@ -60,42 +29,30 @@ def _made(make: Callable[[], Actor[Any]]) -> Actor[Any]:
     return make()
 
 
-# A schedule point costs about as much as handling ten short messages; siblings wait for no more than these, which are
-# as many as Tokio lets a task do.
-_MESSAGES_PER_SCHEDULE_POINT = 128
-
-
 # The descriptors that Actor's __slots__ made, whatever a subclass calls by their names.
 _CONTEXT: Any = Actor.__dict__["context"]
 _INBOX: Any = Actor.__dict__["inbox"]
 
 
-class Incarnation:
-    """One life of an actor, from its construction to its last task's end."""
+class Incarnation(MessageHandler):
+    """One incarnation of an actor; `live` runs it and returns how it ended."""
 
     __slots__ = (
         "_asked_to_stop",
         "_deadline",
-        "_deferred",
-        "_drain",
         "_expected",
         "_failures",
-        "_finishing",
         "_grace",
-        "_hands",
         "_ignored",
         "_killed",
         "_make",
         "_over",
         "_scope",
-        "_serves",
-        "_serving",
         "_spawner",
         "_start_timeout",
         "_stop_asked",
         "_tasks",
         "_tasks_done",
-        "cell",
         "healthy",
         "number",
         "ready_at",
@@ -113,13 +70,12 @@ class Incarnation:
         expected: tuple[type[Exception], ...],
         spawner: Callable[..., None],
     ) -> None:
-        self.cell: Cell = cell
+        super().__init__(cell, drain=drain)
         self.number: int = number
         self.healthy: bool = True
         self.ready_at: float | None = None
         self._make = make
         self._grace = grace
-        self._drain = drain
         self._start_timeout = start_timeout
         self._expected = expected
         self._spawner = spawner
@@ -128,16 +84,8 @@ class Incarnation:
         self._tasks: dict[trio.CancelScope, None] = {}
         self._tasks_done: trio.Event | None = None
         self._failures: list[BaseException] = []
-        self._serving: Any = EMPTY
-        """The ask that `serve` has in hand; when it has failed, any message it had."""
-        self._hands: dict[int, Any] = {}
-        """What was taken through the inbox and is not settled, by the message's id."""
-        self._serves = False
-        """`serve` runs, or was left with a message in hand."""
-        self._deferred: dict[Slot, None] = {}
         self._asked_to_stop = False
         self._ignored = False
-        self._finishing = False
         self._stop_asked: trio.Event | None = None
         self._over = False
         self._deadline: float | None = None
@@ -194,7 +142,7 @@ class Incarnation:
     ) -> None:
         try:
             with scope:
-                await _let(function, *args)
+                await call_hook(function, *args)
         except BaseException as error:  # noqa: BLE001 - judged, and raised where the incarnation ends
             self._failures.append(error)
             self._scope.cancel()
@@ -215,125 +163,7 @@ class Incarnation:
         self._finishing = True
         self._request_stop()
 
-    def defer(self, request: Request[R]) -> DeferredReply[R]:
-        item = self._serving
-        if content(item) is not request:
-            item = self._hands.get(id(request))
-        if type(item) is not Envelope:
-            return DeferredReply(None)
-        slot: Slot = item.slot
-        self._deferred = {waiting: None for waiting in self._deferred if not waiting.closed}
-        self._deferred[slot] = None
-        return DeferredReply(slot)
-
-    async def next_item(self) -> Any:
-        """Return the next item in hand, or EMPTY when it is time to stop."""
-        cell = self.cell
-        while not cell.stop_requested or (self._drain and not self._finishing):
-            # Before the message is in hand: a caller's own timeout must not lose it.
-            await trio.lowlevel.checkpoint_if_cancelled()
-            item = cell.take()
-            if item is not EMPTY:
-                self._hands[id(content(item))] = item
-                return item
-            if cell.stop_requested:
-                break
-            await cell.wait_for_message()
-        return EMPTY
-
-    def settle(self, message: object, answer: Answer | None) -> None:
-        item = self._hands.pop(id(message), None)
-        if item is None:
-            return
-        self._end(item, answer)
-        self.cell.settle(item)
-
-    def _end(self, item: object, answer: Answer | None) -> None:
-        if answer is not None and type(answer) is not Answer:
-            raise TypeError(f"receive returned {type(answer).__name__}; return message.answer(value), or None")
-        if type(item) is not Envelope:
-            return
-        slot: Slot = item.slot
-        if answer is not None:
-            slot.end(answer.value)
-        elif slot not in self._deferred:
-            name = type(item.request).__name__
-            slot.end(error=AskFailed(f"{self.cell.path} returned no answer to {name}"))
-
-    @trio.lowlevel.enable_ki_protection
-    async def serve(self, receive: Callable[[Any], Awaitable[Answer | None]]) -> None:  # noqa: C901, PLR0912 - below
-        """Handle messages one after the other until a stop is requested."""
-        if self._serves:
-            raise RuntimeError(
-                f"{self.cell.path} must not run again while a message is in hand: Actor.run runs already, or was"
-                " cancelled in the middle of one; cancel around what receive does, or take messages from self.inbox"
-            )
-        self._serves = True
-        receive = _interruptible(receive)
-        cell, mailbox, count = self.cell, self.cell.mailbox, 0
-        item: Any = EMPTY
-        try:
-            # For each message: what the cell's methods do is spelled out, because a call costs as much as its work.
-            while not cell.stop_requested or (self._drain and not self._finishing):
-                if cell.fast:  # invariants 2 and 5 of _cell: told messages only, and none in hand
-                    count += await self._handle_told(receive, cell.fast)
-                else:
-                    item = mailbox.take(trio.current_time() if mailbox.timed else 0.0)
-                    if item is EMPTY:
-                        if cell.stop_requested:
-                            return
-                        await cell.wait_for_message()
-                        count = 0
-                        continue
-                    if type(item) is not Envelope:
-                        answer = await receive(item)
-                        if answer is not None:
-                            self._end(item, answer)
-                    elif item.slot.closed:
-                        cell.settle(item)
-                        item = EMPTY
-                        continue
-                    else:
-                        self._serving = item  # where `defer` finds it
-                        self._end(item, await receive(item.request))
-                        self._serving = EMPTY
-                    mailbox.settle(item, trio.current_time() if mailbox.timed else 0.0)
-                    item = EMPTY
-                    count += 1
-                if cell.senders:
-                    cell.admit()
-                if count >= _MESSAGES_PER_SCHEDULE_POINT:
-                    count = 0
-                    await trio.lowlevel.checkpoint()
-        except BaseException:
-            if item is not EMPTY:
-                self._serving = item
-            raise
-        finally:
-            self._serves = self._serving is not EMPTY
-
-    @trio.lowlevel.enable_ki_protection
-    async def _handle_told(self, receive: Callable[[Any], Awaitable[Answer | None]], queue: deque[Any]) -> int:
-        """Handle what was told while nothing else happens, each message at the head of the queue; return how many."""
-        cell, mailbox = self.cell, cast("Reject[Any]", self.cell.mailbox)
-        mailbox.at_head = True  # invariant 5 of _cell
-        before = mailbox.handled
-        try:
-            for handled in range(before + 1, before + _MESSAGES_PER_SCHEDULE_POINT + 1):
-                answer = await receive(queue[0])
-                if answer is not None:
-                    self._end(queue[0], answer)
-                queue.popleft()
-                mailbox.handled = handled
-                if not queue or cell.fast is not queue:  # receive ended the fast path (invariants 2 to 4)
-                    break
-        except BaseException:
-            self._serving = queue[0]
-            raise
-        mailbox.at_head = False
-        return mailbox.handled - before
-
-    # ---- its life
+    # ---- from construction to the end
 
     async def live(self, ready: Callable[[], None]) -> Exit:
         """Run from construction to the last task's end; never raises."""
@@ -352,13 +182,16 @@ class Incarnation:
                     if _inherited(actor, "run"):
                         await self.serve(actor.receive)
                     else:
-                        await _let(actor.run)
+                        await call_hook(actor.run)
         except BaseException as error:  # noqa: BLE001 - everything is judged below
             self._failures.append(error)
         reported = len(self._failures)
         crash = self._judge().crash
         self._report(crash)
-        self._fail_hands(crash)
+        try:
+            self._fail_in_hand(crash)
+        except Exception as error:  # noqa: BLE001 - from a mailbox that the user wrote
+            self._failures.append(error)
         del crash
         if actor is not None and self.ready_at is not None:
             await self._stopping(actor)
@@ -366,8 +199,7 @@ class Incarnation:
         await self._end_tasks()
         if len(self._failures) > reported:
             self._report(judge(combine(self._failures[reported:], f"{cell.path} failed to clean up")).crash)
-        for slot in self._deferred:
-            slot.end(error=AskDropped("the incarnation ended before it answered"))
+        self._drop_deferred()
         cell.task = None
         return self._end_for_good()
 
@@ -391,7 +223,7 @@ class Incarnation:
             if _inherited(actor, "started"):
                 return actor
             with trio.move_on_after(self._start_timeout) as limit:
-                await _let(actor.started)
+                await call_hook(actor.started)
                 return actor
         except Ignore:
             self._ignored = True
@@ -409,27 +241,6 @@ class Incarnation:
             if getattr(type(actor), name) is not slot or hasattr(actor, name):
                 raise TypeError(f"{type(actor).__name__} has a field called {name!r}, which Actor needs; rename it")
             slot.__set__(actor, value)
-
-    def _fail_hands(self, crash: Exception | None) -> None:
-        cell = self.cell
-        for item in self._in_hand():
-            if type(item) is Envelope:
-                slot: Slot = item.slot
-                failure: Exception = ActorStopped(f"{cell.path} stopped while it handled the request")
-                if crash is not None:
-                    failure = AskFailed(f"{cell.path} crashed on {type(item.request).__name__}")
-                    failure.__cause__ = crash
-                slot.end(error=failure)
-        self._serving = EMPTY
-        self._hands.clear()
-        try:
-            cell.interrupted()
-        except Exception as error:  # noqa: BLE001 - of a mailbox that people wrote
-            self._failures.append(error)
-
-    def _in_hand(self) -> list[Any]:
-        hands = list(self._hands.values())
-        return hands if self._serving is EMPTY else [self._serving, *hands]
 
     def _report(self, crash: Exception | None) -> None:
         if crash is None:
@@ -451,7 +262,7 @@ class Incarnation:
         self._tasks[scope] = None  # so that a later cut or kill reaches it
         try:
             with scope:
-                await _let(actor.stopping, self._judge())
+                await call_hook(actor.stopping, self._judge())
         except BaseException as error:  # noqa: BLE001 - judged where the incarnation ends
             self._failures.append(error)
         finally:

@@ -1,0 +1,211 @@
+"""What an incarnation does with its messages: it takes them in hand, handles them, answers and settles."""
+
+from __future__ import annotations
+
+import inspect
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar, cast
+
+import trio
+
+from ds_actors._actor import DeferredReply
+from ds_actors._cell import Cell, Slot
+from ds_actors._errors import ActorStopped, AskDropped, AskFailed
+from ds_actors._mailbox import EMPTY, Envelope, Reject, content
+from ds_actors._ref import Answer, Request
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+@trio.lowlevel.disable_ki_protection
+async def call_hook(function: Callable[..., Awaitable[object]], *args: Any) -> None:
+    """Await a hook of the user's, interruptible by Ctrl-C; the library's own frames are protected from it."""
+    await _awaitable(function, function(*args))
+
+
+def _awaitable(function: Callable[..., object], returned: T) -> T:
+    if not inspect.isawaitable(returned):
+        name = getattr(function, "__qualname__", repr(function))
+        raise TypeError(f"{name} must be async def: it returned {type(returned).__name__}, which cannot be awaited")
+    return returned
+
+
+def _interruptible(receive: Callable[[Any], Awaitable[R]]) -> Callable[[Any], Awaitable[R]]:
+    """Make an actor's `receive` interruptible too, without an extra frame per message where that is possible."""
+    code = getattr(receive, "__code__", None)
+    if code is not None and code.co_flags & inspect.CO_COROUTINE:
+        trio.lowlevel.disable_ki_protection(receive)
+        return receive
+
+    @trio.lowlevel.disable_ki_protection
+    async def called(message: Any) -> R:
+        return await _awaitable(receive, receive(message))
+
+    return called
+
+
+# A schedule point costs about as much as handling ten short messages. Tokio uses the same limit.
+_MESSAGES_PER_SCHEDULE_POINT = 128
+
+
+class MessageHandler:
+    """The message handling of one incarnation.
+
+    It is a base class and not a part of the incarnation, because a part would cost each parked actor one more object.
+    """
+
+    __slots__ = ("_deferred", "_drain", "_finishing", "_hands", "_serves", "_serving", "cell")
+
+    def __init__(self, cell: Cell, *, drain: bool) -> None:
+        self.cell: Cell = cell
+        self._drain = drain
+        self._finishing = False
+        self._serving: Any = EMPTY
+        """The ask that `serve` has in hand; after a failure, any message it had."""
+        self._hands: dict[int, Any] = {}
+        """The items taken through the inbox and not settled, by the message's id."""
+        self._serves = False
+        """`serve` runs, or was left with a message in hand."""
+        self._deferred: dict[Slot, None] = {}
+
+    def defer(self, request: Request[R]) -> DeferredReply[R]:
+        item = self._serving
+        if content(item) is not request:
+            item = self._hands.get(id(request))
+        if type(item) is not Envelope:
+            return DeferredReply(None)
+        slot: Slot = item.slot
+        self._deferred = {waiting: None for waiting in self._deferred if not waiting.closed}
+        self._deferred[slot] = None
+        return DeferredReply(slot)
+
+    async def next_item(self) -> Any:
+        """Return the next item in hand, or EMPTY when it is time to stop."""
+        cell = self.cell
+        while not cell.stop_requested or (self._drain and not self._finishing):
+            # Before the message is in hand: a caller's own timeout must not lose it.
+            await trio.lowlevel.checkpoint_if_cancelled()
+            item = cell.take()
+            if item is not EMPTY:
+                self._hands[id(content(item))] = item
+                return item
+            if cell.stop_requested:
+                break
+            await cell.wait_for_message()
+        return EMPTY
+
+    def settle(self, message: object, answer: Answer | None) -> None:
+        item = self._hands.pop(id(message), None)
+        if item is None:
+            return
+        self._end(item, answer)
+        self.cell.settle(item)
+
+    def _end(self, item: object, answer: Answer | None) -> None:
+        if answer is not None and type(answer) is not Answer:
+            raise TypeError(f"receive returned {type(answer).__name__}; return message.answer(value), or None")
+        if type(item) is not Envelope:
+            return
+        slot: Slot = item.slot
+        if answer is not None:
+            slot.end(answer.value)
+        elif slot not in self._deferred:
+            name = type(item.request).__name__
+            slot.end(error=AskFailed(f"{self.cell.path} returned no answer to {name}"))
+
+    @trio.lowlevel.enable_ki_protection
+    async def serve(self, receive: Callable[[Any], Awaitable[Answer | None]]) -> None:  # noqa: C901, PLR0912 - below
+        """Handle messages one after the other until a stop is requested."""
+        if self._serves:
+            raise RuntimeError(
+                f"{self.cell.path} must not run again while a message is in hand: Actor.run runs already, or was"
+                " cancelled in the middle of one; cancel around what receive does, or take messages from self.inbox"
+            )
+        self._serves = True
+        receive = _interruptible(receive)
+        cell, mailbox, count = self.cell, self.cell.mailbox, 0
+        item: Any = EMPTY
+        try:
+            # For each message: what the cell's methods do is spelled out, because a call costs as much as its work.
+            while not cell.stop_requested or (self._drain and not self._finishing):
+                if cell.fast:  # invariants 2 and 5 of _cell: told messages only, and none in hand
+                    count += await self._handle_told(receive, cell.fast)
+                else:
+                    item = mailbox.take(trio.current_time() if mailbox.timed else 0.0)
+                    if item is EMPTY:
+                        if cell.stop_requested:
+                            return
+                        await cell.wait_for_message()
+                        count = 0
+                        continue
+                    if type(item) is not Envelope:
+                        answer = await receive(item)
+                        if answer is not None:
+                            self._end(item, answer)
+                    elif item.slot.closed:
+                        cell.settle(item)
+                        item = EMPTY
+                        continue
+                    else:
+                        self._serving = item  # where `defer` finds it
+                        self._end(item, await receive(item.request))
+                        self._serving = EMPTY
+                    mailbox.settle(item, trio.current_time() if mailbox.timed else 0.0)
+                    item = EMPTY
+                    count += 1
+                if cell.senders:
+                    cell.admit()
+                if count >= _MESSAGES_PER_SCHEDULE_POINT:
+                    count = 0
+                    await trio.lowlevel.checkpoint()
+        except BaseException:
+            if item is not EMPTY:
+                self._serving = item
+            raise
+        finally:
+            self._serves = self._serving is not EMPTY
+
+    @trio.lowlevel.enable_ki_protection
+    async def _handle_told(self, receive: Callable[[Any], Awaitable[Answer | None]], queue: deque[Any]) -> int:
+        """Handle what was told while nothing else happens, each message at the head of the queue; return how many."""
+        cell, mailbox = self.cell, cast("Reject[Any]", self.cell.mailbox)
+        mailbox.at_head = True  # invariant 5 of _cell
+        before = mailbox.handled
+        try:
+            for handled in range(before + 1, before + _MESSAGES_PER_SCHEDULE_POINT + 1):
+                answer = await receive(queue[0])
+                if answer is not None:
+                    self._end(queue[0], answer)
+                queue.popleft()
+                mailbox.handled = handled
+                if not queue or cell.fast is not queue:  # receive ended the fast path (invariants 2 to 4)
+                    break
+        except BaseException:
+            self._serving = queue[0]
+            raise
+        mailbox.at_head = False
+        return mailbox.handled - before
+
+    def _fail_in_hand(self, crash: Exception | None) -> None:
+        """End the asks in hand with the crash or the stop, and let the mailbox keep or drop the messages in hand."""
+        for item in self._in_hand():
+            if type(item) is Envelope:
+                slot: Slot = item.slot
+                failure: Exception = ActorStopped(f"{self.cell.path} stopped while it handled the request")
+                if crash is not None:
+                    failure = AskFailed(f"{self.cell.path} crashed on {type(item.request).__name__}")
+                    failure.__cause__ = crash
+                slot.end(error=failure)
+        self._serving = EMPTY
+        self._hands.clear()
+        self.cell.interrupted()
+
+    def _drop_deferred(self) -> None:
+        for slot in self._deferred:
+            slot.end(error=AskDropped("the incarnation ended before it answered"))
+
+    def _in_hand(self) -> list[Any]:
+        hands = list(self._hands.values())
+        return hands if self._serving is EMPTY else [self._serving, *hands]
