@@ -23,19 +23,19 @@ class Counts:
     supervisors: int
 
 
-def count(life: SupervisorIncarnation) -> Counts:
+def count(incarnation: SupervisorIncarnation) -> Counts:
     """Return OTP's four numbers."""
-    children = life.supervision.children
-    supervisors = sum(isinstance(link.cell, SupervisorCell) for link in life.links.values())
+    children = incarnation.supervision.children
+    supervisors = sum(isinstance(link.cell, SupervisorCell) for link in incarnation.links.values())
     active = sum(child.status in ALIVE for child in children.values())
-    return Counts(len(life.links), active, len(life.links) - supervisors, supervisors)
+    return Counts(len(incarnation.links), active, len(incarnation.links) - supervisors, supervisors)
 
 
-def node(life: SupervisorIncarnation, name: str, status: str, child: Child | None) -> Node:
+def node(incarnation: SupervisorIncarnation, name: str, status: str, child: Child | None) -> Node:
     """Return the snapshot of this supervisor and all below it."""
     return Node(
         name,
-        life.path,
+        incarnation.path,
         "supervisor",
         status,
         why=child.why if child else "",
@@ -44,24 +44,24 @@ def node(life: SupervisorIncarnation, name: str, status: str, child: Child | Non
         restarts=child.restarts if child else 0,
         error=_error(child),
         mailbox=None,
-        children=below(life),
+        children=below(incarnation),
     )
 
 
-def below(life: SupervisorIncarnation) -> tuple[Node, ...]:
+def below(incarnation: SupervisorIncarnation) -> tuple[Node, ...]:
     """Return the snapshots of the children, in start order."""
     # A listener may ask in the middle of a stop, when a child is decided to go and still linked.
-    known = life.supervision.children
-    return tuple(_child_node(life, name, link) for name, link in life.links.items() if name in known)
+    known = incarnation.supervision.children
+    return tuple(_child_node(incarnation, name, link) for name, link in incarnation.links.items() if name in known)
 
 
-def _child_node(life: SupervisorIncarnation, name: str, link: ChildLink) -> Node:
-    child = life.supervision.children[name]
-    if isinstance(link.life, SupervisorIncarnation):
-        return node(link.life, name, child.status.value, child)
+def _child_node(incarnation: SupervisorIncarnation, name: str, link: ChildLink) -> Node:
+    child = incarnation.supervision.children[name]
+    if isinstance(link.incarnation, SupervisorIncarnation):
+        return node(link.incarnation, name, child.status.value, child)
     return Node(
         name,
-        life.child_path(name),
+        incarnation.child_path(name),
         "actor" if isinstance(link.cell, Cell) else "supervisor",
         child.status.value,
         child.why,

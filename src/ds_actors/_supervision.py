@@ -253,12 +253,12 @@ class Supervision:
         bound = names if self._row.restarts == "all" else names[names.index(child.rules.name) :]
         stops, starts = dict[str, None](), deque[str]()
         for name in bound:
-            one = self.children[name]
-            if one.status in ALIVE:
+            sibling = self.children[name]
+            if sibling.status in ALIVE:
                 stops[name] = None
-            elif one is not child:
-                self._wait_for(one, child)
-            if one.starts_with_siblings:
+            elif sibling is not child:
+                self._wait_for(sibling, child)
+            if sibling.starts_with_siblings:
                 starts.append(name)
         self._round = Round(child.rules.name, stops, starts)
 

@@ -13,6 +13,7 @@ import trio
 from ds_actors._actor import Actor
 from ds_actors._backoff import Backoff
 from ds_actors._cell import Cell
+from ds_actors._child_requests import ChildRequests
 from ds_actors._errors import ActorStopped
 from ds_actors._exits import combine
 from ds_actors._mailbox import Mailbox, Reject
@@ -53,9 +54,9 @@ class SupervisorRef:
         return self._cell.path
 
     def _living(self) -> SupervisorIncarnation:
-        if self._cell.life is None:
+        if self._cell.incarnation is None:
             raise ActorStopped(f"{self.path} is not running")
-        return self._cell.life
+        return self._cell.incarnation
 
     @overload
     async def start(self, spec: SupervisorSpec, /) -> SupervisorRef: ...
@@ -98,7 +99,7 @@ class SupervisorRef:
             spec = cast("ChildSpec[Any] | SupervisorSpec", factory)
         else:
             spec = ChildSpec(factory, *args, **options)
-        return _ref(await self._living().add(spec))
+        return _ref(await ChildRequests(self._living()).start(spec))
 
     async def terminate(self, name: str) -> None:
         """Stop a child in order and wait until it is gone; it is not restarted.
@@ -107,7 +108,7 @@ class SupervisorRef:
             LookupError: there is no child of that name.
             RuntimeError: called by the child itself, or from below it, which would wait for itself.
         """
-        await self._living().terminate(name)
+        await ChildRequests(self._living()).terminate(name)
 
     async def restart(self, name: str) -> ActorRef[Any] | SupervisorRef:
         """Start a child that is at rest (it finished, ignored its start or was terminated); wait until it is ready.
@@ -121,7 +122,7 @@ class SupervisorRef:
             ActorStopped: this supervisor is stopping, or stopped the child before it was ready.
             RuntimeError: it is not at rest, or this is called from `started` of a child of the first batch.
         """
-        return _ref(await self._living().restart(name))
+        return _ref(await ChildRequests(self._living()).restart(name))
 
     def delete(self, name: str) -> None:
         """Forget a child that is at rest, which frees its name.
@@ -130,7 +131,7 @@ class SupervisorRef:
             LookupError: there is no child of that name.
             RuntimeError: it is not at rest.
         """
-        self._living().delete(name)
+        ChildRequests(self._living()).delete(name)
 
     def find(self, path: str) -> ActorRef[Any] | SupervisorRef:
         """Return the reference at a path below this supervisor, as in `find("tracks/TR_1")`.
@@ -162,8 +163,8 @@ class SupervisorRef:
 
     def tree(self) -> Node:
         """Return a snapshot of the whole tree below: what is running, what is not, why, and until when."""
-        life = self._living()
-        return node(life, self.name, life.supervision.phase.value, None)
+        incarnation = self._living()
+        return node(incarnation, self.name, incarnation.supervision.phase.value, None)
 
 
 class Supervisor(SupervisorRef):
@@ -250,12 +251,12 @@ class Supervisor(SupervisorRef):
     @asynccontextmanager
     @trio.lowlevel.enable_ki_protection
     async def _open(self) -> AsyncGenerator[None]:
-        life = self._cell.life = SupervisorIncarnation(self._spec, self.path, self.telemetry, self._draw)
-        life.on_end = self._body.cancel
+        incarnation = self._cell.incarnation = SupervisorIncarnation(self._spec, self.path, self.telemetry, self._draw)
+        incarnation.on_end = self._body.cancel
         errors: list[BaseException] = []
         try:
-            async with life.open():
-                if life.failure() is None:
+            async with incarnation.open():
+                if incarnation.failure() is None:
                     try:
                         with self._body:
                             yield
@@ -263,7 +264,7 @@ class Supervisor(SupervisorRef):
                         errors.append(error)
         except BaseException as error:  # noqa: BLE001 - raised again below
             errors.append(unwrapped(error))
-        failure = life.failure()
+        failure = incarnation.failure()
         if failure is not None:
             errors.append(failure)
         final = combine(_telling(errors), "the block and its tree failed")

@@ -1,4 +1,4 @@
-"""One life of a supervisor: the trio shell that performs what `_supervision` decides.
+"""One incarnation of a supervisor: the trio shell that performs what `_supervision` decides.
 
 Every child runs in a task of its supervisor's one nursery, under a shielded cancel scope of its own, so that a
 cancellation from outside reaches the supervisor alone and the children are stopped in order.
@@ -19,7 +19,7 @@ from attrs import define
 
 from ds_actors import _events as events
 from ds_actors._cell import Cell
-from ds_actors._errors import ActorStopped, Ignore, RestartLimitReached, StartFailed
+from ds_actors._errors import Ignore, RestartLimitReached, StartFailed
 from ds_actors._exits import Exit, combine, judge
 from ds_actors._incarnation import Incarnation
 from ds_actors._rules import ChildStatus, Phase
@@ -32,7 +32,7 @@ from ds_actors._telemetry import (
     SupervisorGaveUp,
     Telemetry,
 )
-from ds_actors._timers import Alarm, Timers
+from ds_actors._timers import Timer, Timers
 
 logger = logging.getLogger("ds_actors")
 
@@ -65,7 +65,7 @@ class SupervisorCell:
 
     name: str
     path: str
-    life: SupervisorIncarnation | None = None
+    incarnation: SupervisorIncarnation | None = None
     """The incarnation that runs, or the last one that did."""
 
 
@@ -75,7 +75,7 @@ class ChildLink:
 
     spec: ChildSpec[Any] | SupervisorSpec
     cell: Cell | SupervisorCell
-    life: Incarnation | SupervisorIncarnation | None = None
+    incarnation: Incarnation | SupervisorIncarnation | None = None
     waiter: trio.Event | None = None
     """Set when a requested start is decided."""
     failure: BaseException | None = None
@@ -83,7 +83,7 @@ class ChildLink:
     """It became ready since its start was requested."""
     why: str = ""
     """Why it is at rest; empty while it is not."""
-    alarms: tuple[Alarm, ...] = ()
+    timers: tuple[Timer, ...] = ()
     gone: trio.Event | None = None
     """Set when it is at rest; made when somebody waits for that."""
 
@@ -101,9 +101,10 @@ class SupervisorIncarnation:
         self._draw = draw
         self._thread = get_ident()  # one number for all children: each call makes a new one, of 32 bytes
         self._nursery: trio.Nursery | None = None
-        self._alarms: Timers | None = None
+        self._timers: Timers | None = None
         self._numbers: dict[str, int] = {}
-        self._booted = trio.Event()
+        self.booted: trio.Event = trio.Event()
+        """The first batch is over: it became ready, or the supervisor stops."""
         self.up: bool = False
         """Every child of the first batch became ready."""
         self.halted: trio.Event = trio.Event()
@@ -114,7 +115,7 @@ class SupervisorIncarnation:
         self.on_end: Callable[[], object] | None = None
         """Called when it begins to stop by itself."""
 
-    # ---- its life
+    # ---- its incarnation
 
     @asynccontextmanager
     @trio.lowlevel.enable_ki_protection
@@ -125,12 +126,12 @@ class SupervisorIncarnation:
         """
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            self._alarms = Timers(nursery)
+            self._timers = Timers(nursery)
             try:
                 if not self.halted.is_set():
                     self._adopt_children()
                     self.feed(events.Boot())
-                await self._booted.wait()
+                await self.booted.wait()
                 yield
             finally:
                 self.stop(trio.current_time() + self.spec.grace)
@@ -140,8 +141,8 @@ class SupervisorIncarnation:
     def _adopt_children(self) -> None:
         specs = self.spec.children
         for child in specs() if callable(specs) else specs:
-            name = self._name(child)
-            link = self._link(child, name)
+            name = self.name_for(child)
+            link = self.link_for(child, name)
             self.supervision.adopt(child.rules(name))
             self.links[name] = link
 
@@ -180,7 +181,7 @@ class SupervisorIncarnation:
         """Shorten the time left to everything below."""
         self._deadline = min(self._deadline, deadline)
         for link in self.links.values():
-            if link.life is not None and self.supervision.phase is Phase.STOPPING:
+            if link.incarnation is not None and self.supervision.phase is Phase.STOPPING:
                 self._limit(link, self._deadline)
 
     # ---- decide and act
@@ -211,11 +212,11 @@ class SupervisorIncarnation:
                 self._abandon()
             case events.Booted():
                 self.up = True
-                self._booted.set()
+                self.booted.set()
             case events.Halted():  # pragma: no branch - there are no others
-                if self._alarms is not None:  # else it was stopped before its task had begun
-                    self._alarms.close()
-                self._booted.set()
+                if self._timers is not None:  # else it was stopped before its task had begun
+                    self._timers.close()
+                self.booted.set()
                 self.halted.set()
 
     def _begin(self, name: str, number: int) -> None:
@@ -224,14 +225,16 @@ class SupervisorIncarnation:
         if link.why:  # it was at rest, so its old mailbox is closed and who watched it was told
             link.cell = self._cell(link.spec, name) if isinstance(link.cell, Cell) else link.cell
             link.gone, link.why = None, ""
-        life: Incarnation | SupervisorIncarnation
+        incarnation: Incarnation | SupervisorIncarnation
         if isinstance(link.cell, SupervisorCell):
             assert isinstance(link.spec, SupervisorSpec)
-            life = link.cell.life = SupervisorIncarnation(link.spec, link.cell.path, self.telemetry, self._draw)
+            incarnation = link.cell.incarnation = SupervisorIncarnation(
+                link.spec, link.cell.path, self.telemetry, self._draw
+            )
         else:
             assert isinstance(link.spec, ChildSpec)
             spec = link.spec
-            life = Incarnation(
+            incarnation = Incarnation(
                 link.cell,
                 number,
                 partial(spec.factory, *spec.args),
@@ -241,17 +244,19 @@ class SupervisorIncarnation:
                 expected=spec.expected,
                 spawner=self._nursery.start_soon,
             )
-        link.life = life
-        self._nursery.start_soon(self._run, link, life, name, number, name=link.cell.path)
+        link.incarnation = incarnation
+        self._nursery.start_soon(self._run, link, incarnation, name, number, name=link.cell.path)
 
     @trio.lowlevel.enable_ki_protection
-    async def _run(self, link: ChildLink, life: Incarnation | SupervisorIncarnation, name: str, number: int) -> None:
+    async def _run(
+        self, link: ChildLink, incarnation: Incarnation | SupervisorIncarnation, name: str, number: int
+    ) -> None:
         try:
-            end = await life.live(partial(self._ready, link, name, number))
+            end = await incarnation.live(partial(self._ready, link, name, number))
         except BaseException as error:  # noqa: BLE001 - of the mailbox, which people may write
             end = judge(error)
-        link.life = None
-        self._cancel_alarms(link)
+        link.incarnation = None
+        self._cancel_timers(link)
         if self.telemetry.listeners:
             self.telemetry.emit(ChildEnded(self.child_path(name), number, end.kind, end.crash or end.upward))
         if end.upward is not None:
@@ -259,7 +264,7 @@ class SupervisorIncarnation:
             self._abandon()
             self.feed(events.Shutdown())
         link.failure = end.crash
-        self.feed(events.Ended(name, number, end.crash, life.healthy, end.ignored))
+        self.feed(events.Ended(name, number, end.crash, incarnation.healthy, end.ignored))
         del end  # its traceback holds this frame on newer Pythons
 
     def _ready(self, link: ChildLink, name: str, number: int) -> None:
@@ -278,7 +283,7 @@ class SupervisorIncarnation:
     def _rest(self, effect: events.Rest) -> None:
         link = self.links[effect.name]
         link.why = effect.why
-        self._cancel_alarms(link)
+        self._cancel_timers(link)
         if isinstance(link.cell, Cell):
             link.cell.close()
         if effect.forgotten:
@@ -288,25 +293,25 @@ class SupervisorIncarnation:
         self._decided(link)
 
     def _request_stop(self, link: ChildLink, *, again: bool) -> None:
-        if link.life is None:
+        if link.incarnation is None:
             return  # it is about to report its end
         deadline = min(self._deadline, trio.current_time() + link.spec.grace)
-        link.life.stop(deadline, again=again)
+        link.incarnation.stop(deadline, again=again)
         self._limit(link, deadline)
 
     def _limit(self, link: ChildLink, deadline: float) -> None:
-        life = link.life
-        if life is None or math.isinf(deadline):
+        incarnation = link.incarnation
+        if incarnation is None or math.isinf(deadline):
             return
-        life.cut(deadline)
-        if isinstance(life, Incarnation):  # a supervisor does the same with its own children
-            self._alarm(link, deadline, lambda: self._over(link, life))
+        incarnation.cut(deadline)
+        if isinstance(incarnation, Incarnation):  # a supervisor does the same with its own children
+            self._set_timer(link, deadline, lambda: self._over(link, incarnation))
 
-    def _over(self, link: ChildLink, life: Incarnation) -> None:
-        path = life.cell.path
+    def _over(self, link: ChildLink, incarnation: Incarnation) -> None:
+        path = incarnation.cell.path
         logger.warning("%s did not stop in time and is cancelled", path)
-        life.kill()
-        self._alarm(
+        incarnation.kill()
+        self._set_timer(
             link,
             trio.current_time() + _CANCELLATION_TAKES,
             lambda: logger.warning("%s ignores its cancellation; trio can do no more than wait for it", path),
@@ -316,17 +321,17 @@ class SupervisorIncarnation:
         if self.telemetry.listeners:
             failures = self.supervision.children[name].consecutive
             self.telemetry.emit(RestartScheduled(self.child_path(name), at, failures))
-        self._alarm(self.links[name], at, lambda: self.feed(events.Due(name, number)))
+        self._set_timer(self.links[name], at, lambda: self.feed(events.Due(name, number)))
 
-    def _alarm(self, link: ChildLink, at: float, act: Callable[[], None]) -> None:
-        assert self._alarms is not None
-        link.alarms = (*link.alarms, self._alarms.set(at, act))
+    def _set_timer(self, link: ChildLink, at: float, act: Callable[[], None]) -> None:
+        assert self._timers is not None
+        link.timers = (*link.timers, self._timers.set(at, act))
 
     @staticmethod
-    def _cancel_alarms(link: ChildLink) -> None:
-        for alarm in link.alarms:
-            alarm.cancel()
-        link.alarms = ()
+    def _cancel_timers(link: ChildLink) -> None:
+        for timer in link.timers:
+            timer.cancel()
+        link.timers = ()
 
     def _give_up(self, name: str, error: BaseException | None, limit: str) -> None:
         self._failure = RestartLimitReached(f"{self.path} gave up: {limit}, the last by {escape(name)}")
@@ -346,7 +351,7 @@ class SupervisorIncarnation:
         """Return the path of a child."""
         return f"{self.path}/{escape(name)}"
 
-    def _name(self, spec: ChildSpec[Any] | SupervisorSpec) -> str:
+    def name_for(self, spec: ChildSpec[Any] | SupervisorSpec) -> str:
         if spec.name is not None:
             if spec.name in self.supervision.children:
                 raise ValueError(f"{self.path} already has a child called {spec.name!r}")
@@ -365,7 +370,7 @@ class SupervisorIncarnation:
             return SupervisorCell(name, path)
         return Cell(name, path, spec.mailbox(), self.telemetry, self._thread)
 
-    def _link(self, spec: ChildSpec[Any] | SupervisorSpec, name: str) -> ChildLink:
+    def link_for(self, spec: ChildSpec[Any] | SupervisorSpec, name: str) -> ChildLink:
         return ChildLink(spec, self._cell(spec, name))
 
     def known(self, name: str) -> ChildLink:
@@ -378,92 +383,3 @@ class SupervisorIncarnation:
         if link is None:
             raise LookupError(f"{self.path} has no child called {name!r}")
         return link
-
-    async def add(self, spec: ChildSpec[Any] | SupervisorSpec) -> ChildLink:
-        """Start one more child and wait until it is ready."""
-        await self._accept_starts()
-        most = self.spec.max_children
-        if most is not None and len(self.links) >= most:
-            raise StartFailed(f"{self.path} has its {most} children already")
-        name = self._name(spec)
-        return await self._requested(name, lambda: self._add(spec, name))
-
-    async def restart(self, name: str) -> ChildLink:
-        """Start a child that is at rest and wait until it is ready."""
-        await self._accept_starts()
-        self._refuse_unless_at_rest(name, "started again")
-        return await self._requested(name, lambda: self.feed(events.StartAgain(name)))
-
-    def delete(self, name: str) -> None:
-        """Forget a child that is at rest."""
-        self._refuse_unless_at_rest(name, "deleted")
-        self.feed(events.Delete(name))
-
-    def _refuse_unless_at_rest(self, name: str, what: str) -> None:
-        self.known(name)
-        status = self.supervision.children[name].status
-        if status is not ChildStatus.DOWN:
-            raise RuntimeError(f"{self.child_path(name)} is {status.value}; only a child at rest can be {what}")
-
-    async def _accept_starts(self) -> None:
-        if self.supervision.starts_in_order:
-            self._refuse_from_start()
-        if self.supervision.phase is Phase.BOOTING:
-            await self._booted.wait()
-        if self.supervision.phase is not Phase.RUNNING:
-            raise ActorStopped(f"{self.path} is stopping")
-
-    async def _requested(self, name: str, request: Callable[[], None]) -> ChildLink:
-        waiter = trio.Event()
-        link = self._request(name, request, waiter)
-        try:
-            await waiter.wait()
-        except BaseException:
-            self.feed(events.Terminate(name))
-            raise
-        if link.ready or link.why == events.IGNORED:
-            return link
-        if link.why == events.START_FAILED:
-            raise StartFailed(f"{self.child_path(name)} did not start") from link.failure
-        raise ActorStopped(f"{self.child_path(name)} was stopped before it was ready") from link.failure
-
-    @trio.lowlevel.enable_ki_protection
-    def _request(self, name: str, request: Callable[[], None], waiter: trio.Event) -> ChildLink:
-        request()
-        link = self.links[name]  # no start is decided before the next checkpoint
-        link.waiter, link.ready = waiter, False
-        return link
-
-    def _add(self, spec: ChildSpec[Any] | SupervisorSpec, name: str) -> None:
-        link = self._link(spec, name)
-        child = spec.rules(name)
-        self.supervision.check(child)
-        self.links[name] = link
-        self.feed(events.Add(child))
-
-    def _refuse_from_start(self) -> None:
-        # Each of a set waits for the one before: a sibling started from one's started() would wait forever.
-        task = trio.lowlevel.current_task()
-        if any(self._runs(link, task, starting=True) for link in self.links.values()):
-            raise RuntimeError(
-                f"{self.path} is still starting its children; start further ones from a task spawned there"
-            )
-
-    def _runs(self, link: ChildLink, task: trio.lowlevel.Task, *, starting: bool = False) -> bool:
-        life = link.life
-        if isinstance(life, SupervisorIncarnation):
-            return any(life._runs(one, task, starting=starting) for one in life.links.values())  # noqa: SLF001
-        return life is not None and life.cell.task is task and not (starting and life.ready_at is not None)
-
-    async def terminate(self, name: str) -> None:
-        """Stop a child in order and wait until it is gone."""
-        link = self.known(name)
-        if self._runs(link, trio.lowlevel.current_task()):
-            raise RuntimeError(
-                f"{self.child_path(name)} must not be stopped from within and waited for; use self.context.stop()"
-            )
-        self.feed(events.Terminate(name))
-        if link.life is not None:
-            if link.gone is None:
-                link.gone = trio.Event()
-            await link.gone.wait()

@@ -83,12 +83,12 @@ class Telemetry:
         self.listeners = (*self.listeners, listener)
 
         def remove() -> None:
-            self.listeners = tuple(one for one in self.listeners if one is not listener)
+            self.listeners = tuple(kept for kept in self.listeners if kept is not listener)
 
         return remove
 
     def emit(self, event: TelemetryEvent) -> None:
-        """Tell every listener; call it only where `listeners` is not empty."""
+        """Call every listener; callers check first that `listeners` is not empty."""
         for listener in self.listeners:
             try:
                 listener(event)

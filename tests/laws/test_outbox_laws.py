@@ -297,7 +297,8 @@ def test_nothing_is_remembered_of_tracks_that_ended() -> None:
         outbox.put(RequestTurn(f"TR_{track}", f"p{track}", Level.ALERT, None), 0.0)
         outbox.take(0.0)
         outbox.put(Withdraw(f"TR_{track}", for_good=True), 0.0)
-    assert not any((outbox._tracks, outbox._participants, outbox._turns, outbox._told, *outbox._classes))  # pyright: ignore[reportPrivateUsage]
+    history, queue = outbox._history, outbox._queue
+    assert not any((history.tracks, history.participants, outbox._turns, outbox._unsettled, *queue._classes))
 
 
 budgets = st.builds(

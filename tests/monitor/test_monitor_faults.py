@@ -68,13 +68,13 @@ def test_a_crash_makes_no_track_sample_sooner(waits: list[float]) -> None:
         for wait in waits:
             await trio.sleep(wait)
             await kit.kill(monitor, "A")
-            assert monitor._hub.outbox._tracks["A"].last > 0
+            assert monitor._hub.outbox._history.tracks["A"].last > 0
         await trio.sleep(40)
         assert all(b - a >= 1 - 1e-9 for a, b in itertools.pairwise(source.asked))
         assert len(source.asked) > 5
         await monitor.remove_track("A")
-        assert not monitor._hub.outbox._tracks
-        assert not monitor._hub.outbox._participants
+        assert not monitor._hub.outbox._history.tracks
+        assert not monitor._hub.outbox._history.participants
 
     with kit.without_log():
         kit.run(body)

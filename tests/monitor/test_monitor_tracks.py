@@ -148,7 +148,7 @@ def test_a_track_is_removed_whatever_became_of_its_actor() -> None:
                 await kit.kill_supervisor(monitor, "tracks")
                 await monitor.remove_track("A")
                 await monitor.remove_track("nobody")
-                assert "A" not in monitor._hub.outbox._tracks
+                assert "A" not in monitor._hub.outbox._history.tracks
                 seen = len(service.samples)
                 await trio.sleep(20)
                 assert {sample.track for _, sample in service.samples[seen:]} == {"B", "C"}

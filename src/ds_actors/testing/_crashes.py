@@ -35,7 +35,7 @@ async def crash(supervisor: SupervisorRef, actor: ActorRef[Any] | str, error: Ex
         RuntimeError: it does not run just now, it is a supervisor, or it is the actor that calls this.
     """
     path = actor if isinstance(actor, str) else actor.path.removeprefix(supervisor.path + "/")
-    life, incarnation = _running(supervisor, path)
+    parent, incarnation = _running(supervisor, path)
     if incarnation.cell.task is trio.lowlevel.current_task():
         raise RuntimeError(f"{path} cannot wait for its own crash; raise instead")
     over = trio.Event()
@@ -49,7 +49,7 @@ async def crash(supervisor: SupervisorRef, actor: ActorRef[Any] | str, error: Ex
         raise failure
 
     failure = error or Crashed(f"a test made {path} crash")
-    forget = life.telemetry.add(notice)
+    forget = parent.telemetry.add(notice)
     incarnation.spawn(fail)
     try:
         await over.wait()
@@ -60,15 +60,15 @@ async def crash(supervisor: SupervisorRef, actor: ActorRef[Any] | str, error: Ex
 def _running(supervisor: SupervisorRef, path: str) -> tuple[SupervisorIncarnation, Incarnation]:
     supervisor.find(path)  # which raises where there is nothing
     above, _, name = path.rpartition("/")
-    parent = supervisor.find(above) if above else supervisor
-    assert isinstance(parent, SupervisorRef)
-    life = parent._living()  # noqa: SLF001 - the library's own modules share what users must not touch
-    [link] = [link for key, link in life.links.items() if escape(key) == name]
+    ref = supervisor.find(above) if above else supervisor
+    assert isinstance(ref, SupervisorRef)
+    parent = ref._living()  # noqa: SLF001 - the library's own modules share what users must not touch
+    [link] = [link for key, link in parent.links.items() if escape(key) == name]
     if isinstance(link.cell, SupervisorCell):
         raise RuntimeError(f"{path} is a supervisor; crash an actor below it")  # noqa: TRY004 - of its state
-    if not isinstance(link.life, Incarnation):
+    if not isinstance(link.incarnation, Incarnation):
         raise RuntimeError(f"{path} does not run just now")  # noqa: TRY004 - of its state
-    return life, link.life
+    return parent, link.incarnation
 
 
 class FailingStarts(Generic[*Ts, M]):

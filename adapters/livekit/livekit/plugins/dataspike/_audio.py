@@ -18,7 +18,7 @@ BLOCKS_KEPT: Final = 20
 
 
 class RoomAudio:
-    """The sound of one subscribed track, mono at 16 kHz in blocks of 100 ms; `read` after `aclose` opens a new stream."""
+    """The sound of one subscribed track, mono, 16 kHz, blocks of 100 ms; `read` after `aclose` opens a new stream."""
 
     def __init__(self, bridge: LoopBridge, track: rtc.Track) -> None:
         self._bridge = bridge

@@ -1,0 +1,113 @@
+"""What a program asks of a running supervisor: to start, restart, terminate or delete a child."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import trio
+
+from ds_actors import _events as events
+from ds_actors._errors import ActorStopped, StartFailed
+from ds_actors._rules import ChildStatus, Phase
+from ds_actors._specs import ChildSpec, SupervisorSpec
+from ds_actors._supervisor_incarnation import ChildLink, SupervisorIncarnation
+
+
+class ChildRequests:
+    """Turns requests into events for a supervisor, and waits for what comes of them."""
+
+    def __init__(self, parent: SupervisorIncarnation) -> None:
+        self._parent = parent
+
+    async def start(self, spec: ChildSpec[Any] | SupervisorSpec) -> ChildLink:
+        """Start one more child and wait until it is ready."""
+        await self._accept_starts()
+        most = self._parent.spec.max_children
+        if most is not None and len(self._parent.links) >= most:
+            raise StartFailed(f"{self._parent.path} has its {most} children already")
+        name = self._parent.name_for(spec)
+        return await self._requested(name, lambda: self._add(spec, name))
+
+    async def restart(self, name: str) -> ChildLink:
+        """Start a child that is at rest and wait until it is ready."""
+        await self._accept_starts()
+        self._refuse_unless_at_rest(name, "started again")
+        return await self._requested(name, lambda: self._parent.feed(events.StartAgain(name)))
+
+    def delete(self, name: str) -> None:
+        """Forget a child that is at rest."""
+        self._refuse_unless_at_rest(name, "deleted")
+        self._parent.feed(events.Delete(name))
+
+    def _refuse_unless_at_rest(self, name: str, what: str) -> None:
+        self._parent.known(name)
+        status = self._parent.supervision.children[name].status
+        if status is not ChildStatus.DOWN:
+            raise RuntimeError(f"{self._parent.child_path(name)} is {status.value}; only a child at rest can be {what}")
+
+    async def _accept_starts(self) -> None:
+        if self._parent.supervision.starts_in_order:
+            self._refuse_from_start()
+        if self._parent.supervision.phase is Phase.BOOTING:
+            await self._parent.booted.wait()
+        if self._parent.supervision.phase is not Phase.RUNNING:
+            raise ActorStopped(f"{self._parent.path} is stopping")
+
+    async def _requested(self, name: str, request: Callable[[], None]) -> ChildLink:
+        waiter = trio.Event()
+        link = self._request(name, request, waiter)
+        try:
+            await waiter.wait()
+        except BaseException:
+            self._parent.feed(events.Terminate(name))
+            raise
+        if link.ready or link.why == events.IGNORED:
+            return link
+        if link.why == events.START_FAILED:
+            raise StartFailed(f"{self._parent.child_path(name)} did not start") from link.failure
+        raise ActorStopped(f"{self._parent.child_path(name)} was stopped before it was ready") from link.failure
+
+    @trio.lowlevel.enable_ki_protection
+    def _request(self, name: str, request: Callable[[], None], waiter: trio.Event) -> ChildLink:
+        request()
+        link = self._parent.links[name]  # no start is decided before the next checkpoint
+        link.waiter, link.ready = waiter, False
+        return link
+
+    def _add(self, spec: ChildSpec[Any] | SupervisorSpec, name: str) -> None:
+        link = self._parent.link_for(spec, name)
+        child = spec.rules(name)
+        self._parent.supervision.check(child)
+        self._parent.links[name] = link
+        self._parent.feed(events.Add(child))
+
+    def _refuse_from_start(self) -> None:
+        # Each of a set waits for the one before: a sibling started from one's started() would wait forever.
+        task = trio.lowlevel.current_task()
+        if any(_runs(link, task, starting=True) for link in self._parent.links.values()):
+            raise RuntimeError(
+                f"{self._parent.path} is still starting its children; start further ones from a task spawned there"
+            )
+
+    async def terminate(self, name: str) -> None:
+        """Stop a child in order and wait until it is gone."""
+        link = self._parent.known(name)
+        if _runs(link, trio.lowlevel.current_task()):
+            path = self._parent.child_path(name)
+            raise RuntimeError(f"{path} must not be stopped from within and waited for; use self.context.stop()")
+        self._parent.feed(events.Terminate(name))
+        if link.incarnation is not None:
+            if link.gone is None:
+                link.gone = trio.Event()
+            await link.gone.wait()
+
+
+def _runs(link: ChildLink, task: trio.lowlevel.Task, *, starting: bool = False) -> bool:
+    """Return whether a task is that of an actor at this child or below it."""
+    incarnation = link.incarnation
+    if isinstance(incarnation, SupervisorIncarnation):
+        return any(_runs(below, task, starting=starting) for below in incarnation.links.values())
+    if incarnation is None or incarnation.cell.task is not task:
+        return False
+    return not (starting and incarnation.ready_at is not None)
