@@ -17,6 +17,7 @@ from ds_actors import (
     ChildEnded,
     ChildSpec,
     Counts,
+    DeadLetter,
     Exit,
     ExponentialBackoff,
     Ignore,
@@ -95,25 +96,30 @@ async def test_a_crash_takes_along_whom_the_strategy_says(strategy: Any, expecte
         assert sorted(log[-4:]) == ["a lives", "b lives", "c lives", "d lives"]
 
 
-async def test_what_waits_in_a_mailbox_is_neither_drained_nor_lost_when_its_set_restarts(
-    autojump_clock: object,
-) -> None:
-    """A drain would make the set wait for the queue; the next incarnation handles it anyway."""
+async def test_a_group_starts_again_with_empty_mailboxes(autojump_clock: object) -> None:
+    """What waited is a dead letter, even with `drain`: one bad message in each mailbox must not restart them again."""
     log: Log = []
 
     class Slow(Worker):
         async def receive(self, message: str, /) -> None:
             await trio.sleep(10)
-            self.log.append(f"{self.name} {message} in life {self.context.incarnation}")
+            self.log.append(f"{self.name} {message} in incarnation {self.context.incarnation}")
 
     slow = ChildSpec(Slow, "slow", log, name="slow", drain=True, grace=60)
-    async with Supervisor("app", "one_for_all", [slow, spec("b", log)]) as app:
+    events: list[TelemetryEvent] = []
+    async with Supervisor("app", "one_for_all", [slow, spec("b", log)], listeners=(events.append,)) as app:
         for message in ("first", "second"):
             actor(app, "slow").tell(message)
         await trio.sleep(1)
         actor(app, "b").tell("crash")
         await trio.sleep(50)
-    assert [line for line in log if "life" in line] == ["slow first in life 1", "slow second in life 2"]
+        actor(app, "slow").tell("third")
+        await trio.sleep(1)
+    assert [line for line in log if "incarnation" in line] == [
+        "slow first in incarnation 1",
+        "slow third in incarnation 2",
+    ]
+    assert DeadLetter("/app/slow", "str", "its group starts again") in events
 
 
 async def test_the_tree_says_whom_a_child_waits_for_and_until_when(autojump_clock: object) -> None:
@@ -385,15 +391,19 @@ async def test_nothing_can_be_asked_of_a_supervisor_that_is_not_running(autojump
     app = Supervisor("app")
     with pytest.raises(ActorStopped, match="not running"):
         app.count()
+    assert str(app.tree()) == "app down: not started yet"
     async with app:
         inner = await app.start(SupervisorSpec("inner", restart="transient"))
         await app.terminate("inner")
-        with pytest.raises(ActorStopped, match="/app/inner is stopping"):
+        with pytest.raises(ActorStopped, match="/app/inner is not running"):
             await inner.start(spec("a", []))
         with pytest.raises(RuntimeError, match="once"):
             async with app:
                 pass
-    assert app.count() == Counts(0, 0, 0, 0)
+    for call in (app.count, app.which):
+        with pytest.raises(ActorStopped, match="not running"):
+            call()
+    assert app.tree().status == "halted"
 
 
 async def test_the_grace_is_each_ones_own_when_a_set_is_taken_down(

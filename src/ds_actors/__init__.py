@@ -10,9 +10,11 @@ from ds_actors._errors import (
     AskTimeout,
     Ignore,
     RestartLimitReached,
+    SendDropped,
     StartFailed,
 )
 from ds_actors._exits import Exit
+from ds_actors._lifetime import Down
 from ds_actors._mailbox import (
     EMPTY,
     Conflate,
@@ -58,6 +60,7 @@ __all__ = [
     "Counts",
     "DeadLetter",
     "DeferredReply",
+    "Down",
     "DropOldest",
     "Dropped",
     "Empty",
@@ -74,6 +77,7 @@ __all__ = [
     "Request",
     "RestartLimitReached",
     "RestartScheduled",
+    "SendDropped",
     "StartFailed",
     "Supervisor",
     "SupervisorGaveUp",

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
-from typing import Any, Generic, Protocol, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, TypeVarTuple, cast, overload
 
 import trio
 
 from ds_actors._cell import Cell, Slot
 from ds_actors._exits import Exit
+from ds_actors._lifetime import Down
 from ds_actors._mailbox import EMPTY, Empty, content
-from ds_actors._ref import ActorRef, Answer, Request, cell_of
+from ds_actors._ref import ActorRef, Answer, Request, lifetime_of
+
+if TYPE_CHECKING:
+    from ds_actors._supervisor import SupervisorRef
 
 M = TypeVar("M")
 R = TypeVar("R")
@@ -33,9 +37,14 @@ class RunningIncarnation(Protocol):
 
     healthy: bool
 
+    @property
+    def supervisor(self) -> Any: ...
+
+    def check_current(self) -> None: ...
     def spawn(self, function: Callable[..., Awaitable[object]], /, *args: Any) -> trio.CancelScope: ...
     async def next_item(self) -> Any: ...
     def settle(self, message: Any, answer: Answer | None, /) -> None: ...
+    def holds(self, message: Any, /) -> bool: ...
     async def serve(self, receive: Callable[[Any], Awaitable[Answer | None]], /) -> None: ...
     def finish(self) -> None: ...
     def defer(self, request: Request[R], /) -> DeferredReply[R]: ...
@@ -44,14 +53,20 @@ class RunningIncarnation(Protocol):
 class DeferredReply(Generic[R]):
     """The right to answer a request after `receive` returned; made by `Context.defer`."""
 
-    __slots__ = ("_slot",)
+    __slots__ = ("_cell", "_slot")
 
-    def __init__(self, slot: Slot | None) -> None:
+    def __init__(self, slot: Slot | None, cell: Cell | None = None) -> None:
         self._slot = slot
+        self._cell = cell
 
     def answer(self, value: R, /) -> None:
-        """Answer now. Does nothing when the request was sent with `tell`, has timed out, or has been answered."""
-        if self._slot is not None:
+        """Answer now. Does nothing when the request was sent with `tell`, has timed out, or has been answered.
+
+        Raises:
+            RuntimeError: when called from another thread; use `trio.from_thread.run_sync(reply.answer, value)` there.
+        """
+        if self._slot is not None and self._cell is not None:
+            self._cell.check_run()
             self._slot.end(value)
 
 
@@ -68,6 +83,8 @@ class Inbox(Generic[M]):
 
         Raises:
             trio.EndOfChannel: when the actor was asked to stop.
+            RuntimeError: in an actor whose `receive` gets the messages, after the incarnation's end, or from another
+                thread.
         """
         item = await self._incarnation.next_item()
         if item is EMPTY:
@@ -75,7 +92,11 @@ class Inbox(Generic[M]):
         return content(item)  # type: ignore[return-value]
 
     def settle(self, message: M) -> None:
-        """Count a message in hand as handled; an ask that was neither answered nor deferred fails."""
+        """Count a message in hand as handled; an ask that was neither answered nor deferred fails.
+
+        Raises:
+            RuntimeError: when the message is not in hand.
+        """
         self._incarnation.settle(message, None)
 
     def answer(self, answer: Answer) -> None:
@@ -100,9 +121,9 @@ class Messages(Generic[M]):
         return self
 
     async def __anext__(self) -> M:
-        if self._last is not EMPTY:
+        if self._last is not EMPTY and self._inbox._incarnation.holds(self._last):  # noqa: SLF001 - the same module
             self._inbox.settle(self._last)
-            self._last = EMPTY
+        self._last = EMPTY
         try:
             message = self._last = await self._inbox.take()
         except trio.EndOfChannel:
@@ -132,6 +153,11 @@ class Context(Generic[M]):
     def path(self) -> str:
         """The names from the root."""
         return self._incarnation.cell.path
+
+    @property
+    def supervisor(self) -> SupervisorRef:
+        """A reference to the supervisor of this actor, to start siblings or to terminate them."""
+        return cast("SupervisorRef", self._incarnation.supervisor)
 
     @property
     def incarnation(self) -> int:
@@ -171,12 +197,49 @@ class Context(Generic[M]):
 
         return self._incarnation.spawn(beats)
 
-    def watch(self, ref: ActorRef[Any], notify: M, /) -> None:
-        """Get `notify` as a message, exactly once, when that actor is gone for good; its restarts do not count.
+    @overload
+    def watch(self, ref: ActorRef[Any] | SupervisorRef, notify: M, /) -> None: ...
+    @overload
+    def watch(self, ref: ActorRef[Any] | SupervisorRef, /, *, on_down: Callable[[Down], M]) -> None: ...
+    def watch(
+        self,
+        ref: ActorRef[Any] | SupervisorRef,
+        notify: M | Empty = EMPTY,
+        /,
+        *,
+        on_down: Callable[[Down], M] | None = None,
+    ) -> None:
+        """Get a message, exactly once, when that actor or supervisor is gone for good; its restarts do not count.
 
-        A watch survives the restarts of the watcher, as its mailbox does; repeating a watch changes nothing.
+        No mailbox policy can drop the message, and it arrives after the messages that were queued before it. A watch
+        survives the restarts of the watcher; repeating a watch changes nothing.
+
+        Args:
+            ref: what to watch.
+            notify: the message; or
+            on_down: a function that makes the message of a `Down`, which has the reason of the end.
+
+        Raises:
+            RuntimeError: after the incarnation's end, or from another thread.
         """
-        cell_of(ref).watch(self._incarnation.cell, notify)
+        self._incarnation.check_current()
+        target = lifetime_of(ref)
+        watch = self._incarnation.cell.watch(target)
+        if on_down is not None:
+            watch.add_maker(on_down)
+        else:
+            watch.add(notify)
+        if target.down is not None:
+            watch(target.down)
+
+    def unwatch(self, ref: ActorRef[Any] | SupervisorRef, /) -> None:
+        """End all watches of that actor or supervisor, and drop a notice that is on its way.
+
+        Raises:
+            RuntimeError: after the incarnation's end, or from another thread.
+        """
+        self._incarnation.check_current()
+        self._incarnation.cell.unwatch(lifetime_of(ref))
 
     async def wait_stop_requested(self) -> None:
         """Wait until this incarnation is asked to stop; for a `run` that waits for more than its inbox."""

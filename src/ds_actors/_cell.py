@@ -8,7 +8,8 @@ the messages at the head of that queue, without a call between. Six invariants m
 1. `fast` is None, or the queue of this cell's own `Reject` mailbox. An append to it is an accepted `put`: a `Reject`
    counts a message where it ends, not where it enters.
 2. While `fast` is set, the queue holds told messages only. An ask is an `Envelope` and clears `fast`.
-3. While `fast` is set, no send waits for room, so an append overtakes nothing. A send that waits clears `fast`.
+3. While `fast` is set, no send waits for room and no notice of a watch is due, so an append overtakes nothing. A send
+   that waits and a notice clear `fast`.
 4. While `fast` is set, the child lives and is not asked to stop. `request_stop`, `interrupted` and `close` clear it.
 5. While `fast` is set, the mailbox has no message in hand of its own: `take` clears `fast`. During the handling of told
    messages the message in hand is the head of the queue, and `Reject.at_head` says so for the counts.
@@ -18,15 +19,16 @@ the messages at the head of that queue, without a call between. Six invariants m
 from __future__ import annotations
 
 import logging
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from threading import get_ident
 from typing import Any
 
 import trio
 
-from ds_actors._errors import ActorStopped, AskDropped
-from ds_actors._mailbox import EMPTY, Dropped, Empty, Envelope, Mailbox, Reject, content
+from ds_actors._errors import ActorStopped, AskDropped, SendDropped
+from ds_actors._lifetime import Down, Lifetime, Notices, Watch
+from ds_actors._mailbox import EMPTY, Dropped, Empty, Envelope, Mailbox, Notice, Reject, content
 from ds_actors._telemetry import DeadLetter, Telemetry
 
 logger = logging.getLogger("ds_actors")
@@ -85,35 +87,19 @@ class _Sender:
         self.slot = Slot()
 
 
-class _Watch:
-    __slots__ = ("notify", "watcher")
+class Cell(Lifetime):
+    """One actor's mailbox, with the tasks that wait for a message or for room.
 
-    def __init__(self, watcher: Cell, notify: Any) -> None:
-        self.watcher = watcher
-        self.notify = notify
-
-    def __call__(self) -> None:
-        self.watcher.put_when_room(self.notify)
-
-    def same(self, other: object) -> bool:
-        return (
-            isinstance(other, _Watch)
-            and self.watcher is other.watcher
-            and type(self.notify) is type(other.notify)
-            and bool(self.notify == other.notify)
-        )
-
-
-class Cell:
-    """One child's mailbox, with the tasks that wait for a message, for room, or for the end."""
+    A mailbox may be the user's code. An exception in `put` or `has_room` refuses that one message; in `take`, `settle`
+    or `interrupted` it is a crash of the actor; in `close` it is logged.
+    """
 
     __slots__ = (
         "fast",
         "gone",
         "limit",
         "mailbox",
-        "name",
-        "path",
+        "notices",
         "receiver",
         "senders",
         "stop_requested",
@@ -121,12 +107,11 @@ class Cell:
         "telemetry",
         "thread",
         "token",
-        "watchers",
+        "watching",
     )
 
     def __init__(self, name: str, path: str, mailbox: Mailbox[Any], telemetry: Telemetry, thread: int) -> None:
-        self.name: str = name
-        self.path: str = path
+        super().__init__(name, path)
         self.mailbox: Mailbox[Any] = mailbox
         self.telemetry: Telemetry = telemetry
         self.gone: bool = False
@@ -137,11 +122,13 @@ class Cell:
         self.stop_requested: bool = False
         self.task: trio.lowlevel.Task | None = None
         self.token: trio.lowlevel.TrioToken = trio.lowlevel.current_trio_token()
-        self.watchers: dict[object, Callable[[], None]] = {}
         self.thread: int = thread
         self.receiver: trio.lowlevel.Task | None = None
-        self.senders: deque[_Sender] | None = None
+        self.senders: OrderedDict[_Sender, None] | None = None
         """The sends that wait for room, in order of arrival."""
+        self.notices: Notices | None = None
+        """The notices of watches that this actor has not taken yet."""
+        self.watching: dict[Lifetime, Watch] | None = None
 
     def now(self) -> float:
         """Return the time for the mailbox, which is 0.0 where it needs none."""
@@ -154,7 +141,20 @@ class Cell:
             RuntimeError: naming the way in.
         """
         if get_ident() != self.thread:
-            raise RuntimeError(f"{self.path} belongs to trio's thread; from another one use ref.tell_from_thread")
+            raise RuntimeError(
+                f"{self.path} belongs to trio's thread; from another one use ref.tell_from_thread, or"
+                " trio.from_thread.run and run_sync for everything else"
+            )
+
+    def check_run(self) -> None:
+        """Refuse a caller from another thread, another trio run, or none.
+
+        Raises:
+            RuntimeError: naming the way in.
+        """
+        self.check_thread()
+        if not trio.lowlevel.in_trio_run() or trio.lowlevel.current_trio_token() is not self.token:
+            raise RuntimeError(f"{self.path} belongs to another trio run; use it in the run of its Supervisor")
 
     @trio.lowlevel.enable_ki_protection
     def put(self, item: Any) -> bool:
@@ -165,10 +165,10 @@ class Cell:
             self._dead(item, "stopped")
             return False
         mailbox = self.mailbox
-        cost = mailbox.put(item, self.now())
+        cost = self._offer(item)
         if type(item) is Envelope:
             self.fast = None  # invariant 2
-        elif type(mailbox) is Reject and cost is None:  # invariants 1 and 6
+        elif type(mailbox) is Reject and cost is None and self.notices is None:  # invariants 1, 3 and 6
             self.fast = self.fast or mailbox.only()
             self.limit = mailbox.capacity
         if self.receiver is not None:
@@ -178,17 +178,87 @@ class Cell:
         self.report((cost,))
         return cost.what is not item
 
-    def watch(self, watcher: Cell, notify: Any) -> None:
-        """Put `notify` into the watcher's mailbox when this child is gone for good, once."""
-        watch = _Watch(watcher, notify)
-        if self.gone:
-            watch()
-        elif not any(watch.same(other) for other in self.watchers):
-            self.watchers[watch] = watch
+    def _offer(self, item: Any) -> Dropped[Any] | None:
+        try:
+            cost: object = self.mailbox.put(item, self.now())
+            if cost is None or isinstance(cost, Dropped):
+                return cost
+            raise TypeError(f"put returned {type(cost).__name__}; return a Dropped, or None")
+        except Exception as error:
+            kind = type(content(item)).__name__
+            logger.exception("the mailbox of %s failed, so a message of type %s is refused", self.path, kind)
+            return Dropped(item, f"the mailbox failed: {type(error).__name__}")
 
-    def put_when_room(self, message: Any) -> None:
-        """Deliver a watch's message: as soon as the mailbox has room, and never lost for want of it."""
-        self._line_up(_Sender(message))
+    def put_from_thread(self, item: Any) -> None:
+        """Offer an item that came from another thread, where nothing may raise."""
+        try:
+            self.put(item)
+        except BaseException as error:  # noqa: BLE001 - raised at the top of the tree
+            self.telemetry.escape(error)
+
+    # ---- watches
+
+    def watch(self, target: Lifetime) -> Watch:
+        """Return this actor's watch of a child, which may be new."""
+        if self.watching is None:
+            self.watching = {}
+        watch = self.watching.get(target)
+        if watch is None:
+            watch = Watch(self, target)
+            if target.down is None:
+                self.watching[target] = watch
+                target.add_watcher(self, watch)
+        return watch
+
+    def unwatch(self, target: Lifetime) -> None:
+        """End a watch, and drop its notices that were not taken yet."""
+        target.remove_watcher(self)
+        self.stop_watching(target)
+        if self.notices is not None:
+            self.notices.discard(target)
+
+    def stop_watching(self, target: Lifetime) -> None:
+        """Forget a watch whose target is gone."""
+        if self.watching is not None:
+            self.watching.pop(target, None)
+            self.watching = self.watching or None
+
+    @trio.lowlevel.enable_ki_protection
+    def add_notice(self, target: Lifetime, message: Any) -> None:
+        """Give this actor a watch's message, behind the messages that are queued now."""
+        if self.gone:
+            self._dead(message, "stopped")
+            return
+        if self.notices is None:
+            self.notices = Notices()
+        self.fast = None  # invariant 3
+        self.notices.add(target, message, self._queued())
+        self.wake_receiver()
+
+    def _queued(self) -> int:
+        try:
+            return self.mailbox.statistics().queued
+        except Exception:
+            logger.exception("the mailbox of %s failed to return its statistics", self.path)
+            return 0
+
+    def take_any(self) -> Any | Empty:
+        """Take the next message or notice in hand, or EMPTY; for an actor that has notices."""
+        notices = self.notices
+        item: Any = EMPTY
+        if notices is not None and not notices.due():
+            item = self.mailbox.take(self.now())
+            if item is not EMPTY:
+                notices.count_message()
+            elif not self._queued():
+                item = notices.pop() if notices else EMPTY
+        elif notices is not None:
+            item = notices.pop()
+        if not notices:
+            self.notices = None
+        return item
+
+    # ---- the receiver
 
     def request_stop(self) -> None:
         """Make the actor end its loop the next time it looks."""
@@ -222,53 +292,61 @@ class Cell:
     def take(self) -> Any | Empty:
         """Take the next item in hand, or EMPTY."""
         self.fast = None  # invariant 5
-        item = self.mailbox.take(self.now())
-        while item is not EMPTY and type(item) is Envelope and item.slot.closed:
+        while True:
+            item = self.mailbox.take(self.now()) if self.notices is None else self.take_any()
+            if type(item) is not Envelope or not item.slot.closed:
+                return item
             # Its asker has timed out or was cancelled, so handling it would be wasted.
             self.mailbox.settle(item, self.now())
             self.admit()
-            item = self.mailbox.take(self.now())
-        return item
 
     @trio.lowlevel.enable_ki_protection
     def settle(self, item: Any) -> None:
         """Count an item in hand as handled."""
-        self.mailbox.settle(item, self.now())
+        if type(item) is not Notice:
+            self.mailbox.settle(item, self.now())
         if self.senders:
             self.admit()
         self.wake_receiver()
+
+    # ---- sends that wait for room
 
     async def send(self, message: Any) -> None:
         """Wait for room, in the order of arrival."""
         if self.gone:
             raise ActorStopped(f"{self.path} has stopped")
         sender = _Sender(message)
-        self._line_up(sender)
-        try:
-            await sender.slot.wait()
-        except BaseException:
-            sender.slot.closed = True
-            raise
-
-    def _line_up(self, sender: _Sender) -> None:
         if self.senders is None:
-            self.senders = deque()
-        self.senders.append(sender)
+            self.senders = OrderedDict()
+        self.senders[sender] = None
         self.fast = None  # invariant 3
         self.admit()
+        try:
+            await sender.slot.wait()
+        finally:
+            if self.senders is not None:
+                self.senders.pop(sender, None)
 
     def admit(self) -> None:
         """Admit waiting sends in order while there is room."""
         while self.senders and not self.gone:
-            sender = self.senders[0]
-            if sender.slot.closed:
-                self.senders.popleft()
-            elif self.mailbox.has_room(sender.message):
-                self.senders.popleft()
-                self.put(sender.message)
+            sender = next(iter(self.senders))
+            if not self._has_room(sender.message):
+                return
+            del self.senders[sender]
+            if self.put(sender.message):
                 sender.slot.end()
             else:
-                return
+                sender.slot.end(error=SendDropped(f"the mailbox of {self.path} refused the message"))
+
+    def _has_room(self, message: Any) -> bool:
+        try:
+            return self.mailbox.has_room(message)
+        except Exception:
+            logger.exception("the mailbox of %s failed to say whether it has room", self.path)
+            return True  # so that the put decides, and the sender learns what comes of it
+
+    # ---- losses and the end
 
     def report(self, dropped: tuple[Dropped[Any], ...]) -> None:
         """Tell the askers and the listeners what a mailbox dropped."""
@@ -287,25 +365,40 @@ class Cell:
         self.report(tuple(self.mailbox.interrupted(self.now())))
         self.admit()
 
+    def flush(self, reason: str) -> None:
+        """Drop the messages that wait: the next incarnation starts with an empty mailbox."""
+        self.fast = None
+        self.report(tuple(Dropped(item, reason) for item in self._close_mailbox()))
+        self.admit()
+
     @trio.lowlevel.enable_ki_protection
-    def close(self) -> None:
-        """End the child for good, and tell everyone who waits, once."""
+    def end(self, down: Down) -> None:
+        """End the actor for good, and notify everyone who waits, once."""
         if self.gone:
             return
         self.gone, self.fast = True, None  # invariant 4
-        error = ActorStopped(f"{self.path} has stopped")
         try:
-            rest = tuple(self.mailbox.close(self.now()))
-        except Exception:
-            # People write mailboxes: one that fails must not keep the rest of the tree from stopping.
-            logger.exception("the mailbox of %s failed to close", self.path)
-            rest = ()
-        for item in rest:
+            self._end_messages()
+        finally:  # a mailbox may raise SystemExit
+            for target in tuple(self.watching or ()):
+                self.unwatch(target)
+            super().end(down)
+
+    def _end_messages(self) -> None:
+        error = ActorStopped(f"{self.path} has stopped")
+        while self.senders:
+            self.senders.popitem(last=False)[0].slot.end(error=error)
+        while self.notices:
+            self._dead(self.notices.pop().message, "stopped")
+        for item in self._close_mailbox():
             if type(item) is Envelope:
                 item.slot.end(error=error)
             self._dead(item, "stopped")
-        while self.senders:
-            self.senders.popleft().slot.end(error=error)
-        watchers, self.watchers = self.watchers, {}
-        for notify in watchers.values():
-            notify()
+
+    def _close_mailbox(self) -> tuple[Any, ...]:
+        try:
+            return tuple(self.mailbox.close(self.now()))
+        except Exception:
+            # Users write mailboxes: one that fails must not keep the rest of the tree from stopping.
+            logger.exception("the mailbox of %s failed to close", self.path)
+            return ()

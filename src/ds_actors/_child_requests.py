@@ -55,25 +55,42 @@ class ChildRequests:
             raise ActorStopped(f"{self._parent.path} is stopping")
 
     async def _requested(self, name: str, request: Callable[[], None]) -> ChildLink:
-        waiter = trio.Event()
-        link = self._request(name, request, waiter)
+        decided = trio.Event()
+        link = self._request(name, request, decided)
+        path = self._parent.child_path(name)
         try:
-            await waiter.wait()
+            await decided.wait()
         except BaseException:
-            self._parent.feed(events.Terminate(name))
+            await self._call_off(name, link)
             raise
         if link.ready or link.why == events.IGNORED:
             return link
         if link.why == events.START_FAILED:
-            raise StartFailed(f"{self._parent.child_path(name)} did not start") from link.failure
-        raise ActorStopped(f"{self._parent.child_path(name)} was stopped before it was ready") from link.failure
+            raise StartFailed(f"{path} did not start") from link.failure
+        if link.why:
+            raise ActorStopped(f"{path} was stopped before it was ready") from link.failure
+        await self._call_off(name, link)
+        raise ActorStopped(f"{path} was not started: the actor that asked for it is being stopped")
 
     @trio.lowlevel.enable_ki_protection
-    def _request(self, name: str, request: Callable[[], None], waiter: trio.Event) -> ChildLink:
+    def _request(self, name: str, request: Callable[[], None], decided: trio.Event) -> ChildLink:
         request()
         link = self._parent.links[name]  # no start is decided before the next checkpoint
-        link.waiter, link.ready = waiter, False
+        link.waiter, link.asker, link.ready = decided, trio.lowlevel.current_task(), False
+        self._parent.asking[link] = None
         return link
+
+    async def _call_off(self, name: str, link: ChildLink) -> None:
+        """Stop a child whose start is not wanted any more, and wait at most its grace, so that its name is free."""
+        self._parent.feed(events.Terminate(name))
+        if link.incarnation is None:
+            return
+        link.gone = link.gone or trio.Event()
+        grace = link.spec.grace
+        if self._parent.supervision.starts_in_order:
+            grace = 0.0  # the round may wait for the caller of this
+        with trio.move_on_after(grace, shield=True):
+            await link.gone.wait()
 
     def _add(self, spec: ChildSpec[Any] | SupervisorSpec, name: str) -> None:
         link = self._parent.link_for(spec, name)
@@ -85,7 +102,7 @@ class ChildRequests:
     def _refuse_from_start(self) -> None:
         # Each of a set waits for the one before: a sibling started from one's started() would wait forever.
         task = trio.lowlevel.current_task()
-        if any(_runs(link, task, starting=True) for link in self._parent.links.values()):
+        if any(link.is_run_by(task, starting=True) for link in self._parent.links.values()):
             raise RuntimeError(
                 f"{self._parent.path} is still starting its children; start further ones from a task spawned there"
             )
@@ -93,7 +110,7 @@ class ChildRequests:
     async def terminate(self, name: str) -> None:
         """Stop a child in order and wait until it is gone."""
         link = self._parent.known(name)
-        if _runs(link, trio.lowlevel.current_task()):
+        if link.is_run_by(trio.lowlevel.current_task()):
             path = self._parent.child_path(name)
             raise RuntimeError(f"{path} must not be stopped from within and waited for; use self.context.stop()")
         self._parent.feed(events.Terminate(name))
@@ -101,13 +118,3 @@ class ChildRequests:
             if link.gone is None:
                 link.gone = trio.Event()
             await link.gone.wait()
-
-
-def _runs(link: ChildLink, task: trio.lowlevel.Task, *, starting: bool = False) -> bool:
-    """Return whether a task is that of an actor at this child or below it."""
-    incarnation = link.incarnation
-    if isinstance(incarnation, SupervisorIncarnation):
-        return any(_runs(below, task, starting=starting) for below in incarnation.links.values())
-    if incarnation is None or incarnation.cell.task is not task:
-        return False
-    return not (starting and incarnation.ready_at is not None)

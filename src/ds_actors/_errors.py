@@ -39,5 +39,9 @@ class AskDropped(ActorError):
         self.reason = reason
 
 
+class SendDropped(ActorError):
+    """A waiting send had its turn, and the mailbox refused the message: it failed, or it had no room after all."""
+
+
 class AskTimeout(ActorError, TimeoutError):
     """No reply came in time; one that comes later is dropped without effect."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import trio
 
@@ -34,6 +34,13 @@ _CONTEXT: Any = Actor.__dict__["context"]
 _INBOX: Any = Actor.__dict__["inbox"]
 
 
+class IncarnationParent(Protocol):
+    """What an incarnation uses of its supervisor."""
+
+    def spawn(self, function: Callable[..., Awaitable[object]], /, *args: Any) -> None: ...
+    def make_ref(self) -> Any: ...
+
+
 class Incarnation(MessageHandler):
     """One incarnation of an actor; `live` runs it and returns how it ended."""
 
@@ -46,9 +53,8 @@ class Incarnation(MessageHandler):
         "_ignored",
         "_killed",
         "_make",
-        "_over",
+        "_parent",
         "_scope",
-        "_spawner",
         "_start_timeout",
         "_stop_asked",
         "_tasks",
@@ -68,7 +74,7 @@ class Incarnation(MessageHandler):
         drain: bool,
         start_timeout: float,
         expected: tuple[type[Exception], ...],
-        spawner: Callable[..., None],
+        parent: IncarnationParent,
     ) -> None:
         super().__init__(cell, drain=drain)
         self.number: int = number
@@ -78,7 +84,7 @@ class Incarnation(MessageHandler):
         self._grace = grace
         self._start_timeout = start_timeout
         self._expected = expected
-        self._spawner = spawner
+        self._parent = parent
         self._scope = trio.CancelScope(shield=True)
         # Dicts as ordered sets: an empty one takes a third of an empty set's memory.
         self._tasks: dict[trio.CancelScope, None] = {}
@@ -87,7 +93,6 @@ class Incarnation(MessageHandler):
         self._asked_to_stop = False
         self._ignored = False
         self._stop_asked: trio.Event | None = None
-        self._over = False
         self._deadline: float | None = None
         self._killed = False
 
@@ -122,8 +127,7 @@ class Incarnation(MessageHandler):
     # ---- what the actor calls through its context and inbox
 
     def spawn(self, function: Callable[..., Awaitable[object]], /, *args: Any) -> trio.CancelScope:
-        if self._over:
-            raise RuntimeError(f"this incarnation of {self.cell.path} is over; it can spawn nothing any more")
+        self.check_current()
         given: object = function
         if not callable(given):
             if inspect.iscoroutine(given):
@@ -131,9 +135,9 @@ class Incarnation(MessageHandler):
             raise TypeError("spawn takes a function and its arguments, as in spawn(f, x), and not the call f(x)")
         scope = trio.CancelScope(shield=True)
         self._tasks[scope] = None
-        if self._killed:
+        if self._killed or self._tasks_done is not None:  # tasks are being ended: this one ends at its first checkpoint
             scope.cancel()
-        self._spawner(self._task, scope, function, args)
+        self._parent.spawn(self._task, scope, function, args)
         return scope
 
     @trio.lowlevel.enable_ki_protection
@@ -151,6 +155,21 @@ class Incarnation(MessageHandler):
             if not self._tasks and self._tasks_done is not None:
                 self._tasks_done.set()
 
+    def check_current(self) -> None:
+        """Refuse a caller from elsewhere, and a context that outlived its incarnation.
+
+        Raises:
+            RuntimeError: naming what is wrong.
+        """
+        self.cell.check_run()
+        if self._over:
+            raise RuntimeError(f"this incarnation of {self.cell.path} is over; the new one has its own context")
+
+    @property
+    def supervisor(self) -> Any:
+        """A reference to the supervisor."""
+        return self._parent.make_ref()
+
     @property
     def stop_asked(self) -> trio.Event:
         if self._stop_asked is None:
@@ -160,6 +179,9 @@ class Incarnation(MessageHandler):
         return self._stop_asked
 
     def finish(self) -> None:
+        self.cell.check_run()
+        if self._over:
+            return
         self._finishing = True
         self._request_stop()
 
@@ -193,10 +215,13 @@ class Incarnation(MessageHandler):
         except Exception as error:  # noqa: BLE001 - from a mailbox that the user wrote
             self._failures.append(error)
         del crash
+        await self._end_tasks()
         if actor is not None and self.ready_at is not None:
             await self._stopping(actor)
         self._over = True
         await self._end_tasks()
+        if self._stop_asked is not None:
+            self._stop_asked.set()
         if len(self._failures) > reported:
             self._report(judge(combine(self._failures[reported:], f"{cell.path} failed to clean up")).crash)
         self._drop_deferred()
@@ -253,8 +278,8 @@ class Incarnation(MessageHandler):
             logger.error("%s crashed (in hand: %s)", self.cell.path, kinds, exc_info=crash)
 
     async def _stopping(self, actor: Actor[Any]) -> None:
-        if _inherited(actor, "stopping"):
-            return
+        if _inherited(actor, "stopping") or (self._grace == 0 and self._asked_to_stop):
+            return  # a grace of 0 is OTP's brutal_kill, which runs nothing
         deadline = self._deadline
         if deadline is None:
             deadline = trio.current_time() + self._grace
@@ -277,3 +302,4 @@ class Incarnation(MessageHandler):
                 scope.cancel()
             with trio.CancelScope(shield=True):
                 await self._tasks_done.wait()
+            self._tasks_done = None

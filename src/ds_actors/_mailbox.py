@@ -11,7 +11,7 @@ Pure: a mailbox that needs the time says so (`timed`) and gets it as an argument
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from enum import Enum
 from types import MappingProxyType
@@ -48,6 +48,17 @@ class Dropped(Generic[M_co]):
     reason: str
 
 
+class Notice:
+    """A watch's message on its way to the watcher, outside the mailbox."""
+
+    __slots__ = ("due", "message", "target")
+
+    def __init__(self, target: object, message: Any, due: int) -> None:
+        self.target = target
+        self.message = message
+        self.due = due
+
+
 class Envelope:
     """An ask on its way: the request, and the slot that its one ending goes to."""
 
@@ -59,8 +70,10 @@ class Envelope:
 
 
 def content(item: object) -> object:
-    """Return the message itself, whether it came by tell or in an ask's envelope."""
-    return item.request if type(item) is Envelope else item
+    """Return the message itself, whether it came by tell, in an ask's envelope or as a notice."""
+    if type(item) is Envelope:
+        return item.request
+    return item.message if type(item) is Notice else item
 
 
 @frozen
@@ -110,7 +123,7 @@ class Mailbox(Protocol[M]):
         ...
 
     def close(self, now: float, /) -> Iterable[M]:
-        """The actor is gone for good: return what still waited, now counted as dead."""
+        """Return what still waited, now counted as dead: the actor is gone for good, or its group starts again."""
         ...
 
     def statistics(self) -> MailboxStatistics:
@@ -331,8 +344,9 @@ class Conflate(_Queue[M]):
     def __init__(self, key: Callable[[M], Hashable], capacity: int = DEFAULT_CAPACITY, *, redeliver: int = 0) -> None:
         super().__init__(capacity, redeliver=redeliver)
         self.key: Callable[[M], Hashable] = key
-        # Insertion order is arrival order, and replacing a value keeps its place.
-        self._newest: dict[Hashable, M] = {}
+        # Insertion order is arrival order, and replacing a value keeps its place. In a plain dict, the search for the
+        # first key would pass over every key that was deleted before it.
+        self._newest: OrderedDict[Hashable, M] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._newest)
@@ -364,14 +378,16 @@ class Conflate(_Queue[M]):
         """Take the message whose key has waited longest in hand."""
         if not self._newest or self._hand is not EMPTY:
             return EMPTY
-        message = self._hand = self._newest.pop(next(iter(self._newest)))
+        _, message = self._newest.popitem(last=False)
+        self._hand = message
         return message
 
     def _put_back(self, message: M) -> str | None:
         key = self._key(message)
         if key in self._newest:
             return "conflated"
-        self._newest = {key: message, **self._newest}
+        self._newest[key] = message
+        self._newest.move_to_end(key, last=False)
         return None
 
     def close(self, _now: float = 0.0, /) -> Iterable[M]:

@@ -12,7 +12,7 @@ import trio
 from ds_actors._actor import DeferredReply
 from ds_actors._cell import Cell, Slot
 from ds_actors._errors import ActorStopped, AskDropped, AskFailed
-from ds_actors._mailbox import EMPTY, Envelope, Reject, content
+from ds_actors._mailbox import EMPTY, Envelope, Notice, Reject, content
 from ds_actors._ref import Answer, Request
 
 R = TypeVar("R")
@@ -56,7 +56,7 @@ class MessageHandler:
     It is a base class and not a part of the incarnation, because a part would cost each parked actor one more object.
     """
 
-    __slots__ = ("_deferred", "_drain", "_finishing", "_hands", "_serves", "_serving", "cell")
+    __slots__ = ("_deferred", "_drain", "_finishing", "_hands", "_over", "_serves", "_serving", "cell")
 
     def __init__(self, cell: Cell, *, drain: bool) -> None:
         self.cell: Cell = cell
@@ -64,8 +64,10 @@ class MessageHandler:
         self._finishing = False
         self._serving: Any = EMPTY
         """The ask that `serve` has in hand; after a failure, any message it had."""
-        self._hands: dict[int, Any] = {}
-        """The items taken through the inbox and not settled, by the message's id."""
+        self._hands: list[Any] = []
+        """The items taken through the inbox and not settled."""
+        self._over = False
+        """The incarnation has ended, or waits for nothing but its tasks."""
         self._serves = False
         """`serve` runs, or was left with a message in hand."""
         self._deferred: dict[Slot, None] = {}
@@ -73,23 +75,28 @@ class MessageHandler:
     def defer(self, request: Request[R]) -> DeferredReply[R]:
         item = self._serving
         if content(item) is not request:
-            item = self._hands.get(id(request))
+            item = next((item for item in self._hands if content(item) is request), None)
         if type(item) is not Envelope:
             return DeferredReply(None)
         slot: Slot = item.slot
         self._deferred = {waiting: None for waiting in self._deferred if not waiting.closed}
         self._deferred[slot] = None
-        return DeferredReply(slot)
+        return DeferredReply(slot, self.cell)
 
     async def next_item(self) -> Any:
         """Return the next item in hand, or EMPTY when it is time to stop."""
         cell = self.cell
+        cell.check_run()
+        if self._over:
+            raise RuntimeError(f"this incarnation of {cell.path} is over; it can take no messages any more")
+        if self._serves:
+            raise RuntimeError(f"{cell.path} takes its messages in receive; inbox.take is for a run of your own")
         while not cell.stop_requested or (self._drain and not self._finishing):
             # Before the message is in hand: a caller's own timeout must not lose it.
             await trio.lowlevel.checkpoint_if_cancelled()
             item = cell.take()
             if item is not EMPTY:
-                self._hands[id(content(item))] = item
+                self._hands.append(item)
                 return item
             if cell.stop_requested:
                 break
@@ -97,15 +104,30 @@ class MessageHandler:
         return EMPTY
 
     def settle(self, message: object, answer: Answer | None) -> None:
-        item = self._hands.pop(id(message), None)
-        if item is None:
-            return
-        self._end(item, answer)
-        self.cell.settle(item)
+        self.cell.check_thread()
+        for index, item in enumerate(self._hands):
+            if content(item) is message:
+                del self._hands[index]
+                self._end(item, answer)
+                self.cell.settle(item)
+                return
+        raise RuntimeError(
+            f"{self.cell.path} has no such {type(message).__name__} in hand; settle what take returned, once"
+        )
+
+    def holds(self, message: object) -> bool:
+        """Return whether a message was taken through the inbox and is not settled yet."""
+        return any(content(item) is message for item in self._hands)
 
     def _end(self, item: object, answer: Answer | None) -> None:
         if answer is not None and type(answer) is not Answer:
             raise TypeError(f"receive returned {type(answer).__name__}; return message.answer(value), or None")
+        if answer is not None and answer.request is not content(item):
+            kind = type(answer.request).__name__
+            raise RuntimeError(
+                f"receive returned the answer to another {kind}; answer the message in hand, and answer one that was"
+                " kept through its context.defer"
+            )
         if type(item) is not Envelope:
             return
         slot: Slot = item.slot
@@ -133,15 +155,19 @@ class MessageHandler:
                 if cell.fast:  # invariants 2 and 5 of _cell: told messages only, and none in hand
                     count += await self._handle_told(receive, cell.fast)
                 else:
-                    item = mailbox.take(trio.current_time() if mailbox.timed else 0.0)
+                    if cell.notices is None:
+                        item = mailbox.take(trio.current_time() if mailbox.timed else 0.0)
+                    else:
+                        item = cell.take_any()
                     if item is EMPTY:
                         if cell.stop_requested:
                             return
                         await cell.wait_for_message()
                         count = 0
                         continue
-                    if type(item) is not Envelope:
-                        answer = await receive(item)
+                    kind = type(item)
+                    if kind is not Envelope:
+                        answer = await receive(item if kind is not Notice else item.message)
                         if answer is not None:
                             self._end(item, answer)
                     elif item.slot.closed:
@@ -152,7 +178,8 @@ class MessageHandler:
                         self._serving = item  # where `defer` finds it
                         self._end(item, await receive(item.request))
                         self._serving = EMPTY
-                    mailbox.settle(item, trio.current_time() if mailbox.timed else 0.0)
+                    if kind is not Notice:
+                        mailbox.settle(item, trio.current_time() if mailbox.timed else 0.0)
                     item = EMPTY
                     count += 1
                 if cell.senders:
@@ -207,5 +234,4 @@ class MessageHandler:
             slot.end(error=AskDropped("the incarnation ended before it answered"))
 
     def _in_hand(self) -> list[Any]:
-        hands = list(self._hands.values())
-        return hands if self._serving is EMPTY else [self._serving, *hands]
+        return self._hands if self._serving is EMPTY else [self._serving, *self._hands]

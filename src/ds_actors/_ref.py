@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from threading import get_ident
-from typing import Any, Generic, Protocol, Self, TypeVar, final
+from typing import Generic, Protocol, Self, TypeVar, final
 
 import trio
 
 from ds_actors._cell import Cell, Slot
 from ds_actors._errors import ActorStopped, AskTimeout
+from ds_actors._lifetime import Lifetime
 from ds_actors._mailbox import Envelope, MailboxStatistics
 
 M = TypeVar("M")
@@ -59,6 +60,12 @@ class ActorRef(Generic[M_contra]):
     def __repr__(self) -> str:
         return f"<ActorRef {self.path}>"
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ActorRef) and other._cell is self._cell
+
+    def __hash__(self) -> int:
+        return hash(self._cell)
+
     @property
     def name(self) -> str:
         """The name among its siblings."""
@@ -104,16 +111,18 @@ class ActorRef(Generic[M_contra]):
         Raises:
             trio.RunFinishedError: when the trio run is over.
         """
-        self._cell.token.run_sync_soon(self._cell.put, message)
+        self._cell.token.run_sync_soon(self._cell.put_from_thread, message)
 
     async def send(self, message: M_contra, /) -> None:
         """Wait until the mailbox has room, in the order of arrival, and put the message in.
 
         Raises:
             ActorStopped: when the actor is gone, or goes while this waits.
-            RuntimeError: when an actor sends to itself, which would wait forever; `tell` does not wait.
+            SendDropped: when the mailbox refuses the message in spite of its turn.
+            RuntimeError: when an actor sends to itself, which would wait forever (`tell` does not wait), or when called
+                from another thread or trio run.
         """
-        self._cell.check_thread()
+        self._cell.check_run()
         self._refuse_self("send to", "tell")
         await self._cell.send(message)
 
@@ -125,9 +134,10 @@ class ActorRef(Generic[M_contra]):
             AskDropped: the mailbox refused or dropped it (`reason`).
             AskTimeout: no reply in time; a later one has no effect.
             ActorStopped: the receiver is gone, or went with the request still waiting.
-            RuntimeError: when an actor asks itself, which would wait forever.
+            RuntimeError: when an actor asks itself, which would wait forever, or when called from another thread or
+                trio run.
         """
-        self._cell.check_thread()
+        self._cell.check_run()
         self._refuse_self("ask", "a method call")
         slot = Slot()
         self._cell.put(Envelope(request, slot))
@@ -146,17 +156,9 @@ class ActorRef(Generic[M_contra]):
         Raises:
             RuntimeError: when an actor waits for its own end, which would never come.
         """
+        self._cell.check_run()
         self._refuse_self("wait for the end of", "self.context.stop()")
-        cell = self._cell
-        gone = trio.Event()
-        if cell.gone:
-            gone.set()
-        else:
-            cell.watchers[gone] = gone.set
-        try:
-            await gone.wait()
-        finally:
-            cell.watchers.pop(gone, None)
+        await self._cell.wait_down()
 
     def _refuse_self(self, verb: str, instead: str) -> None:
         if self._cell.task is not None and self._cell.task is trio.lowlevel.current_task():
@@ -166,6 +168,11 @@ class ActorRef(Generic[M_contra]):
 __all__ = ["ActorRef", "ActorStopped", "Answer", "Request"]
 
 
-def cell_of(ref: ActorRef[Any]) -> Cell:
-    """Return the cell behind a ref, for the library's own modules."""
+class _Ref(Protocol):
+    @property
+    def _cell(self) -> Lifetime: ...
+
+
+def lifetime_of(ref: _Ref) -> Lifetime:
+    """Return what stays of the referenced actor or supervisor, for the library's own modules."""
     return ref._cell  # noqa: SLF001 - the library's own modules share what users must not touch

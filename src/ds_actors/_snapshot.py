@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+
 from attrs import frozen
 
 from ds_actors._cell import Cell
+from ds_actors._mailbox import MailboxStatistics
 from ds_actors._rules import ALIVE, Child
 from ds_actors._supervisor_incarnation import ChildLink, SupervisorCell, SupervisorIncarnation
 from ds_actors._telemetry import Node
+
+logger = logging.getLogger("ds_actors")
 
 
 @frozen
@@ -48,6 +53,12 @@ def node(incarnation: SupervisorIncarnation, name: str, status: str, child: Chil
     )
 
 
+def lone_node(name: str, path: str) -> Node:
+    """Return the snapshot of a supervisor that never ran."""
+    why = "not started yet"
+    return Node(name, path, "supervisor", "down", why, None, incarnation=0, restarts=0, error="", mailbox=None)
+
+
 def below(incarnation: SupervisorIncarnation) -> tuple[Node, ...]:
     """Return the snapshots of the children, in start order."""
     # A listener may ask in the middle of a stop, when a child is decided to go and still linked.
@@ -69,11 +80,23 @@ def _child_node(incarnation: SupervisorIncarnation, name: str, link: ChildLink) 
         child.incarnation,
         child.restarts,
         _error(child),
-        link.cell.mailbox.statistics() if isinstance(link.cell, Cell) else None,
+        _statistics(link.cell) if isinstance(link.cell, Cell) else None,
     )
+
+
+def _statistics(cell: Cell) -> MailboxStatistics | None:
+    try:
+        return cell.mailbox.statistics()
+    except Exception:
+        logger.exception("the mailbox of %s failed to return its statistics", cell.path)
+        return None
 
 
 def _error(child: Child | None) -> str:
     if child is None or child.error is None:
         return ""
-    return f"{type(child.error).__name__}: {child.error}"[:500]
+    kind = type(child.error).__name__
+    try:
+        return f"{kind}: {child.error}"[:500]
+    except Exception:  # noqa: BLE001 - the error's own __str__ failed
+        return kind

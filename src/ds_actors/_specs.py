@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar, TypeVarTuple, cast
 
 from attrs import field, frozen
@@ -13,6 +13,11 @@ from ds_actors._backoff import Backoff
 from ds_actors._mailbox import Mailbox, Reject
 from ds_actors._rules import AutoShutdown, ChildRules, Restart, Strategy
 from ds_actors._supervision import Supervision
+
+
+def _is_exception(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Exception)
+
 
 M = TypeVar("M")
 Ts = TypeVarTuple("Ts")
@@ -83,6 +88,9 @@ class ChildSpec(Generic[M]):
             raise TypeError(f"pass the class, {type(factory).__name__}, not an instance: each restart makes a new one")
         if not callable(factory):
             raise TypeError(f"the factory must be callable, not {factory!r}")
+        kinds: object = expected
+        if not isinstance(kinds, tuple) or not all(_is_exception(kind) for kind in cast("tuple[object, ...]", kinds)):
+            raise TypeError(f"expected must be a tuple of exception types, as (ValueError,) is, not {expected!r}")
         if not callable(cast("object", mailbox)):
             kind = type(mailbox).__name__
             raise TypeError(f"mailbox makes the mailbox, so pass a function, as in mailbox=lambda: {kind}(...)")
@@ -115,6 +123,24 @@ class ChildSpec(Generic[M]):
 Children = Sequence["ChildSpec[Any] | SupervisorSpec"] | Callable[[], Sequence["ChildSpec[Any] | SupervisorSpec"]]
 
 
+def check_children(children: object) -> Sequence[ChildSpec[Any] | SupervisorSpec]:
+    """Return what is a sequence of specs.
+
+    Raises:
+        TypeError: when it is something else; says what to write instead.
+    """
+    if isinstance(children, Iterator):
+        raise TypeError("children must not be a generator, which is empty at the second start; use a list")
+    if not isinstance(children, Sequence) or isinstance(children, str):
+        raise TypeError(f"children must be a list of specs, or a function that returns one, not {children!r}")
+    for child in cast("Sequence[object]", children):
+        if isinstance(child, type) and issubclass(child, Actor):
+            raise TypeError(f"children must hold specs: write ChildSpec({child.__name__}), not {child.__name__}")
+        if not isinstance(child, (ChildSpec, SupervisorSpec)):
+            raise TypeError(f"children must hold ChildSpec and SupervisorSpec, not {child!r}")
+    return cast("Sequence[ChildSpec[Any] | SupervisorSpec]", children)
+
+
 @frozen
 class SupervisorSpec:
     """How a nested supervisor is made and supervised.
@@ -124,6 +150,7 @@ class SupervisorSpec:
 
     Raises:
         ValueError: for an empty name, or figures that make no sense.
+        TypeError: for children that are not specs, or a generator.
     """
 
     name: str
@@ -147,6 +174,11 @@ class SupervisorSpec:
         Supervision(self.strategy, self.max_restarts, self.within, self.auto_shutdown)
         self.rules(self.name)
         _seconds("grace", self.grace)
+        most: object = self.max_children
+        if most is not None and (not isinstance(most, int) or isinstance(most, bool) or most < 0):
+            raise ValueError(f"max_children must be 0 or more, or None for any number, not {most!r}")
+        if not callable(self.children):
+            check_children(self.children)
 
     def rules(self, name: str) -> ChildRules:
         """Return what the decisions need to know."""

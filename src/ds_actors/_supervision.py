@@ -25,7 +25,7 @@ import math
 from collections import deque
 from collections.abc import Iterator
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from ds_actors._backoff import MAX_FAILURES_KEPT, Backoff, Failure
 from ds_actors._events import (
@@ -73,6 +73,12 @@ from ds_actors._rules import (
 )
 
 
+def _checked_delay(delay: object) -> float:
+    if not isinstance(delay, (int, float)) or math.isnan(delay):
+        raise TypeError(f"delay must return a number of seconds, not {delay!r}")
+    return max(0.0, delay)
+
+
 @define
 class Round:
     """Children that stop together, and then start together."""
@@ -111,10 +117,13 @@ class Supervision:
     def __attrs_post_init__(self) -> None:
         if self.strategy not in STRATEGIES:
             raise ValueError(f"strategy must be one of {', '.join(STRATEGIES)}, not {self.strategy!r}")
-        if self.max_restarts < 0:
-            raise ValueError(f"max_restarts must be 0 or more, not {self.max_restarts!r}")
+        restarts: object = self.max_restarts
+        if not isinstance(restarts, int) or isinstance(restarts, bool) or restarts < 0:
+            raise ValueError(f"max_restarts must be an integer, 0 or more, not {restarts!r}")
         if not (math.isfinite(self.within) and self.within > 0):
             raise ValueError(f"within must be a finite number of seconds above 0, not {self.within!r}")
+        if self.auto_shutdown != "never" and self.strategy == "dynamic":
+            raise ValueError("a dynamic supervisor has no auto_shutdown: its children come and go; use one_for_one")
         if self.auto_shutdown not in AUTO_SHUTDOWNS:
             raise ValueError(f"auto_shutdown must be one of {', '.join(AUTO_SHUTDOWNS)}, not {self.auto_shutdown!r}")
 
@@ -399,7 +408,13 @@ class Supervision:
         if rules.max_failures is not None and child.consecutive > rules.max_failures:
             yield from self._give_up(child, event, f"more than {rules.max_failures} failures in a row")
             return
-        child.until = child.not_before = now + max(0.0, backoff.delay(child.failures, u))
+        try:
+            delay = _checked_delay(backoff.delay(child.failures, u))
+        except Exception as error:  # noqa: BLE001 - the user's own backoff: without a delay there is no restart
+            limit = f"its backoff failed ({type(error).__name__})"
+            yield from self._give_up(child, evolve(event, error=error), limit)
+            return
+        child.until = child.not_before = now + delay
         yield from self._again(child, now)
 
     def _forgive(self, child: Child, event: Ended, now: float) -> None:

@@ -6,7 +6,7 @@ import random
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
-from typing import Any, Self, TypeVar, TypeVarTuple, cast, overload
+from typing import Any, Self, TypeAlias, TypeVar, TypeVarTuple, cast, overload
 
 import trio
 
@@ -16,16 +16,27 @@ from ds_actors._cell import Cell
 from ds_actors._child_requests import ChildRequests
 from ds_actors._errors import ActorStopped
 from ds_actors._exits import combine
+from ds_actors._lifetime import Down
 from ds_actors._mailbox import Mailbox, Reject
-from ds_actors._ref import ActorRef
+from ds_actors._ref import ActorRef, lifetime_of
 from ds_actors._rules import AutoShutdown, Restart, Strategy
-from ds_actors._snapshot import Counts, below, count, node
+from ds_actors._snapshot import Counts, below, count, lone_node, node
 from ds_actors._specs import Children, ChildSpec, SupervisorSpec
-from ds_actors._supervisor_incarnation import ChildLink, SupervisorCell, SupervisorIncarnation, escape, unwrapped
+from ds_actors._supervisor_incarnation import (
+    ChildLink,
+    SupervisorCell,
+    SupervisorIncarnation,
+    TreeParts,
+    escape,
+    unwrapped,
+)
 from ds_actors._telemetry import Listener, Node, Telemetry
 
 M = TypeVar("M")
 Ts = TypeVarTuple("Ts")
+
+
+Child: TypeAlias = "str | ActorRef[Any] | SupervisorRef"
 
 
 def _ref(link: ChildLink) -> ActorRef[Any] | SupervisorRef:
@@ -43,6 +54,12 @@ class SupervisorRef:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.path}>"
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SupervisorRef) and other._cell is self._cell
+
+    def __hash__(self) -> int:
+        return hash(self._cell)
+
     @property
     def name(self) -> str:
         """The name among its siblings."""
@@ -53,8 +70,24 @@ class SupervisorRef:
         """The names from the root, joined by slashes; slashes and control characters in names are escaped."""
         return self._cell.path
 
+    @property
+    def stopped(self) -> bool:
+        """True once the supervisor is gone for good."""
+        return self._cell.down is not None
+
+    async def wait_stopped(self) -> None:
+        """Wait until the supervisor is gone for good; its restarts do not count.
+
+        Raises:
+            RuntimeError: when an actor below waits for it, which would never end.
+        """
+        incarnation = self._cell.incarnation
+        if incarnation is not None and incarnation.runs(trio.lowlevel.current_task()):
+            raise RuntimeError(f"{self.path} cannot stop while an actor below waits for that; spawn a task to wait")
+        await self._cell.wait_down()
+
     def _living(self) -> SupervisorIncarnation:
-        if self._cell.incarnation is None:
+        if self._cell.incarnation is None or self._cell.incarnation.halted.is_set():
             raise ActorStopped(f"{self.path} is not running")
         return self._cell.incarnation
 
@@ -101,45 +134,50 @@ class SupervisorRef:
             spec = ChildSpec(factory, *args, **options)
         return _ref(await ChildRequests(self._living()).start(spec))
 
-    async def terminate(self, name: str) -> None:
-        """Stop a child in order and wait until it is gone; it is not restarted.
+    async def terminate(self, child: Child, /) -> None:
+        """Stop a child, given by name or reference, in order and wait until it is gone; it is not restarted.
 
         Raises:
-            LookupError: there is no child of that name.
+            LookupError: there is no such child.
             RuntimeError: called by the child itself, or from below it, which would wait for itself.
         """
-        await ChildRequests(self._living()).terminate(name)
+        await ChildRequests(self._living()).terminate(self._name_of(child))
 
-    async def restart(self, name: str) -> ActorRef[Any] | SupervisorRef:
+    async def restart(self, child: Child, /) -> ActorRef[Any] | SupervisorRef:
         """Start a child that is at rest (it finished, ignored its start or was terminated); wait until it is ready.
 
         This spends none of the allowed restarts, and a failure is not retried. Return its new reference:
         messages sent to an actor's old one after its end went to dead letters.
 
         Raises:
-            LookupError: there is no child of that name.
+            LookupError: there is no such child.
             StartFailed: it did not become ready (`__cause__`); it stays at rest.
             ActorStopped: this supervisor is stopping, or stopped the child before it was ready.
             RuntimeError: it is not at rest, or this is called from `started` of a child of the first batch.
         """
-        return _ref(await ChildRequests(self._living()).restart(name))
+        return _ref(await ChildRequests(self._living()).restart(self._name_of(child)))
 
-    def delete(self, name: str) -> None:
+    def delete(self, child: Child, /) -> None:
         """Forget a child that is at rest, which frees its name.
 
         Raises:
-            LookupError: there is no child of that name.
+            LookupError: there is no such child.
             RuntimeError: it is not at rest.
         """
-        ChildRequests(self._living()).delete(name)
+        ChildRequests(self._living()).delete(self._name_of(child))
 
     def find(self, path: str) -> ActorRef[Any] | SupervisorRef:
         """Return the reference at a path below this supervisor, as in `find("tracks/TR_1")`.
 
+        A path from the root, as `ref.path` has it, works too. Type checkers know more of `find_actor` and
+        `find_supervisor`.
+
         Raises:
             LookupError: there is nothing there.
         """
-        first, _, rest = path.partition("/")
+        if path == self.path:
+            return self
+        first, _, rest = path.removeprefix(self.path + "/").partition("/")
         for name, link in self._living().links.items():
             if escape(name) == first:
                 found = _ref(link)
@@ -149,21 +187,72 @@ class SupervisorRef:
                     return found.find(rest)
         raise LookupError(f"{self.path} has nothing at {path!r}")
 
+    def find_actor(self, path: str) -> ActorRef[Any]:
+        """Return the reference of the actor at a path, as `find` takes it.
+
+        Raises:
+            LookupError: there is no actor there.
+        """
+        found = self.find(path)
+        if isinstance(found, SupervisorRef):
+            raise LookupError(f"{found.path} is a supervisor; use find_supervisor")  # noqa: TRY004 - nothing to find
+        return found
+
+    def find_supervisor(self, path: str) -> SupervisorRef:
+        """Return the reference of the supervisor at a path, as `find` takes it.
+
+        Raises:
+            LookupError: there is no supervisor there.
+        """
+        found = self.find(path)
+        if not isinstance(found, SupervisorRef):
+            raise LookupError(f"{found.path} is an actor; use find_actor")  # noqa: TRY004 - nothing to find
+        return found
+
+    def get_childspec(self, child: Child, /) -> ChildSpec[Any] | SupervisorSpec:
+        """Return the spec of a child, given by name or reference (OTP's get_childspec).
+
+        Raises:
+            LookupError: there is no such child.
+        """
+        return self._living().known(self._name_of(child)).spec
+
+    def _name_of(self, child: Child) -> str:
+        if isinstance(child, str):
+            return child
+        for name, link in self._living().links.items():
+            if link.cell is lifetime_of(child):
+                return name
+        raise LookupError(f"{child.path} is not a child of {self.path}")
+
     def actors(self) -> list[ActorRef[Any]]:
         """Return references to the actors directly below, in start order."""
         return [ActorRef(link.cell) for link in self._living().links.values() if isinstance(link.cell, Cell)]
 
     def count(self) -> Counts:
-        """Return how many children there are directly below, how many are alive, and of which kind they are."""
+        """Return how many children there are directly below, how many are alive, and of which kind they are.
+
+        Raises:
+            ActorStopped: the supervisor is not running.
+        """
         return count(self._living())
 
     def which(self) -> tuple[Node, ...]:
-        """Return snapshots of the children directly below, in start order, each with all below it."""
+        """Return snapshots of the children directly below, in start order, each with all below it.
+
+        Raises:
+            ActorStopped: the supervisor is not running.
+        """
         return below(self._living())
 
     def tree(self) -> Node:
-        """Return a snapshot of the whole tree below: what is running, what is not, why, and until when."""
-        incarnation = self._living()
+        """Return a snapshot of the whole tree below: what is running, what is not, why, and until when.
+
+        It never raises: before the start and after the end, it is the supervisor alone.
+        """
+        incarnation = self._cell.incarnation
+        if incarnation is None:
+            return lone_node(self.name, self.path)
         return node(incarnation, self.name, incarnation.supervision.phase.value, None)
 
 
@@ -238,6 +327,11 @@ class Supervisor(SupervisorRef):
     async def __aenter__(self) -> Self:
         if self._opened is not None:
             raise RuntimeError("a Supervisor's block can be entered once; make a new one")
+        if not trio.lowlevel.in_trio_run():
+            raise RuntimeError(
+                "a Supervisor needs trio: run the program with trio.run(main), not with asyncio.run"
+                " (docs/guide/first-actor.md shows how; docs/livekit.md shows trio beside asyncio)"
+            )
         self._opened = self._open()
         await self._opened.__aenter__()
         return self
@@ -251,8 +345,10 @@ class Supervisor(SupervisorRef):
     @asynccontextmanager
     @trio.lowlevel.enable_ki_protection
     async def _open(self) -> AsyncGenerator[None]:
-        incarnation = self._cell.incarnation = SupervisorIncarnation(self._spec, self.path, self.telemetry, self._draw)
+        parts = TreeParts(self.telemetry, self._draw, SupervisorRef)
+        incarnation = self._cell.incarnation = SupervisorIncarnation(self._spec, self._cell, parts)
         incarnation.on_end = self._body.cancel
+        self.telemetry.escape = incarnation.escape
         errors: list[BaseException] = []
         try:
             async with incarnation.open():
@@ -267,13 +363,15 @@ class Supervisor(SupervisorRef):
         failure = incarnation.failure()
         if failure is not None:
             errors.append(failure)
+        self._cell.end(Down(self.path, "stopped" if failure is None else "gave up", failure))
         final = combine(_telling(errors), "the block and its tree failed")
         if final is not None:
             raise final
 
     async def wait(self) -> None:
         """Wait until the tree has stopped by itself, which also ends the block's body."""
-        await self._living().halted.wait()
+        incarnation = self._cell.incarnation or self._living()
+        await incarnation.halted.wait()
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` with every telemetry event from now on; call the returned function to stop that."""

@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import AsyncGenerator, Callable
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from threading import get_ident
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import trio
-from attrs import define
+from attrs import define, frozen
 
 from ds_actors import _events as events
 from ds_actors._cell import Cell
 from ds_actors._errors import Ignore, RestartLimitReached, StartFailed
 from ds_actors._exits import Exit, combine, judge
 from ds_actors._incarnation import Incarnation
-from ds_actors._rules import ChildStatus, Phase
-from ds_actors._specs import ChildSpec, SupervisorSpec
+from ds_actors._lifetime import Down, Lifetime
+from ds_actors._mailbox import Mailbox
+from ds_actors._rules import STRATEGIES, ChildStatus, Phase
+from ds_actors._specs import ChildSpec, SupervisorSpec, check_children
 from ds_actors._supervision import Supervision
 from ds_actors._telemetry import (
     ChildEnded,
@@ -35,6 +38,8 @@ from ds_actors._telemetry import (
 from ds_actors._timers import Timer, Timers
 
 logger = logging.getLogger("ds_actors")
+
+_MAILBOX: Final = ("put", "has_room", "take", "settle", "interrupted", "close", "statistics")
 
 # Seconds after which a cancelled actor that still runs is named once more.
 _CANCELLATION_TAKES = 1.0
@@ -59,14 +64,29 @@ def unwrapped(error: BaseException) -> BaseException:
     return group if others else unwrapped(first)
 
 
-@define(eq=False)
-class SupervisorCell:
+MAX_DEPTH: Final = 100
+"""Levels of supervisors; each level takes a few frames of Python's stack when the tree stops."""
+
+
+class SupervisorCell(Lifetime):
     """What stays of a supervisor while its incarnations come and go."""
 
-    name: str
-    path: str
-    incarnation: SupervisorIncarnation | None = None
-    """The incarnation that runs, or the last one that did."""
+    __slots__ = ("incarnation",)
+
+    def __init__(self, name: str, path: str) -> None:
+        super().__init__(name, path)
+        self.incarnation: SupervisorIncarnation | None = None
+        """The incarnation that runs, or the last one that did."""
+
+
+@frozen
+class TreeParts:
+    """What all supervisors of a tree share."""
+
+    telemetry: Telemetry
+    draw: Callable[[], float]
+    """Draws the jitter, in [0, 1)."""
+    make_ref: Callable[[SupervisorCell], object]
 
 
 @define(eq=False)
@@ -85,20 +105,36 @@ class ChildLink:
     """Why it is at rest; empty while it is not."""
     timers: tuple[Timer, ...] = ()
     gone: trio.Event | None = None
-    """Set when it is at rest; made when somebody waits for that."""
+    """Set when it is at rest; made when a caller waits for that."""
+    asker: trio.lowlevel.Task | None = None
+    """The task whose requested start is not decided yet."""
+
+    def is_run_by(self, task: trio.lowlevel.Task, *, starting: bool = False) -> bool:
+        """Return whether a task is that of an actor here or below; with `starting`, of one that is not ready yet."""
+        incarnation = self.incarnation
+        if isinstance(incarnation, SupervisorIncarnation):
+            return any(below.is_run_by(task, starting=starting) for below in incarnation.links.values())
+        if incarnation is None or incarnation.cell.task is not task:
+            return False
+        return not (starting and incarnation.ready_at is not None)
 
 
 class SupervisorIncarnation:
     """One incarnation of a supervisor."""
 
-    def __init__(self, spec: SupervisorSpec, path: str, telemetry: Telemetry, draw: Callable[[], float]) -> None:
+    def __init__(self, spec: SupervisorSpec, cell: SupervisorCell, parts: TreeParts) -> None:
         self.spec = spec
-        self.path = path
+        self.path: str = cell.path
+        self._cell_of_this = cell
+        self._parts = parts
         self.healthy = True
         self.links: dict[str, ChildLink] = {}
+        self.asking: dict[ChildLink, None] = {}
+        """The children whose requested start is not decided yet."""
         self.supervision: Supervision = Supervision(spec.strategy, spec.max_restarts, spec.within, spec.auto_shutdown)
-        self.telemetry = telemetry
-        self._draw = draw
+        self.telemetry: Telemetry = parts.telemetry
+        self._events: deque[events.Event] = deque()
+        self._feeding = False
         self._thread = get_ident()  # one number for all children: each call makes a new one, of 32 bytes
         self._nursery: trio.Nursery | None = None
         self._timers: Timers | None = None
@@ -140,7 +176,7 @@ class SupervisorIncarnation:
 
     def _adopt_children(self) -> None:
         specs = self.spec.children
-        for child in specs() if callable(specs) else specs:
+        for child in check_children(specs()) if callable(specs) else specs:
             name = self.name_for(child)
             link = self.link_for(child, name)
             self.supervision.adopt(child.rules(name))
@@ -188,9 +224,45 @@ class SupervisorIncarnation:
 
     @trio.lowlevel.enable_ki_protection
     def feed(self, event: events.Event) -> None:
-        """Hand an event to the decisions and perform what they return, without a checkpoint."""
-        for effect in self.supervision.handle(event, trio.current_time(), self._draw()):
-            self._perform(effect)
+        """Hand an event to the decisions and perform what they return, without a checkpoint.
+
+        An event that comes while effects are performed, from a listener for instance, waits for the rest of them.
+        """
+        self._events.append(event)
+        if self._feeding:
+            return
+        self._feeding = True
+        while self._events:
+            self._decide(self._events.popleft())
+        self._feeding = False
+
+    def _decide(self, event: events.Event) -> None:
+        # User code runs in here: a backoff, the jitter's source, mailboxes, factories of mailboxes, listeners.
+        try:
+            effects = self.supervision.handle(event, trio.current_time(), self._parts.draw())
+        except BaseException as error:  # noqa: BLE001 - raised from the top of the tree
+            self.escape(error)
+            return
+        for effect in effects:
+            try:
+                self._perform(effect)
+            except BaseException as error:  # noqa: BLE001 - raised from the top of the tree
+                self.escape(error)
+
+    def escape(self, error: BaseException) -> None:
+        """Stop this supervisor in order, and raise the error from it."""
+        self._upward.append(error)
+        self._abandon()
+        self.feed(events.Shutdown())
+
+    def spawn(self, function: Callable[..., Awaitable[object]], /, *args: Any) -> None:
+        """Run a task of a child."""
+        assert self._nursery is not None
+        self._nursery.start_soon(function, *args)
+
+    def make_ref(self) -> object:
+        """Return a reference to this supervisor."""
+        return self._parts.make_ref(self._cell_of_this)
 
     def _perform(self, effect: events.Effect) -> None:
         match effect:
@@ -222,15 +294,19 @@ class SupervisorIncarnation:
     def _begin(self, name: str, number: int) -> None:
         link = self.links[name]
         assert self._nursery is not None
-        if link.why:  # it was at rest, so its old mailbox is closed and who watched it was told
-            link.cell = self._cell(link.spec, name) if isinstance(link.cell, Cell) else link.cell
+        if link.why:  # it was at rest, so its old mailbox is closed and its watchers were notified
             link.gone, link.why = None, ""
+            try:
+                link.cell = self._cell(link.spec, name)
+            except BaseException as error:  # noqa: BLE001 - the factory of the mailbox failed, and with it the start
+                self._ended(link, name, number, judge(error), healthy=False)
+                return
+        elif number > 1 and isinstance(link.cell, Cell) and STRATEGIES[self.spec.strategy].restarts != "itself":
+            link.cell.flush("its group starts again")
         incarnation: Incarnation | SupervisorIncarnation
         if isinstance(link.cell, SupervisorCell):
             assert isinstance(link.spec, SupervisorSpec)
-            incarnation = link.cell.incarnation = SupervisorIncarnation(
-                link.spec, link.cell.path, self.telemetry, self._draw
-            )
+            incarnation = link.cell.incarnation = SupervisorIncarnation(link.spec, link.cell, self._parts)
         else:
             assert isinstance(link.spec, ChildSpec)
             spec = link.spec
@@ -242,7 +318,7 @@ class SupervisorIncarnation:
                 drain=spec.drain,
                 start_timeout=spec.start_timeout,
                 expected=spec.expected,
-                spawner=self._nursery.start_soon,
+                parent=self,
             )
         link.incarnation = incarnation
         self._nursery.start_soon(self._run, link, incarnation, name, number, name=link.cell.path)
@@ -255,17 +331,22 @@ class SupervisorIncarnation:
             end = await incarnation.live(partial(self._ready, link, name, number))
         except BaseException as error:  # noqa: BLE001 - of the mailbox, which people may write
             end = judge(error)
+        self._ended(link, name, number, end, healthy=incarnation.healthy)
+        del end  # its traceback holds this frame on newer Pythons
+
+    def _ended(self, link: ChildLink, name: str, number: int, end: Exit, *, healthy: bool) -> None:
         link.incarnation = None
         self._cancel_timers(link)
         if self.telemetry.listeners:
             self.telemetry.emit(ChildEnded(self.child_path(name), number, end.kind, end.crash or end.upward))
         if end.upward is not None:
-            self._upward.append(end.upward)
-            self._abandon()
-            self.feed(events.Shutdown())
+            self.escape(end.upward)
         link.failure = end.crash
-        self.feed(events.Ended(name, number, end.crash, incarnation.healthy, end.ignored))
-        del end  # its traceback holds this frame on newer Pythons
+        self.feed(events.Ended(name, number, end.crash, healthy, end.ignored))
+
+    def runs(self, task: trio.lowlevel.Task) -> bool:
+        """Return whether a task is that of an actor below."""
+        return any(link.is_run_by(task) for link in self.links.values())
 
     def _ready(self, link: ChildLink, name: str, number: int) -> None:
         self.feed(events.Ready(name, number))
@@ -278,23 +359,29 @@ class SupervisorIncarnation:
     def _decided(self, link: ChildLink) -> None:
         if link.waiter is not None:
             link.waiter.set()
-            link.waiter = None
+            link.waiter = link.asker = None
+            self.asking.pop(link, None)
 
     def _rest(self, effect: events.Rest) -> None:
         link = self.links[effect.name]
         link.why = effect.why
         self._cancel_timers(link)
-        if isinstance(link.cell, Cell):
-            link.cell.close()
         if effect.forgotten:
             del self.links[effect.name]
-        if link.gone is not None:
-            link.gone.set()
-        self._decided(link)
+        try:
+            link.cell.end(Down(link.cell.path, effect.why, effect.error))
+        finally:  # a mailbox or a watch may raise SystemExit
+            if link.gone is not None:
+                link.gone.set()
+            self._decided(link)
 
     def _request_stop(self, link: ChildLink, *, again: bool) -> None:
         if link.incarnation is None:
             return  # it is about to report its end
+        for asking in tuple(self.asking):
+            # An actor that waits for a start here would wait for the others, and they for it.
+            if asking.asker is not None and link.is_run_by(asking.asker):
+                self._decided(asking)
         deadline = min(self._deadline, trio.current_time() + link.spec.grace)
         link.incarnation.stop(deadline, again=again)
         self._limit(link, deadline)
@@ -367,8 +454,14 @@ class SupervisorIncarnation:
     def _cell(self, spec: ChildSpec[Any] | SupervisorSpec, name: str) -> Cell | SupervisorCell:
         path = self.child_path(name)
         if isinstance(spec, SupervisorSpec):
+            if path.count("/") > MAX_DEPTH:
+                raise StartFailed(f"{escape(name)} would be more than {MAX_DEPTH} levels deep in its tree")
             return SupervisorCell(name, path)
-        return Cell(name, path, spec.mailbox(), self.telemetry, self._thread)
+        mailbox: object = spec.mailbox()
+        missing = [method for method in _MAILBOX if not callable(getattr(mailbox, method, None))]
+        if missing:
+            raise TypeError(f"the mailbox of {path} must have {', '.join(missing)}; {type(mailbox).__name__} has not")
+        return Cell(name, path, cast("Mailbox[Any]", mailbox), self.telemetry, self._thread)
 
     def link_for(self, spec: ChildSpec[Any] | SupervisorSpec, name: str) -> ChildLink:
         return ChildLink(spec, self._cell(spec, name))

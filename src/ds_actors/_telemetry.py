@@ -71,12 +71,17 @@ Listener = Callable[[TelemetryEvent], object]
 
 
 class Telemetry:
-    """The listeners of one tree; a listener that raises is logged and does not disturb the tree."""
+    """The listeners of one tree. An exception in a listener is logged and does not disturb the tree.
 
-    __slots__ = ("listeners",)
+    SystemExit and KeyboardInterrupt in a listener stop the tree in order and leave through its top.
+    """
+
+    __slots__ = ("escape", "listeners")
 
     def __init__(self) -> None:
         self.listeners: tuple[Listener, ...] = ()
+        self.escape: Callable[[BaseException], None] = _raise
+        """Stops the tree and raises an error from its top; set by the running tree."""
 
     def add(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` with every event from now on, until the returned function is called."""
@@ -94,6 +99,12 @@ class Telemetry:
                 listener(event)
             except Exception:
                 logger.exception("a telemetry listener failed on %s", type(event).__name__)
+            except BaseException as error:  # noqa: BLE001 - raised at the top of the tree
+                self.escape(error)
+
+
+def _raise(error: BaseException) -> None:
+    raise error
 
 
 @frozen

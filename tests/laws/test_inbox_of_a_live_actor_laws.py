@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from ds_actors import Actor, ActorRef, Answer, AskDropped, AskFailed, ExponentialBackoff, Reject, Request, Supervisor
 from ds_actors._cell import Slot
 from ds_actors._mailbox import Envelope
-from ds_actors._ref import cell_of
 from ds_actors.testing import Crashed, run_virtual
 
 offers = st.sampled_from(["tell", "tell", "tell", "tell", "ask", "send"])
@@ -202,7 +201,7 @@ def test_a_told_message_refused_behind_an_ask_changes_nothing() -> None:
             ref = await app.start(Answering, mailbox=partial(Reject[Any], 1))
             await trio.testing.wait_all_tasks_blocked()
             slot = Slot()
-            assert cell_of(ref).put(Envelope(Numbered(1), slot))
+            assert ref._cell.put(Envelope(Numbered(1), slot))
             assert not ref.tell(2)
             assert await slot.wait() == 7
             assert taken == [Numbered(1)]

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar, cast
 import trio
 
 from ds_actors._cell import Cell
+from ds_actors._lifetime import Down
 from ds_actors._mailbox import EMPTY, Envelope, Reject, content
 from ds_actors._ref import ActorRef, Answer
 from ds_actors._telemetry import Telemetry
@@ -83,7 +84,7 @@ class Probe(Generic[M]):
 
     def stop(self) -> None:
         """Be gone for good, as a stopped actor is: asks end with ActorStopped, watchers are told."""
-        self._cell.close()
+        self._cell.end(Down(self._cell.path, "finished"))
 
     def _note(self, item: Any) -> M:
         message = cast("M", content(item))

@@ -1,0 +1,144 @@
+"""The end for good of an actor or a supervisor, and who waits for it."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import trio
+from attrs import frozen
+
+from ds_actors._mailbox import Notice
+
+logger = logging.getLogger("ds_actors")
+
+
+@frozen
+class Down:
+    """An actor or a supervisor is gone for good (Erlang's DOWN message)."""
+
+    path: str
+    why: str
+    """Such as "finished", "crashed", "terminated" or "its supervisor is stopping"."""
+    error: BaseException | None = None
+    """The error of its last incarnation; None when that one ended in order."""
+
+
+class Lifetime:
+    """What stays of a child across its incarnations, until it is gone for good."""
+
+    __slots__ = ("down", "name", "path", "watchers")
+
+    def __init__(self, name: str, path: str) -> None:
+        self.name: str = name
+        self.path: str = path
+        self.down: Down | None = None
+        self.watchers: dict[object, Callable[[Down], None]] | None = None
+        """Called once, at the end; None while there are none, because most children have none."""
+
+    def add_watcher(self, key: object, watcher: Callable[[Down], None]) -> None:
+        """Call `watcher` at the end."""
+        if self.watchers is None:
+            self.watchers = {}
+        self.watchers[key] = watcher
+
+    def remove_watcher(self, key: object) -> None:
+        """Call that watcher no more."""
+        if self.watchers is not None:
+            self.watchers.pop(key, None)
+            self.watchers = self.watchers or None
+
+    def end(self, down: Down) -> None:
+        """Note the end, and call every watcher."""
+        self.down = down
+        watchers, self.watchers = self.watchers, None
+        for watcher in (watchers or {}).values():
+            watcher(down)
+
+    async def wait_down(self) -> None:
+        """Wait for the end."""
+        gone = trio.Event()
+        if self.down is not None:
+            gone.set()
+        else:
+            self.add_watcher(gone, lambda _: gone.set())
+        try:
+            await gone.wait()
+        finally:
+            self.remove_watcher(gone)
+
+
+class Notices:
+    """Notices that wait for one watcher, at most one per watch; no mailbox policy can drop one.
+
+    A notice comes after the messages that were queued before it, as in Erlang: what an actor sent before its end
+    arrives before the notice of its end.
+    """
+
+    __slots__ = ("_queue", "_taken")
+
+    def __init__(self) -> None:
+        self._queue: deque[Notice] = deque()
+        self._taken = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._queue)
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def add(self, target: Lifetime, message: Any, behind: int) -> None:
+        """Add a notice behind a number of queued messages."""
+        self._queue.append(Notice(target, message, self._taken + behind))
+
+    def count_message(self) -> None:
+        """Note that a message was taken from the mailbox."""
+        self._taken += 1
+
+    def due(self) -> bool:
+        """Return whether the first notice is behind nothing any more."""
+        return bool(self._queue) and self._queue[0].due <= self._taken
+
+    def pop(self) -> Notice:
+        """Return the first notice and take it out."""
+        return self._queue.popleft()
+
+    def discard(self, target: Lifetime) -> None:
+        """Drop the notices about one child."""
+        self._queue = deque(notice for notice in self._queue if notice.target is not target)
+
+
+class Watch:
+    """One watcher's watch of one child: what to tell it at the end."""
+
+    __slots__ = ("_make", "_notify", "_target", "_watcher")
+
+    def __init__(self, watcher: Any, target: Lifetime) -> None:
+        self._watcher = watcher
+        self._target = target
+        self._notify: list[Any] = []
+        self._make: list[Callable[[Down], Any]] = []
+
+    def add(self, message: Any) -> None:
+        """Send this message too; a repeated one changes nothing."""
+        if not any(type(known) is type(message) and bool(known == message) for known in self._notify):
+            self._notify.append(message)
+
+    def add_maker(self, make: Callable[[Down], Any]) -> None:
+        """Send what this function makes of the end too; a repeated one changes nothing."""
+        if make not in self._make:
+            self._make.append(make)
+
+    def __call__(self, down: Down) -> None:
+        self._watcher.stop_watching(self._target)
+        for message in self._notify:
+            self._watcher.add_notice(self._target, message)
+        for make in self._make:
+            try:
+                message = make(down)
+            except Exception:
+                logger.exception("%s gets no notice of the end of %s: on_down failed", self._watcher.path, down.path)
+            else:
+                self._watcher.add_notice(self._target, message)
