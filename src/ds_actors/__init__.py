@@ -28,7 +28,7 @@ from ds_actors._mailbox import (
 )
 from ds_actors._ref import ActorRef, Answer, Request
 from ds_actors._snapshot import Counts
-from ds_actors._specs import ChildSpec, SupervisorSpec
+from ds_actors._specs import ChildSpec, Spec, SupervisorSpec
 from ds_actors._supervisor import Supervisor, SupervisorRef
 from ds_actors._telemetry import (
     ChildEnded,
@@ -78,6 +78,7 @@ __all__ = [
     "RestartLimitReached",
     "RestartScheduled",
     "SendDropped",
+    "Spec",
     "StartFailed",
     "Supervisor",
     "SupervisorGaveUp",

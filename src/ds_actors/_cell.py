@@ -22,7 +22,7 @@ import logging
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from threading import get_ident
-from typing import Any
+from typing import Any, cast
 
 import trio
 
@@ -180,9 +180,9 @@ class Cell(Lifetime):
 
     def _offer(self, item: Any) -> Dropped[Any] | None:
         try:
-            cost: object = self.mailbox.put(item, self.now())
+            cost = cast("object", self.mailbox.put(item, self.now()))
             if cost is None or isinstance(cost, Dropped):
-                return cost
+                return cast("Dropped[Any] | None", cost)
             raise TypeError(f"put returned {type(cost).__name__}; return a Dropped, or None")
         except Exception as error:
             kind = type(content(item)).__name__
@@ -324,8 +324,11 @@ class Cell(Lifetime):
         try:
             await sender.slot.wait()
         finally:
-            if self.senders is not None:
-                self.senders.pop(sender, None)
+            self._forget_sender(sender)
+
+    def _forget_sender(self, sender: _Sender) -> None:
+        if self.senders is not None:
+            self.senders.pop(sender, None)
 
     def admit(self) -> None:
         """Admit waiting sends in order while there is room."""

@@ -19,7 +19,8 @@ def _is_exception(kind: object) -> bool:
     return isinstance(kind, type) and issubclass(kind, Exception)
 
 
-M = TypeVar("M")
+# Covariant, so that a list of specs of different actors has a type that checkers can infer.
+M_co = TypeVar("M_co", covariant=True)
 Ts = TypeVarTuple("Ts")
 
 
@@ -28,7 +29,13 @@ def _seconds(name: str, value: float) -> None:
         raise ValueError(f"{name} must be 0 or more seconds, not {value!r}")
 
 
-class ChildSpec(Generic[M]):
+class Spec:
+    """The base class of `ChildSpec` and `SupervisorSpec`, for the annotation of a list that holds both."""
+
+    __slots__ = ()
+
+
+class ChildSpec(Spec, Generic[M_co]):
     """How an actor is made and supervised.
 
     Args:
@@ -69,7 +76,7 @@ class ChildSpec(Generic[M]):
 
     def __init__(
         self,
-        factory: Callable[[*Ts], Actor[M]],
+        factory: Callable[[*Ts], Actor[M_co]],
         /,
         *args: *Ts,
         name: str | None = None,
@@ -88,7 +95,7 @@ class ChildSpec(Generic[M]):
             raise TypeError(f"pass the class, {type(factory).__name__}, not an instance: each restart makes a new one")
         if not callable(factory):
             raise TypeError(f"the factory must be callable, not {factory!r}")
-        kinds: object = expected
+        kinds = cast("object", expected)
         if not isinstance(kinds, tuple) or not all(_is_exception(kind) for kind in cast("tuple[object, ...]", kinds)):
             raise TypeError(f"expected must be a tuple of exception types, as (ValueError,) is, not {expected!r}")
         if not callable(cast("object", mailbox)):
@@ -96,7 +103,7 @@ class ChildSpec(Generic[M]):
             raise TypeError(f"mailbox makes the mailbox, so pass a function, as in mailbox=lambda: {kind}(...)")
         _seconds("grace", grace)
         _seconds("start_timeout", start_timeout)
-        self.factory: Callable[..., Actor[M]] = factory
+        self.factory: Callable[..., Actor[M_co]] = factory
         self.args: tuple[Any, ...] = args
         self.name: str | None = name
         self.restart: Restart = restart
@@ -120,7 +127,7 @@ class ChildSpec(Generic[M]):
         return ChildRules(name, self.restart, self.backoff, self.max_failures, self.stable_after, self.significant)
 
 
-Children = Sequence["ChildSpec[Any] | SupervisorSpec"] | Callable[[], Sequence["ChildSpec[Any] | SupervisorSpec"]]
+Children = Sequence[Spec] | Callable[[], Sequence[Spec]]
 
 
 def check_children(children: object) -> Sequence[ChildSpec[Any] | SupervisorSpec]:
@@ -142,7 +149,7 @@ def check_children(children: object) -> Sequence[ChildSpec[Any] | SupervisorSpec
 
 
 @frozen
-class SupervisorSpec:
+class SupervisorSpec(Spec):
     """How a nested supervisor is made and supervised.
 
     `children` is a sequence, or a callable evaluated at every start (OTP's init). After a restart those children run
@@ -174,7 +181,7 @@ class SupervisorSpec:
         Supervision(self.strategy, self.max_restarts, self.within, self.auto_shutdown)
         self.rules(self.name)
         _seconds("grace", self.grace)
-        most: object = self.max_children
+        most = cast("object", self.max_children)
         if most is not None and (not isinstance(most, int) or isinstance(most, bool) or most < 0):
             raise ValueError(f"max_children must be 0 or more, or None for any number, not {most!r}")
         if not callable(self.children):

@@ -24,6 +24,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator
+from typing import cast
 
 from attrs import define, evolve, field
 
@@ -117,7 +118,7 @@ class Supervision:
     def __attrs_post_init__(self) -> None:
         if self.strategy not in STRATEGIES:
             raise ValueError(f"strategy must be one of {', '.join(STRATEGIES)}, not {self.strategy!r}")
-        restarts: object = self.max_restarts
+        restarts = cast("object", self.max_restarts)
         if not isinstance(restarts, int) or isinstance(restarts, bool) or restarts < 0:
             raise ValueError(f"max_restarts must be an integer, 0 or more, not {restarts!r}")
         if not (math.isfinite(self.within) and self.within > 0):

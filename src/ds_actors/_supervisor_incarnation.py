@@ -24,7 +24,6 @@ from ds_actors._errors import Ignore, RestartLimitReached, StartFailed
 from ds_actors._exits import Exit, combine, judge
 from ds_actors._incarnation import Incarnation
 from ds_actors._lifetime import Down, Lifetime
-from ds_actors._mailbox import Mailbox
 from ds_actors._rules import STRATEGIES, ChildStatus, Phase
 from ds_actors._specs import ChildSpec, SupervisorSpec, check_children
 from ds_actors._supervision import Supervision
@@ -176,7 +175,7 @@ class SupervisorIncarnation:
 
     def _adopt_children(self) -> None:
         specs = self.spec.children
-        for child in check_children(specs()) if callable(specs) else specs:
+        for child in check_children(specs() if callable(specs) else specs):
             name = self.name_for(child)
             link = self.link_for(child, name)
             self.supervision.adopt(child.rules(name))
@@ -457,11 +456,11 @@ class SupervisorIncarnation:
             if path.count("/") > MAX_DEPTH:
                 raise StartFailed(f"{escape(name)} would be more than {MAX_DEPTH} levels deep in its tree")
             return SupervisorCell(name, path)
-        mailbox: object = spec.mailbox()
+        mailbox = spec.mailbox()
         missing = [method for method in _MAILBOX if not callable(getattr(mailbox, method, None))]
         if missing:
             raise TypeError(f"the mailbox of {path} must have {', '.join(missing)}; {type(mailbox).__name__} has not")
-        return Cell(name, path, cast("Mailbox[Any]", mailbox), self.telemetry, self._thread)
+        return Cell(name, path, mailbox, self.telemetry, self._thread)
 
     def link_for(self, spec: ChildSpec[Any] | SupervisorSpec, name: str) -> ChildLink:
         return ChildLink(spec, self._cell(spec, name))
