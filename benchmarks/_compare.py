@@ -1,7 +1,7 @@
 """What the benchmarks share: rounds in alternating order, a ratio per round, the median of the ratios.
 
-Every figure is CPU time of this process (`time.process_time`), so that a busy machine disturbs little; a ratio is
-always of two figures of the same round. One table row a yardstick, with its goal and whether it was met.
+Every figure is CPU time of this process (`time.process_time`), so a busy machine disturbs little; a ratio is
+always of two figures of the same round. Each yardstick gets one table row, with its goal and the verdict.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def compare(
     rounds: int,
     unit: tuple[float, str] = (1e6, "us"),
 ) -> None:
-    """Measure all contestants `rounds` times, the order turned round each time, and print a row a goal."""
+    """Measure all contestants `rounds` times, in alternating order, and print one row per goal."""
     everyone = {"ds-actors": ours, **others}
     costs: dict[str, list[float]] = {name: [] for name in everyone}
     for contestant in everyone.values():

@@ -1,4 +1,4 @@
-"""Starting, stopping, crashing and parking actors: CPU time and memory, over bare trio tasks in the same run.
+"""Starting, stopping, crashing and parking actors: CPU time and memory, compared with bare trio tasks in the same run.
 
 Yardsticks:
 - 10,000 actors of one supervisor, started each when the one before is ready, parked, stopped in reverse order, over
@@ -44,14 +44,14 @@ async def actors(strategy: Any) -> float:
 
 
 async def parked(scopes: list[trio.CancelScope]) -> None:
-    """Park a task in a cancel scope of its own."""
+    """Park a task in its own cancel scope."""
     with trio.CancelScope() as scope:
         scopes.append(scope)
         await trio.sleep_forever()
 
 
 async def tasks() -> float:
-    """Start, park and cancel as many tasks."""
+    """Start, park and cancel the same number of tasks."""
     scopes: list[trio.CancelScope] = []
     begin = process_time()
     async with trio.open_nursery() as nursery:
@@ -64,7 +64,7 @@ async def tasks() -> float:
 
 
 class Crashing(Actor[trio.Event]):
-    """Crashes on every second message: the first of each life tells that it came, the next is the end."""
+    """Crashes on every second message: the first message of each incarnation sets an event, the second crashes it."""
 
     def __init__(self) -> None:
         self.fresh = True
@@ -78,7 +78,7 @@ class Crashing(Actor[trio.Event]):
 
 
 async def crashes() -> float:
-    """From a crash to the first message of the next life."""
+    """From a crash to the first message of the next incarnation."""
     async with Supervisor("bench", max_restarts=CRASHES) as app:
         actor, took = await app.start(Crashing), 0.0
         came = trio.Event()
@@ -89,7 +89,7 @@ async def crashes() -> float:
             came = trio.Event()
             begin = process_time()
             actor.tell(came)  # crashes
-            actor.tell(came)  # waits for the next life
+            actor.tell(came)  # waits for the next incarnation
             await came.wait()
             took += process_time() - begin
     return took / CRASHES
@@ -134,7 +134,7 @@ def with_logging(function: Contestant) -> Contestant:
 
 
 def measured(park: Callable[[], Any]) -> Contestant:
-    """Return the contestant whose cost is the bytes that parking one more takes."""
+    """Return the contestant that measures the bytes per parked actor or task."""
 
     def run() -> float:
         tracemalloc.start()
@@ -147,7 +147,7 @@ def measured(park: Callable[[], Any]) -> Contestant:
 
 
 async def bytes_of_actors() -> int:
-    """Park actors and return what they take."""
+    """Park actors and return their memory in bytes."""
     before = tracemalloc.get_traced_memory()[0]
     specs = [ChildSpec(Parked, name=f"actor-{number}") for number in range(MANY)]
     async with Supervisor("bench", "dynamic", specs, close_within=600):
@@ -156,7 +156,7 @@ async def bytes_of_actors() -> int:
 
 
 async def bytes_of_tasks() -> int:
-    """Park tasks and return what they take."""
+    """Park tasks and return their memory in bytes."""
     before, scopes = tracemalloc.get_traced_memory()[0], list[trio.CancelScope]()
     async with trio.open_nursery() as nursery:
         for _ in range(MANY):

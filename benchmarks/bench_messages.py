@@ -1,7 +1,7 @@
-"""Tell and handle, ask and reply: CPU time a message, over the same done by hand and by other libraries.
+"""Tell and handle, ask and reply: CPU time per message, compared with code by hand and with other libraries.
 
 Yardsticks, all calling the same `async receive(message)` (a count, and a wake-up at the last message):
-- by hand: a deque and `wait_task_rescheduled`, no bound, no counts, no schedule point but where it waits.
+- by hand: a deque and `wait_task_rescheduled`, no bound, no counts, and no schedule point except where it waits.
 - a trio memory channel: `send_nowait`, then `await receive()` for each message.
 - triotp: `gen_server.cast` and `gen_server.call` (needs Python 3.13). Its mailbox has no room, so nothing is queued.
 - pykka: `tell` from this thread to the actor's.
@@ -31,14 +31,14 @@ MESSAGES, REPETITIONS = 1_000, 10
 
 
 class Work:
-    """What every contestant does with a message."""
+    """The handler of every contestant."""
 
     def __init__(self) -> None:
         self.left = 0
         self.done: Any = None
 
     def expect(self, done: Any) -> None:
-        """Set `done` when MESSAGES more have come."""
+        """Set `done` after another MESSAGES messages."""
         self.left, self.done = MESSAGES, done
 
     async def receive(self, _message: object, /) -> None:
@@ -72,21 +72,21 @@ async def told_to_an_actor() -> float:
 
 
 class ByHand:
-    """A mailbox as one would write it for one purpose."""
+    """A minimal mailbox, written for this one purpose."""
 
     def __init__(self) -> None:
         self.queue: deque[Any] = deque()
         self.waiting: trio.lowlevel.Task | None = None
 
     def put(self, message: object) -> None:
-        """Append, and wake who waits."""
+        """Append, and wake the waiting task."""
         self.queue.append(message)
         if self.waiting is not None:
             trio.lowlevel.reschedule(self.waiting)
             self.waiting = None
 
     async def serve(self, receive: Any) -> None:
-        """Handle all there is, then wait."""
+        """Handle all queued messages, then wait."""
         while True:
             while self.queue:
                 await receive(self.queue.popleft())
@@ -162,7 +162,7 @@ def told_to_pykka() -> float:
 
 
 def triotp_server(receive: Any) -> types.ModuleType:
-    """Return a module of callbacks, as triotp wants them."""
+    """Return a module of callbacks, as triotp requires."""
     from triotp import gen_server  # noqa: PLC0415 - only where it is installed
 
     server = types.ModuleType("bench_server")
@@ -237,7 +237,7 @@ class Slot:
         self.value: object = None
 
     def answer(self, value: object) -> None:
-        """Wake who asked."""
+        """Wake the asking task."""
         self.value = value
         trio.lowlevel.reschedule(self.task)
 

@@ -1,7 +1,7 @@
-"""The decision to restart one of many children: CPU time, over the same among 10 children in the same run.
+"""The decision to restart one of many children: CPU time, compared with 10 children in the same run.
 
 Yardstick: `Supervision.handle` of a crash and of the new incarnation's readiness, one_for_one, no shell. The goal is
-that a hundred or a thousand times as many children make no decision dearer; what grows is held against 1.5.
+that 100 or 1,000 times as many children do not make a decision slower: the ratio stays below 1.5.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ DECISIONS = 5_000
 
 
 def deciding(children: int) -> Contestant:
-    """Return the contestant that restarts the child in the middle again and again."""
+    """Return the contestant that repeatedly restarts the child in the middle."""
 
     def run() -> float:
         supervision = Supervision("one_for_one", max_restarts=3, within=5.0)
@@ -41,7 +41,7 @@ def deciding(children: int) -> Contestant:
 
 
 def main() -> None:
-    """Print a row a number of children."""
+    """Print one row per number of children."""
     for children in (100, 1_000, 10_000):
         compare(
             f"a restart decision among {children:,} children",

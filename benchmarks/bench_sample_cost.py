@@ -1,4 +1,4 @@
-"""CPU a sample: turn + capture + encode + send to the sandbox, over the bare path in the same run.
+"""CPU per sample: turn + capture + encode + send to the sandbox, compared with the bare path in the same run.
 
 Yardstick. Bare: the same encoder in `to_thread`, protobuf, `wrap_client_stream`'s send and receive, no actors; eight
 workers, as many as the outbox grants turns. Both talk to a sandbox in another process that answers every sample.
@@ -43,7 +43,7 @@ FRAME = frame()
 
 
 class Source:
-    """Gives the same frame at once."""
+    """Returns the same frame at once."""
 
     async def capture(self) -> Frame:
         """Return the frame."""
@@ -51,7 +51,7 @@ class Source:
         return FRAME
 
     async def aclose(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there is nothing to release."""
         await trio.lowlevel.checkpoint()
 
 
@@ -69,7 +69,7 @@ class Continuous:
             self.due = now
         elif isinstance(event, SampleDue):
             self.due = None
-        return Plan(self.due, "as fast as it goes")
+        return Plan(self.due, "as fast as possible")
 
 
 async def with_actors(service: Dataspike, samples: int) -> None:
@@ -105,7 +105,7 @@ async def bare(service: Dataspike, samples: int) -> None:
 
 
 def cpu(run: Callable[[Dataspike, int], Awaitable[None]], service: Dataspike, samples: int) -> float:
-    """Return the CPU milliseconds a sample."""
+    """Return the CPU milliseconds per sample."""
     before = resource.getrusage(resource.RUSAGE_SELF)
     trio.run(run, service, samples)
     after = resource.getrusage(resource.RUSAGE_SELF)
@@ -136,7 +136,7 @@ def main() -> None:
                 order = [with_actors, bare] if number % 2 else [bare, with_actors]
                 took = {run: cpu(run, service, options.samples) for run in order}
                 ratios.append(took[with_actors] / took[bare])
-                print(f"actors {took[with_actors]:.2f} ms, bare {took[bare]:.2f} ms a sample, ratio {ratios[-1]:.3f}")
+                print(f"actors {took[with_actors]:.2f} ms, bare {took[bare]:.2f} ms per sample, ratio {ratios[-1]:.3f}")
         finally:
             sandbox.terminate()
     print(f"encoder alone {encoder:.2f} ms, RGBA with Pillow {old_path:.2f} ms")

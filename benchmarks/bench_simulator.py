@@ -1,10 +1,10 @@
-"""The simulator: CPU microseconds a simulated sample, and what of it are the monitor's own decisions.
+"""The simulator: CPU microseconds per simulated sample, and the share of the monitor's own decisions.
 
-Yardstick: the decisions alone, as many and of the same kinds: for each sample a policy told of SampleDue, SampleSent
-and a Verdict, a turn asked for, granted, delivered and settled in an `Outbox`, a result applied by `Assessments`. What
-the simulator adds is the sampler around the policy, the heap, the cameras, the link and the service. A room of 50 for
-two hours, adaptive at 0.2 and 1 fps, five people manipulated for half a minute. Goal: 20 us or less a sample; a day of
-that room in under a minute.
+Yardstick: the same decisions alone. For each sample, a policy handles SampleDue, SampleSent and a Verdict, a turn is
+requested, granted, delivered and settled in an `Outbox`, and `Assessments` applies a result. The simulator adds the
+sampler around the policy, the heap, the cameras, the link and the service. A room of 50 for two hours, adaptive at 0.2
+and 1 fps, five people manipulated for half a minute. Goal: 20 us or less per sample; a day of that room in under a
+minute.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ DATA = bytes(70_000)
 
 
 def simulated() -> float:
-    """Return the CPU seconds a sample of the room on paper."""
+    """Return the CPU seconds per sample of the simulated room."""
     room = Room(participants=PEOPLE, seconds=SECONDS, manipulated=5)
     simulation = Simulation(Script(room=room), AdaptiveSampling, "adaptive", random.Random(0).random)
     begin = process_time()
@@ -38,7 +38,7 @@ def simulated() -> float:
 
 
 def decided() -> float:
-    """Return the CPU seconds a sample of the decisions alone."""
+    """Return the CPU seconds per sample of the decisions alone."""
     infos = [TrackInfo(f"p{n}", f"T{n}") for n in range(PEOPLE)]
     outbox, assessments = Outbox(), Assessments()
     policies = [AdaptiveSampling(FPS, 1.0) for _ in infos]

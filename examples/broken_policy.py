@@ -1,4 +1,4 @@
-"""A policy with a fault that is easily made, and what the proof says of it."""
+"""A policy with a common fault, and the report of the check."""
 
 from attrs import define, evolve
 
@@ -9,7 +9,7 @@ from ds_actors.testing import LawBroken, check_sampling_policy
 
 @define
 class Ditherer(AdaptiveSampling):
-    """Begins the interval anew at every alarm, so that a stream of them puts the sample off forever."""
+    """Restarts the interval at every alarm, so a stream of alarms delays the sample forever."""
 
     def on(self, event: SamplingEvent, now: float, /) -> Plan:
         plan = AdaptiveSampling.on(self, event, now)

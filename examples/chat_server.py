@@ -1,12 +1,12 @@
-"""A chat server over TCP whose rooms may crash: no member is disconnected or has to join again.
+"""A chat server over TCP whose rooms may crash without disconnecting any member.
 
     python examples/chat_server.py [PORT]     # then, in other terminals: nc localhost 8023
 
-The first line is one's name. `/join ROOM` enters a room, `/who` lists who is there, `/quit` leaves; everything else is
-said to the room. `/crash` makes the room fail, as a bug would.
+The first line is the member's name. `/join ROOM` enters a room, `/who` lists its members, `/quit` leaves, and `/crash`
+makes the room fail, like a bug; any other line is sent to the room.
 
-The tree: `rooms` holds an actor a room, `members` one a connection. Who is in a room outlives the room's crash, so it
-belongs to the lobby, which hands it to each life of the room. A member that reads too slowly loses the oldest lines.
+The tree: `rooms` has one actor per room, `members` one per connection. A room's list of members outlives its crash, so
+it belongs to the lobby, which passes it to each incarnation. A slow member loses the oldest lines.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ MOST_ROOMS, MOST_MEMBERS = 100, 1_000
 
 @frozen
 class Line:
-    """What a member reads, without its newline."""
+    """One line for a member, without its newline."""
 
     text: str
 
@@ -59,14 +59,14 @@ class Join:
 
 @frozen
 class Leave:
-    """A member goes, or is gone."""
+    """A member leaves, or its connection has ended."""
 
     name: str
 
 
 @frozen
 class Say:
-    """A member says something to all the others."""
+    """A member's message to all other members."""
 
     name: str
     text: str
@@ -74,7 +74,7 @@ class Say:
 
 @frozen
 class Who(Request[list[str]]):
-    """Who is here?"""
+    """Asks for the names of the members."""
 
 
 Members = dict[str, ActorRef[Line | Hangup]]
@@ -83,7 +83,7 @@ RoomMessage = Join | Leave | Say | Who
 
 @define
 class Room(Actor[RoomMessage]):
-    """Passes on what is said; the lobby keeps its members."""
+    """Passes messages on; the lobby keeps its members."""
 
     members: Members
 
@@ -107,34 +107,34 @@ class Room(Actor[RoomMessage]):
     def _tell_all(self, text: str, *, but: str | None) -> None:
         for name, member in self.members.items():
             if name != but:
-                member.tell(Line(text))  # never waits: a slow member delays no other
+                member.tell(Line(text))  # never waits, so a slow member does not delay others
 
 
 @define
 class Lobby:
-    """Opens rooms, and keeps what must outlive them."""
+    """Opens rooms, and keeps the state that must outlive them."""
 
     rooms: SupervisorRef
     _members: dict[str, Members] = field(factory=dict[str, Members])
     _refs: dict[str, ActorRef[RoomMessage]] = field(factory=dict[str, ActorRef[RoomMessage]])
 
     async def room(self, name: str) -> ActorRef[RoomMessage]:
-        """Return the room of that name, which is opened for the first who comes."""
+        """Return the room with that name; open it for its first member."""
         if name not in self._refs:
             members = self._members.setdefault(name, {})
-            # A backoff of its own: a room that crashes again and again waits longer, and costs the others nothing.
+            # With its own backoff, a room that crashes repeatedly waits longer and does not affect the others.
             again = ExponentialBackoff(base=0.05, cap=5)
             self._refs[name] = await self.rooms.start(Room, members, name=name, backoff=again)
         return self._refs[name]
 
     def taken(self, name: str) -> bool:
-        """Whether somebody of that name is in any room."""
+        """Return whether a member with that name is in any room."""
         return any(name in members for members in self._members.values())
 
 
 @define
 class Member(Actor[Line | Hangup]):
-    """One connection: a spawned task reads from it, and what the room tells is written to it."""
+    """One connection: a spawned task reads from it, and the actor writes the room's lines to it."""
 
     stream: trio.SocketStream
     lobby: Lobby
@@ -158,7 +158,7 @@ class Member(Actor[Line | Hangup]):
         try:
             await self.stream.send_all(text.encode() + b"\n")
         except trio.BrokenResourceError:
-            self.context.stop()  # gone without a word: the end of a connection is no crash
+            self.context.stop()  # the end of a connection is not a crash
 
     async def _read(self) -> None:
         buffer = b""
@@ -198,13 +198,13 @@ class Member(Actor[Line | Hangup]):
                 pass
             case _:
                 if not self._room.tell(Say(self.name, text)):
-                    tell_me(Line("* the room is too busy, that was lost"))
+                    tell_me(Line("* the room is too busy, your line was lost"))
 
     async def _enter(self, room: str) -> None:
         try:
             entered = await self.lobby.room(room)
         except ActorError:
-            self.context.ref.tell(Line("* there is no room for another room"))
+            self.context.ref.tell(Line("* too many rooms are open"))
             return
         if self._room is not None:
             self._room.tell(Leave(self.name))
@@ -213,7 +213,7 @@ class Member(Actor[Line | Hangup]):
 
 
 async def serve(port: int = 8023, *, host: str = "127.0.0.1") -> None:
-    """Serve until cancelled; port 0 takes any free one, and the first line printed says which."""
+    """Serve until cancelled. Port 0 takes any free port; the first printed line shows it."""
     async with Supervisor("chat", close_within=3) as chat:
         rooms = await chat.start(SupervisorSpec("rooms", "dynamic", max_children=MOST_ROOMS))
         members = await chat.start(SupervisorSpec("members", "dynamic", max_children=MOST_MEMBERS))
@@ -221,7 +221,7 @@ async def serve(port: int = 8023, *, host: str = "127.0.0.1") -> None:
         mailbox = partial(DropOldest[Line | Hangup], LINES_A_SLOW_MEMBER_MAY_WAIT_FOR)
 
         async def connected(stream: trio.SocketStream) -> None:
-            # Whatever the end, trio closes the stream after this; full or stopping, there is no member.
+            # trio closes the stream after this in any case; when full or stopping, no member is started.
             with suppress(ActorError):
                 member = await members.start(Member, stream, lobby, restart="temporary", mailbox=mailbox)
                 await member.wait_stopped()
@@ -234,7 +234,9 @@ async def serve(port: int = 8023, *, host: str = "127.0.0.1") -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("port", nargs="?", type=int, default=8023, help="0 takes any free one (default: 8023)")
+    parser.add_argument(
+        "port", nargs="?", type=int, default=8023, help="port to listen on; 0 for any free one (default: 8023)"
+    )
     try:
         trio.run(serve, parser.parse_args().port)
     except* KeyboardInterrupt:

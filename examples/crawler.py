@@ -1,12 +1,11 @@
-"""A polite crawler: an actor a host, one request at a time and a pause after each, as its robots.txt says.
+"""A polite crawler: one actor per host, one request at a time, and a pause after each, as its robots.txt says.
 
     pip install . httpx      # in a clone of the repository
     python examples/crawler.py [--pages N] [--pause SECONDS] URL...
 
-It follows links to the hosts of the given URLs and prints a line a page. A host that breaks the connection crashes its
-actor; the supervisor starts it again after a backoff, the page that was in hand is tried again, and no other host
-waits. What must outlive a crash (what was seen, how often it was tried, whom not to disturb yet) is in a `Crawl`, which
-no actor owns.
+It follows links to the hosts of the given URLs and prints one line per page. A host that breaks the connection crashes
+its actor; the supervisor starts it again after a backoff, the page in hand is tried again, and no other host waits.
+State that must outlive a crash (pages, tries, each host's next time) is in a `Crawl`, which no actor owns.
 """
 
 from __future__ import annotations
@@ -41,14 +40,14 @@ class Discover:
 
 @frozen
 class Fetch:
-    """Get this page when its turn comes."""
+    """Fetch this page when its turn comes."""
 
     url: str
 
 
 @frozen
 class Fetched:
-    """A page was dealt with: its status, or why there is none; and what it links to."""
+    """A page is done: its status or the reason without one, and its links."""
 
     url: str
     outcome: str
@@ -57,14 +56,14 @@ class Fetched:
 
 @define
 class Crawl:
-    """What is known of the pages; it outlives every actor."""
+    """The state of all pages; it outlives every actor."""
 
     hosts: frozenset[str]
-    """Only pages of these are fetched."""
+    """Only pages of these hosts are fetched."""
     pages: int
-    """No more than these are fetched."""
+    """The most pages to fetch."""
     outcomes: dict[str, str] = field(factory=dict[str, str])
-    """By URL, in the order of discovery; empty while it is waited for."""
+    """Outcomes by URL, in the order of discovery; empty while a page is outstanding."""
     tries: dict[str, int] = field(factory=dict[str, int])
     free_at: dict[str, float] = field(factory=dict[str, float])
     """By host, when the next request may be made (trio's clock, seconds)."""
@@ -139,7 +138,7 @@ class Host(Actor[Fetch]):
 
 
 class Links(HTMLParser):
-    """Collects what a page links to."""
+    """Collects the links of a page."""
 
     def __init__(self, base: str) -> None:
         super().__init__()
@@ -149,13 +148,13 @@ class Links(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         href = dict(attrs).get("href") if tag == "a" else None
         if href:
-            with suppress(ValueError):  # it is no URL
+            with suppress(ValueError):  # it is not a URL
                 self.found[urldefrag(urljoin(self._base, href)).url] = None
 
 
 @define
 class Frontier(Actor[Discover | Fetched]):
-    """Decides what is fetched next, and by whom; stops when nothing is waited for."""
+    """Decides which page is fetched next, and by which host's actor; stops when no page is outstanding."""
 
     crawl: Crawl
     seeds: tuple[str, ...]
@@ -165,7 +164,7 @@ class Frontier(Actor[Discover | Fetched]):
     _waiting: int = 0
 
     async def started(self) -> None:
-        # After a crash of its own, what was waited for is asked of the hosts once more.
+        # After its own crash, it requests the outstanding pages again.
         unfinished = tuple(url for url, outcome in self.crawl.outcomes.items() if not outcome)
         for url in unfinished:
             del self.crawl.outcomes[url]
@@ -217,12 +216,12 @@ class Frontier(Actor[Discover | Fetched]):
 
 
 def printable(text: str) -> str:
-    """Return what strangers wrote, without what a terminal would obey."""
+    """Return untrusted text without terminal control characters."""
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
 async def crawl(seeds: tuple[str, ...], *, pages: int = 100, pause: float = 1.0) -> dict[str, str]:
-    """Fetch up to so many pages, waiting `pause` seconds after each request to a host; return each one's outcome."""
+    """Fetch up to `pages` pages, waiting `pause` seconds after each request to a host; return the outcomes by URL."""
     known = Crawl(frozenset(urlsplit(url).netloc for url in seeds), pages)
     async with Supervisor("crawler", close_within=5) as app:
         hosts = await app.start(SupervisorSpec("hosts", "dynamic"))
@@ -232,11 +231,13 @@ async def crawl(seeds: tuple[str, ...], *, pages: int = 100, pause: float = 1.0)
 
 
 def main() -> int:
-    """Crawl what the command line says; 1 when a page could not be had, 130 after Ctrl-C."""
+    """Crawl the URLs of the command line; return 1 when a page failed, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("url", nargs="+")
-    parser.add_argument("--pages", type=int, default=100, help="fetch no more than these (default: 100)")
-    parser.add_argument("--pause", type=float, default=1.0, help="seconds after each request to a host (default: 1)")
+    parser.add_argument("--pages", type=int, default=100, help="the most pages to fetch (default: 100)")
+    parser.add_argument(
+        "--pause", type=float, default=1.0, help="seconds to wait after each request to a host (default: 1)"
+    )
     options = parser.parse_args()
     outcomes: dict[str, str] | None = None
     try:

@@ -1,10 +1,10 @@
 """A job queue with back-pressure: a submitter waits while every worker has enough to do.
 
     python examples/job_queue.py FILE...     # the SHA-256 of each
-    python examples/job_queue.py             # a hundred made-up jobs, one of which can never work
+    python examples/job_queue.py             # a hundred made-up jobs, one of which always fails
 
-Each worker is an actor with a small mailbox of its own. A job that crashes its worker is tried once more by the
-worker's next incarnation; then it is given up and counted. A submitter waits while every mailbox is full.
+Each worker is an actor with its own small mailbox. A job that crashes its worker is tried once more by the
+worker's next incarnation, then given up and counted. A submitter waits while every mailbox is full.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from ds_actors import Actor, ActorRef, ChildSpec, DeadLetter, Reject, Supervisor
 Job = TypeVar("Job")
 
 DEPTH = 4
-"""Jobs a worker holds, the one it works at included."""
+"""The most jobs of a worker, including the one in hand."""
 
 
 @define
 class Worker(Actor[Job]):
-    """Does one job after the other; a job that raises is a crash."""
+    """Runs one job after the other; a job that raises crashes the worker."""
 
     work: Callable[[Job], Awaitable[object]]
     report: Callable[[], None]
@@ -41,22 +41,22 @@ class Worker(Actor[Job]):
 
 
 class JobQueue(Generic[Job]):
-    """What to submit jobs to; made by `open_job_queue`."""
+    """Takes jobs; created by `open_job_queue`."""
 
     def __init__(self) -> None:
         self.submitted = self.done = 0
         self.given_up = 0
-        """Jobs that failed twice, or still waited when the block was left by an error."""
+        """Jobs that failed twice, or were waiting when an error ended the block."""
         self.workers: list[ActorRef[Job]] = []
         self._changed = trio.Event()
 
     @property
     def unfinished(self) -> int:
-        """Jobs that wait or are worked at."""
+        """Jobs that wait or run."""
         return self.submitted - self.done - self.given_up
 
     async def submit(self, job: Job) -> None:
-        """Hand a job to the worker that has the least to do, waiting until it has room."""
+        """Pass a job to the least busy worker, waiting until it has room."""
         await min(self.workers, key=self._load).send(job)
         self.submitted += 1
 
@@ -87,12 +87,12 @@ class JobQueue(Generic[Job]):
 async def open_job_queue(
     work: Callable[[Job], Awaitable[object]], *, workers: int = 4
 ) -> AsyncGenerator[JobQueue[Job]]:
-    """Run so many workers, each supervised; the end of the block waits for all that was submitted."""
+    """Run this many supervised workers; the end of the block waits for all submitted jobs."""
     queue = JobQueue[Job]()
     make = partial(Worker[Job], work, queue.one_done)
     mailbox = partial(Reject[Job], DEPTH, redeliver=1)
     specs = [ChildSpec(make, name=f"worker-{number}", mailbox=mailbox) for number in range(1, workers + 1)]
-    # The restarts are the jobs' fault, not the workers': only a flood of them should end the queue.
+    # Jobs cause the restarts, not workers: only a flood of restarts should end the queue.
     async with Supervisor("jobs", children=specs, max_restarts=1_000, listeners=(queue.listen,)) as tree:
         queue.workers = tree.actors()
         yield queue
@@ -107,7 +107,7 @@ class Sum:
 
 
 async def hash_files(paths: Iterable[Path]) -> int:
-    """Print the SHA-256 of each file, a few at a time; return how many could not be read."""
+    """Print the SHA-256 of each file, a few at a time; return the number of unreadable files."""
 
     async def work(path: Path) -> None:
         content = await trio.Path(path).read_bytes()
@@ -116,17 +116,17 @@ async def hash_files(paths: Iterable[Path]) -> int:
 
     async with open_job_queue(work) as queue:
         for path in paths:
-            await queue.submit(path)  # waits: no more than a few files are in memory
+            await queue.submit(path)  # waits, so only a few files are in memory
     return queue.given_up
 
 
 async def show() -> None:
-    """Submit faster than the workers work, and see who waits."""
+    """Submit jobs faster than the workers run them; the submitter waits."""
     most = 0
 
     async def work(job: Sum) -> None:
         if job.up_to == 13:
-            raise ValueError("nobody can do this one")
+            raise ValueError("this job always fails")
         await trio.sleep(0.001)
         sum(range(job.up_to))
 

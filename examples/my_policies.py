@@ -1,4 +1,4 @@
-"""Three sampling your own policies: proven, then compared with ours in a room on paper.
+"""Three sampling policies: proven, then compared with a built-in one in a simulated room.
 
 python my_policies.py
 ds-actors simulate adaptive my_policies.py:BySeverity my_policies.py:Newcomers my_policies.py:Economical
@@ -36,7 +36,7 @@ class BySeverity:
 
 @define
 class Newcomers:
-    """Looks closely at a track's first half minute. Says nothing of alerts: combine it with a policy that does."""
+    """Samples a track's first half minute faster. It ignores alerts: combine it with a policy that answers them."""
 
     began: float = 0.0
     grid: Grid = field(factory=lambda: Grid(ceiling_fps=1.0))
@@ -55,7 +55,7 @@ class Newcomers:
 
 @define
 class Economical:
-    """Small pictures while all is well, whole ones in an alarm: another policy says when, this one says how."""
+    """Small pictures normally, full-size ones in an alarm: another policy decides when, this one how."""
 
     inner: AdaptiveSampling = field(factory=AdaptiveSampling)
     level: Level = Level.UNKNOWN
@@ -72,7 +72,7 @@ class Economical:
 
 
 def sampling() -> SamplingPolicy:
-    """All of it for one track, within twelve samples a minute: what Monitor(sampling=...) takes."""
+    """The three combined for one track, within twelve samples per minute: a factory for Monitor(sampling=...)."""
     return Budgeted(Fastest(BySeverity(), Newcomers(), SpeakerSampling()), Budget(samples_per_minute=12))
 
 

@@ -1,4 +1,4 @@
-"""What the monitor does when the service refuses the key, seen with the sandbox."""
+"""Shows the monitor's reaction when the service refuses the key, with the sandbox."""
 
 import trio
 

@@ -1,6 +1,6 @@
-"""Run the tests of 1.2.17's faults against it and against this plugin, and print the table that the documentation has.
+"""Run the tests of 1.2.17's faults against it and against this plugin, and print the documentation's table.
 
-Exits with 1 when one of them passes there, or fails here.
+Exits with 1 when a test passes on 1.2.17 or fails on this plugin.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TESTS = PROJECT / "tests" / "e2e" / "livekit" / "test_faults_of_the_reference.py
 
 
 def outcomes(implementation: str, report: Path) -> dict[str, str | None]:
-    """Return each test's failure in one line, None for a pass."""
+    """Return each test's failure as one line; None for a pass."""
     environment = {**os.environ, "DS_ACTORS_IMPLEMENTATION": implementation, "DS_ACTORS_NO_SKIP": "1"}
     command = [sys.executable, "-m", "pytest", "-q", "--tb=line", "--no-header", f"--junit-xml={report}", TESTS]
     subprocess.run(command, cwd=PROJECT, env=environment, stdout=sys.stderr, check=False)
@@ -32,12 +32,12 @@ def outcomes(implementation: str, report: Path) -> dict[str, str | None]:
 def claims() -> dict[str, str]:
     """Return each test's sentence."""
     tree = ast.parse(TESTS.read_text("utf-8"))
-    tests = [one for one in tree.body if isinstance(one, ast.FunctionDef) and one.name.startswith("test_")]
-    return {one.name: " ".join((ast.get_docstring(one) or "").split()) for one in tests}
+    tests = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
+    return {test.name: " ".join((ast.get_docstring(test) or "").split()) for test in tests}
 
 
 def cell(failure: str | None) -> str:
-    """Return what a cell of the table says."""
+    """Return the text of a table cell."""
     return "holds" if failure is None else "**fails**: " + failure.replace("|", "\\|")[:120]
 
 
@@ -50,7 +50,10 @@ def main() -> int:
     for name, sentence in claims().items():
         title = name.removeprefix("test_").replace("_", " ")
         print(f"| {title}: {sentence} | {cell(reference.get(name))} | {cell(plugin.get(name))} |")
-    return int(any(one is None for one in reference.values()) or any(one is not None for one in plugin.values()))
+    return int(
+        any(outcome is None for outcome in reference.values())
+        or any(outcome is not None for outcome in plugin.values())
+    )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the demo and draws docs/demo.svg: the live view while the alert lasts, after the connection has come back."""
+"""Runs the demo and draws docs/demo.svg: the live view during the alert, after the connection has come back."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ PICTURE = Path(__file__).parent.parent / "docs" / "demo.svg"
 
 
 def main() -> None:
-    """Run the demo until the moment has come, and write the picture."""
+    """Run the demo until that moment, and write the picture."""
     logging.getLogger("ds_actors").addHandler(logging.NullHandler())
     back = trio.Event()
     drawn: list[str] = []
 
-    def heard(entry: Entry) -> None:
+    def on_entry(entry: Entry) -> None:
         if show.alerts and entry.data.get("uplink") == "up":
             back.set()
 
@@ -46,7 +46,7 @@ def main() -> None:
         with scope:
             await DemoScript(show, Clip(Portrait()), Clip(Portrait(0.37)), SECONDS, look).run()
 
-    show = DemoRunner(heard)
+    show = DemoRunner(on_entry)
     scope = trio.CancelScope()
     trio.run(run)
     if not drawn:
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def svg(moment: DemoState) -> str:
-    """Return the view as SVG that asks nobody for a font: the local monospace one will do."""
+    """Return the view as SVG with the local monospace font, so that viewers download nothing."""
     console = Console(
         record=True, width=COLUMNS, height=ROWS, file=io.StringIO(), force_terminal=True, color_system="truecolor"
     )
@@ -64,7 +64,7 @@ def svg(moment: DemoState) -> str:
     console.print()
     text = console.export_svg(title="ds-actors demo", unique_id="demo")
     text = re.sub(r"@font-face\s*\{[^}]*\}\s*", "", text)
-    # Tall enough for the lines of the tree to meet those of the row below.
+    # Tall enough that the tree's lines meet those of the next row.
     text = text.replace("font-size: 20px", "font-size: 21px")
     text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)
     return "\n".join(line.rstrip() for line in text.replace("Fira Code, monospace", "monospace").splitlines()) + "\n"

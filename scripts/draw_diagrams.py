@@ -1,6 +1,6 @@
-"""Draw the guide's diagrams from the rules themselves: the tables in `_rules`, and what `_supervision` decides.
+"""Draw the guide's diagrams from the rules themselves: the tables in `_rules` and the decisions of `_supervision`.
 
-A picture can then not say what the code does not do. `tests/test_diagrams.py` holds the files to this script.
+So a picture always matches the code; `tests/test_diagrams.py` compares the files with this script.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FONT = 'font-family="ui-sans-serif, system-ui, sans-serif" font-size="14"'
 
 
 def text(x: float, y: float, words: str, *, fill: str = INK, anchor: str = "middle", weight: str = "normal") -> str:
-    """Return words at a place; y is their base line."""
+    """Return a text at a position; y is its baseline."""
     return f'<text x="{x}" y="{y}" fill="{fill}" text-anchor="{anchor}" font-weight="{weight}">{escape(words)}</text>'
 
 
@@ -42,7 +42,7 @@ def picture(width: int, height: int, title: str, parts: list[str]) -> str:
 
 
 def restarts() -> str:
-    """Draw RESTARTS: a row a kind, a column an end."""
+    """Draw RESTARTS: one row per kind, one column per ending."""
     columns = ((220, "it finishes"), (380, "it crashes"), (540, "terminate()"))
     parts = [text(x, 24, title, fill=DIM) for x, title in columns]
     for row, (kind, rule) in enumerate(RESTARTS.items()):
@@ -54,11 +54,11 @@ def restarts() -> str:
     return picture(630, 180, "Which ends start a child again", parts)
 
 
-# ---- who starts again with it: what Supervision decides
+# ---- which siblings restart: the decisions of Supervision
 
 
 def decisions(strategy: Strategy, crashing: str, names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """Yield what happens, in order, when one child of a running supervisor crashes: ("stop" or "start", name)."""
+    """Yield the steps when one child of a running supervisor crashes, in order: ("stop" or "start", name)."""
     supervision = Supervision(strategy)
     for name in names:
         supervision.adopt(ChildRules(name))
@@ -87,11 +87,11 @@ def strategies() -> str:
     return picture(740, 220, "Which siblings restart with a crashed child", parts)
 
 
-# ---- a child's life: every change of status that Supervision makes
+# ---- a child's status: every change that Supervision makes
 
 
 def happenings(supervision: Supervision) -> Iterator[tuple[str, Event]]:
-    """Yield what may happen next to "a", which starts after "s"."""
+    """Yield the possible next events of "a", which starts after "s"."""
     child, sibling = supervision.children["a"], supervision.children["s"]
     match child.status:
         case ChildStatus.STARTING:
@@ -118,7 +118,7 @@ Changes = dict[tuple[ChildStatus, ChildStatus], dict[str, None]]
 
 
 def changes() -> Changes:
-    """Return every change, with what made it, of every kind of child in every strategy, a few changes deep."""
+    """Return every status change with its event, for every kind of child and every strategy, a few changes deep."""
     found: Changes = {}
     for strategy in STRATEGIES:
         for kind in RESTARTS:
@@ -134,7 +134,7 @@ def changes() -> Changes:
 
 
 def explore(supervision: Supervision, found: Changes, depth: int) -> None:
-    """Note every change within `depth` events."""
+    """Record every change within `depth` events."""
     before = supervision.children["a"]
     for words, event in happenings(supervision):
         after = copy.deepcopy(supervision)
@@ -154,7 +154,7 @@ def life() -> str:
     statuses = [ChildStatus.DOWN, ChildStatus.STARTING, ChildStatus.RUNNING, ChildStatus.WAITING, ChildStatus.STOPPING]
     found, width, line, y = changes(), 130, 18, 50
     parts = [text(20, 30, "from \\ to", anchor="start", fill=DIM)]
-    parts += [text(120 + width * (n + 0.5), 30, one.value, weight="bold") for n, one in enumerate(statuses)]
+    parts += [text(120 + width * (n + 0.5), 30, status.value, weight="bold") for n, status in enumerate(statuses)]
     for source in statuses:
         cells = [sorted(found.get((source, target), {})) for target in statuses]
         height = line * max(map(len, cells)) + 20
@@ -162,7 +162,7 @@ def life() -> str:
         parts.append(text(20, y + 24, source.value, anchor="start", weight="bold"))
         for column, words in enumerate(cells):
             x = 120 + width * (column + 0.5)
-            parts += [text(x, y + 24 + line * n, one) for n, one in enumerate(words)]
+            parts += [text(x, y + 24 + line * n, word) for n, word in enumerate(words)]
         y += height
     return picture(140 + width * len(statuses), y + 10, "What changes a child's status, and to which", parts)
 

@@ -1,9 +1,9 @@
-"""Mutation run: change the pure modules one small place at a time, and see whether a test notices.
+"""Mutation run: change the pure modules in one small place at a time, and check whether a test fails.
 
     python scripts/mutants.py [--only NAME] [--list]
 
-Each mutant is one change (a comparison, an operator, a constant, a condition turned round, a statement left out). It
-runs in a process of its own against the tests of its module, examples before laws; one that runs for ever is noticed
+Each mutant is one change (a comparison, an operator, a constant, a negated condition, a removed statement). It
+runs in its own process against the tests of its module, examples before laws; one that runs forever is detected
 too. A mutant that survives needs a line in SURVIVORS with its reason; the run fails where one has none, and where a
 reason has no survivor any more.
 """
@@ -35,7 +35,7 @@ import trio.testing  # noqa: F401 - the same
 
 ROOT = Path(__file__).parent.parent
 
-# The tests that must notice, those that notice most first.
+# The tests that must fail, in order of their detections.
 TESTS = {
     "_supervision": [
         "tests/oracle/test_oracle.py::test_two_thousand_recorded_stories_come_out_as_erlang_told_them",
@@ -45,13 +45,13 @@ TESTS = {
     "_mailbox": ["tests/laws/test_mailbox_laws.py", "tests/laws/test_inbox_of_a_live_actor_laws.py"],
 }
 
-# Seconds of processor time, several times what the slowest needs; and of any time, for one that waits for ever.
+# Seconds of processor time, several times the slowest run; and of real time, for a mutant that waits forever.
 COMPUTES, WAITS = 40, 240
 
-# That hypothesis and trio are imported already is the point.
+# The child inherits hypothesis and trio, already imported.
 QUIET = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
 
-# Survivors, by module, line, and what was changed into what: why no test can tell them apart, or none should.
+# Survivors by module, line and change, with the reason why no test can or should detect them.
 SURVIVORS: dict[tuple[str, str, str, str], str] = {
     ("_backoff", "doublings = min(count - 1, 1000)", "1000", "1001"): "any number that leads beyond every cap will do",
     (
@@ -84,7 +84,7 @@ OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
 
 @dataclass(frozen=True)
 class Mutant:
-    """One changed place."""
+    """One change."""
 
     module: str
     line: int
@@ -95,7 +95,7 @@ class Mutant:
 
     @property
     def key(self) -> tuple[str, str, str, str]:
-        """What it is known by when lines move."""
+        """Its identity, independent of line numbers."""
         return self.module, self.text, self.was, self.becomes
 
     def __str__(self) -> str:
@@ -103,7 +103,7 @@ class Mutant:
 
 
 def changes(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield what could stand in a node's place."""
+    """Yield the replacements of a node."""
     match node:
         case ast.Compare(ops=[op]) if type(op) in COMPARISONS:
             other = copy.deepcopy(node)
@@ -143,7 +143,7 @@ def changes(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def in_code(tree: ast.Module) -> Iterator[tuple[ast.AST, str, int | None]]:
-    """Yield each node inside a function, with where it hangs: parent, field, place."""
+    """Yield each node inside a function with its parent, field and index."""
     inside = [(node, False) for node in tree.body]
     while inside:
         parent, code = inside.pop()
@@ -158,7 +158,7 @@ def in_code(tree: ast.Module) -> Iterator[tuple[ast.AST, str, int | None]]:
 
 
 def is_text(node: ast.AST) -> bool:
-    """Errors' texts and docstrings are no behaviour to test by mutation."""
+    """Skip error texts and docstrings, which are not behaviour."""
     return isinstance(node, (ast.Raise, ast.JoinedStr)) or (
         isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     )
@@ -172,7 +172,7 @@ def mutants(module: str) -> Iterator[Mutant]:
         value = getattr(parent, name)
         node = value if place is None else value[place]
         if isinstance(parent, ast.FunctionDef) and node is parent.body[-1] and ast.unparse(node) == "return None":
-            continue  # which is what a function's end returns anyway
+            continue  # a function's end returns None anyway
         for changed in changes(node):
             if place is None:
                 setattr(parent, name, changed)
@@ -208,15 +208,15 @@ class Loader(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 class ExamplesFirst:
-    """Runs what is no hypothesis test first: it takes milliseconds, and notices most."""
+    """Runs plain tests before hypothesis tests: they take milliseconds and detect most mutants."""
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Keep the order otherwise."""
+        """Keep the order within each group."""
         items.sort(key=lambda item: getattr(getattr(item, "obj", None), "is_hypothesis_test", False))
 
 
 def test(mutant: Mutant) -> NoReturn:
-    """Run the tests of its module on it, in a process of its own that was forked with pytest already imported."""
+    """Run the tests of a mutant's module in a process forked with pytest already imported."""
     resource.setrlimit(resource.RLIMIT_CPU, (COMPUTES, COMPUTES))
     sys.meta_path.insert(0, Loader(mutant))
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -228,17 +228,17 @@ def test(mutant: Mutant) -> NoReturn:
 
 
 def tested(found: list[Mutant]) -> Iterator[tuple[Mutant, bool, bool]]:
-    """Yield each mutant when its tests are over, whether it survived, and whether it would have run for ever."""
+    """Yield each mutant after its tests, with whether it survived and whether it ran forever."""
     fork, left = get_context("fork"), found[::-1]
     running: dict[int, tuple[ForkProcess, Mutant, float]] = {}
     while left or running:
         while left and len(running) < (os.cpu_count() or 1):
-            one = left.pop()
-            process = fork.Process(target=test, args=(one,))
+            mutant = left.pop()
+            process = fork.Process(target=test, args=(mutant,))
             process.start()
-            running[process.sentinel] = process, one, time.monotonic() + WAITS
+            running[process.sentinel] = process, mutant, time.monotonic() + WAITS
         over = wait(list(running), timeout=1)
-        for sentinel, (process, one, latest) in list(running.items()):
+        for sentinel, (process, mutant, latest) in list(running.items()):
             if time.monotonic() > latest:
                 process.kill()
             if sentinel in over or time.monotonic() > latest:
@@ -247,45 +247,45 @@ def tested(found: list[Mutant]) -> Iterator[tuple[Mutant, bool, bool]]:
                 code = process.exitcode
                 assert code is not None
                 if code > 2:  # all passed, a test failed, or the module could not even be imported
-                    raise RuntimeError(f"{one}: pytest ended with {code}")
-                yield one, code == 0, code < 0
+                    raise RuntimeError(f"{mutant}: pytest ended with {code}")
+                yield mutant, code == 0, code < 0
 
 
 def main() -> int:
-    """Run them all, and say which survived without a reason."""
+    """Run all mutants, and report survivors without a reason."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=TESTS, help="one module")
-    parser.add_argument("--list", action="store_true", help="say what would be run")
+    parser.add_argument("--list", action="store_true", help="list the mutants without running them")
     arguments = parser.parse_args()
-    found = [one for module in TESTS if arguments.only in (None, module) for one in mutants(module)]
+    found = [mutant for module in TESTS if arguments.only in (None, module) for mutant in mutants(module)]
     if arguments.list:
-        for one in found:
-            print(one)
+        for mutant in found:
+            print(mutant)
         print(len(found), "mutants")
         return 0
     began, endless = time.monotonic(), 0
     unchanged = [
         Mutant(module, 0, "", "", "", (ROOT / "src/ds_actors" / f"{module}.py").read_text())
-        for module in {one.module: None for one in found}
+        for module in {mutant.module: None for mutant in found}
     ]
     survivors: list[Mutant] = []
     os.environ["HYPOTHESIS_PROFILE"] = "mutants"
     if not all(passed for _, passed, _ in tested(unchanged)):
-        raise RuntimeError("the tests fail on the modules as they are")
-    for number, (one, alive, for_ever) in enumerate(tested(found), 1):
+        raise RuntimeError("the tests fail on the unchanged modules")
+    for number, (mutant, alive, for_ever) in enumerate(tested(found), 1):
         endless += for_ever
         if alive:
-            survivors.append(one)
-            print(f"survived: {one}", flush=True)
+            survivors.append(mutant)
+            print(f"survived: {mutant}", flush=True)
         if number % 50 == 0:
             print(f"{number} of {len(found)}, {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
-    keys = {one.key for one in survivors}
-    unexplained = [one for one in survivors if one.key not in SURVIVORS]
+    keys = {mutant.key for mutant in survivors}
+    unexplained = [mutant for mutant in survivors if mutant.key not in SURVIVORS]
     stale = [key for key in SURVIVORS if key not in keys and arguments.only in (None, key[0])]
     killed = len(found) - len(survivors)
-    print(f"{len(found)} mutants, {killed} killed ({endless} ran for ever), {len(survivors)} survived")
-    for one in unexplained:
-        print(f"no reason given: {one}")
+    print(f"{len(found)} mutants, {killed} killed ({endless} ran forever), {len(survivors)} survived")
+    for mutant in unexplained:
+        print(f"no reason given: {mutant}")
     for key in stale:
         print(f"a reason for a mutant that did not survive: {key}")
     return 1 if unexplained or stale else 0

@@ -300,7 +300,7 @@ async def test_stopping_runs_once_for_each_started_incarnation(autojump_clock: o
     """After a crash and after a stop, never after a failed start."""
     ends: list[str] = []
 
-    class Tidy(Actor[Crash]):
+    class TidyWorker(Actor[Crash]):
         async def receive(self, message: Crash, /) -> None:
             raise ValueError
 
@@ -309,7 +309,7 @@ async def test_stopping_runs_once_for_each_started_incarnation(autojump_clock: o
             ends.append(exit.kind)
 
     async with Supervisor("app") as app:
-        tidy = await app.start(Tidy)
+        tidy = await app.start(TidyWorker)
         tidy.tell(Crash())
         await trio.sleep(5)
         assert ends == ["crashed"]
@@ -366,18 +366,22 @@ async def test_hooks_that_are_not_async_are_named(autojump_clock: object) -> Non
         def started(self) -> None:  # type: ignore[override] # pyright: ignore[reportIncompatibleMethodOverride]
             pass
 
-    class Called(Actor[str]):
+    class SpawnsCall(Actor[str]):
         async def started(self) -> None:
             sleeping: Any = trio.sleep(1)  # noqa: ASYNC105 - the mistake
             self.context.spawn(sleeping)
 
-    class CalledPlain(Actor[str]):
+    class SpawnsValue(Actor[str]):
         async def started(self) -> None:
             returned: Any = len("x")
             self.context.spawn(returned)
 
     spawning = r"spawn\(f, x\)"
-    mistakes = ((PlainStart, "PlainStart.started must be async def"), (Called, spawning), (CalledPlain, spawning))
+    mistakes = (
+        (PlainStart, "PlainStart.started must be async def"),
+        (SpawnsCall, spawning),
+        (SpawnsValue, spawning),
+    )
     async with Supervisor("app") as app:
         for factory, words in mistakes:
             with pytest.raises(StartFailed) as start:
@@ -450,7 +454,7 @@ async def test_people_code_is_interruptible_and_the_library_around_it_is_not() -
     def note(where: str) -> None:
         seen[where] = trio.lowlevel.currently_ki_protected()
 
-    class Noting(Reject[str]):
+    class NotingMailbox(Reject[str]):
         def put(self, message: str, _now: float = 0.0, /) -> Dropped[str] | None:
             note("put")
             return super().put(message)
@@ -482,7 +486,7 @@ async def test_people_code_is_interruptible_and_the_library_around_it_is_not() -
 
     async with Supervisor("app") as app:
         for factory in (Plain, Wrapped):
-            ref = await app.start(factory, mailbox=Noting)
+            ref = await app.start(factory, mailbox=NotingMailbox)
             ref.tell("message")
             await trio.testing.wait_all_tasks_blocked()
     assert {where for where, protected in seen.items() if protected} == {"put", "take", "settle"}

@@ -29,7 +29,7 @@ class Ask(Request[int]):
 
 
 @define
-class Books:
+class Records:
     """Who has started, and who has cleaned up."""
 
     started: list[str] = field(factory=list[str])
@@ -40,7 +40,7 @@ class Books:
 @define(eq=False)
 class Worker(Actor[str | Ask]):
     name: str
-    books: Books
+    books: Records
 
     async def started(self) -> None:
         await trio.lowlevel.checkpoint()
@@ -60,7 +60,7 @@ class Worker(Actor[str | Ask]):
         self.books.stopped.append(f"{self.name}{self.context.incarnation}")
 
 
-class CancelAt(trio.abc.Instrument):
+class CancellingInstrument(trio.abc.Instrument):
     """Cancels a scope just before the given step of the run."""
 
     def __init__(self, step: int) -> None:
@@ -73,7 +73,7 @@ class CancelAt(trio.abc.Instrument):
             self.scope.cancel()
 
 
-async def whole_life(books: Books, strategy: Any) -> None:
+async def whole_life(books: Records, strategy: Any) -> None:
     """Start a tree, ask, crash, start again with and without a wait, ask for a start and a stop, and stop."""
 
     def spec(name: str, **options: Any) -> ChildSpec[str | Ask]:
@@ -96,12 +96,12 @@ async def whole_life(books: Books, strategy: Any) -> None:
         await app.terminate("e")
 
 
-def cancelled_at_every_step(scenario: Callable[[Books], Awaitable[object]]) -> int:
+def cancelled_at_every_step(scenario: Callable[[Records], Awaitable[object]]) -> int:
     """Run it with a cancellation at step 1, 2, ... until it ends before that step; return how many there were."""
     for step in range(1, 5_000):
-        books, instrument = Books(), CancelAt(step)
+        books, instrument = Records(), CancellingInstrument(step)
 
-        async def main(books: Books = books, instrument: CancelAt = instrument) -> None:
+        async def main(books: Records = books, instrument: CancellingInstrument = instrument) -> None:
             with instrument.scope:
                 trio.lowlevel.add_instrument(instrument)
                 await scenario(books)
@@ -120,7 +120,7 @@ def cancelled_at_every_step(scenario: Callable[[Books], Awaitable[object]]) -> i
 def test_a_cancellation_at_any_step_stops_the_tree_in_order(strategy: Any) -> None:
     """Nothing is left running, nothing is cleaned up twice or not at all, and no error comes out."""
 
-    async def scenario(books: Books) -> None:
+    async def scenario(books: Records) -> None:
         await whole_life(books, strategy)
 
     assert cancelled_at_every_step(scenario) > 100
@@ -130,9 +130,9 @@ def test_a_cancellation_at_any_step_stops_the_tree_in_order(strategy: Any) -> No
 def test_a_caller_cancelled_at_any_step_harms_nobody(call: str) -> None:
     """What it had begun is taken back or done, and the tree goes on."""
     for step in range(1, 1_000):
-        books, instrument = Books(), CancelAt(step)
+        books, instrument = Records(), CancellingInstrument(step)
 
-        async def main(books: Books = books, instrument: CancelAt = instrument) -> None:
+        async def main(books: Records = books, instrument: CancellingInstrument = instrument) -> None:
             def spec(name: str) -> ChildSpec[str | Ask]:
                 return ChildSpec(Worker, name, books, name=name)
 

@@ -51,7 +51,7 @@ class Echo(Actor[object]):
         return message.answer(1) if isinstance(message, Ask) else None
 
 
-class BadEnd(Reject[Any]):
+class BadEndMailbox(Reject[Any]):
     """A mailbox that people wrote, and that fails when it is closed or interrupted."""
 
     def interrupted(self, now: float = 0.0, /) -> Iterable[Dropped[Any]]:
@@ -67,7 +67,10 @@ async def test_a_mailbox_that_fails_to_close_or_to_be_interrupted_stops_nobody_e
 ) -> None:
     """The crash is its actor's, the tree ends in order, and the log says which mailbox it was."""
     log: list[object] = []
-    children = [ChildSpec(Echo, log, name="bad", mailbox=BadEnd, expected=(Exception,)), ChildSpec(Echo, log, name="b")]
+    children = [
+        ChildSpec(Echo, log, name="bad", mailbox=BadEndMailbox, expected=(Exception,)),
+        ChildSpec(Echo, log, name="b"),
+    ]
     async with Supervisor("app", children=children) as app:
         bad, b = (app.find(name) for name in ("bad", "b"))
         assert isinstance(bad, ActorRef)
@@ -85,12 +88,12 @@ async def test_a_mailbox_that_fails_to_close_or_to_be_interrupted_stops_nobody_e
 async def test_a_mailbox_that_fails_to_take_crashes_its_actor_alone(autojump_clock: object) -> None:
     """Up to the limit, as any crash."""
 
-    class BadTake(Reject[Any]):
+    class BadTakeMailbox(Reject[Any]):
         def take(self, now: float = 0.0, /) -> Any:
             raise LookupError("take")
 
     with pytest.raises(RestartLimitReached) as caught:
-        async with Supervisor("app", children=[ChildSpec(Echo, unread, mailbox=BadTake, expected=(Exception,))]):
+        async with Supervisor("app", children=[ChildSpec(Echo, unread, mailbox=BadTakeMailbox, expected=(Exception,))]):
             await trio.sleep_forever()
     assert isinstance(caught.value.__cause__, LookupError)
 
@@ -136,11 +139,11 @@ async def test_an_ask_whose_caller_gave_up_is_not_handled(autojump_clock: object
             async for message in self.inbox:
                 self.log.append(message)
 
-    class Served(Echo):
+    class SelfTeller(Echo):
         async def started(self) -> None:
             self.context.ref.tell("wait")
 
-    for factory in (Loop, Served):
+    for factory in (Loop, SelfTeller):
         log: list[object] = []
         async with Supervisor("app") as app:
             ref: Any = await app.start(factory, log)
@@ -149,20 +152,20 @@ async def test_an_ask_whose_caller_gave_up_is_not_handled(autojump_clock: object
             ref.tell("later")
             await trio.sleep(10)
             assert ref.statistics().handled == len(log) + 1
-        assert [one for one in log if isinstance(one, Ask)] == []
+        assert [message for message in log if isinstance(message, Ask)] == []
 
 
 async def test_a_message_after_a_delay(autojump_clock: object) -> None:
     """Unless it is cancelled, or the incarnation ends first."""
     log: list[object] = []
 
-    class Delays(Echo):
+    class DelayedSender(Echo):
         async def started(self) -> None:
             self.context.send_after(2, f"sent in life {self.context.incarnation}")
             self.context.send_after(1, "cancelled").cancel()
 
     async with Supervisor("app") as app:
-        ref = await app.start(Delays, log, expected=(Exception,))
+        ref = await app.start(DelayedSender, log, expected=(Exception,))
         await trio.sleep(1)
         ref.tell("crash")
         await trio.sleep(5)
@@ -173,7 +176,7 @@ async def test_health_that_must_be_proven(autojump_clock: object) -> None:
     """Without it the failures of before still count; with it they are forgotten."""
     proven = [False]
 
-    class Proves(Echo):
+    class UnprovenWorker(Echo):
         async def started(self) -> None:
             self.context.mark_unproven()
             if proven[0]:
@@ -186,7 +189,7 @@ async def test_health_that_must_be_proven(autojump_clock: object) -> None:
         gave_up = False
         try:
             async with Supervisor("app") as app:
-                ref = await app.start(Proves, unread, **options)
+                ref = await app.start(UnprovenWorker, unread, **options)
                 for _ in range(4):
                     await trio.sleep(10)
                     ref.tell("crash")
@@ -201,28 +204,28 @@ async def test_cleaning_that_takes_too_long_is_cut_off_and_named(
 ) -> None:
     """After a crash, where nobody asked for a stop, the grace counts from the crash."""
 
-    class Cleans(Echo):
+    class SlowStopper(Echo):
         async def stopping(self, exit: Exit, /) -> None:
             await trio.sleep(50)
 
     began = trio.current_time()
     async with Supervisor("app", max_restarts=1) as app:
-        ref = await app.start(Cleans, unread, grace=2, expected=(Exception,))
+        ref = await app.start(SlowStopper, unread, grace=2, expected=(Exception,))
         ref.tell("crash")
         await trio.sleep(3)
         assert app.which()[0].incarnation == 2
     assert trio.current_time() - began < 10
-    assert "/app/Cleans took longer than its grace to clean up and was cut off" in caplog.text
+    assert "/app/SlowStopper took longer than its grace to clean up and was cut off" in caplog.text
 
 
 async def test_a_subtree_that_is_late_is_cancelled_whole(autojump_clock: object) -> None:
     """The grace of a nested supervisor is the most its children have, however long their own is."""
 
-    class Stays(Echo):
+    class EndlessRunner(Echo):
         async def run(self) -> None:
             await trio.sleep_forever()
 
-    inner = SupervisorSpec("inner", children=[ChildSpec(Stays, unread, grace=100)], grace=3)
+    inner = SupervisorSpec("inner", children=[ChildSpec(EndlessRunner, unread, grace=100)], grace=3)
     began = trio.current_time()
     async with Supervisor("app", children=[inner], close_within=60):
         pass
@@ -295,13 +298,13 @@ async def test_an_own_run_may_fall_back_on_the_librarys(autojump_clock: object) 
     """`await super().run()` serves the mailbox as usual."""
     log: list[object] = []
 
-    class Prepares(Echo):
+    class PreparedRunner(Echo):
         async def run(self) -> None:
             self.log.append("prepared")
             await super().run()
             self.log.append("served")
 
-    async with Supervisor("app", children=[ChildSpec(Prepares, log, name="p")]) as app:
+    async with Supervisor("app", children=[ChildSpec(PreparedRunner, log, name="p")]) as app:
         ref: Any = app.find("p")
         ref.tell("message")
         await trio.sleep(1)
@@ -315,7 +318,7 @@ async def test_a_run_that_was_cancelled_between_two_messages_may_be_run_again_an
     """The message in hand is neither handled twice nor waited for in vain: a crash says so, and loses it."""
     taken: list[object] = []
 
-    class Pauses(Actor[object]):
+    class PausingReceiver(Actor[object]):
         async def receive(self, message: object, /) -> Answer | None:
             taken.append(message)
             if message != "quick":
@@ -327,7 +330,7 @@ async def test_a_run_that_was_cancelled_between_two_messages_may_be_run_again_an
                 with trio.move_on_after(1):
                     await super().run()
 
-    async with Supervisor("app", children=[ChildSpec(Pauses, name="p")]) as app:
+    async with Supervisor("app", children=[ChildSpec(PausingReceiver, name="p")]) as app:
         ref: Any = app.find("p")
         for _ in range(3):
             ref.tell("quick")
@@ -347,12 +350,12 @@ async def test_two_runs_at_once_are_refused(autojump_clock: object, caplog: pyte
     """One message at a time is what an actor is; the error says so."""
     log: list[object] = []
 
-    class Twice(Echo):
+    class DoubleRunner(Echo):
         async def run(self) -> None:
             self.context.spawn(super().run)
             await super().run()
 
-    async with Supervisor("app", children=[ChildSpec(Twice, log, name="t", restart="temporary")]) as app:
+    async with Supervisor("app", children=[ChildSpec(DoubleRunner, log, name="t", restart="temporary")]) as app:
         ref: Any = app.find("t")
         ref.tell("wait")
         await trio.sleep(1)
@@ -362,7 +365,7 @@ async def test_two_runs_at_once_are_refused(autojump_clock: object, caplog: pyte
 async def test_a_mailbox_that_ends_the_program_ends_the_tree_in_order(autojump_clock: object) -> None:
     """What is no crash goes up, also from the code that ends an incarnation."""
 
-    class Ends(Reject[Any]):
+    class ExitingMailbox(Reject[Any]):
         def interrupted(self, now: float = 0.0, /) -> Iterable[Dropped[Any]]:
             super().interrupted(now)
             raise SystemExit(3)
@@ -374,7 +377,10 @@ async def test_a_mailbox_that_ends_the_program_ends_the_tree_in_order(autojump_c
         async def stopping(self, exit: Exit, /) -> None:
             stopped.append(self.context.name)
 
-    children = [ChildSpec(Notes, log, name="a"), ChildSpec(Notes, log, name="b", mailbox=Ends, expected=(Exception,))]
+    children = [
+        ChildSpec(Notes, log, name="a"),
+        ChildSpec(Notes, log, name="b", mailbox=ExitingMailbox, expected=(Exception,)),
+    ]
     with pytest.raises(SystemExit) as caught:
         async with Supervisor("app", children=children) as app:
             ref: Any = app.find("b")
@@ -407,7 +413,7 @@ async def test_a_start_that_is_called_off_was_not_too_slow(
     assert caplog.text == ""
 
 
-class Holds(Reject[Any]):
+class ThrottledMailbox(Reject[Any]):
     """Gives a message away two seconds after the one before."""
 
     timed: ClassVar[bool] = True
@@ -420,16 +426,16 @@ class Holds(Reject[Any]):
         return item
 
 
-class Tells(Holds):
+class TimedMailbox(ThrottledMailbox):
     """And says when."""
 
     def ready_at(self, now: float, /) -> float | None:
         return self.next if len(self) else None
 
 
-@pytest.mark.parametrize(("mailbox", "handled"), [(Holds, "0 a, 5 b"), (Tells, "0 a, 2 b, 4 c, 6 d")])
+@pytest.mark.parametrize(("mailbox", "handled"), [(ThrottledMailbox, "0 a, 5 b"), (TimedMailbox, "0 a, 2 b, 4 c, 6 d")])
 async def test_a_mailbox_may_say_when_its_next_message_is_due(
-    mailbox: type[Holds], handled: str, autojump_clock: object
+    mailbox: type[ThrottledMailbox], handled: str, autojump_clock: object
 ) -> None:
     """The actor looks again at that time, or when something is put; without a word of when, only then."""
     log: list[str] = []
@@ -454,7 +460,7 @@ async def test_what_an_actor_spawned_is_cancelled_with_it_when_its_grace_is_over
     cancelled: list[float] = []
     began = trio.current_time()
 
-    class Clings(Echo):
+    class ClingingWorker(Echo):
         async def helper(self) -> None:
             try:
                 await trio.sleep_forever()
@@ -466,7 +472,7 @@ async def test_what_an_actor_spawned_is_cancelled_with_it_when_its_grace_is_over
             with trio.CancelScope(shield=True):
                 await trio.sleep(5)
 
-    async with Supervisor("app", children=[ChildSpec(Clings, unread, grace=1)]):
+    async with Supervisor("app", children=[ChildSpec(ClingingWorker, unread, grace=1)]):
         pass
     assert cancelled == [pytest.approx(1)]
     assert trio.current_time() - began == pytest.approx(5)

@@ -29,11 +29,11 @@ class Double(Request[int]):
 
 
 @frozen
-class Told:
+class Command:
     text: str
 
 
-Message = Double | Told
+Message = Double | Command
 
 
 @define(eq=False)
@@ -57,10 +57,10 @@ class Loop(Actor[Message]):
                     raise ValueError(number_of_bad_luck)
                 case Double(number):
                     self.inbox.answer(message.answer(2 * number))
-                case Told("again"):
+                case Command("again"):
                     self.inbox.settle(message)
                     self.inbox.settle(message)
-                case Told(text):
+                case Command(text):
                     self.seen.append(text)
                     if not self.keep:
                         self.inbox.settle(message)
@@ -70,7 +70,7 @@ number_of_bad_luck = "thirteen"
 
 
 @define(eq=False)
-class Iterating(Actor[Message]):
+class InboxIterator(Actor[Message]):
     seen: list[str]
 
     async def run(self) -> None:
@@ -89,8 +89,8 @@ async def test_an_own_loop_takes_answers_and_settles(autojump_clock: object) -> 
         with pytest.raises(AskFailed, match="crashed on Double") as caught:
             await ref.ask(Double(13), timeout=1)
         assert isinstance(caught.value.__cause__, ValueError)
-        assert ref.tell(Told("again"))
-        assert ref.tell(Told("text"))
+        assert ref.tell(Command("again"))
+        assert ref.tell(Command("text"))
         await trio.sleep(1)
         assert (ref.statistics().handled, ref.statistics().failed) == (4, 1)
     assert seen == ["text", "asked to stop"]
@@ -101,8 +101,8 @@ async def test_several_in_hand_are_all_interrupted_by_the_end(autojump_clock: ob
     seen: list[str] = []
     async with Supervisor("app", children=[ChildSpec(Loop, seen, keep_all, name="loop")]) as app:
         ref: Any = app.find("loop")
-        ref.tell(Told("a"))
-        ref.tell(Told("b"))
+        ref.tell(Command("a"))
+        ref.tell(Command("b"))
         await trio.sleep(1)
         assert (ref.statistics().in_hand, ref.statistics().queued) == (1, 1)
     assert seen == ["a", "asked to stop"]
@@ -116,12 +116,12 @@ async def test_an_iteration_settles_each_when_the_next_is_wanted(autojump_clock:
     """And ends when a stop is requested, or after the queue where it drains."""
     for drain in (False, True):
         seen: list[str] = []
-        async with Supervisor("app", children=[ChildSpec(Iterating, seen, name="loop", drain=drain)]) as app:
+        async with Supervisor("app", children=[ChildSpec(InboxIterator, seen, name="loop", drain=drain)]) as app:
             ref: Any = app.find("loop")
-            ref.tell(Told("a"))
+            ref.tell(Command("a"))
             await trio.sleep(1)
             assert ref.statistics().in_hand == 0
-            ref.tell(Told("b"))
+            ref.tell(Command("b"))
         assert len(seen) == 1 + drain
 
 
@@ -129,12 +129,12 @@ async def test_a_stop_that_is_awaited_beside_the_inbox(autojump_clock: object) -
     """wait_stop_requested returns when a stop is asked for, by the supervisor or by the actor itself."""
     log: list[str] = []
 
-    class Waits(Actor[Told]):
+    class Waiter(Actor[Command]):
         async def run(self) -> None:
             await self.context.wait_stop_requested()
             log.append(f"{self.context.name} at {self.context.path}")
 
-    async with Supervisor("app", children=[ChildSpec(Waits, name="waits")]):
+    async with Supervisor("app", children=[ChildSpec(Waiter, name="waits")]):
         await trio.sleep(1)
         assert log == []
     assert log == ["waits at /app/waits"]
@@ -206,7 +206,7 @@ async def test_waiting_for_ones_own_end_raises_at_once(autojump_clock: object) -
     """Only in the actor's own task: one that it spawned may wait, and ends with it."""
     said: list[str] = []
 
-    class Waits(Actor[str]):
+    class Waiter(Actor[str]):
         async def receive(self, message: str, /) -> None:
             try:
                 await self.context.ref.wait_stopped()
@@ -214,17 +214,17 @@ async def test_waiting_for_ones_own_end_raises_at_once(autojump_clock: object) -
                 said.append(str(error))
 
     async with Supervisor("app") as app:
-        ref = await app.start(Waits)
+        ref = await app.start(Waiter)
         ref.tell("now")
         await trio.sleep(1)
-    assert said == ["/app/Waits must not wait for the end of itself: it would wait forever; use self.context.stop()"]
+    assert said == ["/app/Waiter must not wait for the end of itself: it would wait forever; use self.context.stop()"]
 
 
 async def test_a_deferred_answer_ends_with_the_incarnation_and_what_was_told_needs_none(autojump_clock: object) -> None:
     """DeferredReply is without effect where nobody waits."""
     kept: list[DeferredReply[int]] = []
 
-    class Defers(Actor[Double]):
+    class DeferringWorker(Actor[Double]):
         async def receive(self, message: Double, /) -> Answer | None:
             if message.number == 13:
                 raise ValueError
@@ -232,7 +232,7 @@ async def test_a_deferred_answer_ends_with_the_incarnation_and_what_was_told_nee
             return None
 
     async with Supervisor("app") as app, trio.open_nursery() as nursery:
-        ref = await app.start(Defers, expected=(ValueError,))
+        ref = await app.start(DeferringWorker, expected=(ValueError,))
 
         async def ask() -> None:
             with pytest.raises(AskDropped, match="ended before it answered"):
@@ -292,7 +292,7 @@ async def test_all_who_wait_for_a_stop_hear_of_it_and_who_comes_late_too(autojum
     """Also tasks of the actor that begin to wait when it was asked long ago."""
     log: list[str] = []
 
-    class Waits(Actor[str]):
+    class Waiter(Actor[str]):
         async def wait(self, name: str) -> None:
             await self.context.wait_stop_requested()
             log.append(name)
@@ -303,12 +303,12 @@ async def test_all_who_wait_for_a_stop_hear_of_it_and_who_comes_late_too(autojum
             await trio.sleep(1)
             await self.wait("again")
 
-    class Late(Waits):
+    class Late(Waiter):
         async def run(self) -> None:
             await trio.sleep(1)
             await self.wait("late")
 
-    async with Supervisor("app", children=[ChildSpec(Waits), ChildSpec(Late, grace=3)]):
+    async with Supervisor("app", children=[ChildSpec(Waiter), ChildSpec(Late, grace=3)]):
         await trio.sleep(0.5)
     assert sorted(log[:3]) == ["early", "late", "own"]
     assert log[3:] == ["again"]

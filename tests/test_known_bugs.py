@@ -161,12 +161,12 @@ async def test_triotp_7_and_otp_5922_a_reply_after_the_callers_timeout_kills_the
 async def test_triotp_8_a_failing_start_hides_its_error_behind_another(autojump_clock: object) -> None:
     """Here StartFailed says who, and its cause what."""
 
-    class Unborn(Actor[None]):
+    class FailingStarter(Actor[None]):
         async def started(self) -> None:
             raise LookupError("what it was")
 
-    with pytest.raises(StartFailed, match="/app/Unborn") as caught:
-        async with Supervisor("app", children=[ChildSpec(Unborn)]):
+    with pytest.raises(StartFailed, match="/app/FailingStarter") as caught:
+        async with Supervisor("app", children=[ChildSpec(FailingStarter)]):
             pass
     assert str(caught.value.__cause__) == "'what it was'" or "what it was" in str(caught.value.__cause__)
 
@@ -237,7 +237,7 @@ async def test_kameo_387_the_next_start_runs_while_the_previous_stop_is_still_ru
     """Here an incarnation, with its clean-up and its tasks, is over before the next begins."""
     log: Log = []
 
-    class Tidy(Worker):
+    class TidyWorker(Worker):
         async def started(self) -> None:
             await super().started()
             self.context.spawn(self.linger)
@@ -250,7 +250,7 @@ async def test_kameo_387_the_next_start_runs_while_the_previous_stop_is_still_ru
                     await trio.sleep(3)
                 self.log.append("task over")
 
-    children = [ChildSpec(Tidy, log, name="a", expected=(ValueError,))]
+    children = [ChildSpec(TidyWorker, log, name="a", expected=(ValueError,))]
     async with Supervisor("app", strategy, children) as app:
         actor(app, "a").tell("crash")
         await trio.sleep(10)

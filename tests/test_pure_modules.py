@@ -13,7 +13,9 @@ def test_every_module_that_says_pure_is_under_the_import_contract() -> None:
     """Nobody's word is taken for it: the linter looks at what such a module imports."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     contracts = settings["tool"]["importlinter"]["contracts"]
-    (listed,) = [set(one["source_modules"]) for one in contracts if one["name"].startswith("pure modules")]
+    (listed,) = [
+        set(contract["source_modules"]) for contract in contracts if contract["name"].startswith("pure modules")
+    ]
     source = ROOT / "src"
     says = {
         ".".join(path.relative_to(source).with_suffix("").parts)
@@ -22,5 +24,5 @@ def test_every_module_that_says_pure_is_under_the_import_contract() -> None:
     }
     assert len(says) > 10
     # The linter takes a package for all that is in it.
-    held = {one for one in says if any(one == name or one.startswith(f"{name}.") for name in listed)}
+    held = {module for module in says if any(module == name or module.startswith(f"{name}.") for name in listed)}
     assert says == held

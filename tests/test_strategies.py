@@ -150,7 +150,7 @@ async def test_a_start_that_is_ignored_is_no_failure(autojump_clock: object) -> 
         assert log == ["+b"]
         a, b = app.which()
         assert (a.status, a.why, b.status) == ("down", "ignored its start", "running")
-        assert [one.kind for one in heard if isinstance(one, ChildEnded)] == ["ignored"]
+        assert [event.kind for event in heard if isinstance(event, ChildEnded)] == ["ignored"]
         ref = await app.start(spec("c", log, ignores))
         assert ref.stopped
         ignored = await app.start(spec("t", log, {"t"}, restart="temporary"))
@@ -372,14 +372,14 @@ async def test_starting_a_sibling_from_the_start_of_a_restarted_set_raises_at_on
 async def test_an_end_that_is_not_news_touches_nobody(autojump_clock: object) -> None:
     """Those that crash while their set is taken down cost nothing, however many they are."""
 
-    class Sore(Actor[str]):
+    class StoppingCrasher(Actor[str]):
         async def receive(self, message: str, /) -> None:
             raise ValueError
 
         async def stopping(self, exit: Exit, /) -> None:
             raise LookupError
 
-    children = [ChildSpec(Sore, name=name, expected=(Exception,)) for name in "abc"]
+    children = [ChildSpec(StoppingCrasher, name=name, expected=(Exception,)) for name in "abc"]
     async with Supervisor("app", "one_for_all", children, max_restarts=1) as app:
         actor(app, "b").tell("crash")
         await trio.sleep(1)
@@ -411,7 +411,7 @@ async def test_the_grace_is_each_ones_own_when_a_set_is_taken_down(
 ) -> None:
     """L22: cancelled if, and only if, it did not stop within its own grace; nobody starts before it is gone."""
 
-    class Lingers(Actor[str]):
+    class Lingerer(Actor[str]):
         def __init__(self, seconds: float) -> None:
             self.seconds = seconds
 
@@ -419,7 +419,11 @@ async def test_the_grace_is_each_ones_own_when_a_set_is_taken_down(
             with trio.CancelScope(shield=True):
                 await trio.sleep(self.seconds)
 
-    children = [ChildSpec(Lingers, 3.0, name="a", grace=5), ChildSpec(Lingers, 4.0, name="b", grace=2), spec("c", [])]
+    children = [
+        ChildSpec(Lingerer, 3.0, name="a", grace=5),
+        ChildSpec(Lingerer, 4.0, name="b", grace=2),
+        spec("c", []),
+    ]
     async with Supervisor("app", "one_for_all", children) as app:
         for name in "ab":
             actor(app, name).tell("linger")
@@ -474,7 +478,7 @@ async def test_who_starts_a_child_during_the_first_batch_waits_for_the_batch(
     """From a task that a child of the batch spawned: the new one starts last; if the batch fails, never."""
     log: Log = []
 
-    class Inviting(Actor[str]):
+    class Inviter(Actor[str]):
         async def started(self) -> None:
             self.context.spawn(self.invite)
 
@@ -489,7 +493,7 @@ async def test_who_starts_a_child_during_the_first_batch_waits_for_the_batch(
             if fails:
                 raise OSError
 
-    app = Supervisor("app", children=[ChildSpec(Inviting, name="a"), ChildSpec(Slow, name="b", expected=(OSError,))])
+    app = Supervisor("app", children=[ChildSpec(Inviter, name="a"), ChildSpec(Slow, name="b", expected=(OSError,))])
     with pytest.raises(StartFailed) if fails else nullcontext():
         async with app:
             await trio.sleep(1)

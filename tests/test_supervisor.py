@@ -287,7 +287,7 @@ async def test_the_bodys_error_and_giving_up_come_out_together(autojump_clock: o
                 await trio.sleep_forever()
             finally:
                 raise LookupError("mine")
-    assert {type(one) for one in caught.value.exceptions} == {LookupError, RestartLimitReached}
+    assert {type(error) for error in caught.value.exceptions} == {LookupError, RestartLimitReached}
 
 
 async def test_giving_up_is_a_crash_to_the_parent(autojump_clock: object) -> None:
@@ -307,7 +307,7 @@ async def test_giving_up_is_a_crash_to_the_parent(autojump_clock: object) -> Non
         later.tell("crash")
         await trio.sleep(1)
         assert later.stopped
-        assert [one.name for one in ref.actors()] == ["b"]
+        assert [actor.name for actor in ref.actors()] == ["b"]
         assert len(evaluated) == 2
     assert log.count("b starts") == 2
     assert log.count("z starts") == 1

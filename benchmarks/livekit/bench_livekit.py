@@ -1,6 +1,6 @@
-"""The plugin beside the one it replaces, 1.2.17, in real rooms: what each costs the agent, and how quick it is.
+"""Compares the plugin with 1.2.17, which it replaces, in real rooms: the costs for the agent, and the delays.
 
-Yardstick: `dataspike-livekit-plugins` 1.2.17 from PyPI in an environment of its own (`components.py --reference`). Each
+Yardstick: `dataspike-livekit-plugins` 1.2.17 from PyPI in its own environment (`components.py --reference`). Each
 measurement is taken of both, a fresh agent's process each, in turns and in changing order; the people are a third
 process, the service a thread of this one. "Over subscribing alone": the same process in the same room before its
 detector starts.
@@ -44,7 +44,7 @@ _Figures = dict[str, float]
 
 
 def clear(_sample: Sample, _elapsed: float) -> ResultType:
-    """Judge without looking: the service's own work would be felt on two cores."""
+    """Answer clear without decoding, since the service's own work would matter on two cores."""
     return ResultType.CLEAR
 
 
@@ -67,23 +67,23 @@ class Bench:
                 yield room
 
     def seconds(self, full: float) -> float:
-        """Return how long to measure."""
+        """Return the duration of the measurement in seconds."""
         return full / 3 if self.quick else full
 
 
 def enter(room: Room, who: list[str], **camera: object) -> None:
-    """Have people publish, and the agent subscribe without a detector."""
+    """Let participants publish, and the agent subscribe without a detector."""
     room.join(*who, "viewer")
-    for one in who:
-        room.camera(one, **camera)
+    for participant in who:
+        room.camera(participant, **camera)
     room.agent.call("join", url=room.server.url, token=room.token(AGENT, kind="agent"))
-    for one in who:
-        room.subscribed(one)
+    for participant in who:
+        room.subscribed(participant)
     time.sleep(SETTLE)
 
 
 def measured(room: Room, seconds: float, *, busy: bool = False) -> _Figures:
-    """Return the CPU, stall, and busy seconds of the agent over a while, and the samples the service got."""
+    """Return the CPU, stall, and busy seconds of the agent over a period, and the samples that the service received."""
     room.agent.call("tick", busy=busy)
     cpu, samples = room.agent.call("cpu"), len(room.service.samples)
     time.sleep(seconds)
@@ -108,13 +108,13 @@ def cost(bench: Bench, which: str) -> _Figures:
         return 1_000 * (on[key] - off[key]) / on["samples"]
 
     return {
-        "stall a frame, ms": each("stalled", sampling, alone),
-        "busy a frame, ms": each("busy", sampling_busy, alone_busy),
+        "stall per frame, ms": each("stalled", sampling, alone),
+        "busy per frame, ms": each("busy", sampling_busy, alone_busy),
         "worst stall, start and first frame, ms": 1_000 * begin["worst"],
         "worst stall, sampling, ms": 1_000 * sampling["worst"],
         "worst stall, subscribing alone, ms": 1_000 * alone["worst"],
-        "CPU a frame, ms": each("cpu", sampling, alone),
-        "samples a second": sampling["samples"] / seconds,
+        "CPU per frame, ms": each("cpu", sampling, alone),
+        "samples per second": sampling["samples"] / seconds,
     }
 
 
@@ -135,7 +135,7 @@ def normal_rate(bench: Bench, which: str) -> _Figures:
 
 
 def packets(bench: Bench, which: str) -> _Figures:
-    """From a verdict at the service to the data packet at another participant; alert and clear in turns."""
+    """From a verdict at the service to the data packet at another participant; alternating alert and clear."""
     count = 20 if bench.quick else 60
     with bench.room(which) as room:
         turns = itertools.cycle([ResultType.ALERT, ResultType.CLEAR])
@@ -144,15 +144,15 @@ def packets(bench: Bench, which: str) -> _Figures:
         room.agent.call("start", service=room.service.url, video={"normal_fps": 5.0, "burst_fps": 5.0})
         until(lambda: len(room.packets("viewer")) >= count + 5, 60)
         heard, judged = room.packets("viewer"), list(room.service.samples)
-        late = [1_000 * (one["at"] - verdict.at) for one, verdict in zip(heard, judged, strict=False)][:count]
-        if any(one["level"] != str(verdict.verdict.level) for one, verdict in zip(heard, judged, strict=False)):  # type: ignore[union-attr]
-            raise RuntimeError("a packet is missing: they cannot be told apart")
+        late = [1_000 * (event["at"] - verdict.at) for event, verdict in zip(heard, judged, strict=False)][:count]
+        if any(event["level"] != str(verdict.verdict.level) for event, verdict in zip(heard, judged, strict=False)):  # type: ignore[union-attr]
+            raise RuntimeError("a packet is missing, so packets cannot be matched with verdicts")
     return {"verdict to packet, median, ms": statistics.median(late), "verdict to packet, worst, ms": max(late)}
 
 
 @define
 class FirstSuspicious:
-    """Judges the first sample of each track suspicious, the others clear."""
+    """Answers suspicious to the first sample of each track, and clear to the others."""
 
     seen: set[str] = field(factory=set[str])
 
@@ -165,7 +165,7 @@ class FirstSuspicious:
 
 
 def reactions(bench: Bench, which: str) -> _Figures:
-    """How soon a new track's first sample arrives, and the next one after a SUSPICIOUS; normal 0.2, burst 1."""
+    """Time to a new track's first sample, and to the next one after a SUSPICIOUS; normal 0.2, burst 1."""
     first: list[float] = []
     following: list[float] = []
     with bench.room(which) as room:
@@ -178,9 +178,9 @@ def reactions(bench: Bench, which: str) -> _Figures:
             track = room.camera(who, **FULL)
             subscribed = room.subscribed(who, track)
             until(lambda who=who: len(room.service.of(who)) >= 2, 10)  # type: ignore[misc]
-            one, two = room.service.of(who)[:2]
-            first.append(one.at - subscribed)
-            following.append(two.at - one.at)
+            sample, next_sample = room.service.of(who)[:2]
+            first.append(sample.at - subscribed)
+            following.append(next_sample.at - sample.at)
             room.people.call("leave", who=who)
     return {
         "first sample after subscribed, median, s": statistics.median(first),
@@ -191,7 +191,7 @@ def reactions(bench: Bench, which: str) -> _Figures:
 
 
 def republishing(bench: Bench, which: str) -> _Figures:
-    """100 times camera off and on, then leaving."""
+    """The camera goes off and on 100 times, then the agent leaves."""
     cycles = 40 if bench.quick else 100
     memory: list[int] = []
     with bench.room(which) as room:
@@ -215,8 +215,8 @@ def republishing(bench: Bench, which: str) -> _Figures:
     return {
         "streams left": after["streams"],
         "kinds of tasks left": more["tasks"],
-        "threads left": sum(not one.startswith("Dummy-") for one in set(after["threads"]) - set(before["threads"])),
-        f"memory a cycle, {cycles // 5} to {cycles}, KB": slope / 1_000,
+        "threads left": sum(not name.startswith("Dummy-") for name in set(after["threads"]) - set(before["threads"])),
+        f"memory per cycle, {cycles // 5} to {cycles}, KB": slope / 1_000,
     }
 
 
@@ -227,14 +227,14 @@ MEASUREMENTS: Final[dict[str, tuple[Callable[[Bench, str], _Figures], int]]] = {
     "republishing": (republishing, 1),
     "normal-rate": (normal_rate, 5),
 }
-"""Each with its rounds."""
+"""Each measurement with its rounds."""
 
 
 def main() -> None:
     """Measure both and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("measurements", nargs="*", choices=[*MEASUREMENTS, []], help=f"of {', '.join(MEASUREMENTS)}")
-    parser.add_argument("--quick", action="store_true", help="a third of the time, for trying it out")
+    parser.add_argument("--quick", action="store_true", help="a third of the time, for a quick trial")
     parser.add_argument("--rounds", type=int, help="instead of each measurement's own")
     options = parser.parse_args()
     server, this, reference = components.livekit_server(), components.plugin_python(), components.reference_python()
@@ -258,7 +258,7 @@ def _report(bench: Bench, measure: Callable[[Bench, str], _Figures], rounds: int
     assert measure.__doc__
     print(f"\n{measure.__doc__.strip()} Rounds: {rounds}.\n\n| | 1.2.17 | this | ratio |\n| --- | --- | --- | --- |")
     for key in found["this"][0]:
-        old, new = ([one[key] for one in found[which]] for which in ("1.2.17", "this"))
+        old, new = ([figures[key] for figures in found[which]] for which in ("1.2.17", "this"))
         pick: Callable[[Any], float] = max if "worst" in key else statistics.median
         ratio = f"{pick(new) / pick(old):.2f}" if pick(old) else ""
         print(f"| {key} | {pick(old):.3g} | {pick(new):.3g} | {ratio} |")

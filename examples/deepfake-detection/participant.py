@@ -1,7 +1,7 @@
 """Joins a room as alice for 20 s, with a patch painted over the picture for 8 of them: python participant.py ROOM
 
-Prints what the agent says. Needs LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET, as the agent does. The patch is what
-`ds-actors sandbox` looks for, and no deepfake.
+Prints the agent's messages. Needs LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET, like the agent. The patch is the
+one that `ds-actors sandbox` looks for, not a deepfake.
 """
 
 import asyncio
@@ -23,8 +23,8 @@ def picture(share: float) -> rtc.VideoFrame:
     return rtc.VideoFrame(WIDTH, HEIGHT, rtc.VideoBufferType.RGB24, painted.tobytes())
 
 
-def heard(packet: rtc.DataPacket) -> None:
-    # Anybody can send on this topic. The server, and not the sender, says who is an agent.
+def on_data(packet: rtc.DataPacket) -> None:
+    # Any participant can send on this topic. The server, not the sender, sets the kind AGENT.
     agent = packet.participant is not None and packet.participant.kind == rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
     if agent and packet.topic == "deepfake_alert":
         print(packet.data.decode(), flush=True)
@@ -33,7 +33,7 @@ def heard(packet: rtc.DataPacket) -> None:
 async def main(name: str) -> None:
     grants = api.VideoGrants(room_join=True, room=name)
     room = rtc.Room()
-    room.on("data_received", heard)
+    room.on("data_received", on_data)
     await room.connect(os.environ["LIVEKIT_URL"], api.AccessToken().with_identity("alice").with_grants(grants).to_jwt())
     camera = rtc.VideoSource(WIDTH, HEIGHT)
     track = rtc.LocalVideoTrack.create_video_track("camera", camera)

@@ -17,7 +17,7 @@ class Quoted:
 
 @define
 class Exchange(Actor[Price | Quoted]):
-    """Asks a slow market, and stays able to answer meanwhile."""
+    """Asks a slow market, and still answers other messages meanwhile."""
 
     _waiting: dict[str, list[DeferredReply[int]]] = field(factory=dict[str, list[DeferredReply[int]]])
 
@@ -46,8 +46,8 @@ class Curious(Actor[str]):
         try:
             price = await self.exchange.ask(Price(message), timeout=0.1)
             print(f"{message} costs {price}")
-        except AskTimeout:  # an expected ending is handled here, every other is a crash
-            print(f"nobody knows what {message} costs")
+        except AskTimeout:  # an expected ending is handled here; any other is a crash
+            print(f"no price for {message}")
 
 
 async def main() -> None:
@@ -56,7 +56,7 @@ async def main() -> None:
         curious = await app.start(Curious, exchange, drain=True)
         for thing in ("silk", "tea", "gold"):
             curious.tell(thing)
-    # prints nobody knows what silk costs
+    # prints no price for silk
     # prints tea costs 3
     # prints gold costs 7
 

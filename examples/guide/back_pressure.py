@@ -17,7 +17,7 @@ async def main() -> None:
         disk = await app.start(Disk, mailbox=partial(Reject[bytes], 4))
         most = 0
         for _ in range(50):
-            await disk.send(b"block")  # waits for room, in the order of arrival
+            await disk.send(b"block")  # waits for room in order of arrival
             most = max(most, disk.statistics().queued)
         print("never more than", most)  # one is in hand: prints never more than 3
         print(disk.statistics().refused)  # prints 0

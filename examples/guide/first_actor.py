@@ -5,7 +5,7 @@ from ds_actors import Actor, Answer, AskFailed, Request, Supervisor
 
 
 @frozen
-class Deposit:  # a message: any object, best a frozen one
+class Deposit:  # a message is any object, preferably frozen
     amount: int
 
 
@@ -24,7 +24,7 @@ class Account(Actor[Deposit | Withdraw]):
                 self.balance += amount
             case Withdraw(amount):
                 if amount > 1_000:
-                    raise ValueError("no cash machine does that")
+                    raise ValueError("a negative amount")
                 self.balance -= amount
                 return message.answer(self.balance)
         return None
@@ -38,8 +38,8 @@ async def main() -> None:
         try:
             await account.ask(Withdraw(5_000), timeout=1)
         except AskFailed as failed:
-            print(failed.__cause__)  # prints no cash machine does that
-        # The same reference, a new life: its fields are new, too.
+            print(failed.__cause__)  # prints a negative amount
+        # The same reference, but a new incarnation with new fields.
         print(await account.ask(Withdraw(0), timeout=1))  # prints 0
 
 

@@ -59,7 +59,7 @@ async def main() -> None:
     specs: list[ChildSpec[Get | Put | Tick] | SupervisorSpec] = [
         ChildSpec(Store, name="store", restart="permanent", grace=5.0),
         ChildSpec(Store, False, name="off", restart="transient"),
-        SupervisorSpec("pool", strategy="dynamic"),  # simple_one_for_one, as Elixir's DynamicSupervisor has it
+        SupervisorSpec("pool", strategy="dynamic"),  # simple_one_for_one, in the form of Elixir's DynamicSupervisor
     ]
     async with Supervisor("sup", "rest_for_one", specs, max_restarts=1, within=5) as sup:
         store, pool = sup.find("store"), sup.find("pool")  # whereis/1

@@ -7,7 +7,7 @@ from attrs import define
 
 from ds_actors import Actor, Conflate, DeadLetter, DropOldest, Latest, Mailbox, Reject, Supervisor, TelemetryEvent
 
-Reading = tuple[str, int]  # which sensor, what it says
+Reading = tuple[str, int]  # the sensor and its value
 
 
 @define
@@ -41,7 +41,7 @@ async def main() -> None:
             handled, go = list[Reading](), trio.Event()
             slow = await app.start(Slow, handled, go, mailbox=mailbox, name=name)
             slow.tell(("a", 0))
-            await trio.testing.wait_all_tasks_blocked()  # the first is in hand now
+            await trio.testing.wait_all_tasks_blocked()  # the first message is in hand now
             for number in range(1, 5):
                 slow.tell(("ab"[number % 2], number))
             go.set()

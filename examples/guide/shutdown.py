@@ -13,14 +13,14 @@ class Writer(Actor[str]):
         self.lines.append(message)
 
     async def stopping(self, exit: Exit, /) -> None:
-        await trio.sleep(0.001)  # shielded: an outer cancellation does not cut it short
+        await trio.sleep(0.001)  # shielded: an outer cancellation does not interrupt it
         print(f"{self.context.name} {exit.kind} after {len(self.lines)} lines")
 
 
 async def main() -> None:
     specs = [
-        ChildSpec(Writer, list[str](), name="journal", drain=True),  # what is queued is written first
-        ChildSpec(Writer, list[str](), name="preview", grace=1.0),  # what is queued goes to dead letters
+        ChildSpec(Writer, list[str](), name="journal", drain=True),  # queued lines are written first
+        ChildSpec(Writer, list[str](), name="preview", grace=1.0),  # queued lines become dead letters
     ]
     async with Supervisor("app", children=specs, close_within=5.0) as app:
         for writer in app.actors():

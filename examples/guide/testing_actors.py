@@ -34,7 +34,7 @@ def test_it_reminds_after_an_hour() -> None:
 
 
 def test_a_crash_forgets_what_was_promised() -> None:
-    """A new life knows nothing of the old one's tasks, and its backoff delays the next message."""
+    """A new incarnation does not inherit the old one's tasks, and its backoff delays the next message."""
 
     async def check() -> None:
         probe = Probe[str]()

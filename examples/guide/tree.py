@@ -9,7 +9,7 @@ Totals = dict[str, int]
 
 @define
 class Shop(Actor[int]):
-    totals: Totals  # what must outlive a crash belongs to somebody else
+    totals: Totals  # state that must outlive a crash belongs outside the actor
 
     async def receive(self, message: int, /) -> None:
         self.totals[self.context.name] = self.totals.get(self.context.name, 0) + message

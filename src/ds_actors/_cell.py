@@ -180,9 +180,9 @@ class Cell(Lifetime):
 
     def _offer(self, item: Any) -> Dropped[Any] | None:
         try:
-            cost = cast("object", self.mailbox.put(item, self.now()))
-            if cost is None or isinstance(cost, Dropped):
-                return cast("Dropped[Any] | None", cost)
+            cost = self.mailbox.put(item, self.now())
+            if cost is None or isinstance(cast("object", cost), Dropped):
+                return cost
             raise TypeError(f"put returned {type(cost).__name__}; return a Dropped, or None")
         except Exception as error:
             kind = type(content(item)).__name__

@@ -165,7 +165,7 @@ class MessageHandler:
                         await cell.wait_for_message()
                         count = 0
                         continue
-                    kind: type[Any] = type(item)
+                    kind: object = type(item)
                     if kind is not Envelope:
                         answer = await receive(item if kind is not Notice else item.message)
                         if answer is not None:

@@ -23,7 +23,7 @@ def test_a_scan_of_the_clip_alerts_where_it_is_painted_over(tmp_path: Path) -> N
     assert made.stdout.splitlines()[-1] == f"next: ds-actors scan --sandbox {path}"
     scanned = CliRunner().invoke(app, ["scan", "--sandbox", "--json", "--fps", "2", str(path)])
     row = json.loads(scanned.stdout)
-    assert [(one["level"], one["from"], one["to"]) for one in row["segments"]][:2] == [
+    assert [(segment["level"], segment["from"], segment["to"]) for segment in row["segments"]][:2] == [
         ("clear", 0.0, 2.0),
         ("alert", 2.0, 4.0),
     ]
@@ -57,7 +57,7 @@ def test_a_terminal_sees_how_far_it_is(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("there.mp4", "is there already"), ("a.txt", "must end in .mp4"), ("none/a.mp4", "No such file or directory")],
+    [("there.mp4", "exists already"), ("a.txt", "must end in .mp4"), ("none/a.mp4", "No such file or directory")],
 )
 def test_what_cannot_be_written_is_one_line_and_exit_2(tmp_path: Path, name: str, words: str) -> None:
     """No file is overwritten, and none is left behind."""
@@ -65,7 +65,7 @@ def test_what_cannot_be_written_is_one_line_and_exit_2(tmp_path: Path, name: str
     result = CliRunner().invoke(app, ["clip", str(tmp_path / name)])
     assert (result.exit_code, result.stdout, len(result.stderr.splitlines())) == (2, "", 1)
     assert words in result.stderr
-    assert [one.name for one in tmp_path.iterdir()] == ["there.mp4"]
+    assert [path.name for path in tmp_path.iterdir()] == ["there.mp4"]
     assert (tmp_path / "there.mp4").read_bytes() == b"mine"
 
 

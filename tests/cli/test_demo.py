@@ -41,10 +41,10 @@ def test_the_demo_alerts_survives_the_cut_and_ends_by_itself() -> None:
     assert events[0]["event"] == "begin"
     assert "NASA" in events[0]["credit"]
     results = [event["result"] for event in events if event["event"] == "result"]
-    alice = [one["level"] for one in results if one["participant_id"] == "alice"]
+    alice = [result["level"] for result in results if result["participant_id"] == "alice"]
     assert alice[0] == alice[-1] == "clear"
     assert "alert" in alice
-    assert {one["level"] for one in results if one["participant_id"] == "bob"} == {"clear"}
+    assert {result["level"] for result in results if result["participant_id"] == "bob"} == {"clear"}
     summary = events[-1]
     assert summary["event"] == "summary"
     assert summary["due"] == summary["sent"] + sum(summary["dropped"].values())
@@ -66,11 +66,11 @@ def test_piped_it_is_plain_lines_and_plays_a_video(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     *lines, summary, then = done.stdout.splitlines()
-    assert all(re.fullmatch(r" *\d+\.\d s  [ -~]+", one) for one in (*lines, summary))
+    assert all(re.fullmatch(r" *\d+\.\d s  [ -~]+", line) for line in (*lines, summary))
     assert lines[0].endswith("two participants, 8 s. Playing a talk.mp4")
-    said = [one.partition(" s  ")[2] for one in lines]
+    said = [line.partition(" s  ")[2] for line in lines]
     order = ("alice: unknown -> clear", "alice: clear -> alert", "the connection is cut", "alice: alert -> clear")
-    assert [one for one in said if one in order] == list(order)
+    assert [line for line in said if line in order] == list(order)
     assert "samples due" in summary
     assert then == f"next: ds-actors scan --sandbox '{path}'"
 
@@ -164,9 +164,9 @@ def test_a_file_that_cannot_be_played_is_one_line_and_exit_2(tmp_path: Path, nam
 
 
 def test_the_help_says_what_it_is_and_how_it_ends() -> None:
-    """Each option, the exit codes, and that it is no detector."""
+    """Each option, the exit codes, and that it is not a detector."""
     text = " ".join(CliRunner().invoke(app, ["demo", "--help"], env={"COLUMNS": "100"}).stdout.split())
-    for expected in ("--video", "--seconds", "--json", "No account and no network", "no detector", "(130)", "(2)"):
+    for expected in ("--video", "--seconds", "--json", "No account and no network", "not a detector", "(130)", "(2)"):
         assert expected in text
 
 

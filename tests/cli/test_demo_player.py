@@ -37,8 +37,8 @@ def test_a_rotated_video_stands_upright(tmp_path: Path) -> None:
     path = clips.make(tmp_path / "a.mp4", clips.steady(1), left_to_right)
     data = bytearray(path.read_bytes())
     matrix = data.index(b"tkhd") + 4 + 40
-    one = 1 << 16
-    data[matrix : matrix + 36] = struct.pack(">9i", 0, one, 0, -one, 0, 0, 0, 0, 1 << 30)
+    unit = 1 << 16
+    data[matrix : matrix + 36] = struct.pack(">9i", 0, unit, 0, -unit, 0, 0, 0, 0, 1 << 30)
     path.write_bytes(data)
     with closing(Player(path)) as player:
         picture = player.at(0)

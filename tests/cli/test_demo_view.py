@@ -45,18 +45,18 @@ def shown(what: DemoState, width: int = 100) -> list[str]:
     """Return the lines of the view."""
     console = Console(width=width, file=io.StringIO(), record=True, force_terminal=True)
     console.print(draw(what))
-    return [one.rstrip() for one in console.export_text().splitlines()]
+    return [row.rstrip() for row in console.export_text().splitlines()]
 
 
 def test_each_track_hangs_in_the_tree_with_its_figures() -> None:
     """Level, coverage, target and actual rate stand beside the actor, and why its policy plans what it plans."""
-    row = next(one for one in shown(moment()) if "alice" in one)
+    row = next(text for text in shown(moment()) if "alice" in text)
     assert row.split() == ["└─", "alice", "running", "alert", "checked", "4", "3.9", "33", "alert:", "4", "fps"]
 
 
 def test_an_actor_that_waits_says_when_it_is_back() -> None:
     """The uplink's restarts and the rest of its backoff are seen."""
-    row = next(one for one in shown(moment()) if "├─ uplink" in one)
+    row = next(text for text in shown(moment()) if "├─ uplink" in text)
     assert row.split() == ["├─", "uplink", "back", "in", "1.4", "s", "3"]
 
 
@@ -81,7 +81,7 @@ def test_the_portrait_is_credited() -> None:
 def test_the_newest_entries_are_at_the_end() -> None:
     """As many as fit, so that an alert is never below the screen's edge."""
     log = tuple(Entry(float(n), "step", f"step {n}") for n in range(30))
-    assert shown(moment(log=log))[-LOG_LINES:] == [line(one) for one in log[-LOG_LINES:]]
+    assert shown(moment(log=log))[-LOG_LINES:] == [line(entry) for entry in log[-LOG_LINES:]]
 
 
 def test_strangers_text_is_text() -> None:
@@ -98,16 +98,16 @@ def test_strangers_text_is_text() -> None:
 def test_it_fits_a_terminal_of_80_columns() -> None:
     """No line is longer, and the figures are still there."""
     lines = shown(moment("a" * 50), 80)
-    assert max(len(one) for one in lines) <= 80
-    assert any("alert" in one and "3.9" in one for one in lines)
+    assert max(len(text) for text in lines) <= 80
+    assert any("alert" in text and "3.9" in text for text in lines)
 
 
 @pytest.mark.parametrize("width", [52, 60, 100])
 def test_names_stay_where_the_terminal_is_narrow(width: int) -> None:
     """Columns give way to them, the coverage first; level and rate are there to the last."""
     lines = shown(moment("participant-alice"), width)
-    assert max(len(one) for one in lines) <= width
-    row = next(one for one in lines if "participant-alice" in one)
+    assert max(len(text) for text in lines) <= width
+    row = next(text for text in lines if "participant-alice" in text)
     assert "alert" in row
     assert "3.9" in row
     assert ("checked" in row) is (width == 100)
@@ -120,9 +120,9 @@ def test_the_last_entries_fit_the_screen_whatever_its_height(height: int) -> Non
     console = Console(width=60, height=height, file=io.StringIO(), record=True, force_terminal=True)
     console.print(Screen(draw(moment(log=log))))
     lines = console.export_text().splitlines()
-    assert any("step 29" in one for one in lines[:height])
-    assert any("alice" in one for one in lines[:height])
-    assert any("uplink down" in one for one in lines[:height])
+    assert any("step 29" in text for text in lines[:height])
+    assert any("alice" in text for text in lines[:height])
+    assert any("uplink down" in text for text in lines[:height])
 
 
 def test_an_alert_is_said_once_and_counted_each_time() -> None:
@@ -130,5 +130,5 @@ def test_an_alert_is_said_once_and_counted_each_time() -> None:
     show = DemoRunner(lambda _entry: None)
     for previous in (Level.CLEAR, Level.ALERT, Level.ALERT):
         show.result(ResultEvent(ResultType.ALERT, "alice", "TR_1", "", 0, previous_level=previous))
-    assert [one.text for one in show.log] == ["alice: clear -> alert"]
+    assert [entry.text for entry in show.log] == ["alice: clear -> alert"]
     assert show.alerts == 3

@@ -20,7 +20,7 @@ from ds_actors.sandbox import Attempt, ClientRecord, Received, Row, grade
         (["--script", "nope.toml"], r"nope\.toml cannot be read: No such file or directory"),
         (["--script", "."], r"\. cannot be read: Is a directory"),
         (["--host", "999.1.1.1"], r"cannot listen on 999\.1\.1\.1 port 0: [^;]+; give another with --host"),
-        (["--host", "a..b"], r"cannot listen on a\.\.b port 0: it is no address; give another with --host"),
+        (["--host", "a..b"], r"cannot listen on a\.\.b port 0: it is not an address; give another with --host"),
         (["--host", "203.0.113.1"], r"cannot listen on 203\.0\.113\.1 port 0: [^;]+; give another with --host"),
     ],
 )
@@ -52,21 +52,21 @@ def test_the_grade_says_kept_broken_or_untested_within_80_columns() -> None:
     """Each client's rules stand below its name; one that did not come up is not called kept."""
     first, second = ClientRecord("client 1"), ClientRecord("client 2")
     waits = (30.0, 45.0, 500.0)
-    first.attempts.extend(Attempt(at, 401, ended=at, ended_by="service", said=at) for at in waits)
-    first.attempts.extend(Attempt(at, 429, 300, ended=at, ended_by="service", said=at) for at in (501.0, 700.25))
+    first.attempts.extend(Attempt(at, 401, ended=at, ended_by="service", last_sent=at) for at in waits)
+    first.attempts.extend(Attempt(at, 429, 300, ended=at, ended_by="service", last_sent=at) for at in (501.0, 700.25))
     first.samples.append(Received(1.0, "alice", "TR_a", 2 * 1024 * 1024, 22.0))
     second.attempts.append(Attempt(0.0))
     lines = table(grade([first, second], now=1_000.0))
-    assert [one for one in lines if not one.startswith(" ")] == ["client 1", "client 2"]
-    assert max(len(one) for one in lines) <= 80
-    words = [one.split()[0] for one in lines if one.startswith(" ")]
+    assert [line for line in lines if not line.startswith(" ")] == ["client 1", "client 2"]
+    assert max(len(line) for line in lines) <= 80
+    words = [line.split()[0] for line in lines if line.startswith(" ")]
     assert {word: words.count(word) for word in words} == {"BROKEN": 4, "kept": 4, "untested": 12}
-    assert "  BROKEN    no sample older than 2 s            oldest 22.00 s of 1" in lines
+    assert "  BROKEN    no sample older than 2 s           oldest 22.00 s of 1" in lines
 
 
 def test_one_is_no_plural() -> None:
     """A single attempt is "1 attempt"."""
     client = ClientRecord("client 1")
     client.attempts.append(Attempt(0.0))
-    (row,) = (one for one in grade([client], now=1.0) if one.rule == "the key is in the header only")
+    (row,) = (row for row in grade([client], now=1.0) if row.rule == "the key is in the header only")
     assert row == Row("client 1", row.rule, kept=True, figure="0 of 1 attempt showed it")

@@ -60,7 +60,7 @@ def test_the_changes_filter_passes_what_changed() -> None:
     shelf = Shelf()
     shelf.add("A")
     said = [shelf.judge(n) for n in (CLEAR, CLEAR, SUSPICIOUS, SUSPICIOUS, ERROR, ERROR, ALERT, CLEAR)]
-    assert [one.notable for one in said if one] == [False, False, True, False, True, False, True, True]
+    assert [event.notable for event in said if event] == [False, False, True, False, True, False, True, True]
 
 
 def test_a_number_not_known_yet_is_no_error() -> None:
@@ -68,7 +68,7 @@ def test_a_number_not_known_yet_is_no_error() -> None:
     shelf = Shelf()
     shelf.add("A")
     said = [shelf.judge(n) for n in (CLEAR, ResultType.UNKNOWN, ERROR)]
-    assert [one.notable for one in said if one is not None] == [False, False, True]
+    assert [event.notable for event in said if event is not None] == [False, False, True]
 
 
 def test_turning_the_camera_off_and_on_does_not_clear_an_alert() -> None:

@@ -63,9 +63,9 @@ def test_no_names_make_the_payload_15_kb(character: str, length: int) -> None:
 @given(st.text(max_size=200), st.text(max_size=1_024))
 def test_what_fits_is_not_cut(who: str, message: str) -> None:
     """An identity must stay one that the receiver can find in the room."""
-    one = event(participant_id=who, message=message)
-    if len(json.dumps(one.dict())) < PAYLOAD_LIMIT:
-        assert json.loads(one.json()) == one.dict()
+    hostile = event(participant_id=who, message=message)
+    if len(json.dumps(hostile.dict())) < PAYLOAD_LIMIT:
+        assert json.loads(hostile.json()) == hostile.dict()
 
 
 @given(st.text(alphabet=st.characters(), max_size=200), st.none() | st.integers(0, 50))

@@ -100,7 +100,7 @@ async def test_a_cut_connection_is_replaced_and_nothing_stale_is_sent(caplog: py
             await until(lambda: len(sandbox.samples) > seen)
             assert monitor.level("TR_a") is Level.ALERT
             assert monitor.status().uplink.connections == 2
-    assert max(one.age for one in sandbox.samples) < 2.0
+    assert max(sample.age for sample in sandbox.samples) < 2.0
     assert caplog.text.count("no connection") == 1
     assert "Traceback" not in caplog.text
 
@@ -117,7 +117,7 @@ async def test_a_refused_key_is_said_once_and_not_hammered(caplog: pytest.LogCap
     errors = [r for r in caplog.records if r.levelno == logging.ERROR and r.name == "ds_actors.detection"]
     assert len(errors) == 1
     assert "DATASPIKE_API_KEY" in errors[0].getMessage()
-    assert "refused" in [one.uplink.state for one in told]
+    assert "refused" in [status.uplink.state for status in told]
     assert "wrong" not in caplog.text
 
 

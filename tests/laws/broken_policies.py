@@ -78,7 +78,7 @@ class HalfThere(Sound):
 
 
 class Surprised(Sound):
-    """Raises at a level it has not heard of."""
+    """Raises at an unknown level."""
 
     def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
         if isinstance(event, Verdict):
@@ -95,7 +95,7 @@ class Impossible(Sound):
 
 
 class Fickle(Sound):
-    """Promises something else each time it is made."""
+    """Makes a different promise each time it is created."""
 
     made: ClassVar[Any] = itertools.count(1)
 
@@ -105,7 +105,7 @@ class Fickle(Sound):
 
 
 class Fragile(Sound):
-    """The class breaks after some use, whichever track it is for."""
+    """The class fails after some use, for any track."""
 
     dues: ClassVar[Any] = itertools.count()
 
@@ -116,14 +116,14 @@ class Fragile(Sound):
 
 
 class Clockwatcher(Sound):
-    """Reads a clock of its own."""
+    """Reads its own clock."""
 
     def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
         return plan if plan.due is None else evolve(plan, due=plan.due + time.perf_counter() % 0.001)
 
 
 class Gossip(Sound):
-    """Counts in the class what belongs to one track."""
+    """Keeps one track's count in the class."""
 
     dues: ClassVar[Any] = itertools.count()
 
@@ -132,35 +132,35 @@ class Gossip(Sound):
 
 
 class Silent(Sound):
-    """Says nothing of why, once a verdict came."""
+    """Gives no reason after the first verdict."""
 
     def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
         return evolve(plan, reason="") if self.level is Level.CLEAR else plan
 
 
 class Overdone(Sound):
-    """Asks for a quality of 110 per cent when it is alarmed."""
+    """Asks for a quality of 110 while alarmed."""
 
     def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
         return evolve(plan, quality=110) if self.level.elevated else plan
 
 
 class Microscopist(Sound):
-    """Asks for frames without a pixel when it is alarmed."""
+    """Asks for frames of zero pixels while alarmed."""
 
     def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
         return evolve(plan, max_side=0) if self.level.elevated else plan
 
 
 class Boaster(Sound):
-    """Plans a rate above its promise while it is alarmed."""
+    """Plans a rate above its promise while alarmed."""
 
     def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
         return evolve(plan, fps=31.0) if self.level.elevated else plan
 
 
 class Voyeur(Sound):
-    """An alert wakes it while the track is muted."""
+    """Samples at an alert although the track is muted."""
 
     def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
         return Plan(now + 1, "alert") if plan.due is None and self.level is Level.ALERT else plan
@@ -168,7 +168,7 @@ class Voyeur(Sound):
 
 @define
 class CatchUp(Sound):
-    """After a jump of the clock it takes every sample that was missed."""
+    """Takes every missed sample after a clock jump."""
 
     due: float = math.inf
 
@@ -183,7 +183,7 @@ class CatchUp(Sound):
 
 
 class Sleeper(Sound):
-    """After a jump of the clock it waits for as long as it has slept."""
+    """Waits as long as the sleep after a clock jump."""
 
     def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
         if isinstance(event, SampleDue) and plan.due is not None and 10 < now - self.last < 1e6:
@@ -192,7 +192,7 @@ class Sleeper(Sound):
 
 
 class Spendthrift(Sound):
-    """Has a budget, and forgets it in an alert."""
+    """Ignores its budget during an alert."""
 
     @property
     def promise(self) -> Promise:
@@ -201,7 +201,7 @@ class Spendthrift(Sound):
 
 @define
 class Phoenix(Sound):
-    """A crash fills its budget."""
+    """Refills its budget by crashing."""
 
     inner: SamplingPolicy = field(factory=small_budget)
 
@@ -213,7 +213,7 @@ class Phoenix(Sound):
 
 @define
 class Miser(Sound):
-    """Once its budget is spent it waits until there is enough for five."""
+    """Waits for five samples' worth once its budget is spent."""
 
     inner: SamplingPolicy = field(factory=small_budget)
 
@@ -223,7 +223,7 @@ class Miser(Sound):
 
 @define
 class Unrepaid(Sound):
-    """Pays for samples that were never sent."""
+    """Pays for samples that were not sent."""
 
     inner: SamplingPolicy = field(factory=small_budget)
 
@@ -233,7 +233,7 @@ class Unrepaid(Sound):
 
 @define
 class Resigned(Sound):
-    """Once its budget is spent it plans nothing any more."""
+    """Stops planning once its budget is spent."""
 
     inner: SamplingPolicy = field(factory=small_budget)
 
@@ -242,14 +242,14 @@ class Resigned(Sound):
 
 
 class LateRiser(Sound):
-    """Unmuted, it waits for a whole interval first."""
+    """Waits a whole interval after an unmute."""
 
     def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
         return evolve(plan, due=now + 5) if isinstance(event, Resumed) and plan.due is not None else plan
 
 
 class Reborn(Sound):
-    """After a crash it samples at once, whenever the last one was."""
+    """Samples at once after a crash, however recent the last sample."""
 
     def on(self, event: SamplingEvent, now: float, /) -> Plan:
         return self.inner.on(Started(event.level) if isinstance(event, Started) else event, now)
@@ -257,7 +257,7 @@ class Reborn(Sound):
 
 @define
 class Flicker(Sound):
-    """Unmuted, it samples at once: mute and unmute are a way to have more samples made."""
+    """Samples at once when unmuted, so muting and unmuting yields extra samples."""
 
     def on(self, event: SamplingEvent, now: float, /) -> Plan:
         if isinstance(event, Resumed):
@@ -266,7 +266,7 @@ class Flicker(Sound):
 
 
 class Ditherer(Sound):
-    """Every alarm begins the interval anew, so that a stream of them puts the answer off."""
+    """Restarts the interval at every alarm, so a stream of alarms delays the answer."""
 
     def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
         alarmed = isinstance(event, Verdict) and event.level.elevated and plan.due is not None
@@ -275,7 +275,7 @@ class Ditherer(Sound):
 
 @define
 class Unhurried(Sound):
-    """An alarm changes the rate after the next sample only."""
+    """Changes the rate only after the next sample."""
 
     due: float = 0.0
 
@@ -287,7 +287,7 @@ class Unhurried(Sound):
 
 
 class AlertIsNormal(Sound):
-    """Bursts while suspicious, and goes back to normal at an alert."""
+    """Bursts while suspicious, but returns to normal at an alert."""
 
     def on(self, event: SamplingEvent, now: float, /) -> Plan:
         alert = isinstance(event, Verdict) and event.level is Level.ALERT
@@ -295,7 +295,7 @@ class AlertIsNormal(Sound):
 
 
 class Drifter(Sound):
-    """Counts the interval from when the sample was taken, so that lateness adds up."""
+    """Counts the interval from the late sample, so lateness adds up."""
 
     def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
         if isinstance(event, SampleDue) and plan.due is not None and plan.fps is not None:
@@ -307,7 +307,7 @@ class Drifter(Sound):
 
 
 class Grudge(Sound):
-    """Once alarmed, it stays at burst for good."""
+    """Stays at burst forever once alarmed."""
 
     def on(self, event: SamplingEvent, now: float, /) -> Plan:
         clears = isinstance(event, Verdict) and not event.level.elevated
@@ -315,7 +315,7 @@ class Grudge(Sound):
 
 
 class Alarmist(Sound):
-    """Takes an error of the service for an alarm."""
+    """Treats an error of the service as an alarm."""
 
     def on(self, event: SamplingEvent, now: float, /) -> Plan:
         error = isinstance(event, Verdict) and event.level is Level.ERROR
@@ -324,7 +324,7 @@ class Alarmist(Sound):
 
 @define
 class Discouraged(Sound):
-    """Waits twice as long after every sample that was lost."""
+    """Doubles the wait after every lost sample."""
 
     lost: int = 0
 
@@ -335,7 +335,7 @@ class Discouraged(Sound):
 
 @define
 class Waiting(Sound):
-    """Plans the next sample when it hears that the last one was sent, and one was lost."""
+    """Plans the next sample only when the last one was sent, so a lost one stops it."""
 
     lost: bool = False
 
@@ -351,7 +351,7 @@ class Waiting(Sound):
 
 
 class Interrupted(Sound):
-    """Each start or end of speech postpones the next sample."""
+    """Postpones the next sample at each start or end of speech."""
 
     def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
         if isinstance(event, Speaking) and plan.due is not None:
@@ -361,7 +361,7 @@ class Interrupted(Sound):
 
 @define
 class Hoarder(Sound):
-    """Makes up for a mute with a burst above its ceiling."""
+    """Compensates for a mute with a burst above its ceiling."""
 
     owed: int = 0
 
@@ -378,7 +378,7 @@ _shared = AdaptiveSampling(0.2, 1.0)
 
 
 def one_for_all() -> SamplingPolicy:
-    """Every track gets the same object."""
+    """All tracks share one object."""
     return _shared
 
 

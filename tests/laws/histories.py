@@ -32,7 +32,7 @@ CRASH = ValueError("crash")
 
 
 @frozen
-class Seen:
+class ChildView:
     """What could be seen of one child at a moment."""
 
     rules: ChildRules
@@ -51,8 +51,8 @@ class Step:
     now: float
     event: Event
     effects: tuple[Effect, ...]
-    before: dict[str, Seen]
-    after: dict[str, Seen]
+    before: dict[str, ChildView]
+    after: dict[str, ChildView]
     phase: Phase
     """Before the event."""
     spent: int
@@ -65,7 +65,7 @@ class Step:
         return getattr(self.event, "name", "")
 
     @property
-    def subject(self) -> Seen | None:
+    def subject(self) -> ChildView | None:
         """The child that the event is about, as it was before."""
         return self.before.get(self.name)
 
@@ -75,15 +75,15 @@ class Step:
     @property
     def judged(self) -> bool:
         """A child ended by itself, after it had been ready or in a restart: the rules say what comes next."""
-        one = self.subject
+        subject = self.subject
         return (
             isinstance(self.event, Ended)
-            and one is not None
-            and one.incarnation == self.event.incarnation
-            and one.status in (ChildStatus.STARTING, ChildStatus.RUNNING)
-            and not one.in_stops
+            and subject is not None
+            and subject.incarnation == self.event.incarnation
+            and subject.status in (ChildStatus.STARTING, ChildStatus.RUNNING)
+            and not subject.in_stops
             and not self.event.ignored
-            and one.origin is None
+            and subject.origin is None
             and self.phase in (Phase.BOOTING, Phase.RUNNING)
         )
 
@@ -105,11 +105,11 @@ class World:
     trace: list[Step] = field(factory=list[Step])
     wakes: list[Wake] = field(factory=list[Wake])
 
-    def seen(self) -> dict[str, Seen]:
+    def seen(self) -> dict[str, ChildView]:
         current = self.supervision._round
         stops = current.stops if current is not None else {}
         return {
-            name: Seen(
+            name: ChildView(
                 child.rules,
                 child.status,
                 child.incarnation,
@@ -132,14 +132,14 @@ class World:
         return effects
 
     def boot(self, batch: list[ChildRules]) -> None:
-        for one in batch:
-            self.supervision.adopt(one)
+        for rule in batch:
+            self.supervision.adopt(rule)
         self.feed(Boot())
 
     def settle(self) -> None:
         """Let what starts be ready and what is asked to stop be gone, until nothing changes."""
         while acting := [
-            name for name, one in self.seen().items() if one.status in (ChildStatus.STARTING, ChildStatus.STOPPING)
+            name for name, child in self.seen().items() if child.status in (ChildStatus.STARTING, ChildStatus.STOPPING)
         ]:
             for name in acting:
                 self.do("ready", name)
@@ -160,7 +160,7 @@ class World:
             case "delete":
                 self.feed(Delete(with_))
             case "due":
-                for wake in [one for one in self.wakes if one.name == with_ and one.at <= self.now]:
+                for wake in [wake for wake in self.wakes if wake.name == with_ and wake.at <= self.now]:
                     self.wakes.remove(wake)
                     self.feed(Due(wake.name, wake.incarnation))
             case _ if child is None or child.status not in ALIVE:
@@ -192,7 +192,7 @@ class World:
         """Shut down, and let all end."""
         self.feed(Shutdown())
         while self.supervision.phase is not Phase.HALTED:
-            stopping = [name for name, one in self.seen().items() if one.status is ChildStatus.STOPPING]
+            stopping = [name for name, child in self.seen().items() if child.status is ChildStatus.STOPPING]
             assert stopping, "somebody is always asked to stop next"
             self.do("stopped", stopping[0])
 
@@ -232,8 +232,8 @@ def steps(*, auto: bool) -> st.SearchStrategy[tuple[str, Any]]:
 
 
 _BATCHES = {
-    auto: st.lists(rules(names, auto=auto), max_size=4, unique_by=lambda one: one.name)
-    | st.lists(rules(names, auto=auto), min_size=3, max_size=4, unique_by=lambda one: one.name)
+    auto: st.lists(rules(names, auto=auto), max_size=4, unique_by=lambda rule: rule.name)
+    | st.lists(rules(names, auto=auto), min_size=3, max_size=4, unique_by=lambda rule: rule.name)
     for auto in (False, True)
 }
 # Left to itself, hypothesis makes most lists short.

@@ -98,18 +98,18 @@ def test_a_result_touches_its_own_track_or_raises_a_successor(
     room = after(script)
     before = room.levels()
     applied = room.judge(sid, number)
-    changed = {one for one, level in room.levels().items() if level is not before[one]}
+    changed = {track for track, level in room.levels().items() if level is not before[track]}
     level = ResultType.from_wire(number).level
     assert len(changed) <= 1
-    for one in changed:
+    for track in changed:
         assert level.is_verdict
-        assert room.shelf.level(one) is level
+        assert room.shelf.level(track) is level
         assert applied is not None
-        assert (applied.track, applied.level) == (one, level)
-        assert (TRACKS[one].participant, TRACKS[one].kind) == (TRACKS[sid].participant, TRACKS[sid].kind)
-        if one != sid:
+        assert (applied.track, applied.level) == (track, level)
+        assert (TRACKS[track].participant, TRACKS[track].kind) == (TRACKS[sid].participant, TRACKS[sid].kind)
+        if track != sid:
             assert level.elevated
-            assert level.severity > before[one].severity
+            assert level.severity > before[track].severity
     if sid in before and level.is_verdict:
         assert room.shelf.level(sid) is level
 

@@ -62,7 +62,7 @@ def test_five_crashes_in_a_minute_make_a_track_fail_until_one_life_is_healthy(
         since.append(at)
         failing = failing or (len(since) >= 5 and since[-1] - since[-5] <= 60)
     kept = history[-MAX_FAILURES_KEPT:]
-    unhealthy = len(kept) == MAX_FAILURES_KEPT and not any(one.healthy for one in kept)
+    unhealthy = len(kept) == MAX_FAILURES_KEPT and not any(failure.healthy for failure in kept)
     assert is_failing(kept) == (failing or unhealthy)
     delay = TrackBackoff().delay(kept, u)
     assert delay == FAILING_RETRY if failing or unhealthy else delay <= 30

@@ -89,7 +89,7 @@ def test_no_mailbox_policy_loses_the_notice_of_a_watch(name: str, capacity: int,
                     told += 1
                     ref.tell(told)
                 elif action == "end":
-                    left = [number for number, one in enumerate(watched) if not one.stopped]
+                    left = [number for number, watch in enumerate(watched) if not watch.stopped]
                     if left:
                         await app.terminate(f"{left[0]}")
                 elif gate.statistics().tasks_waiting_receive:
@@ -102,7 +102,7 @@ def test_no_mailbox_policy_loses_the_notice_of_a_watch(name: str, capacity: int,
                 await trio.testing.wait_all_tasks_blocked()
 
     run_virtual(main)
-    assert sorted(one for one in seen if one < 0) == sorted(-1 - number for number in range(count))
+    assert sorted(number for number in seen if number < 0) == sorted(-1 - number for number in range(count))
 
 
 @frozen

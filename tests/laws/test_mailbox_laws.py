@@ -117,13 +117,13 @@ class Book:
         hand, self.hand, self.queue = self.hand, None, None
         assert hand is not None
         lost = list(self.mailbox.interrupted(0.0))
-        assert [one.what for one in lost] in ([], [hand])
+        assert [loss.what for loss in lost] in ([], [hand])
         if not lost:
             self.waiting.append(hand)
-        for one in lost:
-            ending = {"interrupted": "failed", "redelivered": "dead"}.get(one.reason)
+        for loss in lost:
+            ending = {"interrupted": "failed", "redelivered": "dead"}.get(loss.reason)
             if ending is None:
-                self.dropped[one.reason] += 1
+                self.dropped[loss.reason] += 1
             else:
                 self.counts[ending] += 1
 
@@ -203,7 +203,7 @@ def test_a_redelivered_message_gives_way_to_a_newer_one_of_its_key() -> None:
     mailbox.put(1)
     mailbox.take()
     mailbox.put(2)
-    assert [one.reason for one in mailbox.interrupted()] == ["conflated"]
+    assert [loss.reason for loss in mailbox.interrupted()] == ["conflated"]
     assert mailbox.take() == 2
 
 
@@ -231,8 +231,8 @@ def test_no_message_is_delivered_more_often_than_it_may_be(name: str, n: int, ag
         for _ in range(count):
             number += 1
             mailbox.put(number, 0.0)
-        for one in mailbox.interrupted(0.0):
-            assert one.reason not in ("redelivered", "interrupted") or deliveries[one.what] == again + 1
+        for loss in mailbox.interrupted(0.0):
+            assert loss.reason not in ("redelivered", "interrupted") or deliveries[loss.what] == again + 1
         check_counts(mailbox)
         # Between the lives of an actor messages come too.
         number += 1
@@ -245,7 +245,7 @@ def test_only_the_newest_waits_across_a_crash() -> None:
     mailbox.put(1)
     mailbox.take()
     mailbox.put(2)
-    assert [one.reason for one in mailbox.interrupted()] == ["oldest"]
+    assert [loss.reason for loss in mailbox.interrupted()] == ["oldest"]
     mailbox.put(3)
     assert list(mailbox.close()) == [3]
 

@@ -159,7 +159,7 @@ def test_eight_turns_are_granted_and_a_late_capture_frees_one() -> None:
         outbox.put(request(track, participants=1), 0.0)
     granted = [outbox.take(0.0) for _ in range(9)]
     assert granted[8] is EMPTY
-    got = [one.track for one in granted if isinstance(one, RequestTurn)]
+    got = [effect.track for effect in granted if isinstance(effect, RequestTurn)]
     assert len(got) == WINDOW
     assert outbox.put(CaptureLate(got[0]), 0.0) is None
     assert outbox.put(CaptureLate(got[1]), 0.0) is None
@@ -195,7 +195,7 @@ def test_a_sample_cut_off_in_its_send_is_sent_again_while_it_is_fresh() -> None:
     first = outbox.take(0.1)
     assert list(outbox.interrupted(0.2)) == []
     assert outbox.take(0.3) is first
-    assert [one.reason for one in outbox.interrupted(2.0)] == ["stale"]
+    assert [loss.reason for loss in outbox.interrupted(2.0)] == ["stale"]
     assert outbox.account().dropped == {"stale": 1}
 
 
@@ -208,14 +208,14 @@ def test_the_order_is_that_of_the_contract(asks: list[tuple[int, Level]], n: int
     waiting: dict[str, tuple[str, int]] = {}
     asked: dict[str, int] = {}
     for number, (index, level) in enumerate(asks):
-        one = request(index, level, n)
-        if one.participant not in last:
+        turn = request(index, level, n)
+        if turn.participant not in last:
             clock += 1
-            last[one.participant] = clock
-        outbox.put(one, 0.0)
-        if one.track not in waiting:
-            rank = {Level.ALERT: 0, Level.SUSPICIOUS: 1}.get(level, 2 + (one.track in last))
-            waiting[one.track], asked[one.track] = (one.participant, rank), number
+            last[turn.participant] = clock
+        outbox.put(turn, 0.0)
+        if turn.track not in waiting:
+            rank = {Level.ALERT: 0, Level.SUSPICIOUS: 1}.get(level, 2 + (turn.track in last))
+            waiting[turn.track], asked[turn.track] = (turn.participant, rank), number
         if number % 2:
             continue
         grants += 1
@@ -263,7 +263,7 @@ def test_a_withdrawn_sample_is_not_sent_again() -> None:
     outbox.put(Deliver("TR_0", sample("TR_0", 0.0)), 0.0)
     outbox.take(0.0)
     outbox.put(Withdraw("TR_0"), 0.0)
-    assert [one.reason for one in outbox.interrupted(0.1)] == ["ended"]
+    assert [loss.reason for loss in outbox.interrupted(0.1)] == ["ended"]
     assert outbox.take(0.1) is EMPTY
 
 

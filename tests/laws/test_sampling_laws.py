@@ -64,7 +64,7 @@ def test_our_policies_keep_every_law(policy: str) -> None:
     check_sampling_policy(OURS[policy], examples=settings().max_examples)
 
 
-@pytest.mark.parametrize(("factory", "law"), BROKEN.items(), ids=[one.__name__ for one in BROKEN])
+@pytest.mark.parametrize(("factory", "law"), BROKEN.items(), ids=[policy.__name__ for policy in BROKEN])
 def test_each_fault_is_caught_by_the_law_that_names_it(factory: Callable[[], SamplingPolicy], law: str) -> None:
     """A policy with one fault fails with that law, and a timeline that can be read."""
     with pytest.raises(LawBroken) as caught:
@@ -249,5 +249,5 @@ def test_a_long_timeline_is_cut_in_its_middle() -> None:
     assert [line.split()[0] for line in (lines[9], lines[11], lines[-1])] == ["9.000", "32.000", "59.000"]
     assert lines[10].split() == ["...", "22", "more"]
     assert "sent, 7 bytes" in lines[0]
-    assert written([evolve(one, before=one.plan) for one in history]) == []
+    assert written([evolve(step, before=step.plan) for step in history]) == []
     assert len(written(history[:40])) == 40

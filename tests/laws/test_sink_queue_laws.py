@@ -31,10 +31,10 @@ def test_order_bounds_and_counts_hold_at_every_moment(script: list[tuple[str, in
     last: dict[str, int] = {}
     for number, (action, track, kind, previous) in enumerate(script):
         if action == "put" and previous is not None:
-            one = event(number, track, kind, previous)
-            had_room = queue.has_room(one)
-            cost = queue.put(one)
-            assert had_room == (cost is None or cost.what is not one)
+            offered = event(number, track, kind, previous)
+            had_room = queue.has_room(offered)
+            cost = queue.put(offered)
+            assert had_room == (cost is None or cost.what is not offered)
         elif action == "take":
             got = queue.take()
             if got is not EMPTY:
@@ -45,7 +45,7 @@ def test_order_bounds_and_counts_hold_at_every_moment(script: list[tuple[str, in
         elif action == "settle" and hand:
             queue.settle(hand.pop(next(iter(hand))))
         elif action == "interrupt":
-            assert {one.what for one in queue.interrupted()} == set(hand.values())
+            assert {loss.what for loss in queue.interrupted()} == set(hand.values())
             hand.clear()
         s = queue.statistics()
         assert len(hand) == s.in_hand <= 2
@@ -65,7 +65,7 @@ def test_the_least_valuable_event_goes_first() -> None:
         (ResultType.ALERT, Level.CLEAR),
     ]
     dropped = [queue.put(event(n, 0, kind, previous)) for n, (kind, previous) in enumerate(kinds)]
-    assert [None if one is None else one.what.timestamp_ms for one in dropped] == [None, None, None, 2, 1, 0]
+    assert [None if loss is None else loss.what.timestamp_ms for loss in dropped] == [None, None, None, 2, 1, 0]
 
 
 def test_an_event_that_is_itself_the_least_valuable_is_refused() -> None:

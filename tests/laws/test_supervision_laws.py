@@ -12,7 +12,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from histories import CRASH, NAMES, Seen, Step, World, worlds
+from histories import CRASH, NAMES, ChildView, Step, World, worlds
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
@@ -53,9 +53,9 @@ class Hasty:
         return 0.0
 
 
-def later_siblings(children: dict[str, Seen], name: str) -> list[Seen]:
+def later_siblings(children: dict[str, ChildView], name: str) -> list[ChildView]:
     order = list(children)
-    return [children[one] for one in order[order.index(name) + 1 :]]
+    return [children[sibling] for sibling in order[order.index(name) + 1 :]]
 
 
 def bound(step: Step, strategy: str) -> list[str]:
@@ -68,18 +68,18 @@ def over(steps: list[Step]) -> int:
     """Return the index of the step after which nothing may start; there is one, as every history is finished."""
     return next(
         n
-        for n, one in enumerate(steps)
-        if isinstance(one.event, Shutdown) or one.has(GaveUp | BootFailed | ShutDown)  # type: ignore[arg-type]
+        for n, step in enumerate(steps)
+        if isinstance(step.event, Shutdown) or step.has(GaveUp | BootFailed | ShutDown)  # type: ignore[arg-type]
     )
 
 
 def l1_starts_go_in_order_and_stops_in_reverse(world: World) -> None:
     """When a child is asked to stop, but not by name, no later sibling lives; a set's starts have increasing places."""
     for step in world.trace:
-        for stop in (one for one in step.effects if isinstance(one, Stop)):
+        for stop in (effect for effect in step.effects if isinstance(effect, Stop)):
             if STRATEGIES[world.supervision.strategy].stops_in_order and not isinstance(step.event, Terminate):
-                before = [one for one in later_siblings(step.before, stop.name) if one.status in ALIVE]
-                gone = [one for one in before if one.rules.name == step.name and isinstance(step.event, Ended)]
+                before = [child for child in later_siblings(step.before, stop.name) if child.status in ALIVE]
+                gone = [child for child in before if child.rules.name == step.name and isinstance(step.event, Ended)]
                 assert len(before) == len(gone)
 
 
@@ -88,8 +88,8 @@ def l2_nobody_starts_before_the_set_has_stopped(world: World) -> None:
     if world.supervision.strategy not in GROUPS:
         return
     for step, start in world.starts():
-        one = step.after.get(start.name)
-        if isinstance(step.event, (Add, StartAgain)) or one is None or one.origin in (Origin.REQUEST, Origin.ADD):
+        child = step.after.get(start.name)
+        if isinstance(step.event, (Add, StartAgain)) or child is None or child.origin in (Origin.REQUEST, Origin.ADD):
             continue
         order = list(step.after)
         place = order.index(start.name)
@@ -215,7 +215,7 @@ def l14_after_the_end_only_stops_and_one_halt(world: World) -> None:
     assert all(isinstance(effect, (Stop, Rest, Halted)) for step in rest for effect in step.effects)
     assert not any(isinstance(effect, Start) for effect in world.trace[over(world.trace)].effects)
     assert sum(step.has(Halted) for step in world.trace) == 1
-    assert world.trace[-1].after == {} or not any(one.status in ALIVE for one in world.trace[-1].after.values())
+    assert world.trace[-1].after == {} or not any(child.status in ALIVE for child in world.trace[-1].after.values())
 
 
 def l15_a_late_report_changes_nothing(world: World) -> None:
@@ -229,12 +229,12 @@ def l15_a_late_report_changes_nothing(world: World) -> None:
         )
     )
     first = world.trace[0]
-    replayed.boot([one.rules for one in first.before.values()])
+    replayed.boot([child.rules for child in first.before.values()])
     for step in world.trace[1:]:
         replayed.now = step.now
         seen = replayed.seen()
-        for name, one in seen.items():
-            old = one.incarnation - 1
+        for name, child in seen.items():
+            old = child.incarnation - 1
             for late in (Ended(name, old, CRASH), Ended(name, old), Ready(name, old), Due(name, old)):
                 assert replayed.feed(late) == ()
         assert replayed.seen() == seen == step.before
@@ -244,8 +244,8 @@ def l15_a_late_report_changes_nothing(world: World) -> None:
 def l16_terminating_what_waits_cancels_its_restart(world: World) -> None:
     """It starts again only by a new request, its own or a sibling's."""
     for at, step in enumerate(world.trace):
-        one = step.subject
-        if not isinstance(step.event, Terminate) or one is None or one.status is not ChildStatus.WAITING:
+        child = step.subject
+        if not isinstance(step.event, Terminate) or child is None or child.status is not ChildStatus.WAITING:
             continue
         assert step.name not in step.after or step.after[step.name].status is ChildStatus.DOWN
         for next_ in world.trace[at + 1 :]:
@@ -257,8 +257,12 @@ def l16_terminating_what_waits_cancels_its_restart(world: World) -> None:
 def l17_ends_that_were_asked_for_cost_nothing(world: World) -> None:
     """They spend no window, give up nothing, shut nothing down, and nobody else is stopped for them."""
     for step in world.trace:
-        one = step.subject
-        if isinstance(step.event, Ended) and one is not None and (one.status is ChildStatus.STOPPING or one.in_stops):
+        child = step.subject
+        if (
+            isinstance(step.event, Ended)
+            and child is not None
+            and (child.status is ChildStatus.STOPPING or child.in_stops)
+        ):
             assert step.spent == 0
             assert not step.has(GaveUp)
             assert not step.has(ShutDown) or step.has(Booted)
@@ -270,8 +274,10 @@ def l18_significant_children(world: World) -> None:
     for step in world.trace[: over(world.trace) + 1]:
         if step.judged and not step.granted and not step.has(GaveUp):
             assert step.subject is not None
-            others = [one for one in step.before.values() if one.rules.name != step.name and one.rules.significant]
-            alone = all(one.status is ChildStatus.DOWN for one in others)
+            others = [
+                child for child in step.before.values() if child.rules.name != step.name and child.rules.significant
+            ]
+            alone = all(child.status is ChildStatus.DOWN for child in others)
             due = due or (step.subject.rules.significant and (auto == "any_significant" or alone))
         booting = step.phase is Phase.BOOTING and not step.has(Booted)
         assert step.has(ShutDown) == (due and not booting)
@@ -282,12 +288,12 @@ def l19_a_first_batch_that_fails_is_rolled_back(world: World) -> None:
     for at, step in enumerate(world.trace):
         failed = [effect for effect in step.effects if isinstance(effect, BootFailed)]
         if failed:
-            assert [one.name for one in failed] == [step.name]
-            assert not any(one.has(Start) for one in world.trace[at:])
-        one = step.subject
+            assert [failure.name for failure in failed] == [step.name]
+            assert not any(later.has(Start) for later in world.trace[at:])
+        child = step.subject
         fails = isinstance(step.event, Ended) and not step.event.ignored and step.phase is Phase.BOOTING
-        if fails and one is not None and one.incarnation == step.event.incarnation:  # type: ignore[union-attr]
-            assert bool(failed) == (one.status is ChildStatus.STARTING and one.origin is Origin.BOOT)
+        if fails and child is not None and child.incarnation == step.event.incarnation:  # type: ignore[union-attr]
+            assert bool(failed) == (child.status is ChildStatus.STARTING and child.origin is Origin.BOOT)
         else:
             assert not failed
 
@@ -306,7 +312,7 @@ def l20_what_is_held_and_what_lives(world: World) -> None:
             if isinstance(effect, Rest) and effect.forgotten:
                 held.discard(effect.name)
         assert set(step.after) == held
-        assert {name for name, one in step.after.items() if one.status in ALIVE} == alive
+        assert {name for name, child in step.after.items() if child.status in ALIVE} == alive
 
 
 def l21_as_many_ends_as_starts(world: World) -> None:
@@ -319,7 +325,7 @@ def l21_as_many_ends_as_starts(world: World) -> None:
     ]
     for name in NAMES:
         # A name that was free again is another child, which counts its incarnations anew.
-        assert sum(one == name for one, _ in starts) == sum(one == name for one, _ in alive)
+        assert sum(started == name for started, _ in starts) == sum(started == name for started, _ in alive)
     assert len(starts) == len(alive)
     stops = [
         (at, effect.name) for at, step in enumerate(world.trace) for effect in step.effects if isinstance(effect, Stop)
@@ -336,16 +342,16 @@ def l23_a_backoff_waits_u_times_the_ceiling(world: World) -> None:
     for step in world.trace:
         if isinstance(step.event, Add):
             failures.pop(step.event.rules.name, None)
-        one = step.subject
-        if not isinstance(step.event, Ended) or one is None or one.rules.backoff is None:
+        child = step.subject
+        if not isinstance(step.event, Ended) or child is None or child.rules.backoff is None:
             continue
-        stable = one.ready_at is not None and step.now - one.ready_at >= one.rules.stable_after
-        if one.in_stops and stable and step.phase is not Phase.STOPPING:
+        stable = child.ready_at is not None and step.now - child.ready_at >= child.rules.stable_after
+        if child.in_stops and stable and step.phase is not Phase.STOPPING:
             failures[step.name] = 0
         if not step.judged or not (step.granted or step.has(GaveUp)):
             continue
         count = failures[step.name] = (0 if stable else failures.get(step.name, 0)) + 1
-        assert step.has(GaveUp) == (one.rules.max_failures is not None and count > one.rules.max_failures)
+        assert step.has(GaveUp) == (child.rules.max_failures is not None and count > child.rules.max_failures)
         for wake in (effect for effect in step.effects if isinstance(effect, Wake) and effect.name == step.name):
             assert wake.at == step.now + 0.5 * min(8.0, 2.0 * 2 ** (count - 1))
 
@@ -353,12 +359,12 @@ def l23_a_backoff_waits_u_times_the_ceiling(world: World) -> None:
 def an_ignored_start_is_no_failure(world: World) -> None:
     """It costs nothing and stops nobody; what is kept stays, at rest."""
     for step in world.trace:
-        one = step.subject
-        if isinstance(step.event, Ended) and step.event.ignored and one is not None and not one.in_stops:
-            if one.status is not ChildStatus.STARTING or step.phase not in (Phase.BOOTING, Phase.RUNNING):
+        child = step.subject
+        if isinstance(step.event, Ended) and step.event.ignored and child is not None and not child.in_stops:
+            if child.status is not ChildStatus.STARTING or step.phase not in (Phase.BOOTING, Phase.RUNNING):
                 continue
             (rest,) = (effect for effect in step.effects if isinstance(effect, Rest) and effect.name == step.name)
-            kept = RESTARTS[one.rules.restart].kept and world.supervision.strategy != "dynamic"
+            kept = RESTARTS[child.rules.restart].kept and world.supervision.strategy != "dynamic"
             assert (rest.why, rest.forgotten) == (IGNORED, not kept)
             assert step.spent == 0
 
@@ -499,7 +505,7 @@ def test_l1_a_shutdown_goes_in_reverse_or_all_at_once(strategy: Any, order: list
     assert stops == ([order[-1]] if STRATEGIES[strategy].stops_in_order else order)
 
 
-@pytest.mark.parametrize("dead", [one for n in (2, 3, 4) for one in permutations(NAMES, n)])
+@pytest.mark.parametrize("dead", [order for n in (2, 3, 4) for order in permutations(NAMES, n)])
 def test_l24_simultaneous_ends_cost_one_and_come_to_the_same(dead: tuple[str, ...]) -> None:
     """One for all: whichever is heard of first, all others start once more, and one restart is spent."""
     world = booted(Supervision("one_for_all", max_restarts=1), *map(ChildRules, NAMES))
@@ -508,7 +514,7 @@ def test_l24_simultaneous_ends_cost_one_and_come_to_the_same(dead: tuple[str, ..
     for name in dead[1:]:
         world.feed(Ended(name, 1, CRASH))
     world.settle()
-    assert {name: (one.status, one.incarnation) for name, one in world.seen().items()} == dict.fromkeys(
+    assert {name: (child.status, child.incarnation) for name, child in world.seen().items()} == dict.fromkeys(
         NAMES, (ChildStatus.RUNNING, 2)
     )
     assert len(world.supervision._window) == 1
@@ -522,7 +528,7 @@ def test_l24_rest_for_one_costs_one_when_the_elder_is_heard_of_first(first: str,
     world.feed(Ended(first[1], 1, CRASH))
     world.settle()
     assert len(world.supervision._window) == cost
-    assert all(one.status is ChildStatus.RUNNING for one in world.seen().values())
+    assert all(child.status is ChildStatus.RUNNING for child in world.seen().values())
 
 
 @pytest.mark.parametrize("strategy", ["one_for_one", "one_for_all", "rest_for_one"])
@@ -540,7 +546,7 @@ def test_l25_nested_budgets_multiply(strategy: Any, budgets: list[int]) -> None:
     told = model.play(Story(leaf, (End("s0", (("leaf", "crash"),)),) * (product + 1)))
     assert model.starts["leaf"] == product
     assert told[product].endswith(";dead")
-    assert all(";dead" not in one for one in told[:product])
+    assert all(";dead" not in line for line in told[:product])
 
 
 def until_it_starts(world: World, wanted: str) -> None:
@@ -577,8 +583,8 @@ def test_the_delay_of_a_backoff_lies_between_the_stops_and_the_starts() -> None:
     assert world.feed(Ended("b", 1, CRASH)) == (Stop("c", 1, again=True),)
     assert world.feed(Ended("c", 1)) == (Stop("a", 1, again=True),)
     assert world.feed(Ended("a", 1)) == (Wake("b", 1, 104.0),)
-    assert {one.why for one in supervision.children.values()} == {"crashed", "waiting for the restart of 'b'"}
-    assert {one.until for one in supervision.children.values()} == {104.0}
+    assert {sibling.why for sibling in supervision.children.values()} == {"crashed", "waiting for the restart of 'b'"}
+    assert {sibling.until for sibling in supervision.children.values()} == {104.0}
     world.now = 104.0
     assert world.feed(Due("b", 1)) == (Start("a", 2),)
     assert world.feed(Ready("a", 2)) == (Start("b", 2),)
@@ -724,8 +730,8 @@ def test_l18_one_that_waits_for_its_restart_counts_as_alive() -> None:
 def test_a_shutdown_that_is_due_waits_for_the_first_batch() -> None:
     """As in OTP, whose supervisor hears of no end before its start is over."""
     supervision = Supervision("one_for_one", auto_shutdown="any_significant")
-    for one in (ChildRules("a", "temporary", significant=True), ChildRules("b")):
-        supervision.adopt(one)
+    for rules in (ChildRules("a", "temporary", significant=True), ChildRules("b")):
+        supervision.adopt(rules)
     supervision.handle(Boot(), 0.0)
     supervision.handle(Ready("a", 1), 0.0)
     assert all(isinstance(effect, Rest) for effect in supervision.handle(Ended("a", 1), 0.0))

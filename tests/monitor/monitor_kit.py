@@ -171,7 +171,7 @@ async def add(monitor: Monitor, *tracks: str, source: Still | None = None) -> No
 
 
 def status_of(monitor: Monitor, track: str) -> TrackStatus:
-    return next(one for one in monitor.status().tracks if one.track == track)
+    return next(status for status in monitor.status().tracks if status.track == track)
 
 
 def adds_up(monitor: Monitor) -> bool:

@@ -27,7 +27,7 @@ def test_a_slow_encoder_is_no_missing_frame() -> None:
         await trio.sleep(60)
         status = monitor.status()
         assert "no_frame" not in status.uplink.dropped
-        assert all(one.sent >= 11 for one in status.tracks)
+        assert all(track.sent >= 11 for track in status.tracks)
         assert kit.adds_up(monitor)
 
     kit.run(body, encode=encode)

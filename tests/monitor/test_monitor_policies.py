@@ -40,7 +40,7 @@ def test_what_is_spoken_and_seen_reaches_the_policy_and_its_reason_the_status() 
         await kit.add(monitor, "B", "C")
 
         def reason() -> dict[str, tuple[str, float]]:
-            return {one.track: (one.reason, one.target_fps) for one in monitor.status().tracks}
+            return {track.track: (track.reason, track.target_fps) for track in monitor.status().tracks}
 
         await trio.sleep(0.1)
         assert reason()["B"] == ("silent: 0.2 fps", 0.2)

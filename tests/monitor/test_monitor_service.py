@@ -20,7 +20,7 @@ from ds_actors.testing import run_virtual
 OURS = "ds_actors.detection"
 
 
-class Told(list[tuple[str, str]]):
+class StateLog(list[tuple[str, str]]):
     """The pairs of states that `state_cb` was called with."""
 
     def __call__(self, status: Status) -> None:
@@ -55,7 +55,7 @@ def test_a_service_that_accepts_and_closes_is_said_once_in_five_minutes(caplog: 
 def test_a_refusal_by_close_code_is_one_error_and_rare_probes(caplog: pytest.LogCaptureFixture) -> None:
     """The upgrade was accepted, the key was not: the state is refused until an answer comes, and is told once."""
     caplog.set_level(logging.INFO, OURS)
-    told = Told()
+    told = StateLog()
 
     async def body(service: Service, monitor: Monitor) -> None:
         service.close_code = 4401
@@ -81,7 +81,7 @@ def test_a_refusal_by_close_code_is_one_error_and_rare_probes(caplog: pytest.Log
 
 def test_going_blind_and_seeing_again_are_told_once_each() -> None:
     """One call for each change of state or of the uplink's, whatever the number of attempts; raising harms nobody."""
-    told = Told()
+    told = StateLog()
 
     def raising(status: Status) -> None:
         told(status)
@@ -101,7 +101,7 @@ def test_going_blind_and_seeing_again_are_told_once_each() -> None:
     with kit.without_log():
         kit.run(body, state_cb=raising)
     states = ["connecting", "up", "down", "up"]  # closing is no outage
-    assert told == [*(("running", one) for one in states), ("closed", "down")]
+    assert told == [*(("running", state) for state in states), ("closed", "down")]
 
 
 @pytest.mark.parametrize(("lasts", "waits"), [(1.0, [0.25, 0.5, 1.0, 2.0, 4.0]), (11.0, [0.25] * 5)])
@@ -261,7 +261,9 @@ def test_the_ledger_has_what_the_service_got() -> None:
         await trio.sleep(30)
         service.links[-1].seconds = math.inf
         await trio.sleep(60)
-        sent = [(one.participant, one.track, one.timestamp_ms, one.format, 4) for _, one in service.samples]
+        sent = [
+            (sample.participant, sample.track, sample.timestamp_ms, sample.format, 4) for _, sample in service.samples
+        ]
         rows = monitor.ledger()
         assert [(row.participant, row.track, row.captured_ms, row.format, row.size) for row in rows] == sent
         assert all(row.sent_ms >= row.captured_ms for row in rows)

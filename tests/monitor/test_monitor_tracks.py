@@ -154,7 +154,7 @@ def test_a_track_is_removed_whatever_became_of_its_actor() -> None:
                 assert {sample.track for _, sample in service.samples[seen:]} == {"B", "C"}
             await monitor.remove_track("B")
             await monitor.remove_track("nobody")
-            assert [one.track for one in monitor.status().tracks] == ["C"]
+            assert [track.track for track in monitor.status().tracks] == ["C"]
             nursery.cancel_scope.cancel()
 
     with kit.without_log():

@@ -25,8 +25,8 @@ from ds_actors.testing._stories import (
     StartChild,
     StopRequest,
     Story,
+    StoryGenerator,
     SupervisorPlan,
-    Teller,
     WorkerPlan,
 )
 
@@ -52,7 +52,7 @@ def as_otp(story: Story) -> str:
 
 
 def made_up(seed: str) -> Story:
-    return Teller(random.Random(seed)).story(ACTIONS)
+    return StoryGenerator(random.Random(seed)).story(ACTIONS)
 
 
 def available() -> bool:

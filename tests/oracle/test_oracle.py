@@ -46,9 +46,11 @@ def test_the_recorded_stories_show_every_kind_of_thing() -> None:
     seen: Counter[str] = Counter()
     for story, trace in erlang.read():
         tree = list(supervisors(story.tree))
-        seen.update({one.strategy for one in tree} | {one.auto_shutdown for one in tree})
+        seen.update({plan.strategy for plan in tree} | {plan.auto_shutdown for plan in tree})
         seen["three levels"] += any(
-            isinstance(inner, SupervisorPlan) for one in story.tree.children for inner in getattr(one, "children", ())
+            isinstance(inner, SupervisorPlan)
+            for child in story.tree.children
+            for inner in getattr(child, "children", ())
         )
         parts = [line.split(";") for line in trace.split("|")]
         seen.update({answer for answer, _, _ in parts})

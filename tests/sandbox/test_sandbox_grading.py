@@ -27,7 +27,7 @@ def row(which: int, record: ClientRecord, now: float = 1_000_000.0, **more: floa
 def refusals(*waits: float, status: int = 503, retry_after: float | None = None) -> ClientRecord:
     """Attempts that are refused at once, each as long after the one before as `waits` says."""
     times = itertools.accumulate(waits, initial=0.0)
-    return client(*(Attempt(t, status, retry_after, ended=t, ended_by="service", said=t) for t in times))
+    return client(*(Attempt(t, status, retry_after, ended=t, ended_by="service", last_sent=t) for t in times))
 
 
 def pictures(*times: float, size: int = 1_000, age: float = 0.1) -> tuple[Received, ...]:
@@ -38,7 +38,7 @@ def test_a_client_of_which_nothing_is_known_broke_nothing() -> None:
     """Every rule is listed, kept, and untested."""
     rows = grade([client()], now=0.0)
     assert len(rows) == 10
-    assert {(one.kept, one.tested, one.figure, one.client) for one in rows} == {(True, False, "", "client 1")}
+    assert {(row.kept, row.tested, row.figure, row.client) for row in rows} == {(True, False, "", "client 1")}
 
 
 def test_full_jitter_is_not_called_hammering() -> None:
@@ -61,10 +61,10 @@ def test_a_healthy_connection_begins_the_backoff_anew() -> None:
     attempts: list[Attempt] = []
     for n in range(20):
         at = n * 20.3
-        attempts.append(Attempt(at, ended=at + 20.0, ended_by="lost", answered=True, said=at + 20.0))
+        attempts.append(Attempt(at, ended=at + 20.0, ended_by="lost", answered=True, last_sent=at + 20.0))
     assert row(BACKOFF, client(*attempts)).kept
-    for one in attempts:
-        one.answered = False
+    for attempt in attempts:
+        attempt.answered = False
     assert not row(BACKOFF, client(*attempts)).kept
 
 
@@ -88,7 +88,7 @@ def test_probes_after_a_refusal_are_far_apart(waits: list[float], kept: bool) ->
     """30 s doubling to 5 min, each less a fifth at most."""
     assert row(REFUSED, refusals(*waits, status=401)).kept is kept
     times = itertools.accumulate(waits, initial=0.0)
-    closed = client(*(Attempt(t, ended=t, ended_by="service", code=4401, said=t) for t in times))
+    closed = client(*(Attempt(t, ended=t, ended_by="service", code=4401, last_sent=t) for t in times))
     assert row(REFUSED, closed).kept is kept
     assert not row(BACKOFF, closed).tested
 
@@ -108,14 +108,14 @@ def test_a_key_in_the_url_is_broken() -> None:
 def test_a_connection_that_says_nothing_is_left() -> None:
     """Also one that is still open: a heartbeat would have noticed."""
     noticed = Attempt(0.0)
-    noticed.heard(5.0)
+    noticed.note_sent(5.0)
     noticed.over(25.5, "lost")
     assert row(QUIET, client(noticed)).kept
     clinging = Attempt(0.0)
-    clinging.heard(5.0)
+    clinging.note_sent(5.0)
     assert row(QUIET, client(clinging), now=25.5).kept
     assert not row(QUIET, client(clinging), now=40.0).kept
-    clinging.heard(40.0)
+    clinging.note_sent(40.0)
     assert not row(QUIET, client(clinging), now=41.0).kept
 
 

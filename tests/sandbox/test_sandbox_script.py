@@ -37,8 +37,8 @@ def jpeg(share: float, size: tuple[int, int] = (240, 320)) -> bytes:
     return out.getvalue()
 
 
-def numbers(verdicts: ScriptedVerdicts | MostSevere | MarkerVerdicts, one: Sample, now: float = 0.0) -> list[int]:
-    return [result.number for result in verdicts.judge(one, now)]
+def numbers(verdicts: ScriptedVerdicts | MostSevere | MarkerVerdicts, sample: Sample, now: float = 0.0) -> list[int]:
+    return [result.number for result in verdicts.judge(sample, now)]
 
 
 def test_the_script_in_the_documentation_is_one() -> None:
@@ -130,7 +130,7 @@ def test_faults_take_the_options_of_their_class() -> None:
         ('[[verdict]]\nlevel="alert"\nanswers=1.5', "answers must be a whole number"),
         ("[[fault]]", "fault 1: kind must be one of refuse, refuse_connections"),
         ("[[fault]]\nkind=[]", "fault 1: kind must be one of"),
-        ('[[fault]]\nkind="drop"\nfrom=1\nuntil=2', "a drop is a moment"),
+        ('[[fault]]\nkind="drop"\nfrom=1\nuntil=2', "a drop happens at one moment"),
         ('[[fault]]\nkind="silence"\nseconds=2', "'seconds' is not known here; known are kind, from, until"),
         ('[[fault]]\nkind="slow"\nseconds="2"', "seconds must be from 0 to 86400, not '2'"),
         ('[[fault]]\nkind="refuse"\nstatus=101', "status must be from 300 to 599, not 101"),
@@ -201,8 +201,8 @@ ROOT = Path(__file__).parents[2]
 def test_the_example_is_a_script() -> None:
     """What the documentation shows can be followed."""
     script = load_script(ROOT / "examples" / "sandbox.toml")
-    assert [one.level for one in script.verdicts] == [Level.SUSPICIOUS, Level.ALERT]
-    assert [type(one.fault) for one in script.faults] == [Drop, Refuse]
+    assert [verdict.level for verdict in script.verdicts] == [Level.SUSPICIOUS, Level.ALERT]
+    assert [type(fault.fault) for fault in script.faults] == [Drop, Refuse]
 
 
 def test_the_documentation_names_each_fault_and_its_options() -> None:
@@ -211,4 +211,4 @@ def test_the_documentation_names_each_fault_and_its_options() -> None:
         line.split("|")[1:3] for line in (ROOT / "docs" / "sandbox.md").read_text("utf-8").splitlines() if "|" in line
     ]
     said = {kind.strip(" `"): {word.strip(" `") for word in options.split(",")} - {""} for kind, options in rows[2:]}
-    assert said == {kind: {one.name for one in fields(fault)} for kind, fault in KINDS.items()}
+    assert said == {kind: {option.name for option in fields(fault)} for kind, fault in KINDS.items()}

@@ -23,7 +23,7 @@ from waiting import until_in_trio
 
 from ds_actors.detection.events import ResultType, Sample, WireResult
 from ds_actors.detection.uplink.wire import MalformedMessage, decode_result, encode_request
-from ds_actors.sandbox import Happened, Sandbox, open_sandbox, parse_script
+from ds_actors.sandbox import Sandbox, SandboxEvent, open_sandbox, parse_script
 from ds_actors.sandbox.faults import Refuse, Slow
 
 KEY = [(b"Authorization", b"Bearer k")]
@@ -69,7 +69,7 @@ async def test_it_listens_before_its_block_begins() -> None:
 
 async def test_a_sample_is_answered_and_recorded() -> None:
     """The answer carries track and participant; the record has size and age, and no pixels."""
-    told: list[Happened] = []
+    told: list[SandboxEvent] = []
     async with open_sandbox(tell=told.append) as sandbox:
         async with connect(sandbox) as websocket:
             await websocket.send_message(message(age=0.5))
@@ -98,7 +98,11 @@ async def test_keys_are_checked_and_not_kept() -> None:
                 async with open_websocket_url(sandbox.url, extra_headers=headers):
                     pass
             assert raised.value.status_code == 401
-        assert [[one.status for one in client.attempts] for client in sandbox.clients] == [[None], [401], [401, 401]]
+        assert [[attempt.status for attempt in client.attempts] for client in sandbox.clients] == [
+            [None],
+            [401],
+            [401, 401],
+        ]
         assert "wrong" not in repr(sandbox.clients) + repr(sandbox)
 
 
@@ -170,7 +174,7 @@ async def test_a_drop_has_no_closing_handshake() -> None:
         async with connect(sandbox) as websocket:
             await websocket.send_message(message())
             await answer(websocket)
-        assert [one.ended_by for one in sandbox.clients[0].connections] == ["service", "client"]
+        assert [connection.ended_by for connection in sandbox.clients[0].connections] == ["service", "client"]
 
 
 async def test_accept_and_close_names_its_code() -> None:
@@ -186,7 +190,7 @@ async def test_accept_and_close_names_its_code() -> None:
                     await answer(websocket)
             assert raised.value.reason is not None
             assert raised.value.reason.code == code
-        assert [one.code for one in sandbox.clients[0].connections] == [4401, 1011]
+        assert [connection.code for connection in sandbox.clients[0].connections] == [4401, 1011]
 
 
 async def test_silence_lets_nothing_out_and_closes_nothing() -> None:

@@ -61,7 +61,7 @@ def half() -> float:
 
 
 @define(eq=False)
-class Rehearsal:
+class VirtualPipeline:
     """The monitor, and the sandbox's own session behind memory streams, under virtual time."""
 
     script: Script
@@ -106,10 +106,10 @@ class Rehearsal:
         return bytes(SIZE)
 
 
-async def rehearse(script: Script, sampling: Any) -> tuple[Any, Rehearsal]:
+async def rehearse(script: Script, sampling: Any) -> tuple[Any, VirtualPipeline]:
     room = script.room
     async with trio.open_nursery() as nursery:
-        it = Rehearsal(script, nursery)
+        it = VirtualPipeline(script, nursery)
         it.faults.on_drop(it.cut)
         nursery.start_soon(play, script.faults, it.faults)
         sink = CallbackSink(lambda event: it.events.append((it.elapsed(), event)))

@@ -197,7 +197,7 @@ def test_the_example_in_the_rooms_documentation_is_one() -> None:
     assert script.room.participants == 50
     assert len(script.verdicts) == 10
     assert script.room.budget == Budget(600, 500_000)
-    times = [one.begins for one in script.room.manipulations()]
+    times = [manipulation.begins for manipulation in script.room.manipulations()]
     assert len(set(times)) == 10
     assert 60 <= min(times) < max(times) <= 540
 

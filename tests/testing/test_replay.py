@@ -12,7 +12,7 @@ from ds_actors._supervisor_incarnation import SupervisorIncarnation
 from ds_actors.testing import replay
 from ds_actors.testing._live import Stage
 from ds_actors.testing._replay import _as_the_model
-from ds_actors.testing._stories import StartChild, Story, SupervisorPlan, Teller, WorkerPlan
+from ds_actors.testing._stories import StartChild, Story, StoryGenerator, SupervisorPlan, WorkerPlan
 
 
 @pytest.mark.parametrize("tens", range(20))
@@ -68,7 +68,7 @@ def test_a_wrong_rule_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
             replay(seed)
         except AssertionError as error:
             problems.append(str(error))
-    assert any("the rules say" in one for one in problems)
+    assert any("the rules say" in problem for problem in problems)
 
 
 def test_a_story_that_hangs_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +78,7 @@ def test_a_story_that_hangs_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None
         pass
 
     monkeypatch.setattr(SupervisorIncarnation, "stop", deaf)
-    with pytest.raises(AssertionError, match=r"nothing happens any more, and these wait: .*_play"):
+    with pytest.raises(AssertionError, match=r"deadlock; these tasks wait: .*_play"):
         replay(3)
 
 
@@ -91,12 +91,12 @@ def test_what_outlives_the_tree_is_found(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(Stage, "gone", not_gone)
     problems: list[str] = []
     for seed in range(20):
-        story = Teller(random.Random(seed), at_once=False, backoffs=True).story(12)
+        story = StoryGenerator(random.Random(seed), at_once=False, backoffs=True).story(12)
         with pytest.raises(AssertionError) as caught:
             Stage(story, random.Random(seed)).play()
         problems.append(str(caught.value))
-    assert any(one.endswith("outlived the tree") for one in problems)
-    assert any(one.endswith("lived at once") for one in problems)
+    assert any(problem.endswith("outlived the tree") for problem in problems)
+    assert any(problem.endswith("lived at once") for problem in problems)
 
 
 @pytest.mark.parametrize("ending", [KeyboardInterrupt, SystemExit])

@@ -12,14 +12,14 @@ server = AgentServer()
 
 
 async def on_result(event: dataspike.ResultEvent) -> None:
-    # Awaited on the agent's loop, one participant's results not behind another's. Raise or hang: nothing else breaks.
+    # Awaited on the agent's loop; one participant's results do not wait for another's. Its errors and hangs stay local.
     if event.level is dataspike.Level.ALERT:
         logger.warning("alert", extra={"lk.pii.participant": event.participant_id})
 
 
 @server.rtc_session()
 async def entrypoint(ctx: JobContext) -> None:
-    # With a callback the room hears nothing, unless `sinks` says so.
+    # With a callback, the room receives nothing unless `sinks` includes it.
     detector = dataspike.DataspikeDetector(notification_cb=on_result, notify="changes", sinks=["room"])
     await ctx.connect()
     session: AgentSession[None] = AgentSession(llm=openai.realtime.RealtimeModel(voice="alloy"))

@@ -14,7 +14,7 @@ logger = logging.getLogger("deepfake-example")
 
 
 def on_state(status: dataspike.Status) -> None:
-    # Going blind is not silent: say when the service refuses the key, or cannot be reached.
+    # Report when monitoring stops: the service refuses the key or cannot be reached.
     logger.info("detector: %s, uplink: %s", status.state, status.uplink.state)
 
 

@@ -1,7 +1,7 @@
-"""A worker without a voice that watches many rooms: python monitor_only.py dev
+"""A worker without a voice agent that watches many rooms: python monitor_only.py dev
 
-All its rooms share one process, so that it can count what it watches: LiveKit sends a room to the worker that has the
-most left, and none to one that is full. Run one for each core; when one dies, LiveKit sends its rooms to another.
+All its rooms share one process, so it can count the watched tracks: LiveKit sends a room to the worker that has the
+most capacity left, and none to a full one. Run one worker per core.
 """
 
 import logging
@@ -12,13 +12,13 @@ from livekit.plugins import dataspike
 
 logger = logging.getLogger("deepfake-example")
 
-# Tracks at 0.2 frames a second that one core stands: measure it on your machine, with your cameras.
+# Tracks at 0.2 frames per second that one core can handle: measure it on your machine, with your cameras.
 CAPACITY = int(os.environ.get("TRACKS_PER_WORKER", "200"))
 detectors: set[dataspike.DataspikeDetector] = set()
 
 
 def load(_server: AgentServer) -> float:
-    """Return how full this worker is, 0 to 1; called in a thread, where `status()` may be asked, too."""
+    """Return this worker's load, 0 to 1; LiveKit calls it in a thread, where `status()` is safe too."""
     watched = sum(len(detector.status().tracks) for detector in tuple(detectors))
     return min(1.0, watched / CAPACITY)
 

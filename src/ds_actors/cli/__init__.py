@@ -17,7 +17,7 @@ from ds_actors.cli.simulate import simulate
 
 
 class _Commands(TyperGroup):
-    """All commands, each of which ends in order when its output goes nowhere."""
+    """The group of all commands; each ends in order when its output cannot be written."""
 
     def make_context(self, *args: Any, **options: Any) -> Any:
         """Parse the command line; this is where --help and --version write."""
@@ -25,7 +25,7 @@ class _Commands(TyperGroup):
             return super().make_context(*args, **options)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a command whose help names no type beside its flags."""
+        """Return a command whose help shows no type next to its flags."""
         command = super().get_command(ctx, cmd_name)
         if command is not None:
             _without_types(command.get_params(ctx))
@@ -42,9 +42,9 @@ class _Commands(TyperGroup):
 
 
 def _without_types(parameters: list[Any]) -> list[Any]:
-    for one in parameters:
-        if getattr(one, "is_flag", False):
-            one.metavar = ""
+    for parameter in parameters:
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""
     return parameters
 
 

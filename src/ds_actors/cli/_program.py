@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def program() -> str:
-    """Return `ds-actors`; or its path, where it was run by that and PATH does not lead to it, as after `make demo`."""
+    """Return `ds-actors`, or the path it was run by when PATH does not lead to it, as after `make demo`."""
     given = sys.argv[0]
     if Path(given).name != "ds-actors" or shutil.which("ds-actors"):
         return "ds-actors"

@@ -1,4 +1,4 @@
-"""What becomes of a command whose output goes nowhere: into `head -1`, which has gone, or onto a full disk."""
+"""How a command ends when its output cannot be written: `head -1` has ended, or the disk is full."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ import typer
 from ds_actors.detection.uplink.close_reasons import leaves
 
 READER_GONE: Final = 141
-"""The exit code: what a shell reports of a program that SIGPIPE ended (128 + 13)."""
+"""The exit code that a shell reports for a program ended by SIGPIPE (128 + 13)."""
 
 CANNOT_WRITE: Final = 74
-"""The exit code where the output cannot be written, as on a full disk: EX_IOERR of sysexits.h."""
+"""The exit code when the output cannot be written, as on a full disk: EX_IOERR of sysexits.h."""
 _UNWRITABLE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 @contextmanager
 def ends_with_its_output() -> Generator[None]:
-    """End the program quietly with 141 when its reader is gone; with one line and 74 when the disk is full.
+    """End the program quietly with 141 when the reader of its output has ended, or with one line and 74 on a full disk.
 
     Raises:
-        typer.Exit: in place of what came of writing, also where tasks have put it into a group.
+        typer.Exit: in place of the error from writing, also when it comes inside an exception group.
     """
     try:
         yield
     except BaseException as error:
         causes = [_cause(leaf) for leaf in leaves(error)]
-        if all(isinstance(one, BrokenPipeError) for one in causes):
+        if all(isinstance(cause, BrokenPipeError) for cause in causes):
             code = READER_GONE
-        elif all(is_unwritable(one) for one in causes):
+        elif all(is_unwritable(cause) for cause in causes):
             code = CANNOT_WRITE
             say_unwritable(causes[0])
         else:
@@ -46,22 +46,22 @@ def ends_with_its_output() -> Generator[None]:
 
 
 def is_unwritable(error: BaseException | None) -> bool:
-    """Return whether an error says that there is no room for the output."""
+    """Return whether an error says that the output cannot be written."""
     return isinstance(error, OSError) and error.errno in _UNWRITABLE
 
 
 def say_unwritable(error: BaseException | None) -> None:
-    """Say on stderr why the output cannot be written."""
+    """Report on stderr why the output cannot be written."""
     typer.echo(f"ds-actors: its output cannot be written: {getattr(error, 'strerror', None) or error}", err=True)
 
 
 def write_nowhere() -> None:
-    """Let stdout lead nowhere from here on; or Python would complain once more when it flushes at its exit."""
+    """Discard stdout from here on; otherwise Python would report the error again when it flushes at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
 
 
 def _cause(leaf: BaseException) -> BaseException | None:
-    # rich ends the program itself, with 1, when the pipe is closed; in a task that too comes out in a group.
+    # rich exits with 1 by itself when the pipe is closed; from a task, its SystemExit comes out in a group.
     return leaf.__context__ if isinstance(leaf, SystemExit) else leaf

@@ -24,13 +24,15 @@ _SHARE = 0.12
 
 
 def clip(
-    file: Annotated[Path, typer.Argument(help="Where to write it; a file that is not there yet.", metavar="FILE.mp4")],
-    seconds: Annotated[int, typer.Option(help="How long it is, in seconds.", min=3, max=600)] = 12,
+    file: Annotated[
+        Path, typer.Argument(help="Where to write the video; the file must not exist yet.", metavar="FILE.mp4")
+    ],
+    seconds: Annotated[int, typer.Option(help="Length in seconds.", min=3, max=600)] = 12,
 ) -> None:
     """Write a video that `ds-actors scan --sandbox` raises an alert on.
 
     It shows a public-domain portrait that moves. In its middle third, the patch
-    that the sandbox looks for is painted over the face. Exit code 2: it could not be written.
+    that the sandbox looks for is painted over the face. Exit code 2: the file could not be written.
     """
     shown = plain(str(file))
     if file.suffix.lower() != ".mp4":
@@ -43,7 +45,7 @@ def clip(
                 file.unlink()
                 raise
     except FileExistsError:
-        _fail(f"{shown} is there already")
+        _fail(f"{shown} exists already")
     except (OSError, FFmpegError) as error:
         _fail(f"{shown} cannot be written: {words(error)}")
     begin, end = _painted(seconds)
@@ -52,18 +54,18 @@ def clip(
 
 
 def _painted(seconds: int) -> tuple[float, float]:
-    """Return from when until when the patch is seen."""
+    """Return when the patch appears and disappears, in seconds."""
     return round(seconds / 3, 1), round(seconds * 2 / 3, 1)
 
 
 def _write(target: Any, seconds: int) -> None:
     image = portrait()
     begin, end = _painted(seconds)
-    # PyAV's own annotations leave parts unknown.
+    # PyAV's annotations are incomplete.
     opened: Any = av.open(target, "w", format="mp4")
     showing = Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
     with opened as container, showing as progress:
-        codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"  # a build without x264 has the latter
+        codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"  # a build without x264 has only mpeg4
         stream: Any = container.add_stream(codec, rate=_FPS)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         for number in progress.track(range(seconds * _FPS), description="painting"):

@@ -1,4 +1,4 @@
-"""Moving pictures made from one portrait: pan, zoom and light, and for a while a patch over the face."""
+"""Moving pictures made from one portrait by pan, zoom and light; a patch covers the face for a while."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ def picture_at(image: NDArray[np.uint8], seconds: float, phase: float = 0.0) -> 
 
 
 class Pictures(Protocol):
-    """What a clip shows; blocks, so it is asked in a worker thread."""
+    """The pictures of a clip. Its methods block: call them in a worker thread."""
 
     def at(self, seconds: float) -> NDArray[np.uint8]:
         """Return the RGB picture (360 x 640 x 3) of that time."""
         ...
 
     def close(self) -> None:
-        """Release what is held."""
+        """Release the resources."""
         ...
 
 
 @define
 class Portrait:
-    """The portrait, moving; `phase` (0 to 1) says where in the movement it begins."""
+    """The moving portrait; `phase` (0 to 1) says where in the movement it begins."""
 
     phase: float = 0.0
     _image: NDArray[np.uint8] = field(factory=portrait, repr=False)
@@ -63,12 +63,12 @@ class Portrait:
         return picture_at(self._image, seconds, self.phase)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there is nothing to release."""
 
 
 @define
 class Clip:
-    """A frame source that plays pictures in real time; tampered with when told so."""
+    """A frame source that plays pictures in real time, with the patch while `tampered` is set."""
 
     pictures: Pictures = field(factory=Portrait)
     tampered: bool = False

@@ -33,14 +33,14 @@ def demo(
     video: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Play this video instead of the portrait, over and over.")
     ] = None,
-    seconds: Annotated[float, typer.Option(help="How long it runs, in seconds.", min=8, max=55)] = 24,
-    json_lines: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    seconds: Annotated[float, typer.Option(help="Running time in seconds.", min=8, max=55)] = 24,
+    json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
-    """Watch two participants, one of them tampered with for a while, and the connection cut once on the way.
+    """Watch two participants, one of them tampered with for a while; the connection is cut once.
 
     No account and no network: the pictures are made from a public-domain
     portrait, and the verdicts come from the local sandbox, which looks for a
-    patch that the demo paints over the face. It is a stand-in, no detector.
+    patch that the demo paints over the face. It is a stand-in, not a detector.
 
     On a terminal it is a live view; piped, it is plain lines. It ends by itself
     with exit code 0. Ctrl-C ends it sooner (130); a file that cannot be played
@@ -69,7 +69,7 @@ def demo(
 
 
 async def look(monitor: Monitor, show: DemoRunner, console: Console, seconds: float, playing: str) -> None:
-    """DemoRunner the live view until cancelled."""
+    """Show the live view until cancelled."""
 
     def view() -> DemoState:
         elapsed = time.monotonic() - show.began
@@ -78,7 +78,7 @@ async def look(monitor: Monitor, show: DemoRunner, console: Console, seconds: fl
         )
 
     try:
-        # A screen of its own: on the ordinary one, what a change of its size has broken cannot be drawn over.
+        # The alternate screen: after a resize, the normal one keeps remains that cannot be drawn over.
         with Live(console=console, auto_refresh=False, screen=True) as live:
             while True:
                 live.update(draw(view()), refresh=True)
@@ -88,7 +88,7 @@ async def look(monitor: Monitor, show: DemoRunner, console: Console, seconds: fl
 
 
 def _clips(video: Path | None) -> tuple[Clip, Clip]:
-    """Return what alice and bob show, or end the program: nothing has begun yet."""
+    """Return what alice and bob show, or end the program before the demo begins."""
     if video is None:
         return Clip(Portrait()), Clip(Portrait(0.37))
     player = Player(video)
@@ -103,7 +103,7 @@ def _clips(video: Path | None) -> tuple[Clip, Clip]:
 
 
 def _run(story: DemoScript) -> None:
-    """Run the story; Ctrl-C comes out as itself, not in a group."""
+    """Run the story; raise Ctrl-C as a plain KeyboardInterrupt, not in a group."""
     try:
         trio.run(story.run)
     except* KeyboardInterrupt:
@@ -112,7 +112,7 @@ def _run(story: DemoScript) -> None:
 
 @contextmanager
 def _quiet_log() -> Generator[None]:
-    """Keep the library's log off the terminal, since the demo shows the same itself."""
+    """Keep the library's log off the terminal, since the demo shows the same events."""
     log, nowhere = logging.getLogger("ds_actors"), logging.NullHandler()
     log.addHandler(nowhere)
     try:

@@ -19,10 +19,10 @@ from ds_actors._text import counted
 from ds_actors.cli._stdout import is_unwritable, say_unwritable, write_nowhere
 from ds_actors.detection.events import plain
 from ds_actors.sandbox import (
-    Happened,
     MarkerVerdicts,
     Row,
     Sandbox,
+    SandboxEvent,
     ScriptError,
     always_clear,
     load_script,
@@ -40,18 +40,19 @@ def sandbox(
         Path | None, typer.Option(help="TOML file with verdicts and faults over time.", metavar="FILE")
     ] = None,
     marker: Annotated[
-        bool, typer.Option("--marker/--no-marker", help="Look for the painted patch, or judge everything clear.")
+        bool, typer.Option("--marker/--no-marker", help="Look for the painted patch, or answer clear to everything.")
     ] = True,
     api_key: Annotated[
-        list[str] | None, typer.Option(help="A key to accept; may be given several times. Default: any.", metavar="KEY")
+        list[str] | None,
+        typer.Option(help="An API key to accept; repeat the option for several. Default: any key.", metavar="KEY"),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
-    """Run a detector service on this machine, for trying things out.
+    """Run a local detector service, to try things out.
 
     It is a stand-in, not a deepfake detector: it finds a magenta and green checkerboard painted into the picture.
-    A script rules where it says something. Ctrl-C ends it with a table of the rules that each client kept or broke;
-    a rule is untested when nothing happened that shows it. Exit code 2: it could not begin.
+    Where a script has an entry, the entry decides. Ctrl-C ends it with a table of the rules each client kept or broke;
+    a rule is untested when nothing put it to the test. Exit code 2: the service could not start.
     """
     try:
         plan = None if script is None else load_script(script)
@@ -84,7 +85,7 @@ def _say(text: str) -> None:
     try:
         typer.echo(text)
     except OSError as error:
-        # The reader is gone, or the disk is full: the service continues in silence.
+        # The output cannot be written: the service continues without it.
         if is_unwritable(error):
             say_unwritable(error)
         elif not isinstance(error, BrokenPipeError):
@@ -92,7 +93,7 @@ def _say(text: str) -> None:
         write_nowhere()
 
 
-def _tell(as_json: bool, event: Happened) -> None:
+def _tell(as_json: bool, event: SandboxEvent) -> None:
     if as_json:
         _say(json.dumps({"event": event.what, "at": event.at, "client": event.client, "detail": event.detail}))
     else:
@@ -102,9 +103,9 @@ def _tell(as_json: bool, event: Happened) -> None:
 def _summary(service: Sandbox, as_json: bool) -> None:
     rows = service.grade()
     if as_json:
-        said = {"event": "summary", "attempts": len(service.attempts), "samples": len(service.samples)}
-        said |= {"malformed": service.malformed}
-        _say(json.dumps({**said, "answers": service.answers, "grade": [asdict(row) for row in rows]}))
+        summary = {"event": "summary", "attempts": len(service.attempts), "samples": len(service.samples)}
+        summary |= {"malformed": service.malformed}
+        _say(json.dumps({**summary, "answers": service.answers, "grade": [asdict(row) for row in rows]}))
         return
     answers = ", ".join(f"{count} {level}" for level, count in sorted(service.answers.items())) or "none"
     attempts, samples = counted(len(service.attempts), "attempt"), counted(len(service.samples), "sample")
@@ -114,7 +115,7 @@ def _summary(service: Sandbox, as_json: bool) -> None:
 
 
 def table(rows: list[Row]) -> list[str]:
-    """Return the grade as plain lines of 80 columns: each client, and below it a line a rule."""
+    """Return the grade as plain lines of 80 columns: each client, and below it one line per rule."""
     lines: list[str] = []
     width = max((len(row.rule) for row in rows), default=0)
     for client, own in groupby(rows, lambda row: row.client):
@@ -126,9 +127,9 @@ def table(rows: list[Row]) -> list[str]:
 
 
 def _why(error: OSError | UnicodeError) -> str:
-    """Return why an address cannot be listened on, and which option gives another one."""
+    """Return why listening on an address failed, and which option changes it."""
     wrong_host = isinstance(error, socket.gaierror | UnicodeError) or error.errno == errno.EADDRNOTAVAIL
-    text = "it is no address" if isinstance(error, UnicodeError) else error.strerror or str(error)
+    text = "it is not an address" if isinstance(error, UnicodeError) else error.strerror or str(error)
     return f"{text}; give another with {'--host' if wrong_host else '--port'}"
 
 

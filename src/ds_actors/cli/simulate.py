@@ -1,4 +1,4 @@
-"""`ds-actors simulate`: sampling policies in a room on paper, side by side."""
+"""`ds-actors simulate`: compares sampling policies in a simulated room."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ kind = "refuse_connections"  # ... and the service is away for 20 s
 from = 300
 until = 320
 """
-"""What is simulated without your own scenario."""
+"""The scenario that is simulated by default."""
 _SLICES: Final = 100
 _WIDE: Final = 160
 """Columns where stdout is no terminal."""
@@ -89,36 +89,36 @@ def simulate(
     ] = None,
     tracks: Annotated[
         int | None,
-        typer.Option(help="Participants of one track each, in place of the scenario's.", min=1, max=10_000),
+        typer.Option(help="Number of participants, one track each, instead of the scenario's.", min=1, max=10_000),
     ] = None,
-    seconds: Annotated[float | None, typer.Option(help="How long, in place of the scenario's time.")] = None,
-    seed: Annotated[int, typer.Option(help="Draws the same lost frames and the same jitter for every policy.")] = 0,
+    seconds: Annotated[float | None, typer.Option(help="Duration in seconds, instead of the scenario's.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the lost frames and the jitter, the same for every policy.")] = 0,
     plot: Annotated[
-        Path | None, typer.Option(help="Write one picture: the times to detection of all policies.", metavar="FILE.svg")
+        Path | None, typer.Option(help="Write a plot of the times to detection of all policies.", metavar="FILE.svg")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a policy, one a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per policy and line.")] = False,
     _show_scenario: Annotated[
         bool,
         typer.Option(
             "--show-scenario",
-            help="Print the built-in scenario, to begin your own with, and exit.",
+            help="Print the built-in scenario, a start for your own, and exit.",
             callback=_print_scenario,
             is_eager=True,
         ),
     ] = False,
 ) -> None:
-    """Compare sampling policies in a room on paper: what they cost, what they find and how soon.
+    """Compare sampling policies in a simulated room: their cost, their detections and how soon those come.
 
     The policy, the outbox and the assessment are the monitor's own; cameras, link and service are the scenario's.
 
-    A file that is named is run as Python: it is your own program.
+    A file that you name is run as Python.
 
     Exit codes, the first that applies:
 
-      141  the reader of its output ended
-       74  its output cannot be written, as on a full disk
-      130  stopped by Ctrl-C, which shows what there is
-        1  a policy failed in the middle
+      141  the reader of the output ended
+       74  the output cannot be written, as on a full disk
+      130  stopped by Ctrl-C, after showing the results so far
+        1  a policy failed during the simulation
         2  wrong usage, a scenario that cannot be followed, or no such policy
         0  none of these
     """
@@ -173,9 +173,9 @@ def _check(script: Script, policies: list[str], plot: Path | None) -> None:
     if plot is None:
         return
     if plot.is_dir() or not plot.parent.is_dir():
-        _stop(f"--plot {plot}: it must name a file in a folder that exists")
-    if not any(one.level is not None and one.level.elevated for one in script.verdicts):
-        _stop("--plot shows times to detection, and this scenario has no manipulation")
+        _stop(f"--plot {plot}: it must name a file in an existing folder")
+    if not any(verdict.level is not None and verdict.level.elevated for verdict in script.verdicts):
+        _stop("--plot shows times to detection, but this scenario has no manipulation")
 
 
 def _show(run: _Run, *, as_json: bool) -> None:
@@ -186,11 +186,11 @@ def _show(run: _Run, *, as_json: bool) -> None:
     if not run.outcomes:
         return
     Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE).print(table(run.outcomes))
-    due = sum(one.due for one in run.outcomes)
-    one = run.outcomes[0]
+    due = sum(outcome.due for outcome in run.outcomes)
+    first = run.outcomes[0]
     each = sum(run.took) / due * 1e6 if due else 0.0
-    cost = f"{sum(run.took):.1f} s of processor time, {each:.0f} us a sample"
-    typer.echo(f"{one.tracks} tracks, {one.seconds:g} s each; simulated in {cost}")
+    cost = f"{sum(run.took):.1f} s of processor time, {each:.0f} us per sample"
+    typer.echo(f"{first.tracks} tracks, {first.seconds:g} s each; simulated in {cost}")
 
 
 def _stop(text: str) -> NoReturn:

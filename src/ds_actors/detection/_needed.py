@@ -1,4 +1,4 @@
-"""Imported first: says which extra is missing, in place of the first module that is."""
+"""Imported first, to report the missing extra instead of a missing module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The references to the monitor's own actors, which survive restarts of the supervisors between."""
+"""References to the monitor's actors that survive restarts of the supervisors above them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ds_actors.detection.turns import OutboxMessage
 
 @define(eq=False)
 class TreeRefs:
-    """Finds actors in the tree, and keeps what it found until it stops."""
+    """Finds actors in the tree, and caches each reference until its actor stops."""
 
     supervisor: Supervisor
     _tracks: dict[str, ActorRef[TrackMessage]] = field(factory=dict[str, ActorRef[TrackMessage]], init=False)
@@ -32,7 +32,7 @@ class TreeRefs:
         """Return the reference of the tracks' supervisor.
 
         Raises:
-            ActorStopped: when the monitor is closed, or not open yet.
+            ActorStopped: when the monitor is closed or not open yet.
         """
         try:
             tracks = self.supervisor.find("tracks")
@@ -42,11 +42,11 @@ class TreeRefs:
         return tracks
 
     def track(self, track: str) -> ActorRef[TrackMessage] | None:
-        """Return the reference of a live track's actor; None when there is none at the moment."""
+        """Return the reference of a live track's actor; None when it has no actor at the moment."""
         ref = self._tracks.get(track)
         if ref is not None and not ref.stopped:
             return ref
-        # The tracks' supervisor was started anew, and with it the actor; or it is gone, as it is when closing.
+        # The tracks' supervisor was restarted with its actors, or it has ended because the monitor closes.
         try:
             actors = self.tracks().actors()
         except ActorStopped:
@@ -75,5 +75,5 @@ class TreeRefs:
         return ref
 
     def known_sink(self, name: str) -> ActorRef[Any] | None:
-        """Return the reference of a sink's actor if it was looked up before; safe from any thread."""
+        """Return the cached reference of a sink's actor, or None; safe from any thread."""
         return self._sinks.get(name)

@@ -1,8 +1,8 @@
-"""The tree of actors behind a monitor: child specs, and what a track's actor is made of.
+"""The tree of actors behind a monitor: the child specs, and the parts of a track's actor.
 
-monitor ─┬─ sinks    one actor a sink
+monitor ─┬─ sinks    one actor per sink
          ├─ uplink   permanent, own backoff, never gives up
-         └─ tracks   dynamic, one actor a live track, own backoff each
+         └─ tracks   dynamic, one actor per live track, own backoff each
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ class TrackFactory:
         return [self.spec(track) for track in self.hub.registry]
 
     def policy(self, kind: str) -> SamplingPolicy | AudioPace:
-        """Return what decides when a new track of that kind is sampled."""
+        """Return the policy or pace that decides when a new track of that kind is sampled."""
         return self.audio if kind == "audio" else self.sampling()
 
     def spec(self, track: RegisteredTrack) -> ChildSpec[TrackMessage]:
         """Return the spec of one track."""
 
         def video() -> TrackActor:
-            # A policy that crashed its track begins anew; what it starts from, level and last sample, has survived.
+            # A restart gets a new policy, which starts from the surviving level and last sample.
             track.policy = policy = self.sampling()
             source = cast("FrameSource", track.source)
             return TrackActor(track.info, source, policy, self.hub, self._encode, self.quality, track.muted)
@@ -104,10 +104,10 @@ def build_tree(
         connect,
         name="uplink",
         backoff=UplinkBackoff(),
-        stable_after=0.0,  # the heartbeat's word that a connection is healthy counts its seconds
+        stable_after=0.0,  # the heartbeat marks the connection healthy, and counts its seconds itself
         grace=1.0,
         mailbox=lambda: hub.outbox,
-        expected=(UplinkError,),  # `Availability` decides which of them are worth a line
+        expected=(UplinkError,),  # `Availability` decides which crashes are logged
     )
     return Supervisor(
         "monitor",

@@ -1,6 +1,6 @@
-"""How each track is judged, and the shelf that keeps it: levels, memory, inheritance. Pure.
+"""The level of each track, and the shelf that keeps it: verdicts, memory, inheritance. Pure.
 
-The monitor owns the shelf, so that a level outlives its track's actor and, in part, the track. A live track is found
+The monitor owns the shelf, so a level outlives its track's actor and, in part, the track. A live track is found
 by its sid alone; an ended one for 60 s by its sid, and by identity and kind for as long as the room remembers.
 """
 
@@ -22,41 +22,41 @@ from ds_actors.detection.events import (
 )
 
 LATE_RESULTS: Final = 60.0
-"""Seconds for which an ended track's results still count."""
+"""Seconds during which an ended track's results still count."""
 MEMORY_AFTER_LEAVING: Final = 600.0
-"""Seconds for which a level is remembered after its identity left."""
+"""Seconds during which a level is remembered after its identity left."""
 MEMORY_LIMIT: Final = 10_000
-"""Ended tracks, and remembered levels, that are kept; the oldest go first."""
+"""The most ended tracks and remembered levels that are kept; the oldest are dropped first."""
 
 
 @define
 class Assessment:
-    """One track's state: its level is its last verdict."""
+    """One track's state; its level is its last verdict."""
 
     info: TrackInfo
     since: float
     level: Level = Level.UNKNOWN
-    judged: bool = False
-    """A verdict of its own came, or a level was inherited: the next clear is a change, or none."""
+    has_verdict: bool = False
+    """True after a verdict or an inherited level; before that, a first CLEAR is not a change."""
     last_result: float | None = None
     erring: bool = False
     """The last result was an error."""
     ended: float | None = None
     successor: str | None = None
-    """The sid of the track that took this one's level over."""
+    """The sid of the track that took over this one's level."""
 
 
 @frozen
 class Applied:
-    """What one result did."""
+    """The effect of one result."""
 
     event: ResultEvent
     track: str
-    """The live track to tell, which is the successor where an ended track's late result raised it."""
+    """The track to notify: the result's own, or the successor of an ended one."""
     level: Level | None
-    """That track's level, when the result is a verdict that counts for it; None otherwise."""
+    """That track's new level when the result is a verdict that counts for it; None otherwise."""
     notable: bool
-    """It passes the "changes" filter; of errors the room hears nothing by itself."""
+    """True when the result passes the "changes" filter: a change of level, or a first error."""
 
 
 @define
@@ -68,22 +68,22 @@ class _Remembered:
 
 @define
 class Assessments:
-    """The shelf: every live track, the ended ones of the last minute, and what is remembered of the rest."""
+    """The shelf: every live track, the tracks that ended in the last minute, and the remembered levels."""
 
     tracks: dict[str, Assessment] = field(factory=dict[str, Assessment])
     counts: Counter[str] = field(factory=Counter[str])
-    """Results by what became of them: clear, suspicious, alert, error, unknown, unknown_track."""
+    """Results by outcome: clear, suspicious, alert, error, unknown, unknown_track."""
     _ended: OrderedDict[str, Assessment] = field(factory=OrderedDict[str, Assessment])
     _alone: dict[tuple[str, Kind], list[str]] = field(factory=dict[tuple[str, Kind], list[str]])
-    """The ended ones that have no successor yet."""
+    """The ended tracks without a successor."""
     _memory: OrderedDict[tuple[str, Kind], _Remembered] = field(factory=OrderedDict[tuple[str, Kind], _Remembered])
     _left: OrderedDict[str, float] = field(factory=OrderedDict[str, float])
-    """When an identity left, the earliest first: also of those whose tracks end, or are judged, after that."""
+    """When each identity left, the earliest first; their tracks may end, or get verdicts, after that."""
 
     def add_track(self, info: TrackInfo, now: float) -> Level:
-        """Take a track in and return its level, inherited from the participant's last track of the kind.
+        """Add a track and return its level, inherited from the participant's last track of the kind.
 
-        A track that is there already keeps its level: adding is idempotent.
+        A known track keeps its level: adding is idempotent.
         """
         self._forget_old(now)
         known = self.tracks.get(info.track)
@@ -91,14 +91,14 @@ class Assessments:
             known.info = info
             return known.level
         self.participant_joined(info.participant)
-        if info.track in self._ended:  # a sid that comes back ends anew, behind those that ended before
+        if info.track in self._ended:  # a sid that comes back ends again later, after those that ended before
             self._ended.move_to_end(info.track, last=False)
             self._forget_ended()
         assessment = Assessment(info, now)
         remembered = self._memory.pop((info.participant, info.kind), None)
         if remembered is not None:
-            assessment.level, assessment.judged = remembered.level, True
-        # Also of those that ended clear: what comes late of them concerns the participant's newest track.
+            assessment.level, assessment.has_verdict = remembered.level, True
+        # Also those that ended at clear: their late results concern the participant's newest track.
         for sid in self._alone.pop((info.participant, info.kind), ()):
             ended = self._ended.get(sid)
             if ended is not None:
@@ -107,7 +107,7 @@ class Assessments:
         return assessment.level
 
     def end_track(self, track: str, now: float) -> None:
-        """Take a track out; a level above clear stays with its participant and kind, the most severe one."""
+        """Remove a track; the most severe level above clear stays with its participant and kind."""
         self._forget_old(now)
         assessment = self.tracks.pop(track, None)
         if assessment is None:
@@ -121,7 +121,7 @@ class Assessments:
             self._remember(assessment, assessment.level)
 
     def participant_left(self, identity: str, now: float) -> None:
-        """Begin to forget an identity: what is remembered of it goes ten minutes from now."""
+        """Begin to forget an identity: its remembered levels expire in ten minutes."""
         self._forget_old(now)
         self._left.pop(identity, None)
         self._left[identity] = now
@@ -129,11 +129,11 @@ class Assessments:
             self._forget(next(iter(self._left)))
 
     def participant_joined(self, identity: str) -> None:
-        """The identity is back: what is remembered of it stays."""
+        """Keep the remembered levels of an identity that is back."""
         self._left.pop(identity, None)
 
     def level(self, track: str) -> Level:
-        """Return a live track's level; unknown for any other."""
+        """Return a live track's level; UNKNOWN for any other."""
         assessment = self.tracks.get(track)
         return Level.UNKNOWN if assessment is None else assessment.level
 
@@ -146,10 +146,10 @@ class Assessments:
         self._left.clear()
 
     def result(self, result: WireResult, now: float, wall_ms: int) -> Applied | None:
-        """Apply one answer of the service; None when it belongs to no track here (counted).
+        """Apply one answer of the service; return None, and count it, when it belongs to no known track.
 
         Args:
-            result: the answer, as it came.
+            result: the answer as it arrived.
             now: monotonic clock, seconds.
             wall_ms: wall clock, milliseconds since the epoch.
         """
@@ -176,18 +176,17 @@ class Assessments:
         if not level.is_verdict:
             before, assessment.erring = assessment.erring, level is Level.ERROR
             return Applied(event, result.track, None, notable=assessment.erring and not before)
-        changed = level is not previous if assessment.judged else level is not Level.CLEAR
-        assessment.judged, assessment.erring, assessment.level = True, False, level
-        track, told = result.track, level
+        changed = level is not previous if assessment.has_verdict else level is not Level.CLEAR
+        assessment.has_verdict, assessment.erring, assessment.level = True, False, level
         if assessment.ended is not None:
             track, raised = self._late(assessment, level)
             return Applied(event, track, raised, notable=changed)
-        return Applied(event, track, told, notable=changed)
+        return Applied(event, result.track, level, notable=changed)
 
     def _late(self, ended: Assessment, level: Level) -> tuple[str, Level | None]:
         """Apply an ended track's verdict: to the memory, or to the successor, which it may only raise."""
         sid = ended.successor
-        while sid is not None and sid not in self.tracks:  # the successor ended too, and may have one of its own
+        while sid is not None and sid not in self.tracks:  # the successor ended too, and may have its own successor
             sid = self._ended[sid].successor if sid in self._ended else None
         if sid is None:
             if level.elevated:
@@ -197,7 +196,7 @@ class Assessments:
             return ended.info.track, None
         successor = self.tracks[sid]
         if level.elevated and level.severity > successor.level.severity:
-            successor.level, successor.judged = level, True
+            successor.level, successor.has_verdict = level, True
             return successor.info.track, level
         return successor.info.track, None
 
@@ -213,7 +212,7 @@ class Assessments:
             self._memory.popitem(last=False)
 
     def _relent(self, assessment: Assessment) -> None:
-        # The last verdict rules: an ended track's late CLEAR takes back what only that track had left.
+        # The last verdict decides: an ended track's late CLEAR removes a level that only that track had left.
         key = (assessment.info.participant, assessment.info.kind)
         remembered = self._memory.get(key)
         if remembered is not None and remembered.sources == [assessment.info.track]:

@@ -1,6 +1,6 @@
-"""What may be spent on samples: figures, and the token buckets that hold somebody to them. Pure.
+"""Budgets of samples: the rates, and the token buckets that enforce them. Pure.
 
-A budget fills as time passes, holds what `burst_seconds` bring at most, and is full at the start. So in any window of
+A budget fills over time, holds at most what `burst_seconds` bring, and is full at the start. So in any window of
 W seconds at most (W + burst_seconds) x rate is spent. A sample's bytes are known only once it is made: `sample_bytes`
 are set aside for it before, and what it took more or less is settled when it was sent: a window's bytes may exceed
 theirs by what one sample takes beyond `sample_bytes`.
@@ -14,21 +14,21 @@ from typing import Final
 from attrs import define, field, frozen
 
 _TOLERANCE: Final = 1e-9
-"""So that what has accrued for one sample is one sample, also in binary fractions."""
+"""Absorbs the rounding of binary fractions, so that an accrued sample counts as a whole one."""
 
 
 @frozen
 class Budget:
-    """How much may be spent; at least one of the two rates.
+    """The rates that may be spent; set at least one of the two.
 
     Args:
-        samples_per_minute: samples.
-        bytes_per_second: bytes of encoded samples.
-        burst_seconds: how long the budget saves up while less is spent.
-        sample_bytes: what is set aside for a sample before its size is known.
+        samples_per_minute: samples per minute.
+        bytes_per_second: bytes of encoded samples per second.
+        burst_seconds: how long the budget accumulates while less is spent.
+        sample_bytes: bytes reserved for a sample before its size is known.
 
     Raises:
-        ValueError: naming it, for a figure that is not finite and above 0, or a budget that can never hold one sample.
+        ValueError: a figure is not finite and above 0 (the error names it), or the budget can never hold one sample.
     """
 
     samples_per_minute: float | None = None
@@ -47,18 +47,18 @@ class Budget:
                 raise ValueError(f"{name} must be a finite number above 0, not {value!r}")
         if (self.samples_per_minute or math.inf) / 60 * self.burst_seconds < 1 - _TOLERANCE:
             raise ValueError(
-                f"{self.samples_per_minute:g} samples a minute never make one sample within burst_seconds"
+                f"{self.samples_per_minute:g} samples per minute never make one sample within burst_seconds"
                 f" ({self.burst_seconds:g}); make burst_seconds {60 / (self.samples_per_minute or 1):g} at least"
             )
         if (self.bytes_per_second or math.inf) * self.burst_seconds < self.sample_bytes:
             raise ValueError(
-                f"{self.bytes_per_second:g} bytes a second never make sample_bytes ({self.sample_bytes}) within"
+                f"{self.bytes_per_second:g} bytes per second never make sample_bytes ({self.sample_bytes}) within"
                 f" burst_seconds ({self.burst_seconds:g}); make one of the three larger"
             )
 
     @property
     def fps(self) -> float:
-        """Samples a second that it lasts for, samples of `sample_bytes` each."""
+        """The samples per second that the budget allows, of `sample_bytes` each."""
         by_count = math.inf if self.samples_per_minute is None else self.samples_per_minute / 60
         by_bytes = math.inf if self.bytes_per_second is None else self.bytes_per_second / self.sample_bytes
         return min(by_count, by_bytes)
@@ -69,15 +69,15 @@ class TokenBuckets:
     """A budget that fills and is spent: reserve for a sample, then settle it or give the reservation back.
 
     Args:
-        budget: what it is held to.
-        since: when it began to fill, empty; None begins full.
+        budget: the rates.
+        since: when it began to fill from empty; None begins full.
     """
 
     budget: Budget
     since: float | None = None
     _samples: float = field(default=math.inf, init=False)
     _bytes: float = field(default=math.inf, init=False)
-    """Below 0 after a sample that was larger than what was set aside."""
+    """Below 0 after a sample that was larger than its reservation."""
     _at: float = field(default=-math.inf, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -98,19 +98,19 @@ class TokenBuckets:
         return now + wait
 
     def reserve(self, now: float) -> None:
-        """Set aside what one sample is reckoned at."""
+        """Reserve one sample."""
         self._fill(now)
         self._samples -= 1
         self._bytes -= self.budget.sample_bytes
 
     def give_back(self) -> None:
-        """Take a reservation back: its sample was not sent."""
+        """Return a reservation whose sample was not sent."""
         self._samples += 1
         self._bytes += self.budget.sample_bytes
         self._cap()
 
     def settle(self, size: int) -> None:
-        """Pay what a sent sample took, in bytes, out of what was set aside for it."""
+        """Settle a reservation with the bytes that the sent sample took."""
         self._bytes += self.budget.sample_bytes - size
         self._cap()
 

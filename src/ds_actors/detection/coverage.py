@@ -1,4 +1,4 @@
-"""How well a track is covered, beside its level: the first of these that applies. Pure."""
+"""How well a track is covered, independent of its level: the first coverage that applies. Pure."""
 
 from __future__ import annotations
 
@@ -29,31 +29,31 @@ class Coverage(StrEnum):
 
 @define
 class Facts:
-    """What coverage is judged from; times on one monotonic clock, seconds."""
+    """The facts that coverage follows from; times are seconds on one monotonic clock."""
 
     monitored: bool = True
     muted: bool = False
     encrypted: bool = False
-    """It is known that its frames cannot be read."""
+    """True when its frames are known to be unreadable."""
     end_to_end: bool = False
-    """It is encrypted; whether its frames can be read, they tell."""
+    """True when it is end-to-end encrypted; only an arriving frame shows whether it can be decrypted."""
     subscribed: bool = True
     published_at: float = 0.0
     failing: bool = False
     empty_captures: int = 0
-    """One-shots without a frame, in a row."""
+    """Consecutive captures without a frame."""
     last_result: float | None = None
     due_since: float | None = None
-    """Since when results could have come: start, or unmuting."""
+    """Since when results are possible: the start or the unmuting."""
     rate: float = 0.2
-    """Samples a second that are promised now; 0 promises nothing, and nothing is stale then."""
+    """The samples per second promised now; with 0, nothing is stale."""
 
 
 def coverage(facts: Facts, now: float) -> Coverage:
     """Return the first coverage that applies."""
     stale_after = max(STALE_AFTER, 3 / facts.rate) if facts.rate > 0 else math.inf
-    # The clock of a track that was muted starts again with it: nothing could come meanwhile.
-    heard = max((t for t in (facts.last_result, facts.due_since) if t is not None), default=None)
+    # A mute restarts the clock: no result was possible meanwhile.
+    since = max((t for t in (facts.last_result, facts.due_since) if t is not None), default=None)
     if not facts.monitored:
         found = Coverage.NOT_MONITORED
     elif facts.muted:
@@ -66,7 +66,7 @@ def coverage(facts: Facts, now: float) -> Coverage:
         found = Coverage.FAILING
     elif facts.empty_captures >= NO_FRAMES_AFTER:
         found = Coverage.ENCRYPTED if facts.end_to_end else Coverage.NO_FRAMES
-    elif heard is not None and now - heard >= stale_after:
+    elif since is not None and now - since >= stale_after:
         found = Coverage.STALE
     else:
         found = Coverage.WAITING if facts.last_result is None else Coverage.CHECKED

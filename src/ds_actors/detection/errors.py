@@ -8,15 +8,15 @@ class UplinkError(Exception):
 
 
 class Refused(UplinkError):
-    """The service answered and will not have this key: trying again soon is of no use."""
+    """The service refused this key: trying again soon does not help."""
 
 
 class Unreachable(UplinkError):
-    """The service was not reached, or the connection ended; trying again is worth it.
+    """The service was not reached, or the connection ended; trying again may help.
 
     Args:
         message: the cause, fit for a log.
-        retry_after: seconds the service asked to be left alone, 300 at most; None when it did not ask.
+        retry_after: seconds that the service asked to wait, 300 at most; None when it did not ask.
     """
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:

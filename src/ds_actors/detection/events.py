@@ -1,4 +1,4 @@
-"""What passes through the monitor: tracks, samples, and the results that come back. Pure."""
+"""The data that passes through the monitor: tracks, samples and results. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ds_actors._text import plain as plain  # noqa: PLC0414 - re-exported: the m
 TOPIC: Final = "deepfake_alert"
 MESSAGE_LIMIT: Final = 1_024
 PAYLOAD_LIMIT: Final = 15_000
-"""Bytes of JSON that a payload stays under: LiveKit's bound on a reliable data packet is 15 KB."""
+"""The bytes of JSON that a payload stays below: LiveKit limits a reliable data packet to 15 KB."""
 
 Kind = Literal["video", "audio"]
 
@@ -30,17 +30,17 @@ class ResultType(IntEnum):
 
     @classmethod
     def from_wire(cls, number: int) -> ResultType:
-        """Return the type of that number; one that is not known yet is UNKNOWN."""
+        """Return the type of that number, or UNKNOWN for a number that is not known yet."""
         return _TYPES.get(number, cls.UNKNOWN)
 
     @property
     def level(self) -> Level:
-        """The level of the same name."""
+        """The level with the same name."""
         return _LEVELS[self]
 
 
 class Level(StrEnum):
-    """How a track, or one result, is judged; compare by `severity`, strings do not sort."""
+    """The level of a track or of one result. Compare by `severity`: the strings do not sort."""
 
     CLEAR = "clear"
     SUSPICIOUS = "suspicious"
@@ -64,8 +64,8 @@ class Level(StrEnum):
         return self.severity > 1
 
 
-_TYPES: Final = {one.value: one for one in ResultType}
-_LEVELS: Final = {one: Level(one.name.lower()) for one in ResultType}
+_TYPES: Final = {kind.value: kind for kind in ResultType}
+_LEVELS: Final = {kind: Level(kind.name.lower()) for kind in ResultType}
 _SEVERITY: Final = {Level.UNKNOWN: 0, Level.ERROR: 0, Level.CLEAR: 1, Level.SUSPICIOUS: 2, Level.ALERT: 3}
 
 _SENTENCES: Final = {
@@ -79,9 +79,9 @@ _SENTENCES: Final = {
 
 @frozen
 class TrackInfo:
-    """Which track: `track` (its sid) is the only part that names anything inside the monitor.
+    """Describes a track; inside the monitor only `track` (its sid) identifies it.
 
-    `participant` is the LiveKit identity and `source` is chosen by the publisher: data from strangers, both.
+    `participant` is the LiveKit identity, and the publisher chooses `source`: both are untrusted.
     """
 
     participant: str
@@ -90,12 +90,12 @@ class TrackInfo:
     source: str = "camera"
     participant_sid: str = ""
     end_to_end: bool = False
-    """Its publisher encrypts it from end to end: where no frame comes, the key is missing or another one."""
+    """Its publisher encrypts it end to end: when no frame comes, the key is missing or wrong."""
 
 
 @frozen
 class WireResult:
-    """One answer of the service as the wire has it; `number` may be one that is not known yet."""
+    """One answer of the service as on the wire; `number` may be unknown to this version."""
 
     number: int
     participant: str
@@ -112,15 +112,15 @@ class Sample:
     timestamp_ms: int
     """Wall clock at capture, in milliseconds since the epoch."""
     data: bytes = field(repr=False)
-    """A whole JPEG, or 48,000 samples of 16-bit little-endian mono PCM at 16 kHz."""
+    """A complete JPEG, or 48,000 samples of 16-bit little-endian mono PCM at 16 kHz."""
     captured_at: float = 0.0
-    """Monotonic clock (seconds) at the end of the capture: what the age limit counts from."""
+    """Monotonic clock (seconds) at the end of the capture; the age limit counts from here."""
     format: Literal["jpeg", "pcm"] = "jpeg"
 
 
 @frozen
 class ResultEvent:
-    """What sinks and callbacks get for each result; `level` is this result's, not the track's."""
+    """The event that sinks and callbacks receive for each result; `level` is this result's, not the track's."""
 
     type: ResultType
     participant_id: str
@@ -128,7 +128,7 @@ class ResultEvent:
     track_id: str
     message: str
     timestamp_ms: int
-    """Wall clock at arrival, in milliseconds since the epoch: the wire's answer has none."""
+    """Wall clock at arrival, in milliseconds since the epoch; the wire's answers carry no time."""
     participant_sid: str = ""
     source: str = ""
     previous_level: Level = Level.UNKNOWN
@@ -140,7 +140,7 @@ class ResultEvent:
         return self.type.level
 
     def dict(self) -> dict[str, Any]:
-        """Return the payload: the six documented keys in their order, then three of our own."""
+        """Return the payload: the six documented keys in order, then three additional ones."""
         return {
             "type": TOPIC,
             "level": str(self.level),
@@ -154,7 +154,7 @@ class ResultEvent:
         }
 
     def json(self) -> str:
-        """Return the payload as one line of ASCII JSON, under 15 KB whatever strangers chose as their names."""
+        """Return the payload as one line of ASCII JSON, below 15 KB for any names."""
         payload = self.dict()
         line = json.dumps(payload)
         if len(line) < PAYLOAD_LIMIT:
@@ -173,13 +173,13 @@ class ResultEvent:
         }
 
 
-# Four names and a message are strangers' text: 4 * 2,000 + 6,000 leaves room for the keys and the rest.
+# Four names and a message are untrusted text: 4 * 2,000 + 6,000 leaves room for the keys and the rest.
 _NAME_BYTES: Final = 2_000
 _MESSAGE_BYTES: Final = 6_000
 
 
 def _cut(key: str, text: str) -> str:
-    """Return as much of the text as its share of the payload holds once escaped."""
+    """Return the longest prefix of the text whose escaped form fits its share of the payload."""
     left = _MESSAGE_BYTES if key == "message" else _NAME_BYTES
     for index, character in enumerate(text):
         left -= len(json.dumps(character)) - 2
@@ -189,5 +189,5 @@ def _cut(key: str, text: str) -> str:
 
 
 def clean_message(text: str, level: Level) -> str:
-    """Return the service's text made safe; where that leaves nothing, one sentence for the level."""
+    """Return the service's text made safe, or a default sentence for the level when nothing is left."""
     return (plain(text, MESSAGE_LIMIT).strip() if text else "") or _SENTENCES[level]

@@ -1,4 +1,4 @@
-"""Limits each kind of log line to one a minute. Pure."""
+"""Limits each kind of log line to one per minute. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class LogThrottle:
     _at: dict[str, float] = field(factory=dict[str, float], init=False)
 
     def due(self, kind: str, now: float) -> bool:
-        """Return whether to log that kind now (monotonic seconds), and take it as logged."""
+        """Return whether to log that kind now (monotonic seconds), and record it as logged."""
         if now - self._at.get(kind, -COMPLAIN_EVERY) < COMPLAIN_EVERY:
             return False
         self._at[kind] = now

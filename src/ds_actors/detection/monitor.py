@@ -44,7 +44,7 @@ Notify = Literal["all", "changes"]
 
 
 async def encode_in_thread(frame: Frame, quality: int, max_side: int | None) -> bytes:
-    """Make the JPEG in a worker thread."""
+    """Encode the JPEG in a worker thread."""
     return await trio.to_thread.run_sync(lambda: encode_jpeg(frame, quality=quality, max_side=max_side))
 
 
@@ -56,7 +56,7 @@ class Monitor:
     Args:
         service: where samples go, and with which key; by default from the environment.
         sampling: called once for each track; returns its policy.
-        budget: what the whole room may spend on samples; samples over it are dropped, the least urgent first.
+        budget: the samples that the whole room may spend; over it, the least urgent samples are dropped first.
         sinks: where results go.
         notify: "all" results, or "changes" of level (and the first error after a non-error).
         quality: JPEG quality, 0 to 100, unless the policy's plan says otherwise.
@@ -101,9 +101,9 @@ class Monitor:
         if notify not in ("all", "changes"):
             raise ValueError(f'notify must be "all" or "changes", not {notify!r}')
         service = Dataspike() if service is None else service
-        make_policy(sampling)  # an error in it is raised here, not when the first track comes
+        make_policy(sampling)  # an error in it is raised here, not when the first track is added
         if not isinstance(cast("object", budget), Budget | None):
-            raise TypeError(f"budget must be a Budget, as Budget(samples_per_minute=600) is, not {budget!r}")
+            raise TypeError(f"budget must be a Budget, such as Budget(samples_per_minute=600), not {budget!r}")
         quality = check_quality(quality)
         counted: dict[str, tuple[Sink, SinkCounts]] = {}
         for sink in sinks:
@@ -143,7 +143,7 @@ class Monitor:
             hub.assessments.clear()
 
     async def add_track(self, info: TrackInfo, source: FrameSource | PcmSource, *, muted: bool = False) -> bool:
-        """Watch a track until `remove_track`; False, counted and listed, when a limit of tracks is reached.
+        """Watch a track until `remove_track`; return False, count and list it when a limit of tracks is reached.
 
         A video track needs a FrameSource, an audio track a PcmSource.
 
@@ -184,7 +184,7 @@ class Monitor:
     ) -> None:
         """Show a track that is not watched in the status until it is added or removed.
 
-        The status gives `why`, a few words, as its reason, or else its coverage.
+        The status shows `why` (a few words) as its reason; without it, its coverage.
         """
         if info.track not in self._hub.registry:
             facts = Facts(
@@ -198,7 +198,7 @@ class Monitor:
             self._hub.registry.add_unwatched(UnwatchedTrack(info, facts, why))
 
     async def remove_track(self, track: str) -> None:
-        """Stop watching a track; its late results still count for 60 s. A track that is not watched is ignored."""
+        """Stop watching a track; its late results count for another 60 s. Unknown tracks are ignored."""
         hub = self._hub
         hub.registry.remove_unwatched(track)
         removed = hub.registry.pop(track)
@@ -207,7 +207,7 @@ class Monitor:
         hub.refs.forget_track(track)
         hub.assessments.end_track(track, trio.current_time())
         try:
-            # It may have crashed, its supervisor may start anew without it, or the monitor is closed.
+            # It may have crashed, its supervisor may restart without it, or the monitor is closed.
             with suppress(LookupError, ActorStopped):
                 await hub.refs.tracks().terminate(track)
         finally:
@@ -215,7 +215,7 @@ class Monitor:
             await self._close_source(removed)
 
     async def _close_source(self, track: RegisteredTrack) -> None:
-        """Close a source for good; its actor never does, since another incarnation may continue with it."""
+        """Close a source for good; actors never do, since the next incarnation continues with it."""
         with trio.move_on_after(CLOSE_SOURCE, shield=True):
             try:
                 await track.source.aclose()
@@ -235,7 +235,7 @@ class Monitor:
             ref.tell(MutedChanged(muted))
 
     def set_encrypted(self, track: str, encrypted: bool, /) -> None:  # noqa: FBT001 - reads as the event it is
-        """Record that a track's frames cannot be decrypted, or can again; a frame that arrives proves the latter."""
+        """Record whether a track's frames can be decrypted; an arriving frame proves that they can."""
         registered = self._hub.registry.get(track)
         if registered is not None:
             registered.facts.encrypted = encrypted
@@ -253,7 +253,7 @@ class Monitor:
     def set_speaking(self, participant: str, speaking: bool, /) -> None:  # noqa: FBT001 - reads as the event it is
         """Record that a participant started or stopped speaking, as their client says.
 
-        The policies of their video tracks receive it; a microphone that was silent is recorded sooner, no more.
+        The policies of their video tracks receive it; a silent microphone is only recorded sooner.
         """
         if speaking:
             self._hub.speaking.add(participant)
@@ -266,11 +266,11 @@ class Monitor:
                     ref.tell(Speaking(speaking))
 
     def observe_frame(self, track: str, signature: bytes, /) -> None:
-        """Tell a track's policy about a frame between two samples, where the stream is open anyway.
+        """Pass a frame between two samples to the track's policy, when the stream is open anyway.
 
         Args:
             track: its sid.
-            signature: as `ds_actors.detection.luma_signature` makes it.
+            signature: the result of `ds_actors.detection.luma_signature`.
         """
         registered = self._hub.registry.get(track)
         ref = self._hub.refs.track(track)
@@ -278,7 +278,7 @@ class Monitor:
             ref.tell(Scene(signature))
 
     def participant_joined(self, identity: str) -> None:
-        """Keep the memory of an identity that is present, or back, with or without tracks."""
+        """Keep the memory of an identity that is present or back, with or without tracks."""
         self._hub.assessments.participant_joined(identity)
 
     def participant_left(self, identity: str) -> None:

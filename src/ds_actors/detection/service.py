@@ -1,4 +1,4 @@
-"""Where the service is and what opens its door: checked settings, and a key that does not show itself."""
+"""The service's address and key: checked settings, and a key that never shows its value."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEFAULT_URL: Final = "wss://api.dataspike.io/api/v4/deepfake/stream"
 KEY_VARIABLE: Final = "DATASPIKE_API_KEY"
 URL_VARIABLE: Final = "DATASPIKE_WS_URL"
 PERMITS_INSECURE: Final = " (allow_insecure=True permits it)"
-"""How an error ends that says what a program may do and a command line may not."""
+"""The end of an error that names an option of programs; a command line has no such option."""
 
 _LOOPBACK: Final = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 _SHOWN: Final = "***"
@@ -27,17 +27,17 @@ class ApiKey:
 
     Args:
         secret: the key itself.
-        setting: what an error calls it.
+        setting: its name in errors.
 
     Raises:
-        ValueError: when the key is empty or holds what no HTTP header may hold; the key is not in the message.
+        ValueError: when the key is empty or contains characters that HTTP headers forbid; the message omits the key.
     """
 
     __slots__ = ("_secret",)
 
     def __init__(self, secret: str, setting: str = f"api_key (or {KEY_VARIABLE})") -> None:
         self._secret = secret.strip()
-        # Tracebacks may show locals: nothing here may hold the key when something raises.
+        # Tracebacks may show locals: no local may hold the key when an error is raised.
         del secret
         if not self._secret:
             raise ValueError(f"{setting} is empty")
@@ -45,29 +45,29 @@ class ApiKey:
             raise ValueError(f"{setting} must be printable ASCII without spaces")
 
     def reveal(self) -> str:
-        """Return the key itself, to be used at once and kept nowhere."""
+        """Return the key itself; use it at once and do not keep it."""
         return self._secret
 
     def __repr__(self) -> str:
         return _SHOWN
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("an ApiKey does not pickle")
+        raise TypeError("an ApiKey cannot be pickled")
 
 
 class Dataspike:
-    """How to reach the service. Each setting: the argument, then the environment, then the default.
+    """How to reach the service. Each setting comes from the argument, else the environment, else the default.
 
     Args:
         api_key: the key, else DATASPIKE_API_KEY.
         url: the WebSocket's URL, else DATASPIKE_WS_URL, else the public service.
         allow_insecure: permit ws to other machines, and a TLS context that does not verify.
         upgrade_timeout: seconds from the first packet to the accepted upgrade.
-        ssl_context: for wss; the default trusts what the system and SSL_CERT_FILE trust.
-        proxy: a proxy's URL, else HTTPS_PROXY (wss) or HTTP_PROXY (ws); NO_PROXY rules both.
+        ssl_context: for wss; the default trusts the certificates of the system and of SSL_CERT_FILE.
+        proxy: a proxy's URL, else HTTPS_PROXY (wss) or HTTP_PROXY (ws); NO_PROXY overrides both.
 
     Raises:
-        ValueError: when a value cannot be used; names the parameter and its variable.
+        ValueError: when a value is invalid; the message names the parameter and its variable.
     """
 
     __slots__ = ("_key", "_parts", "host", "port", "proxy", "secure", "ssl_context", "upgrade_timeout")
@@ -82,7 +82,7 @@ class Dataspike:
         ssl_context: ssl.SSLContext | None = None,
         proxy: str | None = None,
     ) -> None:
-        # First of all, so that no frame holds the bare key when something raises: tracebacks may show locals.
+        # First, so that no frame holds the bare key when an error is raised: tracebacks may show locals.
         given = [api_key]
         del api_key
         self._key: ApiKey = _resolve_key(given)
@@ -96,7 +96,7 @@ class Dataspike:
         if not (self.secure or self.loopback or allow_insecure):
             raise ValueError(
                 f"url (or {URL_VARIABLE}) must begin with wss:// unless it leads to this machine: "
-                f"ws:// would show the key and everybody's pictures{PERMITS_INSECURE}"
+                f"ws:// would expose the key and all pictures{PERMITS_INSECURE}"
             )
         if ssl_context is not None and not allow_insecure and not verifies(ssl_context):
             raise ValueError(f"ssl_context must verify certificates and host names{PERMITS_INSECURE}")
@@ -123,7 +123,7 @@ class Dataspike:
 
     @property
     def key(self) -> ApiKey:
-        """The key, in the object that does not show it."""
+        """The key, wrapped so that it is not shown."""
         return self._key
 
     @property
@@ -139,7 +139,7 @@ class Dataspike:
 
     @property
     def resource(self) -> str:
-        """Path and query, as the request line has them."""
+        """Path and query as in the request line."""
         return (self._parts.path or "/") + (f"?{self._parts.query}" if self._parts.query else "")
 
     def __repr__(self) -> str:

@@ -16,7 +16,7 @@ State = Literal["idle", "waiting_for_room", "running", "refused", "failed", "clo
 
 @frozen
 class TrackStatus:
-    """One track, as it was."""
+    """A snapshot of one track."""
 
     participant: str
     track: str
@@ -25,17 +25,17 @@ class TrackStatus:
     level: Level
     coverage: Coverage
     target_fps: float
-    """What the plan asks for."""
+    """The rate that the plan asks for, in samples per second."""
     actual_fps: float
-    """Samples sent a second, over the last ten seconds, or since the track began where that is less."""
+    """Samples sent per second, over the last ten seconds, or since the track began if that is less."""
     reason: str
-    """Why the policy plans what it plans; of a track without a policy, why it has none."""
+    """The reason of the policy's plan; for a track without a policy, why it has none."""
     sent: int
 
 
 @frozen
 class UplinkStatus:
-    """The uplink, as it was."""
+    """A snapshot of the uplink."""
 
     state: UplinkState
     cause: str
@@ -53,7 +53,7 @@ class UplinkStatus:
 
 @frozen
 class SinkStatus:
-    """One sink, as it was."""
+    """A snapshot of one sink."""
 
     name: str
     delivered: int
@@ -65,7 +65,7 @@ class SinkStatus:
 
 @frozen
 class Status:
-    """The monitor, as it was."""
+    """A snapshot of the monitor."""
 
     state: State
     reason: str
@@ -73,7 +73,7 @@ class Status:
     tracks: tuple[TrackStatus, ...]
     sinks: tuple[SinkStatus, ...]
     results: Mapping[str, int]
-    """Answers by what became of them."""
+    """Answers by outcome."""
     not_watched: Mapping[str, int] = field(factory=dict[str, int])
     """Tracks over a limit, by reason."""
 

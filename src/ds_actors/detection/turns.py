@@ -1,6 +1,6 @@
-"""What tracks and uplink say to each other about turns: a track requests one, the outbox grants it. Pure.
+"""The messages between tracks and uplink about turns: a track requests one, the outbox grants it. Pure.
 
-Tracks and uplink import these messages and nothing of each other.
+Tracks and uplink import these messages, and nothing else from each other.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Relevel:
 
 @frozen
 class CaptureLate:
-    """A capture takes long: return the turn and continue outside the window; refused when too many do already."""
+    """A capture is slow: return its turn and continue outside the window; refused when too many do so already."""
 
     track: str
 
@@ -56,12 +56,12 @@ class GiveUp:
 
 @frozen
 class Withdraw:
-    """The track ended, was muted or restarted: drop everything it has in the outbox."""
+    """The track ended, was muted or restarted: drop all its entries in the outbox."""
 
     track: str
     reason: str = "ended"
     for_good: bool = False
-    """The track will not come back: forget when it was last granted, too."""
+    """The track will not come back: also forget its last grant."""
 
 
 @frozen
@@ -69,7 +69,7 @@ class Granted:
     """The outbox gave this track its turn."""
 
     request: RequestTurn
-    """The request; a track ignores one that it has withdrawn, or that a former incarnation made."""
+    """The request; a track ignores a request that it has withdrawn, or that an earlier incarnation made."""
 
 
 OutboxMessage = RequestTurn | Relevel | CaptureLate | Deliver | GiveUp | Withdraw

@@ -1,7 +1,7 @@
 """A local detector service on the real wire, for tests, the demo and trying things out. Not a deepfake detector."""
 
 from ds_actors.detection import _needed as _needed  # first of all
-from ds_actors.sandbox._server import Happened, Sandbox, open_sandbox
+from ds_actors.sandbox._server import Sandbox, SandboxEvent, open_sandbox
 from ds_actors.sandbox.active_faults import Faults
 from ds_actors.sandbox.faults import TimedFault
 from ds_actors.sandbox.grading import Row, grade
@@ -23,7 +23,6 @@ __all__ = [
     "Attempt",
     "ClientRecord",
     "Faults",
-    "Happened",
     "Judge",
     "JudgeVerdicts",
     "MarkerVerdicts",
@@ -32,6 +31,7 @@ __all__ = [
     "Room",
     "Row",
     "Sandbox",
+    "SandboxEvent",
     "Script",
     "ScriptError",
     "ScriptedVerdicts",

@@ -1,4 +1,4 @@
-"""One client's connection: the upgrade, the samples, the answers, and the faults among them."""
+"""One client's connection: the upgrade, the samples, the answers and the faults."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ ANSWERS_WAITING: Final = 1_000
 
 @define(eq=False)
 class Service:
-    """What the connections of one service share."""
+    """The part of the service that its connections share."""
 
     faults: Faults
     elapsed: Callable[[], float]
     judge: Callable[[Sample], Awaitable[list[WireResult]]]
     client: Callable[[str, str], ClientRecord]
-    """The record for an address and a key."""
+    """Return the record of the client with this address and key."""
     accepts: Callable[[str], bool]
-    """Whether a key is good; "" when none was given."""
+    """Return whether the key is accepted; "" when the client sent none."""
     tell: Callable[[str, ClientRecord, str], None]
     latency: float = 0.0
     """Seconds from a sample's arrival to its answer."""
@@ -57,7 +57,7 @@ async def _upgrade(service: Service, gate: GatedStream, request: WebSocketReques
     scheme, _, key = dict(request.headers).get(b"authorization", b"").decode("latin-1").partition(" ")
     key = key.strip() if scheme.lower() == "bearer" else ""
     client = service.client(address, key)
-    attempt = Attempt(now, said=now, key_in_url=bool(key) and key in unquote(request.path))
+    attempt = Attempt(now, last_sent=now, key_in_url=bool(key) and key in unquote(request.path))
     client.attempts.append(attempt)
     refusal = service.faults.active(Refuse)
     if refusal is None and not service.accepts(key):
@@ -73,7 +73,7 @@ async def _upgrade(service: Service, gate: GatedStream, request: WebSocketReques
 
     def sent() -> None:
         attempt.answered = True
-        attempt.heard(service.elapsed())
+        attempt.note_sent(service.elapsed())
 
     try:
         websocket = await request.accept()
@@ -81,7 +81,7 @@ async def _upgrade(service: Service, gate: GatedStream, request: WebSocketReques
         gate.sent = sent
         await _Connection(service, client, attempt, websocket).run()
     finally:
-        # A cut or the service's own end comes as a cancellation, which has noted nothing yet.
+        # A cut, or the end of the service, comes as a cancellation: the record has no end yet.
         attempt.over(service.elapsed(), "service")
         code = "" if attempt.code is None else f", code {attempt.code}"
         service.tell("closed", client, f"by {attempt.ended_by}{code}")
@@ -89,7 +89,7 @@ async def _upgrade(service: Service, gate: GatedStream, request: WebSocketReques
 
 @define(eq=False)
 class _Connection:
-    """An accepted connection: one task reads and judges, one sends the answers when they are due."""
+    """An accepted connection: one task reads samples and decides the answers, one sends them when they are due."""
 
     service: Service
     client: ClientRecord
@@ -145,7 +145,7 @@ class _Connection:
                     await self.websocket.send_message(encode_result(result))
                     self.client.answers[ResultType.from_wire(result.number).level.value] += 1
             except ConnectionClosed:
-                return  # the reading task notes who closed it
+                return  # the reading task records who closed it
 
     async def _close(self, fault: CloseOnAccept) -> None:
         await trio.sleep(fault.after)
@@ -158,5 +158,5 @@ class _Connection:
         if code is None or code == 1006:
             self.attempt.over(self.service.elapsed(), "lost")
         else:
-            # 1009 is the service's own: a message over the limit.
+            # The service itself sends 1009, for a message over the limit.
             self.attempt.over(self.service.elapsed(), "service" if code == 1009 else "client", code)

@@ -29,7 +29,7 @@ _OUTAGES_KEPT: Final = 1_000
 
 
 @frozen
-class Happened:
+class SandboxEvent:
     """An event for the console: connected, refused, closed."""
 
     at: float
@@ -41,14 +41,14 @@ class Happened:
 
 @define(eq=False)
 class Sandbox:
-    """A running service, what it has seen and what may be done to it; belongs to its trio thread."""
+    """A running service with its records and faults; use it in its trio thread only."""
 
     verdicts: Verdicts
     faults: Faults
     host: str
     port: int = 0
     _keys: Collection[str] | None = field(default=None, repr=False)
-    _tell: Callable[[Happened], None] | None = field(default=None, repr=False)
+    _tell: Callable[[SandboxEvent], None] | None = field(default=None, repr=False)
     _records: Records = field(factory=Records, repr=False)
     _outages: list[tuple[float, float]] = field(factory=list[tuple[float, float]], repr=False)
     _down_since: float | None = None
@@ -60,7 +60,7 @@ class Sandbox:
 
     @property
     def url(self) -> str:
-        """Where to connect; of a service on all addresses the loopback one."""
+        """The URL to connect to; when the service listens on all addresses, the loopback one."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - read, not bound
         return f"ws://{f'[{host}]' if ':' in host else host}:{self.port}"
 
@@ -71,13 +71,13 @@ class Sandbox:
 
     @property
     def attempts(self) -> list[float]:
-        """When each upgrade was asked for, of all clients, seconds since the service began."""
+        """When each client's upgrades were requested, in seconds since the service began."""
         return sorted(attempt.at for client in self.clients for attempt in client.attempts)
 
     @property
     def samples(self) -> list[Received]:
         """The samples of all clients, by time."""
-        return sorted((one for client in self.clients for one in client.samples), key=lambda one: one.at)
+        return sorted((sample for client in self.clients for sample in client.samples), key=lambda sample: sample.at)
 
     @property
     def answers(self) -> Counter[str]:
@@ -89,13 +89,13 @@ class Sandbox:
 
     @property
     def malformed(self) -> int:
-        """Messages that were no FrameRequest."""
+        """Messages that were not a FrameRequest."""
         return sum(client.malformed for client in self.clients)
 
     @property
     def connected(self) -> int:
-        """Accepted connections that are open now."""
-        return sum(one.ended is None for client in self.clients for one in client.connections)
+        """Open connections."""
+        return sum(connection.ended is None for client in self.clients for connection in client.connections)
 
     def grade(self, *, burst_fps: float = HIGHEST_FPS) -> list[Row]:
         """Return which rules of the contract each client kept; `burst_fps` is the highest rate a track may have."""
@@ -117,16 +117,16 @@ class Sandbox:
 
     def _accepts(self, key: str) -> bool:
         given = key.encode("latin-1", "replace")
-        return self._keys is None or any(hmac.compare_digest(given, one.encode()) for one in self._keys)
+        return self._keys is None or any(hmac.compare_digest(given, key.encode()) for key in self._keys)
 
     async def _judge(self, sample: Sample) -> list[WireResult]:
-        # Verdicts may decode pictures, and may keep state: in a thread, and no two samples at once.
+        # Verdicts may decode pictures and keep state: they run in a worker thread, one sample at a time.
         judge = partial(self.verdicts.judge, sample, self.elapsed())
         return await trio.to_thread.run_sync(judge, limiter=self._one_at_a_time)
 
     def _said(self, what: str, client: ClientRecord, detail: str) -> None:
         if self._tell is not None:
-            self._tell(Happened(self.elapsed(), what, client.name, detail))
+            self._tell(SandboxEvent(self.elapsed(), what, client.name, detail))
 
     async def _listen(self, socket: trio.socket.SocketType, nursery: trio.Nursery) -> None:
         client, latency = self._records.client, self.latency
@@ -141,7 +141,7 @@ class Sandbox:
                     while self.faults.active(RefuseConnections) is None:
                         await self.faults.changed()
                     listening.cancel_scope.cancel()
-                # The port stays bound without listening: no other program gets it, and connecting is refused.
+                # The port stays bound without listening: connecting is refused, and no other program can take the port.
                 socket = await _bind(self.host, self.port)
             self._down_since = self.elapsed()
             while self.faults.active(RefuseConnections) is not None:
@@ -154,13 +154,13 @@ class Sandbox:
         try:
             address = str(stream.socket.getpeername()[0])
         except OSError:
-            return  # gone before it was served
+            return  # the client left before it was served
         with trio.CancelScope() as scope:
             self._open.add(scope)
             try:
                 await serve_client(service, stream, address)
             except* (ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError, ProtocolError):
-                pass  # the end of one client is noted in its record, and does not affect the others
+                pass  # a client's error is in its record, and does not affect other clients
             finally:
                 self._open.discard(scope)
 
@@ -174,25 +174,25 @@ async def open_sandbox(
     api_keys: Collection[str] | None = None,
     host: str = "127.0.0.1",
     port: int = 0,
-    tell: Callable[[Happened], None] | None = None,
+    tell: Callable[[SandboxEvent], None] | None = None,
 ) -> AsyncGenerator[Sandbox]:
     """Run the service for the length of a block.
 
     Args:
-        verdicts: decides the answers, in a worker thread; a plain function that returns a ResultType is enough.
-        script: verdicts and faults over time, or the TOML file that says them; it rules where it says something.
+        verdicts: decides the answers, in a worker thread; a function that returns a ResultType is enough.
+        script: verdicts and faults over time, or a TOML file with them; its entries override `verdicts`.
         faults: faults in force from the start.
-        api_keys: the keys it accepts; None for any, or none at all.
+        api_keys: the keys it accepts; None accepts any key, and clients without one.
         host: address to listen on.
-        port: 0 for any free one.
+        port: port to listen on; 0 for any free one.
         tell: called for each connection, refusal and end.
 
     Raises:
-        ScriptError: when the script cannot be followed.
+        ScriptError: when the script is invalid.
         OSError: when the address cannot be listened on.
     """
     rules = JudgeVerdicts(verdicts) if callable(verdicts) else verdicts
-    # Read before anything runs, and a small local file: no thread is worth it.
+    # A small local file, read before anything runs: a thread is not worth it.
     plan = load_script(script) if isinstance(script, Path) else script
     if plan is not None:
         rules = ScriptedVerdicts(plan, otherwise=rules)
@@ -201,7 +201,7 @@ async def open_sandbox(
     sandbox = Sandbox(rules, faults or Faults(), host, socket.getsockname()[1], api_keys, tell, latency=latency)
     sandbox.faults.on_drop(sandbox._cut)  # noqa: SLF001 - its own
     if sandbox.faults.active(RefuseConnections) is None:
-        socket.listen()  # before anybody is told the URL
+        socket.listen()  # before the caller gets the URL
     async with trio.open_nursery() as nursery:
         nursery.start_soon(sandbox._listen, socket, nursery)  # noqa: SLF001
         nursery.start_soon(play, () if plan is None else plan.faults, sandbox.faults)

@@ -1,4 +1,4 @@
-"""The service's end of a connection, where silence and the record of what was sent are."""
+"""The service's end of a connection: it implements silence, and reports each send."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from ds_actors.sandbox.faults import Silence
 
 @define(eq=False)
 class GatedStream(WrappedStream):
-    """A stream that lets nothing out while the service is silent, and tells when something went out.
+    """A stream that discards sent data while the service is silent, and reports every other send.
 
-    trio-websocket hands over whole frames, one `send_all` each, so what silence swallows leaves the framing intact.
+    trio-websocket sends each frame with one `send_all`, so discarding a send keeps the framing intact.
     """
 
     faults: Faults
     sent: Callable[[], None] = lambda: None
-    """Called before anything is sent."""
+    """Called before each send."""
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send, or lose the data while the service is silent."""
+        """Send the data, or discard it while the service is silent."""
         if self.faults.active(Silence) is not None:
             await trio.lowlevel.checkpoint()
             return

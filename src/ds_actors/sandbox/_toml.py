@@ -1,4 +1,4 @@
-"""Values out of a scenario's TOML, each checked with an error that names its key."""
+"""Reads values from a scenario's TOML; every error names its key."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ T = TypeVar("T")
 
 
 class ScriptError(ValueError):
-    """A script that cannot be followed; the text names the entry, the key and what was expected."""
+    """A script is invalid; the message names the entry, the key and the expected value."""
 
 
 def known(entry: Mapping[str, Any], keys: tuple[str, ...]) -> None:
-    """Refuse keys that mean nothing here."""
+    """Raise ScriptError for unknown keys."""
     for key in entry:
         if key not in keys:
             raise ScriptError(f"{key!r} is not known here; known are {', '.join(keys)}")
@@ -31,7 +31,7 @@ def entries(table: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
 
 
 def section(table: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """Return a table, empty where there is none."""
+    """Return a table; empty when it is missing."""
     value: Any = table.get(key, {})
     if not isinstance(value, dict):
         raise ScriptError(f"write {key} as [{key}]")
@@ -39,7 +39,7 @@ def section(table: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 
 def inside(where: str, parse: Callable[[dict[str, Any]], T], entry: dict[str, Any]) -> T:
-    """Return what `parse` makes of an entry, its errors begun with where that is."""
+    """Return what `parse` makes of an entry; prefix its errors with the entry's place."""
     try:
         return parse(entry)
     except ScriptError as error:
@@ -47,7 +47,7 @@ def inside(where: str, parse: Callable[[dict[str, Any]], T], entry: dict[str, An
 
 
 def seconds(entry: Mapping[str, Any], key: str) -> float | None:
-    """Return a number of seconds, None where there is none."""
+    """Return a number of seconds; None when the key is missing."""
     value = entry.get(key)
     if value is None:
         return None
@@ -66,7 +66,7 @@ def times(entry: Mapping[str, Any]) -> tuple[float, float | None]:
 
 
 def text(entry: Mapping[str, Any], key: str) -> str | None:
-    """Return a text, None where there is none."""
+    """Return a text; None when the key is missing."""
     value = entry.get(key)
     if value is not None and not isinstance(value, str):
         raise ScriptError(f"{key} must be a text, not {value!r}")

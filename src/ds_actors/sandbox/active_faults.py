@@ -26,20 +26,20 @@ _F = TypeVar("_F", Refuse, RefuseConnections, CloseOnAccept, Silence, Slow, Garb
 
 @define(eq=False)
 class Faults:
-    """The faults in force, at most one of a kind; belongs to the trio thread that the service runs in.
+    """The faults in force, at most one of each kind; use it in the service's trio thread only.
 
-    Each is set as an attribute, begun by a command, or given to `begin`; all three are the same.
+    Setting an attribute, calling a command and calling `begin` are equivalent.
     """
 
     retry_after: int | None = None
-    """Seconds for the Retry-After of refusals that name none of their own."""
+    """Retry-After in seconds for refusals without their own."""
 
     _active: dict[type[Fault], Fault] = field(factory=dict[type[Fault], Fault], init=False)
     _cuts: list[Callable[[], None]] = field(factory=list[Callable[[], None]], init=False, repr=False)
     _changed: trio.lowlevel.ParkingLot = field(factory=trio.lowlevel.ParkingLot, init=False, repr=False)
 
     def begin(self, fault: Fault) -> None:
-        """Put a fault in force, in place of one of its kind."""
+        """Put a fault in force; it replaces one of its kind."""
         if isinstance(fault, Drop):
             for cut in self._cuts:
                 cut()
@@ -48,7 +48,7 @@ class Faults:
         self._changed.unpark_all()
 
     def end(self, fault: Fault | type[Fault]) -> None:
-        """End a fault; naming the class ends whichever of that kind is in force, and none is no error."""
+        """End a fault, or the fault of that class; does nothing when there is none."""
         kind = fault if isinstance(fault, type) else type(fault)
         if isinstance(fault, type) or self._active.get(kind) is fault:
             self._active.pop(kind, None)
@@ -60,7 +60,7 @@ class Faults:
         self._changed.unpark_all()
 
     def active(self, kind: type[_F]) -> _F | None:
-        """Return the fault of that kind in force, None without one."""
+        """Return the fault of that kind in force, or None."""
         fault = self._active.get(kind)
         return fault if isinstance(fault, kind) else None
 
@@ -69,7 +69,7 @@ class Faults:
         await self._changed.park()
 
     def on_drop(self, cut: Callable[[], None]) -> None:
-        """Have `cut` called at every `Drop`."""
+        """Call `cut` at every `Drop`."""
         self._cuts.append(cut)
 
     def refuse_upgrades(self, status: int = 401, retry_after: int | None = None) -> None:
@@ -77,7 +77,7 @@ class Faults:
         self.begin(Refuse(status, retry_after))
 
     def throttle(self, retry_after: int) -> None:
-        """Refuse upgrades with 429 and a Retry-After of as many seconds."""
+        """Refuse upgrades with 429 and a Retry-After of `seconds`."""
         self.begin(Refuse(429, retry_after))
 
     def refuse_connections(self) -> None:
@@ -93,16 +93,16 @@ class Faults:
         self.begin(Drop())
 
     def silence(self) -> None:
-        """Let nothing out, and close nothing."""
+        """Send nothing and close nothing."""
         self.begin(Silence())
 
     def slow(self, seconds: float) -> None:
-        """Hold every answer back for as many seconds."""
+        """Delay every answer by `seconds`."""
         self.begin(Slow(seconds))
 
     @property
     def refuse(self) -> int | None:
-        """The HTTP status that upgrades are refused with; None: they are not."""
+        """The HTTP status that refuses upgrades; None when they are accepted."""
         fault = self.active(Refuse)
         return None if fault is None else fault.status
 
@@ -112,7 +112,7 @@ class Faults:
 
     @property
     def close_code(self) -> int | None:
-        """The code that new connections are closed with; None: they are not."""
+        """The code that closes new connections; None when they stay open."""
         fault = self.active(CloseOnAccept)
         return None if fault is None else fault.code
 
@@ -122,7 +122,7 @@ class Faults:
 
     @property
     def silent(self) -> bool:
-        """Whether nothing is let out."""
+        """Whether the service is silent."""
         return self.active(Silence) is not None
 
     @silent.setter
@@ -131,7 +131,7 @@ class Faults:
 
     @property
     def delay(self) -> float:
-        """Seconds that every answer is held back."""
+        """Seconds by which every answer is delayed."""
         fault = self.active(Slow)
         return 0.0 if fault is None else fault.seconds
 
@@ -141,7 +141,7 @@ class Faults:
 
     @property
     def garbage(self) -> bool:
-        """Whether answers are bytes that are no message."""
+        """Whether answers are bytes that are not a message."""
         return self.active(Garbage) is not None
 
     @garbage.setter
@@ -168,7 +168,7 @@ async def play(timed: Sequence[TimedFault], faults: Faults) -> None:
     """Begin and end a script's faults at their times, counted from the call."""
     start = trio.current_time()
 
-    async def one(entry: TimedFault) -> None:
+    async def run_entry(entry: TimedFault) -> None:
         await trio.sleep_until(start + entry.begins)
         faults.begin(entry.fault)
         if entry.ends is not None:
@@ -177,4 +177,4 @@ async def play(timed: Sequence[TimedFault], faults: Faults) -> None:
 
     async with trio.open_nursery() as nursery:
         for entry in timed:
-            nursery.start_soon(one, entry)
+            nursery.start_soon(run_entry, entry)

@@ -1,4 +1,4 @@
-"""What can go wrong: one small class for each fault. Pure.
+"""The faults, one small class each. Pure.
 
 A fault begins with its command and lasts until it is ended; `Drop` happens at once and does not last.
 """
@@ -14,7 +14,7 @@ from attrs.validators import optional
 _NEVER_SENT: Final = frozenset({1004, 1005, 1006, 1015})
 
 
-# A script's values come as TOML has them: the types are checked here too.
+# Values from a script have TOML's types, so types are checked here too.
 def _within(low: float, high: float) -> Callable[[object, object, Any], None]:
     def check(_instance: object, attribute: object, value: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
@@ -42,7 +42,7 @@ def _sendable(instance: object, attribute: object, code: int) -> None:
 
 @frozen
 class Refuse:
-    """Answer upgrades with an HTTP status, and with Retry-After (seconds) where it is given."""
+    """Answer upgrades with an HTTP status, and with Retry-After (seconds) when it is set."""
 
     status: int = field(default=401, validator=_whole(300, 599))
     retry_after: int | None = field(default=None, validator=optional(_whole(0, 86_400)))
@@ -50,7 +50,7 @@ class Refuse:
 
 @frozen
 class RefuseConnections:
-    """Do not listen: connecting fails as if nothing ran on the port."""
+    """Stop listening: connecting fails as if nothing ran on the port."""
 
 
 @frozen
@@ -63,24 +63,24 @@ class CloseOnAccept:
 
 @frozen
 class Silence:
-    """Read on and keep connections open, but let nothing out: no results, no pongs, no answers to upgrades."""
+    """Keep reading and keep connections open, but send nothing: no results, no pongs, no answers to upgrades."""
 
 
 @frozen
 class Slow:
-    """Hold every answer back for as many seconds; reading goes on meanwhile."""
+    """Delay every answer by `seconds`; reading continues meanwhile."""
 
     seconds: float = field(default=1.0, validator=_within(0, 86_400))
 
 
 @frozen
 class Garbage:
-    """Answer with bytes that are no message."""
+    """Answer with bytes that are not a message."""
 
 
 @frozen
 class Oversized:
-    """Answer with a message of `size` bytes, over the 64 KiB that a client takes."""
+    """Answer with a message of `size` bytes, over the client's limit of 64 KiB."""
 
     size: int = field(default=70_000, validator=_whole(1, 64 * 1024 * 1024))
 
@@ -107,7 +107,7 @@ KINDS: Final[dict[str, type[Fault]]] = {
 
 @frozen
 class TimedFault:
-    """A fault of a script: from `begins` to `ends` seconds after the service began; no end: until the service ends."""
+    """A fault of a script, from `begins` to `ends` seconds after the service began; without `ends` it stays."""
 
     begins: float
     fault: Fault

@@ -1,6 +1,6 @@
-"""Which rules of the contract a client kept, judged from the records alone. Pure.
+"""Grades which rules of the contract a client kept, from the records alone. Pure.
 
-A rule for which nothing happened counts as kept, and says that it is untested.
+A rule that nothing put to the test counts as kept, and is marked untested.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from ds_actors.detection.uplink.close_reasons import REFUSED_CODES, REFUSED_STAT
 from ds_actors.sandbox.records import Attempt, ClientRecord, Received
 
 MAX_AGE: Final = 2.0
-"""Seconds; a sample is dropped at this age."""
+"""Seconds: a sample of this age is dropped."""
 HIGHEST_FPS: Final = 30.0
 PCM_BYTES: Final = 96_000
 STABLE_AFTER: Final = 10.0
-"""Seconds of connection, with an answer, after which the backoff begins anew."""
+"""Seconds of connection, with an answer, after which the backoff starts again."""
 
 _TRANSFER: Final = 0.25
-"""Seconds that a sample may take from the client's last look at its age to here."""
+"""Seconds that a sample may take from the client's last check of its age to the service."""
 _QUIET: Final = 22.0
-"""Seconds: a ping after 10 s, its answer in 10 s, and two for the ping's way."""
+"""Seconds: a ping after 10 s, its answer within 10 s, and 2 s for the ping's way."""
 _TIMING: Final = 0.1
-"""Seconds by which two clocks may see one wait differently."""
+"""Seconds by which two clocks may differ about one wait."""
 _CAP: Final = 15.0
 _FEWEST_GAPS: Final = 5
 
@@ -42,19 +42,19 @@ class Row:
     rule: str
     kept: bool
     figure: str
-    """What it was judged by; empty when it is untested."""
+    """The measured figure; empty when the rule is untested."""
     tested: bool = True
-    """Whether anything happened that shows if it is kept."""
+    """Whether anything put the rule to the test."""
 
 
 @frozen
 class _Gap:
-    """The time from the end of one attempt to the next, inside one row of failures."""
+    """The wait between two attempts in one run of failures."""
 
     waited: float
     after: Attempt
     ordinary: int
-    """How many ordinary failures there are in the row so far, this one included."""
+    """The number of ordinary failures in the run so far, including this one."""
     refusals: int
 
 
@@ -65,13 +65,13 @@ def grade(
     burst_fps: float = HIGHEST_FPS,
     outages: Sequence[tuple[float, float]] = (),
 ) -> list[Row]:
-    """Return a row for each rule and client.
+    """Return one row per rule and client.
 
     Args:
         clients: the records.
         now: seconds since the service began.
-        burst_fps: the highest rate, in samples a second, that a track may have.
-        outages: when the service did not listen (from, to): attempts made then are not in the records.
+        burst_fps: the highest rate that a track may have, in samples per second.
+        outages: when the service did not listen (from, to); attempts at those times are not recorded.
     """
     return [row for client in clients for row in _client(client, now, burst_fps, outages)]
 
@@ -82,9 +82,9 @@ def _client(
     gaps = list(_gaps(client.attempts, outages))
     samples = list(client.samples)
 
-    def row(rule: str, judged: tuple[bool, str] | None) -> Row:
-        kept, figure = judged or (True, "")
-        return Row(client.name, rule, kept, figure, tested=judged is not None)
+    def row(rule: str, measured: tuple[bool, str] | None) -> Row:
+        kept, figure = measured or (True, "")
+        return Row(client.name, rule, kept, figure, tested=measured is not None)
 
     yield row("backs off: full jitter, to 15 s", _backoff(gaps))
     yield row("probes a refusal at 30 s to 5 min", _refusals(gaps))
@@ -92,7 +92,7 @@ def _client(
     yield row("the key is in the header only", _key(client.attempts))
     yield row("leaves what is silent for 20 s", _quiet(client.connections, now))
     yield row(f"no sample older than {MAX_AGE:g} s", _ages(samples))
-    yield row(f"no track above {burst_fps:g} samples a second", _rates(samples, burst_fps))
+    yield row(f"no track above {burst_fps:g} samples/s", _rates(samples, burst_fps))
     yield row("pictures of 2 MiB at most", _largest(samples))
     yield row("sound in chunks of 96,000 bytes", _chunks(samples))
     yield row("messages are well-formed samples", _malformed(client))
@@ -108,7 +108,7 @@ def _gaps(attempts: Sequence[Attempt], outages: Sequence[tuple[float, float]]) -
             ordinary = refusals = 0
         unseen = any(begin < after.at and end > before.ended for begin, end in outages)
         if before.ended_by == "client" or unseen or after.at < before.ended:
-            # A program that was stopped and started again owes nothing to the row before.
+            # A client that was stopped and started again begins a new run.
             ordinary = refusals = 0
             continue
         if _refused(before):
@@ -123,8 +123,8 @@ def _refused(attempt: Attempt) -> bool:
 
 
 def _backoff(gaps: Sequence[_Gap]) -> tuple[bool, str] | None:
-    # Full jitter allows any single wait to be next to nothing, so the row is judged as a whole: the sum of the waits
-    # against what it is on average, four standard deviations below at most (uniform: mean c/2, variance c^2/12).
+    # Full jitter allows any single wait to be close to zero, so the run is tested as a whole: the sum of the waits
+    # may be at most four standard deviations below its mean (uniform: mean c/2, variance c^2/12).
     ordinary = [gap for gap in gaps if not _refused(gap.after) and gap.after.retry_after is None]
     if not ordinary:
         return None
@@ -160,23 +160,26 @@ def _key(attempts: Sequence[Attempt]) -> tuple[bool, str] | None:
 
 
 def _quiet(connections: Sequence[Attempt], now: float) -> tuple[bool, str] | None:
-    quiet = [one.quiet if one.ended is not None else max(one.quiet, now - one.said) for one in connections]
+    quiet = [
+        connection.quiet if connection.ended is not None else max(connection.quiet, now - connection.last_sent)
+        for connection in connections
+    ]
     return (max(quiet) <= _QUIET, f"longest {max(quiet):.1f} s") if quiet else None
 
 
 def _ages(samples: Sequence[Received]) -> tuple[bool, str] | None:
     if not samples:
         return None
-    oldest = max(one.age for one in samples)
+    oldest = max(sample.age for sample in samples)
     return oldest <= MAX_AGE + _TRANSFER, f"oldest {oldest:.2f} s of {len(samples)}"
 
 
 def _rates(samples: Sequence[Received], burst_fps: float) -> tuple[bool, str] | None:
-    # A window long enough for five samples; two more than its share, because the first of a burst and the last may
-    # each arrive a little off the grid.
+    # A window long enough for five samples; it may hold two more, because the first and the last of a burst may
+    # each arrive slightly off the grid.
     times: dict[tuple[str, str], list[float]] = {}
-    for one in samples:
-        times.setdefault((one.participant, one.track), []).append(one.at)
+    for sample in samples:
+        times.setdefault((sample.participant, sample.track), []).append(sample.at)
     if not times:
         return None
     window = max(1.0, 5 / burst_fps)
@@ -194,16 +197,16 @@ def _most_within(window: float, times: Sequence[float]) -> int:
 
 
 def _sizes(samples: Sequence[Received], wanted: Callable[[Received], bool]) -> list[int]:
-    return [one.size for one in samples if wanted(one)]
+    return [sample.size for sample in samples if wanted(sample)]
 
 
 def _largest(samples: Sequence[Received]) -> tuple[bool, str] | None:
-    sizes = _sizes(samples, lambda one: one.format == "jpeg")
+    sizes = _sizes(samples, lambda sample: sample.format == "jpeg")
     return (max(sizes) <= MAX_SAMPLE_BYTES, f"largest {max(sizes):,} bytes") if sizes else None
 
 
 def _chunks(samples: Sequence[Received]) -> tuple[bool, str] | None:
-    sizes = _sizes(samples, lambda one: one.format == "pcm")
+    sizes = _sizes(samples, lambda sample: sample.format == "pcm")
     odd = sum(size != PCM_BYTES for size in sizes)
     return (odd == 0, f"{odd} of {len(sizes)} were not") if sizes else None
 

@@ -1,7 +1,7 @@
-"""A stand-in that looks at the pixels. It is not a deepfake detector: it finds a patch that we paint ourselves.
+"""A stand-in that looks at the pixels. It is not a deepfake detector: it finds a patch painted by `paint_marker`.
 
-The patch is a magenta and green checkerboard. A frame that shows little of it is suspicious, one that shows more is
-an alert. It exists so that the whole way, from pixels to an alert, can be tried without a service.
+The patch is a magenta and green checkerboard. A frame with a small share of it is suspicious, one with a larger share
+is an alert. With it, the whole way from pixels to an alert can be tried without a service.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ def marker_share(picture: NDArray[np.uint8]) -> float:
     red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
     magenta = (red > 170) & (blue > 170) & (green < 90)
     lime = (green > 170) & (red < 90) & (blue < 90)
-    # Half of each: a green wall or a magenta light alone is no checkerboard.
+    # Both colours must be there: a green wall or a magenta light alone is not a checkerboard.
     return 2 * float(min(magenta.mean(), lime.mean()))
 
 
 def judge_marker(sample: Sample, _elapsed: float) -> ResultType:
-    """Judge a JPEG by the share of the patch; what is no JPEG, or over 64 megapixels, is an error."""
+    """Return the verdict on a JPEG by its share of the patch; error for anything else, or over 64 megapixels."""
     try:
         with Image.open(io.BytesIO(sample.data), formats=["JPEG"]) as opened:
             if opened.width * opened.height > _MOST_PIXELS:

@@ -1,4 +1,4 @@
-"""What each client did: its attempts, its connections and its samples; no pixels and no keys."""
+"""Records of each client: its attempts, connections and samples; no pixels and no keys."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ EndedBy = Literal["client", "service", "lost"]
 
 @frozen
 class Received:
-    """One sample as it arrived; its pixels are not kept."""
+    """One received sample, without its pixels."""
 
     at: float
     """Seconds since the service began."""
     participant: str
     track: str
     size: int
-    """Bytes of the picture or sound, without the message around them."""
+    """Bytes of the picture or sound, without the enclosing message."""
     age: float
     """Seconds from its own timestamp to its arrival, by the wall clock."""
     format: Literal["jpeg", "pcm"] = "jpeg"
@@ -32,37 +32,37 @@ class Received:
 
 @define(eq=False)
 class Attempt:
-    """One upgrade that was asked for, and what came of it; times are seconds since the service began."""
+    """One requested upgrade and its outcome; times are seconds since the service began."""
 
     at: float
     status: int | None = None
-    """The HTTP status it was refused with; None when it was accepted."""
+    """The HTTP status that refused it; None when it was accepted."""
     retry_after: float | None = None
-    """Seconds of the Retry-After that the refusal carried."""
+    """The refusal's Retry-After, in seconds."""
     key_in_url: bool = False
-    """True when the path or query carried the key."""
+    """True when the path or query contained the key."""
     ended: float | None = None
-    """When it was over; None while the connection is open."""
+    """When it ended; None while the connection is open."""
     ended_by: EndedBy | None = None
-    """Who ended it: a closing client, the service (refusals, faults), or an end without a stated cause."""
+    """Who ended it: the client by closing, the service (refusals, faults), or "lost" without a stated cause."""
     code: int | None = None
     """The close code, where there was one."""
     answered: bool = False
-    """True once a result or a pong has gone out."""
+    """True once a result or a pong was sent."""
     quiet: float = 0.0
-    """The longest time, in seconds, that the client held the connection while nothing was sent to it."""
-    said: float = 0.0
+    """The longest time, in seconds, that the client kept the connection while nothing was sent to it."""
+    last_sent: float = 0.0
     """When something was last sent to the client."""
 
-    def heard(self, now: float) -> None:
-        """Note that something is sent to the client."""
-        self.quiet = max(self.quiet, now - self.said)
-        self.said = now
+    def note_sent(self, now: float) -> None:
+        """Record that something is sent to the client."""
+        self.quiet = max(self.quiet, now - self.last_sent)
+        self.last_sent = now
 
     def over(self, now: float, ended_by: EndedBy, code: int | None = None) -> None:
-        """Note the end; only the first one counts."""
+        """Record the end; only the first call counts."""
         if self.ended is None:
-            self.quiet = max(self.quiet, now - self.said)
+            self.quiet = max(self.quiet, now - self.last_sent)
             self.ended, self.ended_by, self.code = now, ended_by, code
 
 
@@ -74,9 +74,9 @@ class ClientRecord:
     attempts: deque[Attempt] = field(factory=lambda: deque[Attempt](maxlen=ATTEMPTS_KEPT), repr=False)
     samples: deque[Received] = field(factory=lambda: deque[Received](maxlen=SAMPLES_KEPT), repr=False)
     received: int = 0
-    """All samples, also those no longer in the list."""
+    """The number of samples, including those no longer in the list."""
     malformed: int = 0
-    """Messages that were no FrameRequest."""
+    """Messages that were not a FrameRequest."""
     answers: Counter[str] = field(factory=Counter[str])
     """Results sent, by level."""
 
@@ -86,10 +86,10 @@ class ClientRecord:
         return [attempt for attempt in self.attempts if attempt.status is None]
 
     def rates(self) -> dict[tuple[str, str], float]:
-        """Return samples a second by (participant, track), from the first to the last of each; 0.0 for a single one."""
+        """Return samples per second by (participant, track), between first and last; 0.0 for one sample."""
         times: dict[tuple[str, str], list[float]] = {}
-        for one in self.samples:
-            times.setdefault((one.participant, one.track), []).append(one.at)
+        for sample in self.samples:
+            times.setdefault((sample.participant, sample.track), []).append(sample.at)
         return {key: (len(at) - 1) / (at[-1] - at[0]) if at[-1] > at[0] else 0.0 for key, at in times.items()}
 
 
@@ -101,7 +101,7 @@ class Records:
     _count: int = 0
 
     def client(self, address: str, key: str) -> ClientRecord:
-        """Return the record of that client, a new one at its first attempt; the oldest goes when there are too many."""
+        """Return the client's record, a new one at its first attempt; the oldest record is dropped over the limit."""
         digest = hashlib.sha256(f"{address}\0{key}".encode("utf-8", "surrogatepass")).digest()
         if digest not in self._clients:
             if len(self._clients) >= CLIENTS_KEPT:

@@ -1,15 +1,15 @@
-"""The room of a scenario, for `ds-actors simulate`: who is there, what they do, what lies between them and the service.
+"""The room of a scenario, for `ds-actors simulate`: its participants, their activities, and the link to the service.
 
 [room]
 participants = 50            # p1, p2, ...; 1 to 10,000, with all their tracks
 tracks_each = 1              # TR_p1_1, TR_p1_2, ...
 seconds = 600
-joins_within = 5             # they join evenly over as many seconds
+joins_within = 5             # they join evenly over this many seconds
 sample_bytes = 70000
 capture = 0.02               # seconds from the turn to the encoded sample
 no_frame = 0.0               # the share of captures that give no frame
-manipulated = 10             # so many participants in turn are judged "alert" ...
-manipulated_for = 30         # ... for as many seconds each
+manipulated = 10             # this many participants get the verdict "alert", one after the other ...
+manipulated_for = 30         # ... for this many seconds each
 
 [link]
 bytes_per_second = 1000000   # without it: no bound
@@ -48,8 +48,8 @@ _ROOM: Final = (
 
 
 @frozen
-class Doing:
-    """What a participant does for a while."""
+class Activity:
+    """An activity of a participant, for a while."""
 
     participant: str
     begins: float
@@ -58,7 +58,7 @@ class Doing:
 
 @frozen
 class Room:
-    """A room on paper."""
+    """A simulated room."""
 
     participants: int = 50
     tracks_each: int = 1
@@ -70,20 +70,20 @@ class Room:
     manipulated: int = 0
     manipulated_for: float = 30.0
     link: float = math.inf
-    """Bytes a second."""
+    """Bytes per second."""
     budget: Budget | None = None
-    speaking: tuple[Doing, ...] = ()
-    muted: tuple[Doing, ...] = ()
-    scenes: tuple[Doing, ...] = ()
+    speaking: tuple[Activity, ...] = ()
+    muted: tuple[Activity, ...] = ()
+    scenes: tuple[Activity, ...] = ()
 
-    def manipulations(self) -> list[Doing]:
-        """Return who is manipulated when: spread over the middle of the time, at no regular distance."""
+    def manipulations(self) -> list[Activity]:
+        """Return who is manipulated when, at irregular intervals over the middle of the time."""
         first, last = 0.1 * self.seconds, max(0.1 * self.seconds, 0.95 * self.seconds - self.manipulated_for)
-        found: list[Doing] = []
+        found: list[Activity] = []
         for number_ in range(self.manipulated):
             who = 1 + number_ * self.participants // self.manipulated
             begins = first + (last - first) * ((number_ + 1) * _GOLDEN % 1.0)
-            found.append(Doing(f"p{who}", begins, begins + self.manipulated_for))
+            found.append(Activity(f"p{who}", begins, begins + self.manipulated_for))
         return found
 
 
@@ -91,23 +91,23 @@ ROOM_KEYS: Final = ("room", "link", "budget", "speaking", "muted", "scene")
 
 
 def parse_room(table: Mapping[str, Any]) -> Room:
-    """Return the room that a scenario's tables say.
+    """Return the room that a scenario's tables describe.
 
     Raises:
-        ScriptError: when they say something that cannot be done.
+        ScriptError: when a value is invalid.
     """
     room = inside("room", _room, section(table, "room"))
     link = inside("link", _link, section(table, "link"))
     budget = inside("budget", _budget, section(table, "budget")) if "budget" in table else None
-    doings = {
-        key: tuple(inside(f"{key} {n}", _doing, entry) for n, entry in enumerate(entries(table, key), 1))
+    activities = {
+        key: tuple(inside(f"{key} {n}", _activity, entry) for n, entry in enumerate(entries(table, key), 1))
         for key in ("speaking", "muted", "scene")
     }
-    return Room(**room, link=link, budget=budget, **_named(doings))
+    return Room(**room, link=link, budget=budget, **_named(activities))
 
 
-def _named(doings: dict[str, tuple[Doing, ...]]) -> dict[str, Any]:
-    return {"speaking": doings["speaking"], "muted": doings["muted"], "scenes": doings["scene"]}
+def _named(activities: dict[str, tuple[Activity, ...]]) -> dict[str, Any]:
+    return {"speaking": activities["speaking"], "muted": activities["muted"], "scenes": activities["scene"]}
 
 
 def _room(entry: dict[str, Any]) -> dict[str, Any]:
@@ -143,10 +143,10 @@ def _budget(entry: dict[str, Any]) -> Budget:
         raise ScriptError(str(error)) from None
 
 
-def _doing(entry: dict[str, Any]) -> Doing:
+def _activity(entry: dict[str, Any]) -> Activity:
     known(entry, ("participant", "from", "until"))
     participant = text(entry, "participant")
     if participant is None:
         raise ScriptError("participant is missing")
     begins, ends = times(entry)
-    return Doing(participant, begins, math.inf if ends is None else ends)
+    return Activity(participant, begins, math.inf if ends is None else ends)

@@ -1,14 +1,14 @@
-"""A service's behaviour over time, as a TOML file: a script, or with a room (see `room`) a whole scenario.
+"""A service's behaviour over time, as a TOML file: a script; with a room (see `room`), a whole scenario.
 
 default = "clear"            # the level where no entry matches
 
-[[verdict]]                  # of several that match, the last one in the file rules
-participant = "alice"        # without it: everybody
+[[verdict]]                  # when several match, the last one in the file decides
+participant = "alice"        # without it: all participants
 from = 5                     # seconds since the service began; without it: 0
 until = 12.5                 # without it: to the end
 level = "alert"              # clear, suspicious, alert, error, unknown, or "none": no answer
 message = "Face swap."       # what the answer says
-answers = 1                  # how often each sample is answered
+answers = 1                  # answers per sample
 
 [[fault]]
 kind = "refuse"              # refuse, refuse_connections, close, silence, slow, garbage, oversized, drop
@@ -63,12 +63,12 @@ class TimedVerdict:
 
 @frozen
 class Script:
-    """What a script file says."""
+    """The content of a script file."""
 
     verdicts: tuple[TimedVerdict, ...] = ()
     faults: tuple[TimedFault, ...] = ()
     default: Level | None = None
-    """The level where no entry matches; None leaves it to the service's other verdicts."""
+    """The level where no entry matches; None leaves the answer to the service's other verdicts."""
     latency: float = 0.0
     """Seconds from a sample's arrival to its answer."""
     room: Room = field(factory=Room)
@@ -76,10 +76,10 @@ class Script:
 
 
 def load_script(path: Path, *, room: Mapping[str, Any] | None = None) -> Script:
-    """Read a script file; `room` rules over what its [room] says.
+    """Read a script file; values in `room` override those in its [room].
 
     Raises:
-        ScriptError: when the file cannot be read, is not TOML, or says something that cannot be done.
+        ScriptError: when the file cannot be read, is not TOML, or a value is invalid.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -91,10 +91,10 @@ def load_script(path: Path, *, room: Mapping[str, Any] | None = None) -> Script:
 
 
 def parse_script(text: str, *, name: str = "script", room: Mapping[str, Any] | None = None) -> Script:
-    """Return the script of a TOML text; `name` begins every error, and `room` rules over what its [room] says.
+    """Return the script of a TOML text; `name` begins every error, and values in `room` override those in its [room].
 
     Raises:
-        ScriptError: when it is not TOML, or says something that cannot be done.
+        ScriptError: when it is not TOML, or a value is invalid.
     """
     try:
         table = tomllib.loads(text)
@@ -106,7 +106,10 @@ def parse_script(text: str, *, name: str = "script", room: Mapping[str, Any] | N
         if room:
             table["room"] = {**section(table, "room"), **room}
         here = parse_room(table)
-        manipulated = (TimedVerdict(Level.ALERT, one.begins, one.ends, one.participant) for one in here.manipulations())
+        manipulated = (
+            TimedVerdict(Level.ALERT, manipulation.begins, manipulation.ends, manipulation.participant)
+            for manipulation in here.manipulations()
+        )
         verdicts, faults = entries(table, "verdict"), entries(table, "fault")
         return Script(
             (*manipulated, *(inside(f"verdict {n}", _verdict, entry) for n, entry in enumerate(verdicts, 1))),
@@ -152,7 +155,7 @@ def _fault(entry: dict[str, Any]) -> TimedFault:
     known(entry, ("kind", "from", "until", *own))
     begins, ends = times(entry)
     if fault_class is Drop and ends is not None:
-        raise ScriptError("a drop is a moment: it has no until")
+        raise ScriptError("a drop happens at one moment: remove its until")
     try:
         fault = fault_class(**{key: entry[key] for key in own if key in entry})
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""What the service answers, by stated rules: everything clear, a script, the painted patch, or any mix of them."""
+"""The service's answers: everything clear, a script, the painted patch, or a combination of them."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from ds_actors.sandbox.marker import judge_marker
 from ds_actors.sandbox.script import Script
 
 Judge = Callable[[Sample, float], ResultType | None]
-"""Returns the verdict on a sample; its second argument is the seconds since the service began. None: no answer."""
+"""Returns the verdict on a sample, or None for no answer; the second argument is seconds since the start."""
 
 _TYPES: Final = {kind.level: kind for kind in ResultType}
 
 
 class Verdicts(Protocol):
-    """What decides the answers; called in a worker thread, one sample at a time."""
+    """Decides the answers; called in a worker thread, one sample at a time."""
 
     def judge(self, sample: Sample, now: float, /) -> list[WireResult]:
-        """Return the answers to a sample that arrived `now` seconds after the service began; none, one or several."""
+        """Return the answers (none, one or several) to a sample that arrived `now` seconds after the service began."""
         ...
 
 
 def always_clear(_sample: Sample, _now: float) -> ResultType:
-    """Judge everything clear."""
+    """Answer clear to everything."""
     return ResultType.CLEAR
 
 
 @frozen
 class JudgeVerdicts:
-    """A plain function as Verdicts: one answer a sample at most."""
+    """Adapts a function to Verdicts: at most one answer per sample."""
 
     function: Judge
 
@@ -47,16 +47,16 @@ class MarkerVerdicts:
     """A stand-in, not a deepfake detector: looks for the patch that `paint_marker` paints."""
 
     def judge(self, sample: Sample, now: float, /) -> list[WireResult]:
-        """Return suspicious for a little of the patch, alert for more, error for what is no picture."""
+        """Return suspicious for a small share of the patch, alert for a larger one, error for an unreadable picture."""
         return [WireResult(int(judge_marker(sample, now)), sample.participant, sample.track, _STAND_IN)]
 
 
-_STAND_IN: Final = "Stand-in verdict: a painted patch was looked for, nothing else."
+_STAND_IN: Final = "Stand-in verdict: only a painted patch was looked for."
 
 
 @frozen
 class ScriptedVerdicts:
-    """What a script says; where no entry matches its default, and without one what `otherwise` says."""
+    """Answers by a script; where no entry matches, by its default, and without a default by `otherwise`."""
 
     script: Script
     otherwise: Verdicts = field(factory=lambda: JudgeVerdicts(always_clear))
@@ -73,12 +73,12 @@ class ScriptedVerdicts:
 
 @frozen
 class MostSevere:
-    """Asks several Verdicts and gives the answers of the one whose last answer is the most severe."""
+    """Asks several Verdicts and returns the answers of the one whose last answer is the most severe."""
 
     parts: Sequence[Verdicts]
 
     def judge(self, sample: Sample, now: float, /) -> list[WireResult]:
-        """Return those answers; the earlier part rules where two are alike."""
+        """Return those answers; of two equally severe ones the earlier part decides."""
         nothing: list[WireResult] = []
         return max((part.judge(sample, now) for part in self.parts), key=_severity, default=nothing)
 

@@ -1,4 +1,4 @@
-"""A room on paper: the real policies, outbox and assessment under events instead of actors."""
+"""A simulated room: the real policies, outbox and assessment, driven by events instead of actors."""
 
 from ds_actors.simulation.engine import Simulation
 from ds_actors.simulation.outcome import Detection, Outcome

@@ -1,4 +1,4 @@
-"""The uplink and the service's end of it, on paper: connections, sends, answers, faults. Pure."""
+"""The simulated uplink and the service's end of it: connections, sends, answers, faults. Pure."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class LinkHost(Protocol):
         ...
 
     def pump(self) -> None:
-        """Take from the outbox what may be taken."""
+        """Take what the outbox offers."""
         ...
 
     def sent(self, message: Deliver) -> None:
@@ -69,7 +69,7 @@ class SimulatedLink:
     up: bool = False
     sending: bool = False
     _connection: int = 0
-    """The number of the newest; what belongs to an older one is lost."""
+    """The number of the newest connection; what belongs to an older one is lost."""
     _began: float = 0.0
     _heartbeat: Heartbeat = field(factory=lambda: Heartbeat(0.0))
     _failures: list[Failure] = field(factory=list[Failure])

@@ -14,14 +14,14 @@ from ds_actors.simulation.service import Rule
 
 @define(eq=False)
 class SimulatedTrack:
-    """A sampler on paper, its schedule and its counts."""
+    """A sampler with its schedule and its counts."""
 
     info: TrackInfo
     policy: SamplingPolicy
     rules: list[Rule]
     sampler: TrackSampler = field(init=False)
     scheduled_at: float = math.inf
-    """The due time that the newest entry on the heap stands for."""
+    """The due time of the newest entry on the heap."""
     scheduled: int = 0
     """That entry's number; older ones are void."""
     joined: bool = False
@@ -30,7 +30,7 @@ class SimulatedTrack:
     due: int = 0
     sent: int = 0
     since: float = math.inf
-    """When its last sample left, or it joined, or was unmuted."""
+    """When its last sample was sent, or when it joined or was unmuted."""
     longest: float = 0.0
 
     def __attrs_post_init__(self) -> None:

@@ -51,7 +51,7 @@ class Simulation:
 
     Args:
         script: the scenario: its room, its verdicts and its faults.
-        factory: makes one policy a track.
+        factory: makes one policy per track.
         name: what the policy is called in the outcome.
         random: draws lost frames and the uplink's jitter, in [0, 1).
     """
@@ -74,7 +74,7 @@ class Simulation:
     _heap: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = field(factory=list[Any], init=False)
     _number: int = field(default=0, init=False)
     _wake: float = field(default=math.inf, init=False)
-    """When the budget will hold enough, and the outbox is looked into again."""
+    """When the budget holds enough again, and the outbox is checked."""
     _bytes: int = field(default=0, init=False)
     _data: bytes = field(init=False, repr=False)
     _sent: SampleSent = field(init=False)
@@ -133,7 +133,7 @@ class Simulation:
         self.now = end
 
     def outcome(self) -> Outcome:
-        """Return what was found up to now."""
+        """Return the results so far."""
         account = self.outbox.account()
         shares: list[float] = []
         longest = 0.0
@@ -143,8 +143,14 @@ class Simulation:
                 shares.append(sum(track.sent for track in tracks) / due)
             longest = max(longest, *(max(track.longest, self.now - track.since) for track in tracks))
         detections = [
-            Detection(one.track, one.begins, None if one.found is None else one.found - one.begins)
-            for one in sorted(self._manipulations, key=lambda one: (one.begins, one.track))
+            Detection(
+                manipulation.track,
+                manipulation.begins,
+                None if manipulation.found is None else manipulation.found - manipulation.begins,
+            )
+            for manipulation in sorted(
+                self._manipulations, key=lambda manipulation: (manipulation.begins, manipulation.track)
+            )
         ]
         return Outcome(
             self.name,
@@ -190,7 +196,7 @@ class Simulation:
         for effect in effects:
             if isinstance(effect, BeginCapture):
                 self._capture(track, effect.turn)
-            # A capture that is cancelled needs nothing here: its report carries an older turn, and is ignored.
+            # A cancelled capture needs no handling: its report carries an older turn and is ignored.
             elif not isinstance(effect, CancelCapture) and self.outbox.put(effect, self.now) is not None:
                 self.tell(track, RefusedMessage(effect))
 
@@ -198,12 +204,12 @@ class Simulation:
         if scheduled != track.scheduled:
             return
         track.due += 1
-        track.scheduled_at = math.nan  # this due time is used up: the next one is scheduled, even where it is the same
+        track.scheduled_at = math.nan  # this due time is used up: the next one is scheduled, even when it is equal
         self.tell(track, _FELL_DUE[self._assessments.level(track.info.track)])
         self.pump()
 
     def pump(self) -> None:
-        """Take from the outbox what may be taken, as the uplink does between two sends."""
+        """Take what the outbox offers, as the uplink does between two sends."""
         link = self.link
         while link.up and not link.sending:
             message = self.outbox.take(self.now)
@@ -242,7 +248,7 @@ class Simulation:
         if lost:
             captured = Captured(turn, None, "no_frame")
         else:
-            # Without changes there is nothing to be seen in the scenes.
+            # Without scene changes, no signature is needed.
             signature = _SCENES[track.scene % 2] if self.room.scenes else b""
             captured = Captured(turn, Sample(info.participant, info.track, 0, self._data, self.now), "", signature)
         self.tell(track, captured)

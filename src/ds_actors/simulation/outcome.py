@@ -16,7 +16,7 @@ class Detection:
     track: str
     begins: float
     after: float | None
-    """Seconds from its beginning to the first elevated answer; None: it ended unseen."""
+    """Seconds from its beginning to the first elevated answer; None when it ended undetected."""
 
 
 @frozen
@@ -31,27 +31,27 @@ class Outcome:
     sent_bytes: int
     dropped: Mapping[str, int]
     left: int
-    """Samples that were due and still waited, or were on their way, at the end."""
+    """Samples that were due and were waiting or in progress at the end."""
     detections: Sequence[Detection]
     fairness: float
-    """Jain's index over the share of its due samples that each participant got: 1 is equal, 1/n is all to one."""
+    """Jain's index over each participant's share of its due samples: 1 is equal, 1/n is all to one."""
     longest_gap: float
     """The longest time in seconds that any track, while not muted, went without a sample."""
 
     @property
     def found(self) -> list[float]:
-        """Times to detection in seconds, sorted; of what was seen."""
-        return sorted(one.after for one in self.detections if one.after is not None)
+        """Times to detection in seconds, sorted, of the detected manipulations."""
+        return sorted(detection.after for detection in self.detections if detection.after is not None)
 
     @property
     def missed(self) -> int:
-        """Manipulations that ended unseen."""
-        return sum(one.after is None for one in self.detections)
+        """Manipulations that ended undetected."""
+        return sum(detection.after is None for detection in self.detections)
 
     def quantile(self, share: float) -> float | None:
-        """Return the time to detection that `share` of all manipulations stay within (nearest rank).
+        """Return the time within which `share` of all manipulations were detected (nearest rank).
 
-        None when so many were not detected at all.
+        None when fewer were detected at all.
         """
         rank = math.ceil(share * len(self.detections))
         found = self.found

@@ -1,4 +1,4 @@
-"""The service on paper: what it answers, and whether it is there. Pure."""
+"""The simulated service: its answers and its availability. Pure."""
 
 from __future__ import annotations
 
@@ -46,15 +46,15 @@ class Rule:
 
 
 def rules_for(script: Script, participant: str, track: str) -> list[Rule]:
-    """Return the entries that concern a track, the one that rules first.
+    """Return the entries that concern a track, in order of precedence.
 
     Elevated entries that follow each other without a gap are one manipulation: suspicious, then alert.
     """
     rules: list[Rule] = []
     by_end: dict[float, Manipulation] = {}
-    here = [one for one in script.verdicts if one.participant in (None, participant)]
-    concerned = [one for one in here if one.track in (None, track)]
-    for verdict in sorted(concerned, key=lambda one: one.begins):
+    here = [verdict for verdict in script.verdicts if verdict.participant in (None, participant)]
+    concerned = [verdict for verdict in here if verdict.track in (None, track)]
+    for verdict in sorted(concerned, key=lambda verdict: verdict.begins):
         manipulation: Manipulation | None = None
         if verdict.level is not None and verdict.level.elevated:
             manipulation = by_end.pop(verdict.begins, None) or Manipulation(track, verdict.begins, verdict.ends)
@@ -62,7 +62,7 @@ def rules_for(script: Script, participant: str, track: str) -> list[Rule]:
             by_end[verdict.ends] = manipulation
         rules.append(Rule(verdict, manipulation))
     order = {id(verdict): place for place, verdict in enumerate(script.verdicts)}
-    return sorted(rules, key=lambda one: -order[id(one.verdict)])
+    return sorted(rules, key=lambda rule: -order[id(rule.verdict)])
 
 
 _CLEAR: Final = TimedVerdict(Level.CLEAR)
@@ -81,14 +81,14 @@ class PaperService:
         self._otherwise = Rule(_CLEAR if default is None else TimedVerdict(default), None)
 
     def judge(self, rules: Sequence[Rule], now: float) -> Rule:
-        """Return the entry that rules for a sample that arrives now."""
+        """Return the entry that decides about a sample that arrives now."""
         for rule in rules:
             if rule.verdict.begins <= now < rule.verdict.ends:
                 return rule
         return self._otherwise
 
     def begin(self, fault: Fault) -> bool:
-        """Put a fault in force; True for a drop, which is over at once and cuts the connection."""
+        """Put a fault in force; return True for a drop, which cuts the connection at once."""
         if isinstance(fault, Drop):
             return True
         self._active[type(fault)] = fault
@@ -100,7 +100,7 @@ class PaperService:
             del self._active[type(fault)]
 
     def active(self, kind: type[F]) -> F | None:
-        """Return the fault of that kind in force, None without one."""
+        """Return the fault of that kind in force, or None."""
         fault = self._active.get(kind)
         return fault if isinstance(fault, kind) else None
 
@@ -112,5 +112,5 @@ class PaperService:
 
 def moments(faults: Sequence[TimedFault]) -> list[tuple[float, TimedFault, bool]]:
     """Return when faults begin (True) and end (False)."""
-    found = [(one.begins, one, True) for one in faults]
-    return found + [(one.ends, one, False) for one in faults if one.ends is not None and one.ends < math.inf]
+    found = [(fault.begins, fault, True) for fault in faults]
+    return found + [(fault.ends, fault, False) for fault in faults if fault.ends is not None and fault.ends < math.inf]

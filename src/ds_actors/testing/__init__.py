@@ -1,7 +1,7 @@
-"""A kit for testing what people write: actors and sampling policies.
+"""A kit for testing your own actors and sampling policies.
 
 For actors: probes, virtual time, crashes, whole random trees from a seed. For policies: the laws.
-`strategies` is a module of its own, because it needs hypothesis: `from ds_actors.testing import strategies`.
+`strategies` is a separate module because it needs hypothesis: `from ds_actors.testing import strategies`.
 """
 
 from ds_actors.testing._crashes import Crashed, FailingStarts, crash

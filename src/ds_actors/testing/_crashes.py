@@ -1,4 +1,4 @@
-"""Crashes on command: in the middle of whatever an actor does, or while it starts."""
+"""Crashes on command: at whatever an actor awaits, or during its start."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ Ts = TypeVarTuple("Ts")
 
 
 class Crashed(Exception):
-    """What `crash` and `FailingStarts` raise, unless they are told otherwise."""
+    """The default error of `crash` and `FailingStarts`."""
 
 
 async def crash(supervisor: SupervisorRef, actor: ActorRef[Any] | str, error: Exception | None = None) -> None:
-    """Make an actor fail now, whatever it awaits, and wait until that incarnation is over and its supervisor knows.
+    """Make an actor fail at its current await, and wait until its supervisor has handled the crash.
 
     Args:
-        supervisor: the actor's supervisor, or one above it.
+        supervisor: the actor's supervisor, or an ancestor of it.
         actor: a reference, or the path below `supervisor` as `find` takes it.
-        error: what it fails with; a `Crashed` by default. In production it would come from the actor itself.
+        error: the exception to raise in it; a `Crashed` by default.
 
     Raises:
         LookupError: there is nothing at that path.
-        RuntimeError: it does not run just now, it is a supervisor, or it is the actor that calls this.
+        RuntimeError: it is not running, it is a supervisor, or it is the calling actor itself.
     """
     path = actor if isinstance(actor, str) else actor.path.removeprefix(supervisor.path + "/")
     parent, incarnation = _running(supervisor, path)
@@ -58,7 +58,7 @@ async def crash(supervisor: SupervisorRef, actor: ActorRef[Any] | str, error: Ex
 
 
 def _running(supervisor: SupervisorRef, path: str) -> tuple[SupervisorIncarnation, Incarnation]:
-    supervisor.find(path)  # which raises where there is nothing
+    supervisor.find(path)  # raises when there is no such actor
     above, _, name = path.rpartition("/")
     ref = supervisor.find(above) if above else supervisor
     assert isinstance(ref, SupervisorRef)
@@ -67,17 +67,17 @@ def _running(supervisor: SupervisorRef, path: str) -> tuple[SupervisorIncarnatio
     if isinstance(link.cell, SupervisorCell):
         raise RuntimeError(f"{path} is a supervisor; crash an actor below it")  # noqa: TRY004 - of its state
     if not isinstance(link.incarnation, Incarnation):
-        raise RuntimeError(f"{path} does not run just now")  # noqa: TRY004 - of its state
+        raise RuntimeError(f"{path} is not running")  # noqa: TRY004 - of its state
     return parent, link.incarnation
 
 
 class FailingStarts(Generic[*Ts, M]):
-    """A factory whose actors do not start when they should not: `FailingStarts(Counter, {2, 3})`.
+    """A factory some of whose actors fail to start: `FailingStarts(Counter, {2, 3})`.
 
     Args:
         factory: makes the actor.
         failing: the numbers of the starts that fail, the first being 1.
-        error: what they fail with; a `Crashed` by default.
+        error: the exception of a failing start; a `Crashed` by default.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class FailingStarts(Generic[*Ts, M]):
         self._failing = failing
         self._error = error
         self.starts: int = 0
-        """Starts so far, those that failed included."""
+        """The number of starts so far, including failed ones."""
 
     def __call__(self, *args: *Ts) -> Actor[M]:
         """Return a new actor, or fail."""

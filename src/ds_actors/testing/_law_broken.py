@@ -8,7 +8,7 @@ class LawBroken(AssertionError):
 
     Args:
         law: the law's name.
-        text: the law's sentence, what was seen, and the timeline.
+        text: the law's sentence, the observation and the timeline.
     """
 
     def __init__(self, law: str, text: str) -> None:

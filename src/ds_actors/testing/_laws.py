@@ -1,4 +1,4 @@
-"""The laws of sampling policies, each judged against the policy's own promise from a history alone. Pure."""
+"""The laws of sampling policies; each checks a history against the policy's own promise. Pure."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ _MOST_STEADY: Final = 20_000
 
 
 @frozen
-class Broken:
-    """A law that did not hold, and where."""
+class Violation:
+    """A law that did not hold, with the place in the history."""
 
     at: int
-    """The place in the history."""
+    """The index in the history."""
     why: str
 
 
 @define
 class History:
-    """A history with what several laws need to know of every moment."""
+    """A history with the facts about each moment that several laws need."""
 
     moments: Sequence[Moment]
     promise: Promise
     paused: list[bool] = field(factory=list[bool], init=False)
     ready: list[float] = field(factory=list[float], init=False)
-    """Until when the budget excuses waiting: from when on a sample is affordable."""
+    """When the next sample is affordable: until then the budget excuses waiting."""
     planned: list[float] = field(factory=list[float], init=False)
     """The planned time of a SampleDue; a late delivery does not change it."""
 
@@ -93,18 +93,18 @@ class History:
             self.ready.append(buckets.ready_at(moment.now))
 
     def numbered(self) -> Iterator[tuple[int, Moment]]:
-        """Yield every moment with its place."""
+        """Yield every moment with its index."""
         return enumerate(self.moments)
 
 
-Judge = Callable[[History], Broken | None]
+Check = Callable[[History], Violation | None]
 
 
-def _plan(history: History) -> Broken | None:
+def _plan(history: History) -> Violation | None:
     for at, moment in history.numbered():
         wrong = _wrong(moment.plan)
         if wrong:
-            return Broken(at, wrong)
+            return Violation(at, wrong)
     return None
 
 
@@ -125,29 +125,29 @@ def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _pause(history: History) -> Broken | None:
+def _pause(history: History) -> Violation | None:
     for at, moment in history.numbered():
         if history.paused[at] and moment.plan.due is not None:
-            return Broken(at, "a sample is planned while the track is muted")
+            return Violation(at, "a sample is planned while the track is muted")
     return None
 
 
-def _jump(history: History) -> Broken | None:
+def _jump(history: History) -> Violation | None:
     taken: float | None = None
     for at, moment in history.numbered():
         if not moment.jumped or not isinstance(moment.event, SampleDue):
             continue
         if taken == moment.now:
-            return Broken(at, "after a jump of the clock more than one sample is due at once")
+            return Violation(at, "after a jump of the clock more than one sample is due at once")
         taken = moment.now
         due = moment.plan.due
         latest = moment.now + 1 / history.promise.floor_fps
         if due is not None and due > latest + EPS and history.promise.budget is None:
-            return Broken(at, f"after a jump of the clock the next sample is due by {_at(latest)}")
+            return Violation(at, f"after a jump of the clock the next sample is due by {_at(latest)}")
     return None
 
 
-def _resume(history: History) -> Broken | None:
+def _resume(history: History) -> Violation | None:
     last = -math.inf
     for at, moment in history.numbered():
         if isinstance(moment.event, SampleDue):
@@ -155,11 +155,11 @@ def _resume(history: History) -> Broken | None:
         if isinstance(moment.event, Started | Resumed) and moment.plan.due is not None:
             latest = max(moment.now, last + 1 / history.promise.ceiling_fps, history.ready[at])
             if moment.plan.due > latest + EPS:
-                return Broken(at, f"new and unmuted is due at once, by the ceiling at {_at(latest)}")
+                return Violation(at, f"a new or unmuted track is due at once, by the ceiling at {_at(latest)}")
     return None
 
 
-def _ceiling(history: History) -> Broken | None:
+def _ceiling(history: History) -> Violation | None:
     # Samples i to j in a window of p(j) - p(i): j - i + 1 <= fps * window + 1, that is, j - fps * p(j) never rises.
     least, number = math.inf, 0
     fps = history.promise.ceiling_fps
@@ -168,25 +168,25 @@ def _ceiling(history: History) -> Broken | None:
             continue
         value = number - fps * history.planned[at]
         if value > least + EPS:
-            return Broken(at, f"this is sooner than {fps:g} samples a second allow")
+            return Violation(at, f"this is sooner than {fps:g} samples per second allow")
         least = min(least, value)
         number += 1
     return None
 
 
-def _floor(history: History) -> Broken | None:
+def _floor(history: History) -> Violation | None:
     return _waits(history, idle=False)
 
 
-def _idle(history: History) -> Broken | None:
+def _idle(history: History) -> Violation | None:
     if history.promise.budget is None:
         return None
-    found = [one for one in (_waits(history, idle=True), _answers(history)) if one is not None]
-    return min(found, key=lambda one: one.at, default=None)
+    found = [violation for violation in (_waits(history, idle=True), _answers(history)) if violation is not None]
+    return min(found, key=lambda violation: violation.at, default=None)
 
 
-def _waits(history: History, *, idle: bool) -> Broken | None:
-    """Judge the longest wait; what only a budget could excuse, and does not, is idleness."""
+def _waits(history: History, *, idle: bool) -> Violation | None:
+    """Check the longest wait; a wait that a budget could excuse, but does not, is idleness."""
     since = -math.inf
     for at, moment in history.numbered():
         if isinstance(moment.event, Started | Resumed | SampleDue):
@@ -196,40 +196,44 @@ def _waits(history: History, *, idle: bool) -> Broken | None:
         due = moment.plan.due
         if due is None:
             if not idle:
-                return Broken(at, "no sample is planned, though the track is not muted")
+                return Violation(at, "no sample is planned, though the track is not muted")
             continue
         latest = max(since + 1 / history.promise.floor_fps, moment.now)
         excused = max(latest, history.ready[at])
         if due > excused + EPS and idle == (history.promise.budget is not None):
             words = "the budget has enough for one" if idle else f"{history.promise.floor_fps:g} a second are promised"
-            return Broken(at, f"the next sample is due by {_at(excused)}: {words}")
+            return Violation(at, f"the next sample is due by {_at(excused)}: {words}")
     return None
 
 
-def _escalation(history: History) -> Broken | None:
+def _escalation(history: History) -> Violation | None:
     longer = _lengthens(history)
     late = _answers(history) if history.promise.budget is None else None
-    return min((one for one in (longer, late) if one is not None), key=lambda one: one.at, default=None)
+    return min(
+        (violation for violation in (longer, late) if violation is not None),
+        key=lambda violation: violation.at,
+        default=None,
+    )
 
 
-def _lengthens(history: History) -> Broken | None:
+def _lengthens(history: History) -> Violation | None:
     level = Level.UNKNOWN
     for at, moment in history.numbered():
         if isinstance(moment.event, Started):
             level = moment.event.level
         if not isinstance(moment.event, Verdict) or not moment.event.level.is_verdict:
             continue
-        # From alert to suspicious is no escalation; suspicious again, or alert again, is no reason to wait either.
+        # From alert to suspicious is not an escalation; a repeated level must not lengthen the wait either.
         escalates = moment.event.level.elevated and moment.event.level.severity >= level.severity
         level = moment.event.level
         before, due = moment.before.due, moment.plan.due
         if escalates and before is not None and due is not None and due > max(before, moment.now) + EPS:
-            return Broken(at, f"the wait is longer than before: it was until {_at(before)}")
+            return Violation(at, f"the wait is longer than before: it was until {_at(before)}")
     return None
 
 
-def _answers(history: History) -> Broken | None:
-    """Judge the time from an elevated verdict to the next sample, which only a budget excuses."""
+def _answers(history: History) -> Violation | None:
+    """Check the time from an elevated verdict to the next sample; only a budget excuses a longer one."""
     answer_by = math.inf
     for at, moment in history.numbered():
         match moment.event:
@@ -243,11 +247,11 @@ def _answers(history: History) -> Broken | None:
                 pass
         latest = max(answer_by, history.ready[at], moment.now)
         if not history.paused[at] and moment.plan.due is not None and moment.plan.due > latest + EPS:
-            return Broken(at, f"the {history.promise.answers_within:g} s of the promise end at {_at(latest)}")
+            return Violation(at, f"the {history.promise.answers_within:g} s of the promise end at {_at(latest)}")
     return None
 
 
-def _settling(history: History) -> Broken | None:
+def _settling(history: History) -> Violation | None:
     level, speaking = Level.UNKNOWN, False
     calm, last = -math.inf, -math.inf
     for at, moment in history.numbered():
@@ -267,17 +271,17 @@ def _settling(history: History) -> Broken | None:
                 settled = calm + history.promise.settles_within
                 gap = 1 / history.promise.floor_fps
                 if settled < last and planned < last + gap - EPS:
-                    return Broken(at, f"settled since {_at(settled)}, and yet sooner than {_at(last + gap)}")
+                    return Violation(at, f"settled since {_at(settled)}, and yet sooner than {_at(last + gap)}")
                 last = planned
             case _:
                 pass
-        # A jump and an empty budget move samples too: what they moved does not say how fast the policy wants to be.
+        # A clock jump or an empty budget moves samples too: such samples do not show the policy's own rate.
         if level.elevated or speaking or moment.jumped or history.ready[at] > moment.now:
             calm = max(calm, moment.now)
     return None
 
 
-def _budget(history: History) -> Broken | None:
+def _budget(history: History) -> Violation | None:
     budget = history.promise.budget
     if budget is None:
         return None
@@ -286,7 +290,7 @@ def _budget(history: History) -> Broken | None:
         for moment in history.moments
         if isinstance(moment.event, SampleSent) and moment.sample is not None
     )
-    # What a sample takes beyond `sample_bytes` is paid afterwards, and forgotten by a crash.
+    # Bytes beyond `sample_bytes` are paid afterwards, and a crash forgets them.
     starts = sum(isinstance(moment.event, Started) for moment in history.moments)
     largest = max((size for _, size in sent), default=0)
     for rate, unit, excess in (
@@ -295,14 +299,16 @@ def _budget(history: History) -> Broken | None:
     ):
         if not rate:
             continue
-        # In every window (W + burst_seconds) x rate at most: spent before minus rate x time never rises by more.
+        # In every window at most (W + burst_seconds) x rate: spent before minus rate x time never rises by more.
         spent, least = 0.0, math.inf
         for due, size in sent:
             at = history.moments[due].now
             least = min(least, spent - rate * at)
             spent += 1 if unit == "samples" else size
             if spent - rate * at > least + rate * budget.burst_seconds + excess + EPS * max(1.0, spent):
-                return Broken(due, f"{spent:g} {unit} are spent, more than the budget allows in some window up to here")
+                return Violation(
+                    due, f"{spent:g} {unit} are spent, more than the budget allows in some window up to here"
+                )
     return None
 
 
@@ -310,28 +316,28 @@ def _at(time: float) -> str:
     return f"{time - BEGIN:.3f}"
 
 
-LAWS: Final[dict[str, tuple[str, Judge | None]]] = {
-    "own": ("every track has a policy object of its own", None),
+LAWS: Final[dict[str, tuple[str, Check | None]]] = {
+    "own": ("each track has its own policy object", None),
     "promise": ("the promise can be kept, and does not change", None),
     "crash": ("a policy answers every event with a plan, and never raises", None),
-    "replay": ("a history replayed gives the same plans: no hidden clock, no hidden chance", None),
-    "plan": ("every plan has a reason to show, and figures that can be used", _plan),
+    "replay": ("a replayed history gives the same plans: no hidden clock, no hidden randomness", None),
+    "plan": ("every plan has a reason to show, and valid figures", _plan),
     "pause": ("nothing is planned while the track is muted", _pause),
-    "jump": ("after a clock jump one sample at most is due at once, the next in the time that the floor says", _jump),
+    "jump": ("after a clock jump at most one sample is due at once, and the next within the floor's interval", _jump),
     "budget": ("the budget is never exceeded in any window", _budget),
-    "idle": ("no sample waits while the budget has enough", _idle),
-    "resume": ("new and unmuted is due at once, but for the ceiling", _resume),
+    "idle": ("no sample waits while the budget allows it", _idle),
+    "resume": ("a new or unmuted track is due at once, as the ceiling allows", _resume),
     "escalation": ("an escalation never lengthens the wait, and is answered in time", _escalation),
-    "floor": ("never below the floor while not muted", _floor),
+    "floor": ("the rate is never below the floor while not muted", _floor),
     "ceiling": ("the rate never exceeds the ceiling in any window", _ceiling),
-    "drift": ("floor(T x fps) samples, give or take one, over a day", None),
-    "settling": ("after a clearing the rate is the floor in time", _settling),
+    "drift": ("over a day there are floor(T x fps) samples, give or take one", None),
+    "settling": ("after a clearing the rate reaches the floor in time", _settling),
 }
-"""Each law's sentence, and its judge where a history alone shows it; in the order in which a fault is blamed."""
+"""Each law's sentence, with its check when a history alone shows it; the first broken law in this order is reported."""
 
 
 def unkept(promise: object) -> str:
-    """Return why a promise cannot be kept; empty when it can."""
+    """Return why a promise cannot be kept; empty when it can be."""
     if not isinstance(promise, Promise):
         return f"promise is {promise!r}, not a Promise"
     wrong = ""
@@ -345,7 +351,7 @@ def unkept(promise: object) -> str:
 
 
 def drifts(policy: SamplingPolicy, level: Level) -> str:
-    """Run a policy for a day at one level, each sample a little late; return what is wrong with the count.
+    """Run a policy for a day at one level, each sample slightly late; return the error in the count, or "".
 
     A rate that makes more than 20,000 samples a day is run for as many.
     """
@@ -353,14 +359,14 @@ def drifts(policy: SamplingPolicy, level: Level) -> str:
     late = min(0.003, 0.05 / promise.ceiling_fps)
     size = 50_000 if promise.budget is None else min(50_000, promise.budget.sample_bytes)
     plan = policy.on(Started(level), BEGIN)
-    settled = BEGIN + promise.settles_within  # a policy may begin with a closer look
+    settled = BEGIN + promise.settles_within  # a policy may begin at a higher rate
     for _ in range(_MOST_STEADY):
         if plan.due is None or plan.due >= settled:
             break
         plan = _sampled(policy, plan.due + late, size)
     fps = plan.fps if level.elevated else promise.floor_fps
     if plan.due is None or fps is None or (promise.budget is not None and promise.budget.fps < fps):
-        return ""  # the budget is the rate then, and has a law of its own
+        return ""  # the budget determines the rate then, and has its own law
     seconds = min(DAY, _MOST_STEADY / fps)
     end, count, due = plan.due + seconds, 0, plan.due
     while due <= end and count <= 2 * _MOST_STEADY:

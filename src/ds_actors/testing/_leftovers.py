@@ -1,4 +1,4 @@
-"""Which tasks a block leaves behind."""
+"""Finds the tasks that a block leaves behind."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from trio.testing import wait_all_tasks_blocked
 
 @asynccontextmanager
 async def assert_no_leftover_tasks() -> AsyncGenerator[None]:
-    """Check that every task begun in the block is over at its end.
+    """Check that every task started in the block has ended at its end.
 
     Raises:
-        AssertionError: naming the tasks that still run. Not raised over the block's own error.
+        AssertionError: naming the tasks that still run; not raised when the block itself raises.
     """
     before = set(_tasks())
     yield
@@ -25,7 +25,7 @@ async def assert_no_leftover_tasks() -> AsyncGenerator[None]:
 
 
 def _tasks() -> Iterator[trio.lowlevel.Task]:
-    """Yield every task of this run; trio's own are there before any block begins."""
+    """Yield every task of this run; trio's own exist before any block begins."""
     root = trio.lowlevel.current_root_task()
     assert root is not None
     nurseries = list(root.child_nurseries)

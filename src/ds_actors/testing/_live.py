@@ -1,4 +1,4 @@
-"""A story played by a live tree: real actors under a virtual clock, in an order of tasks that one seed decides."""
+"""Plays a story with a live tree: real actors, a virtual clock, and a task order that one seed decides."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ds_actors.testing._time import run_virtual
 
 # Long enough, in virtual seconds, for every start, stop and backoff that one action leads to.
 _SETTLED: Final = 200.0
-# The clock gets there only when a story hangs.
+# The clock reaches this time only when a story hangs.
 _FOR_EVER: Final = 1e6
 _REFUSALS: Final[dict[type[Exception], str]] = {
     LookupError: "not_found",
@@ -40,19 +40,19 @@ _WORDS: Final = {"+": "starts", "!": "fails to start", "?": "ignores its start",
 
 @define
 class Stage:
-    """Plays a story, and writes down when what happened.
+    """Plays a story and records a timeline.
 
     Args:
-        story: what happens.
-        dice: how long starts and stops take, the jitter of backoffs, and the pauses of a hurried play.
-        hurried: the next action does not wait for what the last one led to.
+        story: the story to play.
+        dice: draws the durations of starts and stops, the jitter of backoffs, and the pauses of a hurried play.
+        hurried: each action starts before the effects of the last one have ended.
     """
 
     story: Story
     dice: random.Random
     hurried: bool = False
     lines: list[str] = field(factory=list[str], init=False)
-    """One a step, as the model tells it."""
+    """One line per step, in the form of the model."""
     timeline: list[tuple[float, str]] = field(factory=list[tuple[float, str]], init=False)
     _log: list[str] = field(factory=list[str], init=False)
     _starts: dict[str, int] = field(factory=dict[str, int], init=False)
@@ -62,17 +62,17 @@ class Stage:
     _stuck: str = field(default="", init=False)
 
     def play(self) -> None:
-        """Play it, in a run of its own.
+        """Play the story in its own trio run.
 
         Raises:
-            AssertionError: two incarnations of a child lived at once, or something outlived the tree.
+            AssertionError: two incarnations of a child were alive at once, or something outlived the tree.
         """
         try:
             run_virtual(self._play)
         except BaseException:
             if not self._stuck:
                 raise
-            raise AssertionError(f"nothing happens any more, and these wait: {self._stuck}") from None
+            raise AssertionError(f"deadlock; these tasks wait: {self._stuck}") from None
 
     async def _play(self) -> None:
         trio.lowlevel.spawn_system_task(self._break_out, trio.lowlevel.current_task())
@@ -83,7 +83,7 @@ class Stage:
                 self.note(str(error))
         assert not self._twice, f"two incarnations of {', '.join(self._twice)} lived at once"
         assert not self._alive, f"{', '.join(sorted(self._alive))} outlived the tree"
-        assert all(ref.stopped for ref in self._refs), "a reference is not stopped, and its actor is gone"
+        assert all(ref.stopped for ref in self._refs), "a reference is not stopped, but its actor is gone"
 
     async def _play_tree(self) -> None:
         tree, answer = self.story.tree, "failed"
@@ -115,58 +115,58 @@ class Stage:
     async def _pass_time(self) -> None:
         await trio.sleep(self.dice.choice((0.0, 0.0, 0.01, 1.0)) if self.hurried else _SETTLED)
 
-    # ---- what the actors say
+    # ---- what the actors report
 
     def note(self, what: str) -> None:
-        """Write down what happens now."""
+        """Record an event now."""
         self.timeline.append((trio.current_time(), what))
 
     def log(self, sign: str, name: str) -> None:
-        """Write down a start (+ ! ?), an end (x) or a stop (-)."""
+        """Record a start (+ ! ?), an end (x) or a stop (-)."""
         self._log.append(sign + name)
         self.note(
             {"+": "starts: ", "!": "fails to start: ", "?": "ignores: ", "x": "ends: ", "-": "stops: "}[sign] + name
         )
 
     def outcome(self, plan: Plan) -> str:
-        """Return how this start of a child ends."""
+        """Return the outcome of this start of a child."""
         number = self._starts[plan.name] = self._starts.get(plan.name, 0) + 1
         return plan.outcomes[number - 1 : number] or "o"
 
     def lives(self, name: str) -> None:
-        """Note that an incarnation lives: never two of a name."""
-        if name in self._alive:  # to raise here would be one more crash, for a supervisor to deal with
+        """Record that an incarnation is alive; two of one name are an error."""
+        if name in self._alive:  # not raised here, where it would only be one more crash for a supervisor
             self._twice[name] = None
         self._alive.add(name)
 
     def gone(self, name: str) -> None:
-        """Note that an incarnation is over."""
+        """Record that an incarnation ended."""
         self._alive.discard(name)
 
     async def takes_time(self) -> None:
-        """Let some time pass, or none."""
+        """Sleep for a random time, possibly zero."""
         await trio.sleep(self.dice.choice((0.0, 0.0, 0.01, 0.1, 1.0)))
 
     async def _break_out(self, main: trio.lowlevel.Task) -> None:
         await trio.sleep(_FOR_EVER)
-        while True:  # until the main task is over, and this one with it: who is thrown out may wait again
+        while True:  # until the main task ends, and this one with it: a task may wait again after the error
             tasks = [main]
             for task in tasks:
                 tasks += [child for nursery in task.child_nurseries for child in nursery.child_tasks]
             self._stuck = self._stuck or ", ".join(task.name for task in tasks)
             for task in tasks:
-                # The others wait for these, and end with them.
+                # The other tasks wait for these and end with them.
                 if not any(nursery.child_tasks for nursery in task.child_nurseries):
-                    trio.lowlevel.reschedule(task, Error(Hangs()))
+                    trio.lowlevel.reschedule(task, Error(Deadlock()))
             await trio.sleep(1)
 
-    # ---- what happens
+    # ---- the actions
 
     def _spec(self, plan: Plan) -> ChildSpec[str] | SupervisorSpec:
         if isinstance(plan, WorkerPlan):
             backoff = ExponentialBackoff(1.0, 4.0) if plan.backoff else None
             return ChildSpec(
-                Puppet,
+                ScriptedActor,
                 plan,
                 self,
                 name=plan.name,
@@ -195,55 +195,57 @@ class Stage:
         )
 
     async def _act(self, app: Supervisor, action: Action) -> str:
-        one = _located(app, action.supervisor)
-        if one is None:
+        supervisor = _located(app, action.supervisor)
+        if supervisor is None:
             return "gone"
         try:
             if isinstance(action, End):
-                return self._end(one, action)
-            return await self._ask(one, action)
+                return self._end(supervisor, action)
+            return await self._ask(supervisor, action)
         except tuple(_REFUSALS) as error:
             return _REFUSALS[type(error)]
 
-    def _end(self, one: SupervisorRef, action: End) -> str:
+    def _end(self, supervisor: SupervisorRef, action: End) -> str:
         for name, how in action.victims:
             try:
-                ref = one.find(name)
+                ref = supervisor.find(name)
             except LookupError:
                 continue
             assert isinstance(ref, ActorRef)
             ref.tell(how)
         return "ok"
 
-    async def _ask(self, one: SupervisorRef, action: Any) -> str:
+    async def _ask(self, supervisor: SupervisorRef, action: Any) -> str:
         if isinstance(action, StartChild):
-            ref: Any = await one.start(self._spec(action.plan))
+            ref: Any = await supervisor.start(self._spec(action.plan))
         elif action.kind == "restart":
-            ref = await one.restart(action.child)
+            ref = await supervisor.restart(action.child)
         elif action.kind == "terminate":
-            await one.terminate(action.child)
+            await supervisor.terminate(action.child)
             return "ok"
         else:
-            one.delete(action.child)
+            supervisor.delete(action.child)
             return "ok"
         if isinstance(ref, ActorRef):
             refs: list[Any] = self._refs
             refs.append(ref)
-        # Of one that ignored its start a temporary child's spec is gone, and another's is at rest.
-        return "ok" if any(node.path == ref.path and node.status != "down" for node in one.which()) else "ignored"
+        # A temporary child that ignored its start has no spec any more; any other is at rest.
+        return (
+            "ok" if any(node.path == ref.path and node.status != "down" for node in supervisor.which()) else "ignored"
+        )
 
     def _tell(self, answer: str, app: Supervisor | None) -> None:
         log, self._log = " ".join(self._log), []
         self.lines.append(f"{answer};{log};{'dead' if app is None else _shown(app.tree())}")
 
 
-class Hangs(BaseException):
-    """Thrown into whatever still waits when nothing will happen any more; no scope stops it."""
+class Deadlock(BaseException):
+    """Raised in every task that still waits in a deadlock; no cancel scope stops it."""
 
 
 @define(eq=False)
-class Puppet(Actor[str]):
-    """An actor that does what its plan and the story say."""
+class ScriptedActor(Actor[str]):
+    """An actor that follows its plan and the story."""
 
     plan: WorkerPlan
     stage: Stage
@@ -272,7 +274,7 @@ class Puppet(Actor[str]):
 
 
 def _located(app: SupervisorRef, name: str) -> SupervisorRef | None:
-    """Return the supervisor of that name, if it runs."""
+    """Return the supervisor with that name, if it is running."""
     if app.name == name:
         return app
     for node in app.which():
@@ -294,18 +296,18 @@ def _shown(node: Node) -> str:
 def _said(action: Action) -> str:
     match action:
         case End(supervisor, victims):
-            return f"{', '.join(f'{name} ({how})' for name, how in victims)} of {supervisor}: end by themselves"
+            return f"{', '.join(f'{name} ({how})' for name, how in victims)} of {supervisor} end by themselves"
         case StartChild(supervisor, plan):
-            return f"somebody asks {supervisor} to start {plan.name} ({plan.restart})"
+            return f"{supervisor} is asked to start {plan.name} ({plan.restart})"
         case StopRequest(kind, supervisor, child):  # pragma: no branch - there are no others
-            return f"somebody asks {supervisor} to {kind} {child}"
+            return f"{supervisor} is asked to {kind} {child}"
 
 
 @contextmanager
 def trio_order(seed: str) -> Generator[None]:
-    """Let the seed decide in which order trio runs the tasks that are ready.
+    """Let the seed decide the order in which trio runs ready tasks.
 
-    Trio's own switch for this is private; where a later version has it no more, the order is random.
+    Trio's switch for this is private; in a version without it, the order is random.
     """
     scheduler: Any = importlib.import_module("trio._core._run")
     switch, dice = "_ALLOW_DETERMINISTIC_SCHEDULING", getattr(scheduler, "_r", random.Random())  # noqa: S311 - for tests

@@ -1,6 +1,6 @@
-"""A tree of the pure machines, without trio: starts and stops take no time, and what happens is one line of text.
+"""A tree of the pure state machines, without trio: starts and stops take no time, and each step is one line of text.
 
-It is what a live tree, and Erlang's, are compared with.
+A live tree and Erlang's are compared with it.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ CRASH: Final = ValueError("crash")
 
 
 class ModelGaveUp(Exception):
-    """What a supervisor that gave up tells its own."""
+    """The error that a supervisor that gave up passes to its parent."""
 
 
 @define(eq=False)
-class Supervised:
-    """One supervisor of the model, in one of its lives."""
+class ModelSupervisor:
+    """One incarnation of a supervisor in the model."""
 
     plan: SupervisorPlan
     tree: Model
     supervision: Supervision
     plans: dict[str, Plan]
-    kids: dict[str, Supervised | None] = field(factory=dict[str, "Supervised | None"])
-    """The children that live; None is an actor."""
+    kids: dict[str, ModelSupervisor | None] = field(factory=dict[str, "ModelSupervisor | None"])
+    """The live children; None stands for an actor."""
     queue: deque[events.Event] = field(factory=deque[events.Event])
     error: BaseException | None = None
     booted: bool = False
     halted: bool = False
 
     def run(self) -> None:
-        """Handle what is queued until nothing is."""
+        """Handle queued events until the queue is empty."""
         while self.queue:
             for effect in self.supervision.handle(self.queue.popleft(), 0.0):
                 self._perform(effect)
@@ -68,7 +68,7 @@ class Supervised:
         plan, tree = self.plans[name], self.tree
         number = tree.starts[name] = tree.starts.get(name, 0) + 1
         outcome = plan.outcomes[number - 1 : number] or "o"
-        child: Supervised | None = None
+        child: ModelSupervisor | None = None
         if outcome == "o" and isinstance(plan, SupervisorPlan):
             tree.log.append(f"+{name}")
             child = tree.supervised(plan)
@@ -85,11 +85,11 @@ class Supervised:
         elif self.supervision.children[name].origin is not None:
             self.queue.appendleft(events.Ended(name, incarnation, CRASH))
         else:
-            # Erlang's supervisor tells itself to try again, behind what it has been told already.
+            # Erlang's supervisor sends itself a retry, which queues behind earlier messages.
             self.queue.append(events.Ended(name, incarnation, CRASH))
 
     def _stop(self, name: str, incarnation: int) -> None:
-        waiting = [one for one in self.queue if isinstance(one, events.Ended) and one.name == name]
+        waiting = [event for event in self.queue if isinstance(event, events.Ended) and event.name == name]
         if waiting:
             self.queue.remove(waiting[0])
             self.queue.appendleft(waiting[0])
@@ -103,12 +103,12 @@ class Supervised:
             child.run()
         self.queue.appendleft(events.Ended(name, incarnation))
 
-    def _gone(self, name: str, child: Supervised) -> events.Ended:
+    def _gone(self, name: str, child: ModelSupervisor) -> events.Ended:
         del self.kids[name]
         return events.Ended(name, self.supervision.children[name].incarnation, child.error)
 
     def settle(self) -> None:
-        """Hear of the ends of supervisors below, at every depth, until nothing changes."""
+        """Process the ends of the supervisors below, at every depth, until nothing changes."""
         while True:
             self.run()
             for name, child in list(self.kids.items()):
@@ -134,100 +134,100 @@ class Model:
     """Plays a story.
 
     Args:
-        make: the machine; another one to show where Erlang's differs.
-        giving_up_is_normal: to its parent, a supervisor that gave up has finished, as in OTP; here it crashed.
+        make: makes the state machine; a different one shows where Erlang's differs.
+        giving_up_is_normal: report a supervisor that gave up to its parent as finished, as OTP does, not as crashed.
     """
 
     make: Callable[..., Supervision] = Supervision
     giving_up_is_normal: bool = False
     starts: dict[str, int] = field(factory=dict[str, int])
     log: list[str] = field(factory=list[str])
-    """Starts (+), failed (!) and ignored ones (?), ends (x) and stops (-), in order."""
+    """Starts (+), failed starts (!), ignored starts (?), ends (x) and stops (-), in order."""
 
-    def supervised(self, plan: SupervisorPlan) -> Supervised:
-        """Return a new life of a supervisor."""
+    def supervised(self, plan: SupervisorPlan) -> ModelSupervisor:
+        """Return a new incarnation of a supervisor."""
         supervision = self.make(plan.strategy, plan.max_restarts, 1e6, plan.auto_shutdown)
         for child in plan.children:
             supervision.adopt(rules(child))
-        return Supervised(plan, self, supervision, {child.name: child for child in plan.children})
+        return ModelSupervisor(plan, self, supervision, {child.name: child for child in plan.children})
 
     def play(self, story: Story) -> list[str]:
-        """Return a line for the start, one for each action, and one for the end: what came of it, the log, the tree."""
+        """Return a line for the start, for each action and for the end: the answer, the log, the tree."""
         self.log.append(f"+{story.tree.name}")
         root = self.supervised(story.tree)
         root.queue.append(events.Boot())
         root.settle()
-        told = [self._told("ok" if root.booted else "failed", root)]
+        lines = [self._line("ok" if root.booted else "failed", root)]
         if root.booted:
-            told += [self._told(self.act(root, action), root) for action in story.actions]
+            lines += [self._line(self.act(root, action), root) for action in story.actions]
             root.queue.append(events.Shutdown())
             root.settle()
-            told.append(self._told("ok", root))
-        return told
+            lines.append(self._line("ok", root))
+        return lines
 
-    def act(self, root: Supervised, action: Action) -> str:
-        """Do it, and return how Erlang's supervisor would answer."""
-        one = find(root, action.supervisor)
-        if one is None:
+    def act(self, root: ModelSupervisor, action: Action) -> str:
+        """Perform an action, and return the answer that Erlang's supervisor would give."""
+        supervisor = find(root, action.supervisor)
+        if supervisor is None:
             return "gone"
-        answer = self._ask(one, action)
+        answer = self._ask(supervisor, action)
         root.settle()
         return answer
 
-    def _ask(self, one: Supervised, action: Action) -> str:
+    def _ask(self, supervisor: ModelSupervisor, action: Action) -> str:
         match action:
             case End(_, victims):
                 for name, how in victims:
-                    if name in one.kids:
+                    if name in supervisor.kids:
                         self.log.append(f"x{name}")
-                        number = one.supervision.children[name].incarnation
-                        one.queue.append(events.Ended(name, number, CRASH if how == "crash" else None))
-                        del one.kids[name]
+                        number = supervisor.supervision.children[name].incarnation
+                        supervisor.queue.append(events.Ended(name, number, CRASH if how == "crash" else None))
+                        del supervisor.kids[name]
                 return "ok"
             case StartChild(_, plan):
-                return self._start(one, plan)
+                return self._start(supervisor, plan)
             case StopRequest(kind, _, name):  # pragma: no branch - there are no others
-                return self._request(one, kind, one.supervision.children.get(name), name)
+                return self._request(supervisor, kind, supervisor.supervision.children.get(name), name)
 
-    def _start(self, one: Supervised, plan: Plan) -> str:
-        known = one.supervision.children.get(plan.name)
+    def _start(self, supervisor: ModelSupervisor, plan: Plan) -> str:
+        known = supervisor.supervision.children.get(plan.name)
         if known is not None:
             return "already_present" if known.status is ChildStatus.DOWN else "already_started"
-        one.plans[plan.name] = plan
-        one.queue.append(events.Add(rules(plan)))
-        return self._started(one, plan.name)
+        supervisor.plans[plan.name] = plan
+        supervisor.queue.append(events.Add(rules(plan)))
+        return self._started(supervisor, plan.name)
 
-    def _started(self, one: Supervised, name: str) -> str:
+    def _started(self, supervisor: ModelSupervisor, name: str) -> str:
         before = len(self.log)
-        one.run()
+        supervisor.run()
         began = next(entry[0] for entry in self.log[before:] if entry[1:] == name)
         if began == "?":
             return "ignored"
-        return "ok" if name in one.kids or one.supervision.phase is not Phase.RUNNING else "failed"
+        return "ok" if name in supervisor.kids or supervisor.supervision.phase is not Phase.RUNNING else "failed"
 
-    def _request(self, one: Supervised, kind: str, child: Child | None, name: str) -> str:
+    def _request(self, supervisor: ModelSupervisor, kind: str, child: Child | None, name: str) -> str:
         if child is None:
             return "not_found"
         if kind == "terminate":
-            one.queue.append(events.Terminate(name))
-            one.run()
+            supervisor.queue.append(events.Terminate(name))
+            supervisor.run()
             return "ok"
         if child.status is not ChildStatus.DOWN:
             return "restarting" if child.status is ChildStatus.WAITING else "running"
         if kind == "delete":
-            one.queue.append(events.Delete(name))
-            one.run()
+            supervisor.queue.append(events.Delete(name))
+            supervisor.run()
             return "ok"
-        one.queue.append(events.StartAgain(name))
-        return self._started(one, name)
+        supervisor.queue.append(events.StartAgain(name))
+        return self._started(supervisor, name)
 
-    def _told(self, answer: str, root: Supervised) -> str:
+    def _line(self, answer: str, root: ModelSupervisor) -> str:
         log, self.log = " ".join(self.log), []
         return f"{answer};{log};{'dead' if root.halted else root}"
 
 
-def find(root: Supervised, name: str) -> Supervised | None:
-    """Return the supervisor of that name, if it lives."""
+def find(root: ModelSupervisor, name: str) -> ModelSupervisor | None:
+    """Return the supervisor with that name, if it is alive."""
     if root.halted:
         return None
     if root.plan.name == name:
@@ -240,6 +240,6 @@ def find(root: Supervised, name: str) -> Supervised | None:
 
 
 def rules(plan: Plan) -> ChildRules:
-    """Return what the decisions need to know of a child."""
+    """Return the rules of a child."""
     backoff = ExponentialBackoff() if isinstance(plan, WorkerPlan) and plan.backoff else None
     return ChildRules(plan.name, plan.restart, backoff, significant=plan.significant)

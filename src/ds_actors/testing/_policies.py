@@ -1,4 +1,4 @@
-"""One call that proves a sampling policy. The import needs neither hypothesis nor the monitor; the call needs both."""
+"""One call that checks a sampling policy. The import needs neither hypothesis nor the monitor; the call needs both."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 def check_sampling_policy(factory: Callable[[], SamplingPolicy], *, examples: int = 300, seed: int = 0) -> None:
-    """Hold a policy to the laws, each judged against the promise that the policy itself makes.
+    """Check a policy against the laws, each of which compares it with its own promise.
 
-    Many timelines of verdicts, mutes, losses, outages, clock jumps and crashes are tried, and a day without any.
-    The same call tries the same: raise `examples`, or change `seed`, to look further.
+    The check tries many timelines of verdicts, mutes, losses, outages, clock jumps and crashes, and a day without any.
+    Equal calls try equal timelines: raise `examples` or change `seed` to search further.
 
     Args:
         factory: makes a policy, as `Monitor(sampling=...)` takes it.

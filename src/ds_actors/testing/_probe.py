@@ -1,4 +1,4 @@
-"""A probe: a real mailbox behind a real ref, and a test instead of an actor."""
+"""A probe: a real mailbox behind a real reference, with a test in place of the actor."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ T = TypeVar("T")
 
 
 class Probe(Generic[M]):
-    """Stands where an actor would: hand out its `ref`, then await what arrives, in order.
+    """Takes the place of an actor: hand out its `ref`, then await its messages in order.
 
     Args:
-        name: its name and path, for messages.
+        name: its name and path in errors.
 
     Raises:
-        RuntimeError: when made outside of trio.
+        RuntimeError: when created outside of trio.
     """
 
     def __init__(self, name: str = "probe") -> None:
         self._cell = Cell(name, name, Reject[M](), Telemetry(), get_ident())
         self.ref: ActorRef[M] = ActorRef(self._cell)
-        """What to give to the code under test."""
+        """The reference for the code under test."""
         self.received: list[M] = []
-        """Every message taken so far, in order."""
+        """All messages received so far, in order."""
         self._asked: Envelope | None = None
 
     async def receive(self, *, timeout: float = 1.0) -> M:
         """Return the next message, waiting `timeout` seconds at most.
 
         Raises:
-            AssertionError: when none came in time; it says what had come before.
+            AssertionError: when none arrived in time; the message lists the earlier ones.
         """
         with trio.move_on_after(timeout):
             while True:
@@ -50,10 +50,10 @@ class Probe(Generic[M]):
         raise AssertionError(f"no message within {timeout:g} s; before that came {self.received!r}")
 
     async def expect(self, kind: type[T], /, *, timeout: float = 1.0) -> T:
-        """Return the next message, which must be of that type.
+        """Return the next message, and check its type.
 
         Raises:
-            AssertionError: when none came within `timeout` seconds, or another.
+            AssertionError: when none arrived within `timeout` seconds, or one of another type.
         """
         message = await self.receive(timeout=timeout)
         if not isinstance(message, kind):
@@ -61,10 +61,10 @@ class Probe(Generic[M]):
         return message
 
     async def expect_nothing(self, *, seconds: float = 0.1) -> None:
-        """Let that many seconds pass without a message.
+        """Check that no message arrives for that many seconds.
 
         Raises:
-            AssertionError: when one came.
+            AssertionError: when one arrived.
         """
         await trio.sleep(seconds)
         item = self._cell.take()
@@ -75,15 +75,15 @@ class Probe(Generic[M]):
         """Answer the request that was received last: `probe.answer(request.answer(7))`.
 
         Raises:
-            AssertionError: when the last message was told and not asked, or is answered already.
+            AssertionError: when the last message was sent by `tell`, or is already answered.
         """
         if self._asked is None:
-            raise AssertionError("the last message waits for no answer: it was told, not asked, or is answered")
+            raise AssertionError("the last message expects no answer: it was sent by tell, or is already answered")
         asked, self._asked = self._asked, None
         asked.slot.end(answer.value)
 
     def stop(self) -> None:
-        """Be gone for good, as a stopped actor is: asks end with ActorStopped, watchers are told."""
+        """Stop for good, like an actor: asks end with ActorStopped, and watchers are notified."""
         self._cell.end(Down(self._cell.path, "finished"))
 
     def _note(self, item: Any) -> M:

@@ -1,4 +1,4 @@
-"""Whole random trees from one seed, and the shortest story that goes wrong."""
+"""Replays whole random trees from one seed, and finds the shortest failing story."""
 
 from __future__ import annotations
 
@@ -10,58 +10,58 @@ from attrs import evolve, frozen
 
 from ds_actors.testing._live import Stage, trio_order
 from ds_actors.testing._model import Model
-from ds_actors.testing._stories import Plan, Story, SupervisorPlan, Teller, WorkerPlan
+from ds_actors.testing._stories import Plan, Story, StoryGenerator, SupervisorPlan, WorkerPlan
 
-# What a live tree does not tell apart.
+# Answers that a live tree does not distinguish.
 _ANSWERS = {"already_present": "taken", "already_started": "taken", "restarting": "running"}
 
 
 @frozen
-class Played:
-    """What came of a story."""
+class ReplayResult:
+    """The result of a story."""
 
     story: Story
     problem: str
-    """What is wrong; empty when nothing is."""
+    """The problem found; empty when there is none."""
     timeline: tuple[tuple[float, str], ...]
-    """What happened when, on the virtual clock (seconds)."""
+    """The events with their times on the virtual clock (seconds)."""
 
     def __str__(self) -> str:
-        told = [f"{at:10.3f} s  {what}" for at, what in self.timeline]
-        return "\n".join([*_drawn(self.story.tree, ""), *told, *([self.problem] if self.problem else [])])
+        lines = [f"{at:10.3f} s  {what}" for at, what in self.timeline]
+        return "\n".join([*_drawn(self.story.tree, ""), *lines, *([self.problem] if self.problem else [])])
 
 
-def replay(seed: int | str, *, length: int = 12, judge: Callable[[Story, Stage], str] | None = None) -> Played:
-    """Play a random tree of actors, its crashes and requests, all decided by the seed; the same each time.
+def replay(seed: int | str, *, length: int = 12, judge: Callable[[Story, Stage], str] | None = None) -> ReplayResult:
+    """Play a random tree of actors, its crashes and requests, all decided by the seed: equal seeds give equal runs.
 
     The tree, what happens to it, how long starts and stops take, the jitter of backoffs and the order in which trio
     runs tasks come from the seed; the clock is virtual. Every second story waits after each action until all is quiet,
-    and must then stand as the pure rules say; the others hurry, and must only end well: one incarnation of a child at
+    and must then match the pure rules; the others hurry, and only have to end well: one incarnation of a child at
     a time, nothing left over.
 
     Args:
         seed: any number or text.
-        length: how many things happen.
-        judge: says what is wrong with a story that was played, or nothing (""); by default the rules above.
+        length: the number of actions.
+        judge: returns the problem of a played story, or ""; by default the rules above decide.
 
     Raises:
-        AssertionError: with the shortest story that still goes wrong, as a timeline.
+        AssertionError: with the shortest story that still fails, as a timeline.
     """
     dice = random.Random(f"replay {seed}")  # noqa: S311 - for tests
     hurried = dice.random() < 0.5
-    story = Teller(dice, at_once=False, backoffs=True).story(length)
+    story = StoryGenerator(dice, at_once=False, backoffs=True).story(length)
 
-    def play(one: Story) -> Played:
-        return _played(one, f"{seed}", hurried=hurried, judge=judge or (_end_well if hurried else _as_the_model))
+    def play(story: Story) -> ReplayResult:
+        return _played(story, f"{seed}", hurried=hurried, judge=judge or (_end_well if hurried else _as_the_model))
 
     played = play(story)
     if not played.problem:
         return played
     shortest = _shortest(played, play)
-    raise AssertionError(f"seed {seed!r}, cut to what is needed:\n{shortest}")
+    raise AssertionError(f"seed {seed!r}, shortened as far as possible:\n{shortest}")
 
 
-def _played(story: Story, seed: str, *, hurried: bool, judge: Callable[[Story, Stage], str]) -> Played:
+def _played(story: Story, seed: str, *, hurried: bool, judge: Callable[[Story, Stage], str]) -> ReplayResult:
     stage = Stage(story, random.Random(f"stage {seed}"), hurried)  # noqa: S311 - for tests
     try:
         with trio_order(f"order {seed}"):
@@ -71,18 +71,18 @@ def _played(story: Story, seed: str, *, hurried: bool, judge: Callable[[Story, S
         if isinstance(error, (KeyboardInterrupt, SystemExit)):
             raise
         problem = f"{type(error).__name__}: {error}"
-    return Played(story, problem, tuple(stage.timeline))
+    return ReplayResult(story, problem, tuple(stage.timeline))
 
 
 def _end_well(_story: Story, _stage: Stage) -> str:
-    return ""  # the stage itself has checked
+    return ""  # the stage has checked it
 
 
 def _as_the_model(story: Story, stage: Stage) -> str:
-    """Compare what a live tree did, step by step, with what the rules say."""
+    """Compare a live tree with the rules, step by step."""
     expected = [_comparable(line) for line in Model().play(story)]
     actual = [*stage.lines]
-    # A tree that ended by itself hears nothing more: its last line is the end, and the rest is silence.
+    # A tree that ended by itself has no further lines.
     while len(expected) > 1 and expected[-1].split(";")[1] == "" and expected[-2].endswith(";dead"):
         expected.pop()
     for number, (mine, theirs) in enumerate(zip_longest(expected, actual, fillvalue="nothing more")):
@@ -96,8 +96,8 @@ def _comparable(line: str) -> str:
     return f"{_ANSWERS.get(answer, answer)};{log};{tree}"
 
 
-def _shortest(played: Played, play: Callable[[Story], Played]) -> Played:
-    """Leave out whatever can be left out, as long as something goes wrong."""
+def _shortest(played: ReplayResult, play: Callable[[Story], ReplayResult]) -> ReplayResult:
+    """Remove every part without which the story still fails."""
     while True:
         for story in _shorter(played.story):
             again = play(story)
@@ -124,8 +124,8 @@ def _smaller(plan: SupervisorPlan) -> Iterator[SupervisorPlan]:
             simpler += _smaller(child)
         elif child.outcomes or child.backoff or child.significant:
             simpler.append(WorkerPlan(child.name, child.restart))
-        for one in simpler:
-            yield evolve(plan, children=(*plan.children[:n], one, *plan.children[n + 1 :]))
+        for simplified in simpler:
+            yield evolve(plan, children=(*plan.children[:n], simplified, *plan.children[n + 1 :]))
 
 
 def _drawn(plan: Plan, indent: str) -> list[str]:

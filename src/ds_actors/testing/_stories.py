@@ -1,6 +1,6 @@
-"""Random trees and what happens to them, from one seed; plain data, so that a story can be written down and cut short.
+"""Random trees and actions on them, from one seed; plain data, so a story can be stored and shortened.
 
-A story is played by the pure machines (`_model`), by a live tree (`_replay`), and by Erlang (tests/oracle).
+The pure state machines (`_model`), a live tree (`_replay`) and Erlang (tests/oracle) play the same stories.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from attrs import define, field, frozen
 from ds_actors._rules import RESTARTS, AutoShutdown, Restart, Strategy
 
 Outcome = Literal["o", "f", "i"]
-"""How a start ends: ok, fails, is ignored."""
+"""The outcome of a start: ok, fails, is ignored."""
 
 
 @frozen
 class WorkerPlan:
-    """One actor: `outcomes` are those of its first starts, counted over its whole story; later ones are ok."""
+    """One actor: `outcomes` are those of its first starts in the story; later starts are ok."""
 
     name: str
     restart: Restart = "permanent"
     significant: bool = False
     outcomes: str = ""
     backoff: bool = False
-    """Restarted with a backoff of its own, which outlasts every failure."""
+    """Restarted with its own backoff, which never gives up."""
 
 
 @frozen
 class SupervisorPlan:
-    """One supervisor and all below it; of `outcomes` only ok and ignored are its own, it fails with its children."""
+    """One supervisor and its subtree; its `outcomes` are ok or ignored, since it fails only with its children."""
 
     name: str
     restart: Restart = "permanent"
@@ -48,7 +48,7 @@ Plan = WorkerPlan | SupervisorPlan
 
 @frozen
 class End:
-    """These children of one supervisor end by themselves, in this order, before it hears of any: crash or finish."""
+    """These children of one supervisor crash or finish, in this order, before it is notified of any."""
 
     supervisor: str
     victims: tuple[tuple[str, Literal["crash", "finish"]], ...]
@@ -56,7 +56,7 @@ class End:
 
 @frozen
 class StopRequest:
-    """Somebody asks a supervisor to terminate, restart or delete a child."""
+    """A request to a supervisor to terminate, restart or delete a child."""
 
     kind: Literal["terminate", "restart", "delete"]
     supervisor: str
@@ -65,7 +65,7 @@ class StopRequest:
 
 @frozen
 class StartChild:
-    """Somebody asks a supervisor to start one more child."""
+    """A request to a supervisor to start another child."""
 
     supervisor: str
     plan: Plan
@@ -76,7 +76,7 @@ Action = End | StopRequest | StartChild
 
 @frozen
 class Story:
-    """A tree, and what happens to it."""
+    """A tree, and the actions on it."""
 
     tree: SupervisorPlan
     actions: tuple[Action, ...]
@@ -90,22 +90,22 @@ def supervisors(plan: Plan) -> Iterator[SupervisorPlan]:
             yield from supervisors(child)
 
 
-# Mostly options that keep a story going: a failing start, or a child without a restart, ends most stories early.
+# Mostly options that keep a story going: a failing start or a child without restart ends most stories early.
 _KINDS: Final[Sequence[Restart]] = ("permanent", "permanent", "transient", "transient", "temporary")
 _GROUPS: Final[Sequence[Strategy]] = ("one_for_one", "one_for_all", "rest_for_one")
 _OUTCOMES: Final = ("", "", "", "", "of", "off", "oi", "oofo", "offfo", "i", "f")
 
 
 @define
-class Teller:
-    """Makes up a story.
+class StoryGenerator:
+    """Generates stories.
 
     Args:
-        dice: all that is random.
-        depth: levels of supervisors at most.
-        width: children of one supervisor at most.
-        at_once: children may end together, before their supervisor hears of any.
-        backoffs: some children have a backoff.
+        dice: the source of all random choices.
+        depth: the most levels of supervisors.
+        width: the most children of one supervisor.
+        at_once: several children may end before their supervisor is notified of any.
+        backoffs: give some children a backoff.
     """
 
     dice: random.Random
@@ -129,7 +129,7 @@ class Teller:
         dice = self.dice
         name = self._name("s")
         auto: AutoShutdown = dice.choice(("never", "never", "any_significant", "all_significant"))
-        # The outermost tree starts: a start that fails is a story of one line.
+        # The outermost tree must start: a failing start would be a story of one line.
         careful = level == 1
         kids = [self._child(level, auto, careful=careful) for _ in range(dice.randint(1, self.width))]
         self._parents[name] = [kid.name for kid in kids]

@@ -1,4 +1,4 @@
-"""What may happen to a track, and what its policy answered: steps in, a history of moments out. Pure."""
+"""The events of a track and the plans of its policy: steps in, a history of moments out. Pure."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from ds_actors.detection.sampling import (
 )
 
 BEGIN: Final = 1_000.0
-"""Where a timeline's clock begins; a policy has no business with the number."""
+"""The start of a timeline's clock; a policy must not depend on the number."""
 MOST_AT_ONCE: Final = 20
-"""Samples at one moment after which a runaway policy is stopped."""
+"""The number of samples at one moment that stops a runaway policy."""
 MOST_SAMPLES: Final = 3_000
 
 
 @frozen
-class Pass:
-    """Time passes: what falls due is sampled in time, and sent."""
+class PassTime:
+    """Time passes; due samples are taken in time and sent."""
 
     seconds: float
 
 
 @frozen
-class Judge:
+class ReceiveVerdict:
     """The service's answer arrives."""
 
     level: Level
@@ -48,7 +48,7 @@ class Judge:
 
 @frozen
 class Jump:
-    """The clock jumps: the machine slept, and nothing was done meanwhile."""
+    """The clock jumps, as after the machine slept."""
 
     seconds: float
 
@@ -65,74 +65,74 @@ class Unmute:
 
 @frozen
 class Speak:
-    """The participant begins, or stops, to speak."""
+    """The participant starts or stops speaking."""
 
     active: bool
 
 
 @frozen
-class Show:
-    """A frame is seen, of this brightness all over."""
+class ShowFrame:
+    """A frame of this uniform brightness arrives."""
 
     brightness: int
 
 
 @frozen
-class Lose:
-    """As many of the next samples give no frame."""
+class LoseFrames:
+    """The next `samples` samples give no frame."""
 
     samples: int
 
 
 @frozen
 class Outage:
-    """The service is away for as long; the oldest sample waits for it, those that fall due meanwhile are dropped."""
+    """The service is away for `seconds`; the oldest sample waits for it, and samples due meanwhile are dropped."""
 
     seconds: float
 
 
 @frozen
 class Restart:
-    """The track's actor crashes, and begins with a new policy."""
+    """The track's actor crashes and starts again with a new policy."""
 
 
-Step = Pass | Judge | Jump | Mute | Unmute | Speak | Show | Lose | Outage | Restart
+Step = PassTime | ReceiveVerdict | Jump | Mute | Unmute | Speak | ShowFrame | LoseFrames | Outage | Restart
 
 
 @frozen
 class Timeline:
-    """What happens to one track, in order."""
+    """The steps of one track, in order."""
 
     steps: Sequence[Step] = ()
     level: Level = Level.UNKNOWN
-    """What the track has, or inherits, at the start."""
+    """The level that the track has or inherits at the start."""
     late: float = 0.0
-    """Seconds by which every sample is taken late."""
+    """Seconds by which every sample is late."""
     size: int = 50_000
     """Bytes of every sample."""
 
 
 @frozen
 class Moment:
-    """One event, and the plan that answered it."""
+    """One event, and the plan in answer to it."""
 
     now: float
     event: SamplingEvent
     before: Plan
     plan: Plan
     jumped: bool = False
-    """The clock has just jumped."""
+    """True when the clock has just jumped."""
     sample: int | None = None
-    """Of a SampleSent or a SampleDropped: the place of its SampleDue in the history."""
+    """For a SampleSent or SampleDropped: the index of its SampleDue in the history."""
 
 
 class PolicyCrashed(Exception):
-    """A policy raised; the cause is what."""
+    """A policy raised; the cause is its error."""
 
 
 @define
 class Track:
-    """A policy in the hands of a track's actor that is as punctual as the timeline says."""
+    """A track's actor that runs a policy as punctually as the timeline says."""
 
     factory: Callable[[], SamplingPolicy]
     timeline: Timeline
@@ -146,7 +146,7 @@ class Track:
     _down: bool = field(default=False, init=False)
     _jumped: bool = field(default=False, init=False)
     _waiting: int | None = field(default=None, init=False)
-    """The SampleDue whose sample waits for the service, during an outage."""
+    """The SampleDue whose sample waits for the service during an outage."""
     _lost: int = field(default=0, init=False)
     _last: float | None = field(default=None, init=False)
     _samples: int = field(default=0, init=False)
@@ -157,7 +157,7 @@ class Track:
         self._level = self.timeline.level
 
     def run(self) -> list[Moment]:
-        """Go through the timeline and return the history.
+        """Play the timeline and return the history.
 
         Raises:
             PolicyCrashed: when the policy raised.
@@ -170,12 +170,12 @@ class Track:
 
     def _do(self, step: Step) -> None:
         match step:
-            case Pass(seconds):
+            case PassTime(seconds):
                 self._until(self.now + seconds)
             case Jump(seconds):
                 self.now += seconds
                 self._jumped = True
-            case Judge(level):
+            case ReceiveVerdict(level):
                 if level.is_verdict:
                     self._level = level
                 self._on(Verdict(level))
@@ -187,9 +187,9 @@ class Track:
                 self._on(Resumed())
             case Speak(active):
                 self._on(Speaking(active))
-            case Show(brightness):
+            case ShowFrame(brightness):
                 self._on(Scene(bytes([brightness]) * 64))
-            case Lose(samples):
+            case LoseFrames(samples):
                 self._lost += samples
             case Outage(seconds):
                 self._outage(seconds)
@@ -250,7 +250,7 @@ class Track:
         try:
             plan: Any = self._policy.on(event, self.now)
             if not isinstance(plan, Plan) or not _is_time(plan.due):
-                raise TypeError(f"it answered with {plan!r}, which is no Plan with a time or None")
+                raise TypeError(f"it answered with {plan!r}, which is not a Plan with a time or None")
         except Exception as error:
             self.history.append(Moment(self.now, event, before, before, self._jumped, sample))
             raise PolicyCrashed(f"{type(error).__name__}: {error}") from error
@@ -263,7 +263,7 @@ def _is_time(due: object) -> bool:
 
 
 def written(history: Sequence[Moment]) -> list[str]:
-    """Return the history as lines: when, what happened, and what was planned then."""
+    """Return the history as lines: the time, the event, and the plan."""
     lines: list[str] = []
     for moment in history:
         if isinstance(moment.event, SampleSent) and moment.plan == moment.before:

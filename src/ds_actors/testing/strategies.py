@@ -1,6 +1,6 @@
-"""Hypothesis strategies for what may happen to a track; needs the extra `testing`.
+"""Hypothesis strategies for the events of a track; needs the extra `testing`.
 
-Figures shrink towards few and round ones, so that a counterexample can be read.
+Figures shrink towards small and round ones, so that counterexamples are readable.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from ds_actors.detection.events import Level, TrackInfo
 from ds_actors.detection.sampling import Promise
 from ds_actors.testing._timeline import (
-    Judge,
     Jump,
-    Lose,
+    LoseFrames,
     Mute,
     Outage,
-    Pass,
+    PassTime,
+    ReceiveVerdict,
     Restart,
-    Show,
+    ShowFrame,
     Speak,
     Step,
     Timeline,
@@ -37,12 +37,12 @@ _USUAL = Promise(1.0, 0.2, 1.0, 5.0)
 
 
 def levels(*, verdicts_only: bool = False) -> st.SearchStrategy[Level]:
-    """Return a strategy of levels: those the service answers with, or only those that set a track's level."""
-    return st.sampled_from([one for one in reversed(Level) if one.is_verdict or not verdicts_only])
+    """Return a strategy of levels: all that the service answers, or only those that set a track's level."""
+    return st.sampled_from([level for level in reversed(Level) if level.is_verdict or not verdicts_only])
 
 
 def durations(promise: Promise = _USUAL) -> st.SearchStrategy[float]:
-    """Return a strategy of seconds that matter to such a policy: from a part of a sample's interval to its settling."""
+    """Return a strategy of seconds relevant to such a policy: from part of an interval to its settling."""
     short, long = 1 / promise.ceiling_fps, 1 / promise.floor_fps
     return st.one_of(
         st.integers(1, 12).map(lambda quarters: quarters * short / 4),
@@ -52,44 +52,44 @@ def durations(promise: Promise = _USUAL) -> st.SearchStrategy[float]:
 
 
 def verdict_timelines(promise: Promise = _USUAL, *, max_size: int = 10) -> st.SearchStrategy[list[tuple[float, Level]]]:
-    """Return a strategy of what a service says of one track: pairs of seconds since the last answer, and a level."""
+    """Return a strategy of a service's answers for one track: pairs of seconds since the last answer, and a level."""
     return st.lists(st.tuples(durations(promise), levels()), max_size=max_size)
 
 
 def outages(promise: Promise = _USUAL) -> st.SearchStrategy[Sequence[Step]]:
-    """Return a strategy of short troubles: the service away, samples without a frame, the clock jumping, a crash."""
+    """Return a strategy of short disturbances: an outage, samples without a frame, a clock jump, a crash."""
     return st.one_of(
         durations(promise).map(lambda seconds: (Outage(seconds),)),
-        st.integers(1, 3).map(lambda samples: (Lose(samples),)),
+        st.integers(1, 3).map(lambda samples: (LoseFrames(samples),)),
         st.one_of(durations(promise), st.sampled_from([60.0, 3_600.0, 86_400.0])).map(lambda seconds: (Jump(seconds),)),
         st.just((Restart(),)),
     )
 
 
 def timelines(promise: Promise = _USUAL, *, max_size: int = 25) -> st.SearchStrategy[Timeline]:
-    """Return a strategy of whole lives of a track: verdicts, mutes, speech, scenes, and troubles, in any order.
+    """Return a strategy of whole timelines: verdicts, mutes, speech, scenes and disturbances, in any order.
 
     Args:
-        promise: of the policy that they are for; durations go by its rates.
-        max_size: steps, at most.
+        promise: the promise of the policy under test; its rates determine the durations.
+        max_size: the most steps.
     """
-    judged = st.tuples(durations(promise), levels()).map(lambda pair: (Pass(pair[0]), Judge(pair[1])))
-    settled = Pass(promise.settles_within + 3 / promise.floor_fps)
+    answered = st.tuples(durations(promise), levels()).map(lambda pair: (PassTime(pair[0]), ReceiveVerdict(pair[1])))
+    settled = PassTime(promise.settles_within + 3 / promise.floor_fps)
     episode = st.tuples(levels(), durations(promise), st.sampled_from([Level.CLEAR, Level.ERROR]))
     step: st.SearchStrategy[Sequence[Step]] = st.one_of(
-        durations(promise).map(lambda seconds: (Pass(seconds),)),
-        levels().map(lambda level: (Judge(level),)),
-        *[judged] * 4,  # most of what happens
-        episode.map(lambda it: (Judge(it[0]), Pass(it[1]), Judge(it[2]), settled)),
-        durations(promise).map(lambda seconds: (Mute(), Pass(seconds), Unmute())),
+        durations(promise).map(lambda seconds: (PassTime(seconds),)),
+        levels().map(lambda level: (ReceiveVerdict(level),)),
+        *[answered] * 4,  # the most common step
+        episode.map(lambda it: (ReceiveVerdict(it[0]), PassTime(it[1]), ReceiveVerdict(it[2]), settled)),
+        durations(promise).map(lambda seconds: (Mute(), PassTime(seconds), Unmute())),
         st.sampled_from([(Mute(),), (Unmute(),)]),
         st.booleans().map(lambda active: (Speak(active),)),
-        st.sampled_from([0, 100, 200]).map(lambda brightness: (Show(brightness),)),
+        st.sampled_from([0, 100, 200]).map(lambda brightness: (ShowFrame(brightness),)),
         outages(promise),
     )
-    # Hypothesis draws short lists; what takes several steps to show needs long ones, which shrink to short ones.
+    # Hypothesis prefers short lists, but some faults need several steps; long lists shrink to short ones.
     lists = st.one_of(st.lists(step, max_size=max_size), st.lists(step, min_size=max_size // 2, max_size=max_size))
-    steps = lists.map(lambda parts: tuple(one for part in parts for one in part))
+    steps = lists.map(lambda parts: tuple(step for part in parts for step in part))
     late = st.sampled_from([0.0, 0.03, 0.2]).map(lambda part: part / promise.ceiling_fps)
     return st.builds(
         Timeline,
@@ -106,7 +106,7 @@ _NAMES = st.one_of(
 
 
 def tracks() -> st.SearchStrategy[TrackInfo]:
-    """Return a strategy of tracks as strangers name them: any Unicode as identity and source, any kind."""
+    """Return a strategy of untrusted tracks: any Unicode as identity and source, any kind."""
     return st.builds(
         TrackInfo,
         participant=_NAMES,

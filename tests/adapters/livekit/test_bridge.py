@@ -53,9 +53,9 @@ def run(main: TrioMain) -> None:
     """Run `main(bridge)` in trio, with a loop at its side, to its end."""
 
     async def asyncio_main() -> None:
-        one = Run(main)
-        await one.start()
-        await one.left()
+        run = Run(main)
+        await run.start()
+        await run.left()
 
     asyncio.run(asyncio_main())
 
@@ -142,12 +142,12 @@ def test_cancelled_by_the_loop_the_call_raises_loop_closed_and_so_do_those_after
         await bridge.wait_lost()
 
     async def asyncio_main() -> None:
-        one = Run(main)
-        await one.start()
+        run = Run(main)
+        await run.start()
         await until_on_loop(begun.is_set)
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
-        await one.left()
+        await run.left()
 
     asyncio.run(asyncio_main())
     assert outcomes == ["closed", "closed"]
@@ -194,15 +194,15 @@ def test_the_loop_closes_first() -> None:
     loop = asyncio.new_event_loop()
 
     async def asyncio_main() -> Run:
-        one = Run(main)
-        await one.start()
-        return one
+        run = Run(main)
+        await run.start()
+        return run
 
-    one = loop.run_until_complete(asyncio_main())
+    run = loop.run_until_complete(asyncio_main())
     loop.close()  # nobody cancelled its tasks
     until(lambda: "dataspike-trio" not in names_of_threads())
     assert seen == ["closed", False]
-    assert one.error is None
+    assert run.error is None
     assert "dataspike-trio" not in names_of_threads()
 
 
@@ -213,10 +213,10 @@ def test_trio_ends_first() -> None:
         await trio.lowlevel.checkpoint()
 
     async def asyncio_main() -> None:
-        one = Run(main)
-        await one.start()
-        await one.left()
-        assert one.bridge.tell(print, "never") is False
+        run = Run(main)
+        await run.start()
+        await run.left()
+        assert run.bridge.tell(print, "never") is False
 
     asyncio.run(asyncio_main())
 
@@ -229,11 +229,11 @@ def test_what_tell_calls_may_raise_without_ending_trio(caplog: pytest.LogCapture
         await until_in_trio(lambda: done)
 
     async def asyncio_main() -> None:
-        one = Run(main)
-        await one.start()
-        one.bridge.tell(lambda: 1 / 0)
-        one.bridge.tell(done.append, 1)
-        await one.left()
+        run = Run(main)
+        await run.start()
+        run.bridge.tell(lambda: 1 / 0)
+        run.bridge.tell(done.append, 1)
+        await run.left()
 
     asyncio.run(asyncio_main())
     assert "ZeroDivisionError" in caplog.text
@@ -250,15 +250,15 @@ def test_a_busy_trio_side_never_blocks_the_loop() -> None:
 
     async def asyncio_main() -> None:
         nonlocal worst
-        one = Run(main)
-        await one.start()
+        run = Run(main)
+        await run.start()
         busy.wait()
         for _ in range(20):
             began = time.perf_counter()
-            one.bridge.tell(print)
+            run.bridge.tell(print)
             worst = max(worst, time.perf_counter() - began)
             await asyncio.sleep(0.01)
-        await one.left()
+        await run.left()
 
     asyncio.run(asyncio_main())
     assert worst < 0.1
@@ -274,8 +274,8 @@ def test_entering_does_not_block_the_loop_and_may_be_cancelled(cancelled: bool) 
         ended.set()
 
     async def asyncio_main() -> None:
-        one = Run(stopping)
-        starting = asyncio.ensure_future(one.start())
+        run = Run(stopping)
+        starting = asyncio.ensure_future(run.start())
         await asyncio.sleep(0)
         assert not starting.done()
         if cancelled:
@@ -284,7 +284,7 @@ def test_entering_does_not_block_the_loop_and_may_be_cancelled(cancelled: bool) 
                 await starting
         else:
             await starting
-        await one.left()
+        await run.left()
 
     asyncio.run(asyncio_main())
     assert ended.is_set()

@@ -38,13 +38,13 @@ def test_it_waits_for_a_room_that_is_not_connected_yet() -> None:
         def tell(status: Status) -> None:
             told.append((status.state, status.uplink.state))
 
-        one = detector(state_cb=tell)
-        assert one.status().state == "idle"
-        await one.start(None, room=rtc.Room())
-        assert one.status().state == "waiting_for_room"
-        await until_on_loop(lambda: one.status().uplink.state == "down")
-        await one.aclose()
-        assert one.status().state == "closed"
+        room_detector = detector(state_cb=tell)
+        assert room_detector.status().state == "idle"
+        await room_detector.start(None, room=rtc.Room())
+        assert room_detector.status().state == "waiting_for_room"
+        await until_on_loop(lambda: room_detector.status().uplink.state == "down")
+        await room_detector.aclose()
+        assert room_detector.status().state == "closed"
         assert trio_threads() == 0
 
     asyncio.run(main())
@@ -57,13 +57,13 @@ def test_a_second_start_and_one_after_closing_are_refused() -> None:
     """One detector watches one room, once."""
 
     async def main() -> None:
-        one = detector()
-        await one.start(None, room=rtc.Room())
+        room_detector = detector()
+        await room_detector.start(None, room=rtc.Room())
         with pytest.raises(RuntimeError, match="started before"):
-            await one.start(None, room=rtc.Room())
-        await one.aclose()
+            await room_detector.start(None, room=rtc.Room())
+        await room_detector.aclose()
         with pytest.raises(RuntimeError, match="closed"):
-            await one.start(None, room=rtc.Room())
+            await room_detector.start(None, room=rtc.Room())
         never = detector()
         await never.aclose()
         assert never.status().state == "closed"
@@ -82,18 +82,18 @@ def test_a_start_that_a_jobs_bad_proxy_refuses_starts_nothing(
     monkeypatch.setattr("livekit.plugins.dataspike.detector.get_job_context", Mock(return_value=job))
 
     async def main() -> None:
-        one = detector(url="wss://nowhere.invalid")
+        room_detector = detector(url="wss://nowhere.invalid")
         with pytest.raises(ValueError, match="proxy must be a URL") as refused:
-            await one.start(None, room=rtc.Room())
+            await room_detector.start(None, room=rtc.Room())
         assert "sesame" not in str(refused.value)
-        assert one.status().state == "idle"
+        assert room_detector.status().state == "idle"
         proc.http_proxy = "http://127.0.0.1:9"
-        await one.start(None, room=rtc.Room())
-        await one.aclose()
+        await room_detector.start(None, room=rtc.Room())
+        await room_detector.aclose()
         with pytest.raises(ValueError, match="proxy must be a URL"):
             proc.http_proxy = "gopher://proxy"
-            async with detector(url="wss://nowhere.invalid") as one:
-                await one.start(None, room=rtc.Room())
+            async with detector(url="wss://nowhere.invalid") as room_detector:
+                await room_detector.start(None, room=rtc.Room())
 
     asyncio.run(main())
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
@@ -105,12 +105,12 @@ def test_the_jobs_shutdown_closes_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("livekit.plugins.dataspike.detector.get_job_context", Mock(return_value=job))
 
     async def main() -> None:
-        one = detector()
-        await one.start(None, room=rtc.Room())
+        room_detector = detector()
+        await room_detector.start(None, room=rtc.Room())
         ((callback,), _) = job.add_shutdown_callback.call_args
         assert callback.__code__.co_argcount == 1  # without the reason
         await callback()
-        assert one.status().state == "closed"
+        assert room_detector.status().state == "closed"
         assert trio_threads() == 0
 
     asyncio.run(main())
@@ -120,10 +120,10 @@ def test_it_closes_with_its_block_and_as_often_as_one_likes() -> None:
     """`async with`, then `aclose` twice at once and once more."""
 
     async def main() -> None:
-        async with detector() as one:
-            await one.start(None, room=rtc.Room())
-        await asyncio.gather(one.aclose(), one.aclose())
-        await one.aclose()
+        async with detector() as room_detector:
+            await room_detector.start(None, room=rtc.Room())
+        await asyncio.gather(room_detector.aclose(), room_detector.aclose())
+        await room_detector.aclose()
         assert trio_threads() == 0
 
     asyncio.run(main())
@@ -133,12 +133,12 @@ def test_closing_while_it_starts_leaves_nothing() -> None:
     """Whichever comes first."""
 
     async def main() -> None:
-        one = detector()
-        starting = asyncio.ensure_future(one.start(None, room=rtc.Room()))
+        room_detector = detector()
+        starting = asyncio.ensure_future(room_detector.start(None, room=rtc.Room()))
         await asyncio.sleep(0)
-        await one.aclose()
+        await room_detector.aclose()
         await starting
-        assert one.status().state == "closed"
+        assert room_detector.status().state == "closed"
         assert trio_threads() == 0
 
     asyncio.run(main())
@@ -149,17 +149,17 @@ def test_a_cancelled_start_closes_what_it_began() -> None:
 
     async def main() -> None:
         room = rtc.Room()
-        one = detector()
-        starting = asyncio.ensure_future(one.start(None, room=room))
+        room_detector = detector()
+        starting = asyncio.ensure_future(room_detector.start(None, room=room))
         await asyncio.sleep(0)
         starting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await starting
-        await until_on_loop(lambda: one.status().state == "closed" and not trio_threads())
+        await until_on_loop(lambda: room_detector.status().state == "closed" and not trio_threads())
         assert not any(cast("Any", room)._events.values())
         with pytest.raises(RuntimeError, match="closed"):
-            await one.start(None, room=room)
-        await one.aclose()
+            await room_detector.start(None, room=room)
+        await room_detector.aclose()
 
     asyncio.run(main())
 
@@ -170,16 +170,16 @@ def test_a_callback_may_close_the_detector(caplog: pytest.LogCaptureFixture) -> 
 
     async def main() -> None:
         async def hang_up(event: ResultEvent) -> None:
-            await one.aclose()
+            await room_detector.aclose()
             await asyncio.sleep(0.1)
             done.append(event.track_id)
 
-        one = detector(notification_cb=hang_up)
-        await one.start(None, room=rtc.Room())
-        assert one._session is not None
+        room_detector = detector(notification_cb=hang_up)
+        await room_detector.start(None, room=rtc.Room())
+        assert room_detector._session is not None
         alert = ResultEvent(ResultType.ALERT, "alice", "TR", "", 0)
-        one._session.bridge.tell(one._session.monitor._hub.refs.sink("callback").tell, alert)
-        await until_on_loop(lambda: one.status().state == "closed" and not trio_threads())
+        room_detector._session.bridge.tell(room_detector._session.monitor._hub.refs.sink("callback").tell, alert)
+        await until_on_loop(lambda: room_detector.status().state == "closed" and not trio_threads())
         assert done == ["TR"]
 
     asyncio.run(main())
@@ -190,14 +190,14 @@ def test_a_cancelled_close_goes_on_by_itself() -> None:
     """Who waits for it may be cancelled; the closing is not."""
 
     async def main() -> None:
-        one = detector()
-        await one.start(None, room=rtc.Room())
-        closing = asyncio.ensure_future(one.aclose())
+        room_detector = detector()
+        await room_detector.start(None, room=rtc.Room())
+        closing = asyncio.ensure_future(room_detector.aclose())
         await asyncio.sleep(0)
         closing.cancel()
         await asyncio.gather(closing, return_exceptions=True)
         await until_on_loop(lambda: trio_threads() == 0)
-        assert one.status().state == "closed"
+        assert room_detector.status().state == "closed"
 
     asyncio.run(main())
 
@@ -206,15 +206,15 @@ def test_status_from_any_thread_does_not_wait() -> None:
     """Plain data, also while it runs."""
 
     async def main() -> None:
-        one = detector()
-        await one.start(None, room=rtc.Room())
+        room_detector = detector()
+        await room_detector.start(None, room=rtc.Room())
         found: list[Status] = []
-        thread = threading.Thread(target=lambda: found.append(one.status()))
+        thread = threading.Thread(target=lambda: found.append(room_detector.status()))
         thread.start()
         thread.join(5)
         assert found[0].state == "waiting_for_room"
         assert found[0].dict()["state"] == "waiting_for_room"
-        await one.aclose()
+        await room_detector.aclose()
 
     asyncio.run(main())
 
@@ -223,11 +223,11 @@ def test_closing_from_another_loop() -> None:
     """The detector's own loop does the work."""
 
     async def main() -> None:
-        one = detector()
-        await one.start(None, room=rtc.Room())
-        thread = threading.Thread(target=lambda: asyncio.run(one.aclose()))
+        room_detector = detector()
+        await room_detector.start(None, room=rtc.Room())
+        thread = threading.Thread(target=lambda: asyncio.run(room_detector.aclose()))
         thread.start()
-        await until_on_loop(lambda: one.status().state == "closed")
+        await until_on_loop(lambda: room_detector.status().state == "closed")
         await until_on_loop(lambda: not thread.is_alive())
 
     asyncio.run(main())
@@ -246,8 +246,8 @@ def test_a_state_cb_that_raises_is_logged_and_harms_nothing(caplog: pytest.LogCa
 
     async def main() -> None:
         for callback, happened in ((raising, lambda: "LookupError: mine" in caplog.text), (told_later, lambda: told)):
-            async with detector(state_cb=callback) as one:
-                await one.start(None, room=rtc.Room())
+            async with detector(state_cb=callback) as room_detector:
+                await room_detector.start(None, room=rtc.Room())
                 await until_on_loop(happened)
 
     asyncio.run(main())
@@ -261,20 +261,20 @@ def test_a_monitor_that_fails_is_one_error_and_a_status(
     """Nothing is raised into the agent's loop, which can still close."""
 
     async def main() -> None:
-        one = detector()
-        await one.start(None, room=rtc.Room())
-        assert one._session is not None
-        assert one._session.reconciler is not None
+        room_detector = detector()
+        await room_detector.start(None, room=rtc.Room())
+        assert room_detector._session is not None
+        assert room_detector._session.reconciler is not None
 
         async def failing() -> None:
             raise LookupError("a fault of ours")
 
         # A fault that reality has not shown yet: a task of the tree's own block fails.
-        one._session.bridge.tell(one._session.reconciler.nursery.start_soon, failing)
-        await until_on_loop(lambda: one.status().state == "failed")
-        assert one.status().reason == "LookupError"
-        await one.aclose()
-        assert one.status().state == "failed"
+        room_detector._session.bridge.tell(room_detector._session.reconciler.nursery.start_soon, failing)
+        await until_on_loop(lambda: room_detector.status().state == "failed")
+        assert room_detector.status().reason == "LookupError"
+        await room_detector.aclose()
+        assert room_detector.status().state == "failed"
         assert trio_threads() == 0
 
     asyncio.run(main())
@@ -288,18 +288,18 @@ def test_a_stuck_monitor_is_left_behind_within_five_seconds(caplog: pytest.LogCa
 
     async def main() -> None:
         nonlocal took
-        one = detector()
-        await one.start(None, room=rtc.Room())
-        assert one._session is not None
+        room_detector = detector()
+        await room_detector.start(None, room=rtc.Room())
+        assert room_detector._session is not None
         release = threading.Event()
         blocked = threading.Event()
-        one._session.bridge.tell(blocked.set)
-        one._session.bridge.tell(release.wait, 20)  # blocks trio's thread
+        room_detector._session.bridge.tell(blocked.set)
+        room_detector._session.bridge.tell(release.wait, 20)  # blocks trio's thread
         await until_on_loop(blocked.is_set)
         began = time.monotonic()
-        await one.aclose()
+        await room_detector.aclose()
         took = time.monotonic() - began
-        assert one.status().state == "closed"
+        assert room_detector.status().state == "closed"
         release.set()
         await until_on_loop(lambda: trio_threads() == 0)
 
@@ -344,11 +344,11 @@ def test_the_room_of_a_fake_job_harms_nothing(caplog: pytest.LogCaptureFixture) 
     from livekit.agents.ipc.mock_room import create_mock_room
 
     async def main() -> None:
-        async with detector() as one:
-            await one.start(None, room=create_mock_room())
+        async with detector() as room_detector:
+            await room_detector.start(None, room=create_mock_room())
             await asyncio.sleep(0.3)
-            assert one.status().state == "running"
-            assert one.status().tracks == ()
+            assert room_detector.status().state == "running"
+            assert room_detector.status().tracks == ()
 
     asyncio.run(main())
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]

@@ -153,7 +153,7 @@ def test_with_a_callback_the_room_hears_only_when_told_to() -> None:
     """`sinks` decides, several at once."""
     assert DataspikeDetector(api_key="k", notification_cb=print)._settings.sinks == ()
     both = DataspikeDetector(api_key="k", notification_cb=print, sinks=["room", LogSink()])
-    assert [one if isinstance(one, str) else one.name for one in both._settings.sinks] == ["room", "log"]
+    assert [sink if isinstance(sink, str) else sink.name for sink in both._settings.sinks] == ["room", "log"]
 
 
 @pytest.mark.parametrize("wrong", [{"quality": 101}, {"url": "ws://elsewhere.example/"}])

@@ -99,13 +99,13 @@ class Room:
             handler(state)
 
     def levels(self) -> list[tuple[str, str, str]]:
-        return [(one["track_id"], one["level"], one["message"]) for one in self.sent]
+        return [(packet["track_id"], packet["level"], packet["message"]) for packet in self.sent]
 
 
 async def publisher(room: Room) -> RoomPublisher:
-    one = RoomPublisher(cast("rtc.Room", room))
-    one.start()
-    return one
+    room_publisher = RoomPublisher(cast("rtc.Room", room))
+    room_publisher.start()
+    return room_publisher
 
 
 def test_three_tries_then_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,14 +114,14 @@ def test_three_tries_then_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def main() -> None:
         room = Room(faults=["fail", "hang"])
-        one = await publisher(room)
-        await one.publish(event("TR", Level.ALERT))
+        room_publisher = await publisher(room)
+        await room_publisher.publish(event("TR", Level.ALERT))
         assert (room.attempts, len(room.sent)) == (3, 1)
         room.faults = ["hang"] * 3
         with pytest.raises(TimeoutError):
-            await one.publish(event("TR", Level.ALERT))
+            await room_publisher.publish(event("TR", Level.ALERT))
         assert room.attempts == 6
-        await one.stop()
+        await room_publisher.stop()
 
     asyncio.run(main())
 
@@ -131,19 +131,19 @@ def test_what_comes_while_reconnecting_goes_out_afterwards_in_order() -> None:
 
     async def main() -> None:
         room = Room()
-        one = await publisher(room)
+        room_publisher = await publisher(room)
         room.become(RECONNECTING)
         for number, level in enumerate([Level.ALERT, Level.SUSPICIOUS, Level.CLEAR, Level.CLEAR]):
-            await one.publish(event("TR_a", level, number))
-        await one.publish(event("TR_b", Level.CLEAR))
+            await room_publisher.publish(event("TR_a", level, number))
+        await room_publisher.publish(event("TR_b", Level.CLEAR))
         assert room.sent == []
         room.become(CONNECTED)
-        await one.publish(event("TR_a", Level.SUSPICIOUS, 9))  # before what waits has gone out
+        await room_publisher.publish(event("TR_a", Level.SUSPICIOUS, 9))  # before what waits has gone out
         await loop_idle()
-        of_a = [one for one in room.levels() if one[0] == "TR_a"]
+        of_a = [packet for packet in room.levels() if packet[0] == "TR_a"]
         assert of_a == [("TR_a", "alert", "0"), ("TR_a", "suspicious", "9")]
         assert ("TR_b", "clear", "0") in room.levels()
-        await one.stop()
+        await room_publisher.stop()
 
     asyncio.run(main())
 
@@ -153,14 +153,14 @@ def test_a_publishing_that_the_reconnect_breaks_is_kept() -> None:
 
     async def main() -> None:
         room = Room()
-        one = await publisher(room)
+        room_publisher = await publisher(room)
         room.faults = ["break"]
-        await one.publish(event("TR", Level.ALERT))
+        await room_publisher.publish(event("TR", Level.ALERT))
         assert room.sent == []
         room.become(CONNECTED)
         await loop_idle()
         assert room.levels() == [("TR", "alert", "0")]
-        await one.stop()
+        await room_publisher.stop()
 
     asyncio.run(main())
 
@@ -180,21 +180,21 @@ def test_what_did_not_go_out_stays_before_what_came_meanwhile(
 
     async def main() -> None:
         room = Room()
-        one = await publisher(room)
+        room_publisher = await publisher(room)
         room.become(RECONNECTING)
         for number, level in enumerate(waiting):
-            await one.publish(event("TR", level, number))
+            await room_publisher.publish(event("TR", level, number))
         room.faults = ["break soon"]
         room.become(CONNECTED)
         await until_on_loop(lambda: not room.faults)
-        await one.publish(event("TR", newer, 9))
+        await room_publisher.publish(event("TR", newer, 9))
         room.may_break.set()
         await loop_idle()
         assert room.sent == []
         room.become(CONNECTED)
         await loop_idle()
-        assert [one[1:] for one in room.levels()] == heard
-        await one.stop()
+        assert [packet[1:] for packet in room.levels()] == heard
+        await room_publisher.stop()
 
     asyncio.run(main())
 
@@ -204,16 +204,16 @@ def test_a_missing_permission_is_one_error_until_it_was_granted(caplog: pytest.L
 
     async def main() -> None:
         room = Room(can_publish_data=False)
-        one = await publisher(room)
+        room_publisher = await publisher(room)
         for _ in range(3):
             with pytest.raises(Undelivered, match="can_publish_data"):
-                await one.publish(event("TR", Level.ALERT))
+                await room_publisher.publish(event("TR", Level.ALERT))
         room.can_publish_data = True
-        await one.publish(event("TR", Level.ALERT))
+        await room_publisher.publish(event("TR", Level.ALERT))
         room.can_publish_data = False
         with pytest.raises(Undelivered):
-            await one.publish(event("TR", Level.ALERT))
-        await one.stop()
+            await room_publisher.publish(event("TR", Level.ALERT))
+        await room_publisher.stop()
 
     with caplog.at_level(logging.ERROR):
         asyncio.run(main())
@@ -228,12 +228,12 @@ def test_held_keeps_the_newest_and_the_last_alert_of_each_track(results: list[tu
         held.hold(event(track, level, number), float(number))
     out: dict[str, list[ResultEvent]] = {}
     while taken := held.take(0.0):
-        out[taken[0][1].track_id] = [one for _, one in taken]
+        out[taken[0][1].track_id] = [event for _, event in taken]
     assert sum(map(len, out.values())) + held.dropped == len(results)
     for track in {track for track, _ in results}:
         mine = [(number, level) for number, (of, level) in enumerate(results) if of == track]
         alerts = [number for number, level in mine if level is Level.ALERT]
-        assert [one.timestamp_ms for one in out[track]] == sorted({mine[-1][0], *alerts[-1:]})
+        assert [event.timestamp_ms for event in out[track]] == sorted({mine[-1][0], *alerts[-1:]})
 
 
 def test_held_forgets_after_a_minute() -> None:
@@ -241,7 +241,7 @@ def test_held_forgets_after_a_minute() -> None:
     held = PendingResults()
     held.hold(event("TR", Level.ALERT), 0.0)
     held.hold(event("TR", Level.CLEAR), 50.0)
-    assert [(at, one.level) for at, one in held.take(61.0)] == [(50.0, Level.CLEAR)]
+    assert [(at, event.level) for at, event in held.take(61.0)] == [(50.0, Level.CLEAR)]
     assert held.take(61.0) == []
     assert held.dropped == 1
 
@@ -264,9 +264,9 @@ def test_of_too_many_levels_the_severe_ones_are_shown() -> None:
 
 
 async def mirror(room: Room) -> RoomLevels:
-    one = RoomLevels(cast("rtc.Room", room))
-    one.start()
-    return one
+    levels = RoomLevels(cast("rtc.Room", room))
+    levels.start()
+    return levels
 
 
 def test_a_track_that_is_gone_is_not_mirrored_whatever_is_still_heard_of_it() -> None:
@@ -274,16 +274,16 @@ def test_a_track_that_is_gone_is_not_mirrored_whatever_is_still_heard_of_it() ->
 
     async def main() -> None:
         room = Room(tracks=["TR_a", "TR_b"])
-        one = await mirror(room)
-        await one.verdict(event("TR_a", Level.SUSPICIOUS))
-        await one.verdict(event("TR_b", Level.CLEAR))
+        levels = await mirror(room)
+        await levels.verdict(event("TR_a", Level.SUSPICIOUS))
+        await levels.verdict(event("TR_b", Level.CLEAR))
         assert room.mirrored() == {"TR_a": "suspicious", "TR_b": "clear"}
         room.tracks.remove("TR_a")
-        one.look_again()
+        levels.look_again()
         await loop_idle()
-        await one.verdict(event("TR_a", Level.ALERT))
+        await levels.verdict(event("TR_a", Level.ALERT))
         assert room.mirrored() == {"TR_b": "clear"}
-        one.stop()
+        levels.stop()
 
     asyncio.run(main())
 
@@ -293,18 +293,18 @@ def test_levels_outlive_a_reconnect_that_takes_the_tracks_away_for_a_moment() ->
 
     async def main() -> None:
         room = Room(tracks=["TR_a", "TR_b"])
-        one = await mirror(room)
-        await one.verdict(event("TR_a", Level.ALERT))
+        levels = await mirror(room)
+        await levels.verdict(event("TR_a", Level.ALERT))
         room.become(RECONNECTING)
         room.tracks.clear()
-        one.look_again()
-        await asyncio.wait_for(one.verdict(event("TR_b", Level.SUSPICIOUS)), 1)
+        levels.look_again()
+        await asyncio.wait_for(levels.verdict(event("TR_b", Level.SUSPICIOUS)), 1)
         room.tracks += ["TR_a", "TR_b"]
-        one.look_again()
+        levels.look_again()
         room.become(CONNECTED)
         await loop_idle()
         assert room.mirrored() == {"TR_a": "alert", "TR_b": "suspicious"}
-        one.stop()
+        levels.stop()
 
     asyncio.run(main())
 
@@ -319,21 +319,21 @@ def test_a_mirror_that_may_not_or_cannot_show_is_no_exception_of_the_loops(
     async def main() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _loop, context: strays.append(context))
         room = Room(tracks=["TR_a"], can_update_metadata=False)
-        one = await mirror(room)
+        levels = await mirror(room)
         for _ in range(2):
             with pytest.raises(Undelivered, match="can_update_metadata"):
-                await one.verdict(event("TR_a", Level.ALERT))
-            one.look_again()
+                await levels.verdict(event("TR_a", Level.ALERT))
+            levels.look_again()
             await loop_idle()
         assert [record.getMessage() for record in caplog.records] == [
             "levels cannot be shown: the agent's token lacks can_update_metadata"
         ]
         room.can_update_metadata = True
         room.hangs = True
-        one.look_again()
+        levels.look_again()
         await until_on_loop(lambda: len(caplog.records) > 1)
         assert caplog.records[-1].getMessage() == "levels could not be shown"
-        one.stop()
+        levels.stop()
 
     asyncio.run(main())
     gc.collect()
@@ -346,12 +346,12 @@ def test_a_mirror_forgets_tracks_that_are_gone(monkeypatch: pytest.MonkeyPatch) 
 
     async def main() -> None:
         room = Room()
-        one = await mirror(room)
+        levels = await mirror(room)
         for number in range(100):
             room.tracks[:] = [f"TR_{number}"]
-            await one.verdict(event(f"TR_{number}", Level.ALERT))
+            await levels.verdict(event(f"TR_{number}", Level.ALERT))
             assert room.mirrored() == {f"TR_{number}": "alert"}
-            assert len(one._levels) <= 10
-        one.stop()
+            assert len(levels._levels) <= 10
+        levels.stop()
 
     asyncio.run(main())

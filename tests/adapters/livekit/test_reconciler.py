@@ -56,9 +56,9 @@ def desired(track: str, source: str = "stream") -> DesiredTrack:
 
 
 def reconciler(monitor: Reluctant, nursery: trio.Nursery) -> TrackReconciler:
-    one = TrackReconciler(cast("Monitor", monitor), nursery)
-    nursery.start_soon(one.keep_trying)
-    return one
+    under_test = TrackReconciler(cast("Monitor", monitor), nursery)
+    nursery.start_soon(under_test.keep_trying)
+    return under_test
 
 
 async def test_a_policy_that_raises_for_everybody_is_a_line_a_minute(
@@ -68,9 +68,9 @@ async def test_a_policy_that_raises_for_everybody_is_a_line_a_minute(
     monitor = Reluctant(raises=13 * 20)
     tracks = [f"TR_{number}" for number in range(20)]
     async with trio.open_nursery() as nursery:
-        one = reconciler(monitor, nursery)
+        under_test = reconciler(monitor, nursery)
         for track in tracks:
-            one.want(track, desired(track))
+            under_test.want(track, desired(track))
         await trio.sleep(125)
         assert len(monitor.tried) == 13 * 20
         assert monitor.listed == dict.fromkeys(tracks, False)
@@ -84,15 +84,15 @@ async def test_only_the_newest_wish_counts(autojump_clock: object) -> None:
     """However many come while one is carried out: gone means gone, and a new source is a new track of the monitor's."""
     monitor = Reluctant(slow=1.0)
     async with trio.open_nursery() as nursery:
-        one = reconciler(monitor, nursery)
-        one.want("TR", desired("TR"))
+        under_test = reconciler(monitor, nursery)
+        under_test.want("TR", desired("TR"))
         await trio.sleep(0.5)
         for newer in (None, desired("TR", "second"), None, desired("TR", "third")):
-            one.want("TR", newer)
+            under_test.want("TR", newer)
         await trio.sleep(10)
         assert monitor.watched == {"TR"}
         assert monitor.tried == ["TR", "TR"]
-        one.want("TR", None)
+        under_test.want("TR", None)
         await trio.sleep(10)
         assert monitor.watched == set()
         nursery.cancel_scope.cancel()
@@ -102,12 +102,12 @@ async def test_what_was_refused_and_is_gone_is_tried_no_more(autojump_clock: obj
     """Nor is anything kept of it."""
     monitor = Reluctant(refuses=99)
     async with trio.open_nursery() as nursery:
-        one = reconciler(monitor, nursery)
-        one.want("TR", desired("TR"))
+        under_test = reconciler(monitor, nursery)
+        under_test.want("TR", desired("TR"))
         await trio.sleep(15)
         assert monitor.tried == ["TR"] * 2
-        one.want("TR", None)
+        under_test.want("TR", None)
         await trio.sleep(60)
         assert monitor.tried == ["TR"] * 2
-        assert (one._desired, one._done, one._refused, one._busy) == ({}, {}, set(), set())
+        assert (under_test._desired, under_test._done, under_test._refused, under_test._busy) == ({}, {}, set(), set())
         nursery.cancel_scope.cancel()

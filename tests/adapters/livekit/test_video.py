@@ -32,7 +32,7 @@ def i422(width: int, height: int) -> rtc.VideoFrame:
 
 def streams() -> int:
     """Return how many video streams live: one that is dropped without being closed does forever."""
-    return sum("VideoStream._run" in repr(one) for one in asyncio.all_tasks())
+    return sum("VideoStream._run" in repr(task) for task in asyncio.all_tasks())
 
 
 @asynccontextmanager

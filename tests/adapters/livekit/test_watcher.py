@@ -26,8 +26,8 @@ class Room:
     _handlers: dict[str, list[Callable[..., None]]] = field(factory=dict[str, list[Callable[..., None]]])
 
     def join(self, identity: str) -> Any:
-        one = self.remote_participants[identity] = SimpleNamespace(identity=identity, track_publications={})
-        return one
+        participant = self.remote_participants[identity] = SimpleNamespace(identity=identity, track_publications={})
+        return participant
 
     def on(self, name: str, handler: Callable[..., None]) -> None:
         self._handlers.setdefault(name, []).append(handler)
@@ -41,7 +41,7 @@ class Room:
 
 
 @define
-class Told:
+class FakeMonitor:
     """What the monitor would have been told."""
 
     speaks: list[tuple[str, bool]] = field(factory=list[tuple[str, bool]])
@@ -71,7 +71,7 @@ def test_who_leaves_while_speaking_and_is_back_at_once_speaks_no_more() -> None:
     """Nobody else would say so: to the monitor they never left, and the next list of speakers has not got them."""
 
     async def main() -> None:
-        room, told = Room(), Told()
+        room, told = Room(), FakeMonitor()
         alice = room.join("alice")
         watcher = told.watch(room)
         room.emit("active_speakers_changed", [alice])
@@ -90,7 +90,7 @@ def test_each_beginning_and_end_of_speech_is_told_once() -> None:
     """The room gives whole lists; whoever leaves is told of as gone, which ends their speech too."""
 
     async def main() -> None:
-        room, told = Room(), Told()
+        room, told = Room(), FakeMonitor()
         alice, bob = room.join("alice"), room.join("bob")
         watcher = told.watch(room)
         for speakers in ([alice], [alice], [bob, alice], [bob], [bob]):
@@ -111,7 +111,7 @@ def test_who_comes_back_without_a_track_is_told_of_as_there() -> None:
     """As all do after a full reconnect: the monitor would forget in ten minutes what it knows of who is in the room."""
 
     async def main() -> None:
-        room, told = Room(), Told()
+        room, told = Room(), FakeMonitor()
         alice = room.join("alice")
         watcher = told.watch(room)
         await loop_idle()
@@ -132,7 +132,7 @@ def test_a_track_is_subscribed_to_once_and_not_before_the_room_is_connected() ->
     """A full reconnect brings tracks before the connection, and what is asked of them then is lost."""
 
     async def main() -> None:
-        room, told = Room(), Told()
+        room, told = Room(), FakeMonitor()
         room.connection_state = rtc.ConnectionState.CONN_RECONNECTING
         publication = Mock(sid="TR", kind=rtc.TrackKind.KIND_VIDEO, source=1, track=None, encryption_type=0)
         alice = room.join("alice")

@@ -196,17 +196,17 @@ async def test_a_monitor_lists_what_nobody_watches_and_why(autojump_clock: trio.
         monitor.report_unwatched(away, subscribed=False, muted=False)  # said again, it stays published when it was
         await trio.sleep(3)
         assert monitor.coverage("TR_1") is Coverage.NOT_SUBSCRIBED
-        assert {one.track for one in monitor.status().tracks} == {"TR_0", "TR_1", "TR_2", "TR_mic"}
+        assert {status.track for status in monitor.status().tracks} == {"TR_0", "TR_1", "TR_2", "TR_mic"}
         await trio.sleep(400)
         assert monitor.coverage("TR_mic") is Coverage.WAITING
-        await monitor.add_track(away, Eyes())
+        await monitor.add_track(away, EmptyCamera())
         assert len(monitor.status().tracks) == 4
         for track in ("TR_0", "TR_1", "TR_2", "TR_mic"):
             await monitor.remove_track(track)
         assert monitor.status().tracks == ()
 
 
-class Eyes:
+class EmptyCamera:
     """A camera that gives nothing."""
 
     async def capture(self) -> None:

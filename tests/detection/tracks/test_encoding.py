@@ -150,7 +150,7 @@ def test_what_the_encoder_refuses_is_an_encoding_error(monkeypatch: pytest.Monke
         encode_jpeg(Frame(2, 2, "rgb24", bytes(12), 90))
 
 
-class Noise:
+class NoiseCamera:
     """A camera whose pictures no JPEG makes small."""
 
     frame = Frame(3000, 3000, "rgb24", np.random.default_rng(1).integers(0, 255, 27_000_000, np.uint8).tobytes())
@@ -168,7 +168,7 @@ async def test_a_track_drops_what_is_too_large_as_that_and_sends_nothing_over_2_
     async with open_sandbox() as sandbox:
         monitor = Monitor(service=Dataspike(api_key="k", url=sandbox.url), quality=100)
         async with monitor:
-            await monitor.add_track(TrackInfo("alice", "TR_1"), Noise())
+            await monitor.add_track(TrackInfo("alice", "TR_1"), NoiseCamera())
             await until_in_trio(lambda: monitor.status().uplink.dropped, 30)
             assert monitor.status().uplink.dropped == {"too_large": 1}
         assert sandbox.samples == []

@@ -87,7 +87,7 @@ def test_three_seconds_are_collected_from_the_first_block_over_the_floor() -> No
     outcome, count = hear([QUIET] * 7 + blocks)
     assert isinstance(outcome, Chunk)
     assert (outcome.data, count) == (b"".join(blocks[:30]), 37)
-    assert outcome.heard == pytest.approx(3.0)
+    assert outcome.speech_seconds == pytest.approx(3.0)
     assert outcome.captured_at == pytest.approx(3.7)
 
 
@@ -105,7 +105,7 @@ def test_speech_that_ends_is_padded_with_zeros() -> None:
     assert isinstance(outcome, Chunk)
     recorded = SPEECH * 12 + QUIET * 10
     assert (outcome.data, count) == (recorded + bytes(96_000 - len(recorded)), 22)
-    assert outcome.heard == pytest.approx(1.2)
+    assert outcome.speech_seconds == pytest.approx(1.2)
 
 
 @pytest.mark.parametrize(("blocks", "enough"), [(9, False), (10, True)])
@@ -153,7 +153,7 @@ def test_whatever_comes_a_chunk_is_what_was_recorded_and_then_zeros(plan: list[t
     recorded = b"".join(blocks[first:used])[:96_000]
     assert len(outcome.data) == 96_000
     assert outcome.data == recorded + bytes(96_000 - len(recorded))
-    assert 1.0 <= outcome.heard <= 3.0
+    assert 1.0 <= outcome.speech_seconds <= 3.0
 
 
 @given(st.floats(3, 600), st.floats(0.01, 30), st.floats(1, 100), st.floats(0, 15))
@@ -223,7 +223,7 @@ async def test_a_source_that_stalls_in_speech_ends_it_after_a_second(autojump_cl
     began = trio.current_time()
     outcome = await listen(Tape([SPEECH] * 15))
     assert isinstance(outcome, Chunk)
-    assert outcome.heard == pytest.approx(1.5)
+    assert outcome.speech_seconds == pytest.approx(1.5)
     assert outcome.captured_at - began == pytest.approx(1.5)
     assert trio.current_time() - began == pytest.approx(2.5)
 

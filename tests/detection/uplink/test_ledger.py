@@ -24,7 +24,7 @@ def test_no_row_holds_a_pixel() -> None:
     ledger = Ledger()
     ledger.sent(Sample("p", "T", 1, b"SECRET", 0.0, "pcm"), 2)
     (row,) = ledger.rows()
-    assert all(isinstance(getattr(row, one.name), (str, int)) for one in fields(LedgerRow))
+    assert all(isinstance(getattr(row, column.name), (str, int)) for column in fields(LedgerRow))
     assert "SECRET" not in repr(ledger)
 
 

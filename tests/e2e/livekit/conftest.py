@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from livekit_harness import components
 from livekit_harness.browser import Browser, open_browser
-from livekit_harness.process import Forks, Process
+from livekit_harness.process import ForkServer, Process
 from livekit_harness.room import Room
 from livekit_harness.server import Server, open_server
 from livekit_harness.service import Service, open_service
@@ -47,13 +47,13 @@ def people_process() -> Generator[Process]:
 
 
 @pytest.fixture(scope="session")
-def agents() -> Generator[Forks]:
+def agents() -> Generator[ForkServer]:
     """Agents' processes, with the plugin imported."""
     if os.environ.get("DS_ACTORS_IMPLEMENTATION") == "reference":
         python = _need(components.reference_python(), "the environment of 1.2.17")
     else:
         python = _need(components.plugin_python(), "the plugin, installed")
-    with Forks([python, "-m", "livekit_harness.agent", "--forks"]) as agents:
+    with ForkServer([python, "-m", "livekit_harness.agent", "--forks"]) as agents:
         yield agents
 
 
@@ -65,7 +65,7 @@ def service() -> Generator[Service]:
 
 
 @pytest.fixture
-def room(livekit_server: Server, people_process: Process, service: Service, agents: Forks) -> Generator[Room]:
+def room(livekit_server: Server, people_process: Process, service: Service, agents: ForkServer) -> Generator[Room]:
     """An empty room, its people, and an agent's process that has imported the plugin and joined nothing yet."""
     with Room(livekit_server, f"room-{uuid.uuid4().hex[:8]}", people_process, service, agents.take()) as room:
         yield room

@@ -34,12 +34,14 @@ def test_a_page_is_alerted_and_cleared_and_leaves_nothing(room: Room, browser: B
 
     forged = json.dumps(dict.fromkeys(DOCUMENTED, "") | {"type": TOPIC, "level": "clear", "message": "forged"})
     room.people.call("send", who="mallory", payload=forged, topic=TOPIC)
-    (packet,) = until(lambda: [one for one in browser.packets() if one["json"]["message"] == "forged"])
+    (packet,) = until(lambda: [packet for packet in browser.packets() if packet["json"]["message"] == "forged"])
     assert (packet["sender"], packet["agent"]) == ("mallory", False)
 
     before = len(browser.packets("clear"))
     room.service.verdicts["page"] = Level.CLEAR
-    until(lambda: [one for one in browser.packets("clear")[before:] if one["agent"]], 1 / RATES["burst_fps"] + 1)
+    until(
+        lambda: [packet for packet in browser.packets("clear")[before:] if packet["agent"]], 1 / RATES["burst_fps"] + 1
+    )
 
     browser.leave()
     room.agent.call("aclose")
@@ -57,15 +59,15 @@ def test_a_room_of_people(room: Room, browser: Browser) -> None:
     people = [f"person-{n}" for n in range(20)]
     browser.join(room.server.url, room.token("viewer"), publish=False)
     room.join(*people)
-    for one in people:
-        room.camera(one, width=320, height=180, fps=10, share=0.2 if one == "person-7" else 0.0)
+    for identity in people:
+        room.camera(identity, width=320, height=180, fps=10, share=0.2 if identity == "person-7" else 0.0)
     normal_fps = 0.2
     room.watch(video={"normal_fps": normal_fps, "burst_fps": 1.0})
     began = time.monotonic()
-    until(lambda: {one["json"]["participant_id"] for one in browser.packets()} == set(people), 2 / normal_fps)
-    checked = [one["coverage"] for one in room.agent.call("status")["tracks"]]
+    until(lambda: {packet["json"]["participant_id"] for packet in browser.packets()} == set(people), 2 / normal_fps)
+    checked = [track["coverage"] for track in room.agent.call("status")["tracks"]]
     assert checked == ["checked"] * 20
     time.sleep(max(0.0, began + 2 / normal_fps - time.monotonic()))
-    flagged = {one["json"]["participant_id"] for one in browser.packets() if one["json"]["level"] != "clear"}
+    flagged = {packet["json"]["participant_id"] for packet in browser.packets() if packet["json"]["level"] != "clear"}
     assert flagged == {"person-7"}
     assert browser.media() == 0

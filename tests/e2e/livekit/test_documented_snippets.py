@@ -35,7 +35,7 @@ def snippets() -> list[str]:
 
 
 def the_one(snippets: list[str], *signs: str) -> str:
-    (found,) = [one for one in snippets if all(sign in one for sign in signs)]
+    (found,) = [snippet for snippet in snippets if all(sign in snippet for sign in signs)]
     return found
 
 
@@ -55,13 +55,17 @@ class People:
 
     def __init__(self, process: Process, server: Server) -> None:
         self.process, self._seen = process, len(process.events)
-        for one in ("viewer", "alice"):
-            process.call("join", who=one, url=server.url, token=room_token(server, "call", one))
+        for identity in ("viewer", "alice"):
+            process.call("join", who=identity, url=server.url, token=room_token(server, "call", identity))
         self.track = process.call("camera", who="alice", **SMALL)
 
     def alerts(self) -> list[dict[str, object]]:
         told = self.process.events[self._seen :]
-        return [one for one in told if one["event"] == "data" and one["topic"] == TOPIC and '"alert"' in one["payload"]]
+        return [
+            event
+            for event in told
+            if event["event"] == "data" and event["topic"] == TOPIC and '"alert"' in event["payload"]
+        ]
 
 
 @pytest.fixture

@@ -14,7 +14,9 @@ SMALL = {"width": 320, "height": 180}
 
 def track_of(room: Room, who: str) -> dict[str, Any]:
     """What the detector's status says of that participant's one track."""
-    return next((one for one in room.agent.call("status")["tracks"] if one["participant"] == who), {"coverage": ""})
+    return next(
+        (track for track in room.agent.call("status")["tracks"] if track["participant"] == who), {"coverage": ""}
+    )
 
 
 def test_with_the_rooms_key_pictures_are_seen(room: Room) -> None:

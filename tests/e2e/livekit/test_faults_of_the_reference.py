@@ -22,12 +22,12 @@ RATES = {"normal_fps": 0.5, "burst_fps": 5.0}
 
 def enter(room: Room, *who: str, level: Level | None = Level.CLEAR, **options: object) -> dict[str, str]:
     """Have people join with cameras, a viewer, and the agent with its detector; return the tracks by identity."""
-    for one in who:
-        room.service.verdicts[one] = level
+    for identity in who:
+        room.service.verdicts[identity] = level
     room.join(*who, "viewer")
-    tracks = {one: room.camera(one, **SMALL) for one in who}
+    tracks = {identity: room.camera(identity, **SMALL) for identity in who}
     room.watch(**{"video": RATES, **options})
-    until(lambda: all(room.service.of(one) for one in who))
+    until(lambda: all(room.service.of(identity) for identity in who))
     return tracks
 
 
@@ -84,7 +84,7 @@ def test_nothing_stale_is_sent_after_an_outage(room: Room) -> None:
     before = len(room.service.samples)
     room.service.ask(lambda sandbox: sandbox.faults.clear())
     until(lambda: len(room.service.samples) >= before + 4, 20)
-    assert max(one.age for one in room.service.samples[before:]) < 2.5
+    assert max(sample.age for sample in room.service.samples[before:]) < 2.5
 
 
 @pytest.mark.slow
@@ -98,8 +98,8 @@ def test_everybody_comes_in_turn_after_an_outage(room: Room) -> None:
     room.service.ask(lambda sandbox: sandbox.faults.clear())
     until(lambda: len(room.service.samples) >= before + 4, 20)
     first = room.service.samples[before : before + 4]
-    assert sorted(one.participant for one in first) == people
-    assert max(one.age for one in first) < 2.5
+    assert sorted(sample.participant for sample in first) == people
+    assert max(sample.age for sample in first) < 2.5
 
 
 @pytest.mark.slow
@@ -250,8 +250,8 @@ def test_stereo_is_mixed_to_one_channel(room: Room) -> None:
     (chunk, *_) = until(lambda: room.service.of("alice", kind="pcm"), 12)
     spectrum = np.abs(np.fft.rfft(np.frombuffer(chunk.sample.data, np.int16).astype(float)))
     loudest = np.argsort(spectrum)[::-1][:200] * 16_000 / 48_000
-    found = {round(one, -1) for one in loudest[:20]}
-    assert any(abs(one - 440) <= 20 for one in found), found
+    found = {round(frequency, -1) for frequency in loudest[:20]}
+    assert any(abs(frequency - 440) <= 20 for frequency in found), found
     assert max(loudest[spectrum[(loudest * 3).astype(int)] > spectrum.max() / 10]) <= 1_100
 
 

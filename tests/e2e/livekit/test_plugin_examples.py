@@ -44,9 +44,9 @@ def test_each_example_alerts_the_room_and_ends_on_ctrl_c(
     try:
         with Worker(program, own_server, environment) as worker:
             worker.registered()
-            for one in ("viewer", "alice"):
-                token = room_token(own_server, "call", one)
-                people_process.call("join", who=one, url=own_server.url, token=token)
+            for identity in ("viewer", "alice"):
+                token = room_token(own_server, "call", identity)
+                people_process.call("join", who=identity, url=own_server.url, token=token)
             people_process.call("camera", who="alice", width=320, height=180)
             until(lambda: _alerts(people_process, seen), 60)
             assert worker.interrupt() == 0
@@ -72,10 +72,10 @@ def test_the_example_participant_hears_of_the_patch_painted_over_it(own_server: 
             assert person.stdout is not None
             told = [json.loads(line) for line in person.stdout]
     assert person.returncode in (0, -signal.SIGABRT)  # the SDK's library has been seen to abort as the process ends
-    assert [one["level"] for one in told if one["level"] != one["previous_level"]][-2:] == ["alert", "clear"]
-    assert {one["participant_id"] for one in told} == {"alice"}
+    assert [event["level"] for event in told if event["level"] != event["previous_level"]][-2:] == ["alert", "clear"]
+    assert {event["participant_id"] for event in told} == {"alice"}
 
 
 def _alerts(people: Process, seen: int) -> list[str]:
     told = people.events[seen:]
-    return [one["payload"] for one in told if one["event"] == "data" and one["topic"] == TOPIC]
+    return [event["payload"] for event in told if event["event"] == "data" and event["topic"] == TOPIC]

@@ -25,7 +25,7 @@ def test_a_full_reconnect_leaves_no_stream(room: Room) -> None:
     until(lambda: len(room.service.of("alice")) > before)
     time.sleep(3)
     assert room.agent.call("left")["streams"] <= 1
-    assert [one["track"] for one in room.agent.call("status")["tracks"]] == [track]
+    assert [row["track"] for row in room.agent.call("status")["tracks"]] == [track]
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ SMALL = {"width": 320, "height": 180}
 def reason(room: Room, who: str) -> str:
     """Why the camera of that participant is sampled as it is."""
     tracks = room.agent.call("status")["tracks"]
-    return next((one["reason"] for one in tracks if (one["participant"], one["kind"]) == (who, "video")), "")
+    return next((track["reason"] for track in tracks if (track["participant"], track["kind"]) == (who, "video")), "")
 
 
 def test_a_policy_of_ones_own_follows_the_verdicts(room: Room) -> None:
@@ -66,5 +66,5 @@ def test_a_budget_bounds_what_a_room_costs(room: Room) -> None:
     time.sleep(9)
     got = {who: len(room.service.of(who)) - before[who] for who in people}
     assert 8 <= sum(got.values()) <= 10
-    assert all(2 <= one <= 4 for one in got.values())
+    assert all(2 <= count <= 4 for count in got.values())
     assert room.agent.call("status")["uplink"]["dropped"]["superseded"] > 20

@@ -60,7 +60,7 @@ def test_errors_are_not_the_rooms_to_hear_and_changes_are_only_changes(room: Roo
     for level in (Level.ERROR, Level.CLEAR):
         room.service.verdicts["alice"] = level
         _samples(room, 5)
-    assert [one["level"] for one in room.packets("viewer")] == ["alert", "clear"]
+    assert [packet["level"] for packet in room.packets("viewer")] == ["alert", "clear"]
 
 
 def test_without_can_publish_data_there_is_one_error_that_names_it(room: Room) -> None:
@@ -123,5 +123,5 @@ def _samples(room: Room, more: int) -> None:
 
 
 def _sink(room: Room, name: str) -> dict[str, Any]:
-    (found,) = (one for one in room.agent.call("status")["sinks"] if one["name"] == name)
+    (found,) = (sink for sink in room.agent.call("status")["sinks"] if sink["name"] == name)
     return dict(found)

@@ -20,13 +20,13 @@ FAST = {"normal_fps": 2.0, "burst_fps": 5.0}
 def tracks(room: Room) -> dict[str, dict[str, Any]]:
     """Return the status of each track by sid, and see to it that no sid is there twice."""
     found = room.agent.call("status")["tracks"]
-    by_sid = {one["track"]: one for one in found}
+    by_sid = {track["track"]: track for track in found}
     assert len(by_sid) == len(found)
     return by_sid
 
 
 def coverages(room: Room) -> dict[str, str]:
-    return {sid: one["coverage"] for sid, one in tracks(room).items()}
+    return {sid: track["coverage"] for sid, track in tracks(room).items()}
 
 
 def watched(room: Room) -> set[str]:
@@ -50,7 +50,7 @@ def test_tracks_come_go_and_come_again(room: Room) -> None:
     room.watch(video=FAST)
     later = room.camera("bob", **SMALL)
     second = room.camera("alice", name="second", source="unknown", **SMALL)
-    until(lambda: all(samples(room, *one) for one in (("alice", first), ("bob", later), ("alice", second))))
+    until(lambda: all(samples(room, *pair) for pair in (("alice", first), ("bob", later), ("alice", second))))
     assert watched(room) == {first, later, second} == set(tracks(room))
     room.people.call("unpublish", who="alice")
     again = room.camera("alice", **SMALL)
@@ -142,7 +142,7 @@ def test_who_is_watched_is_decided_by_kind_filter_source_and_consent(room: Room)
     """Agents are not; people cannot opt out by what they set themselves; the host's functions can, and withdraw."""
     room.join("alice", "bob", "carol", "dave")
     room.people.call("join", who="bot", url=room.server.url, token=room.token("bot", kind="agent"))
-    alice, bob, carol, bot = (room.camera(one, **SMALL) for one in ("alice", "bob", "carol", "bot"))
+    alice, bob, carol, bot = (room.camera(identity, **SMALL) for identity in ("alice", "bob", "carol", "bot"))
     dave = room.camera("dave", source="screen", **SMALL)
     room.agent.call("join", url=room.server.url, token=room.token(AGENT, kind="agent"))
     room.evaluate(
@@ -160,7 +160,7 @@ def test_who_is_watched_is_decided_by_kind_filter_source_and_consent(room: Room)
     until(lambda: samples(room, "alice", alice))
     until(lambda: len(tracks(room)) == 5)
     assert watched(room) == {alice}
-    assert {sid for sid, one in coverages(room).items() if one == "not_monitored"} == {bob, carol, dave, bot}
+    assert {sid for sid, coverage in coverages(room).items() if coverage == "not_monitored"} == {bob, carol, dave, bot}
     # The attributes that people set are data: only that they changed is told, by the event that the SDK would emit.
     changed = "room.emit('participant_attributes_changed', {{'consent': 'x'}}, room.remote_participants[{!r}])"
     room.evaluate("agent.no = {'alice'}\n" + changed.format("alice") + "\n" + changed.format("bob"))
@@ -171,7 +171,7 @@ def test_who_is_watched_is_decided_by_kind_filter_source_and_consent(room: Room)
     room.join("erin")
     erin = room.camera("erin", **SMALL)
     until(lambda: coverages(room).get(erin) == "not_monitored")
-    reasons = {sid: one["reason"] for sid, one in tracks(room).items()}
+    reasons = {sid: track["reason"] for sid, track in tracks(room).items()}
     assert reasons[alice] == reasons[erin] == "no consent"
     assert reasons[bot] == "an agent or egress"
     assert watched(room) == {bob}

@@ -44,19 +44,20 @@ def test_rooms_of_a_killed_worker_are_checked_again(
     environment = {"DATASPIKE_API_KEY": "k", "DATASPIKE_WS_URL": service.url, "DATASPIKE_NORMAL_FPS": "1"}
     program = HARNESS / "monitor_worker.py"
     with (
-        Worker(program, own_server, environment, name="one") as one,
-        Worker(program, own_server, environment, name="two") as two,
+        Worker(program, own_server, environment, name="one") as first_worker,
+        Worker(program, own_server, environment, name="two") as second_worker,
     ):
-        one.registered()
-        two.registered()
+        first_worker.registered()
+        second_worker.registered()
         try:
             for n in range(ROOMS):
                 _publish(own_server, people_process, n)
                 # A worker's load is told every 2.5 s only: rooms opened together would all go to one.
                 until(lambda n=n: service.of(f"p{n}"), 60)  # type: ignore[misc]
-            shares = {one: rooms_of(one), two: rooms_of(two)}
+            shares = {first_worker: rooms_of(first_worker), second_worker: rooms_of(second_worker)}
             assert set().union(*shares.values()) == {f"room-{n}" for n in range(ROOMS)}
-            victim, heir = (one, two) if shares[one] else (two, one)
+            first_has_rooms = bool(shares[first_worker])
+            victim, heir = (first_worker, second_worker) if first_has_rooms else (second_worker, first_worker)
             lost = shares[victim]
             victim.kill()
             killed = time.monotonic()

@@ -1,1 +1,1 @@
-"""The parts of `ds-actors demo`: what plays, what happens, and what is shown of it."""
+"""The parts of `ds-actors demo`: the player, the story and the views."""

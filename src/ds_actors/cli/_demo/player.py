@@ -17,12 +17,12 @@ from ds_actors.cli._video import BadInput, OpenVideo, quarter_turns, words
 from ds_actors.cli.clips import HEIGHT, WIDTH
 
 _PATIENCE: Final = 0.25
-"""Seconds that decoding may take at a time: a video too heavy for this machine plays more slowly."""
+"""Seconds that one decoding step may take: a video too heavy for this machine plays more slowly."""
 
 
 @define(eq=False)
 class Player:
-    """Plays a file from its beginning whenever it is over. Used by one thread at a time."""
+    """Plays a file in a loop. One thread may use it at a time."""
 
     path: Path
     _opened: OpenVideo | None = field(default=None, init=False)
@@ -33,7 +33,7 @@ class Player:
         """Return the RGB picture (360 x 640 x 3) that the file shows at that time; times only grow.
 
         Raises:
-            BadInput: when there is no such file, no video in it, or no picture that can be decoded.
+            BadInput: when the file is missing, contains no video, or no picture of it can be decoded.
         """
         patience = time.monotonic() + _PATIENCE
         for frame in self._frames:
@@ -42,7 +42,7 @@ class Player:
         return fitted(self._again(seconds))
 
     def close(self) -> None:
-        """Close the file; asked for another picture, it begins anew."""
+        """Close the file; the next request for a picture starts it again."""
         self._frames = iter(())
         if self._opened is not None:
             self._opened.close()
@@ -54,14 +54,14 @@ class Player:
         self._frames = _decodable(self._opened)
         first = next(self._frames, None)
         if first is None:
-            raise BadInput("no picture of it could be decoded")
-        # A file's times need not begin with 0.
+            raise BadInput("none of its pictures could be decoded")
+        # A file's timestamps may begin with any number.
         self._began = seconds - (first.time or 0.0)
         return first
 
 
 def _decodable(opened: OpenVideo) -> Iterator[av.VideoFrame]:
-    """Yield the frames that can be decoded: one that is damaged ends no demo."""
+    """Yield the frames that can be decoded; a damaged frame is skipped."""
     packets = opened.container.demux(opened.stream)
     while True:
         try:
@@ -77,7 +77,7 @@ def _decodable(opened: OpenVideo) -> Iterator[av.VideoFrame]:
 
 
 def fitted(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    """Return the frame upright, as large as it fits into 640 x 360, on black."""
+    """Return the frame upright, scaled to fit 640 x 360, on black."""
     turns = quarter_turns(frame)
     room = (HEIGHT, WIDTH) if turns % 2 else (WIDTH, HEIGHT)
     scale = min(room[0] / frame.width, room[1] / frame.height)

@@ -1,4 +1,4 @@
-"""What the demo says, entry by entry, and how an entry is written down."""
+"""The entries of the demo's log, and how an entry is written."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from ds_actors.detection.events import plain
 
 @frozen
 class Entry:
-    """Something that happened."""
+    """One event of the demo."""
 
     seconds: float
     """Since the demo began."""
     event: str
     text: str
-    """One line, safe to print; empty where only the JSON form tells it."""
+    """One line, safe to print; empty when only the JSON form shows the entry."""
     level: Level | None = None
-    """The level that a track has now, where the entry is about that."""
+    """The track's new level, when the entry is about a level."""
     data: Mapping[str, object] = field(factory=dict[str, object])
-    """What the JSON form has beside the event and its time."""
+    """The fields of the JSON form besides the event and its time."""
 
 
 @define
 class DemoRunner:
-    """Keeps the newest entries for the live view, and hands every one to `write`."""
+    """Keeps the newest entries for the live view, and passes every entry to `write`."""
 
     write: Callable[[Entry], object]
     began: float = field(factory=time.monotonic)
@@ -41,21 +41,21 @@ class DemoRunner:
     alerts: int = 0
 
     def say(self, event: str, text: str, *, level: Level | None = None, **data: object) -> None:
-        """Say what happened."""
+        """Record an event."""
         entry = Entry(time.monotonic() - self.began, event, text, level, data)
         if text:
             self.log.append(entry)
         self.write(entry)
 
     def result(self, event: ResultEvent) -> None:
-        """Say what a sample was judged; in words only where it changes the track's level."""
+        """Record the verdict on a sample; in words only when it changes the track's level."""
         self.alerts += event.level is Level.ALERT
         who = plain(event.participant_id, 40)
         text = f"{who}: {event.previous_level} -> {event.level}" if event.level is not event.previous_level else ""
         self.say("result", text, level=event.level, result=event.dict())
 
     def state(self, status: Status) -> None:
-        """Say what has become of the uplink."""
+        """Record a change of the uplink's state."""
         uplink = status.uplink
         if status.state == "closed" or uplink.cause == "stopped":
             return
@@ -63,7 +63,7 @@ class DemoRunner:
         self.say("state", text, state=status.state, uplink=uplink.state, cause=uplink.cause)
 
     def summary(self, status: Status, then: str, *, interrupted: bool) -> None:
-        """Say what it all came to, and what to try next."""
+        """Record the totals, and suggest the next command."""
         uplink = status.uplink
         alerts = f"{counted(self.alerts, 'answer')} said alert"
         text = f"{counts(status)}; {alerts}; {counted(uplink.connections, 'connection')}\nnext: {then}"
@@ -92,11 +92,11 @@ REASONS: Final = {
     "superseded": "replaced by newer ones",
     "too_large": "too large",
 }
-"""Why samples are dropped, in words, by the code that status and JSON have."""
+"""Why samples are dropped: the words for each code in status and JSON."""
 
 
 def counts(status: Status) -> str:
-    """Return how many samples were due, sent, and dropped for which reason."""
+    """Return how many samples were due, sent and dropped, with the reasons."""
     uplink = status.uplink
     words = ((count, REASONS.get(reason, plain(reason))) for reason, count in uplink.dropped.items())
     dropped = ", ".join(f"{count} {why}" for count, why in words)
@@ -115,5 +115,5 @@ def as_json(entry: Entry) -> None:
 
 
 def line(entry: Entry) -> str:
-    """Return an entry as it reads."""
+    """Return an entry as plain text."""
     return f"{entry.seconds:5.1f} s  {entry.text}"

@@ -1,4 +1,4 @@
-"""What happens in the demo: two participants, a face painted over for a while, a connection that is cut."""
+"""What happens in the demo: two participants, one face painted over for a while, one lost connection."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ds_actors.sandbox import Sandbox, judge_marker, open_sandbox
 
 @define
 class DemoScript:
-    """One run of the demo; `look` is a task that is given the monitor and shows it while the story lasts."""
+    """One run of the demo; `look` is a task that receives the monitor and shows it during the story."""
 
     show: DemoRunner
     alice: Clip
@@ -24,7 +24,7 @@ class DemoScript:
     seconds: float
     look: Callable[[Monitor], Awaitable[None]] | None = None
     status: Status | None = None
-    """How it ended; None when it did not come to a monitor."""
+    """The final status; None when the monitor never started."""
     interrupted: bool = False
 
     async def run(self) -> None:
@@ -33,13 +33,13 @@ class DemoScript:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._until_ctrl_c, watching)
             async with open_sandbox(judge_marker) as service:
-                # Only the monitor is cancelled: were the service too, its end would look like a lost connection.
+                # Only the monitor is cancelled: if the service were, its end would look like a lost connection.
                 with watching:
                     await self._watch(service)
             nursery.cancel_scope.cancel()
 
     async def _until_ctrl_c(self, scope: trio.CancelScope) -> None:
-        # The first one ends the demo in order; the handler is then gone, and a second one ends the program.
+        # The first Ctrl-C ends the demo in order and removes the handler; a second one ends the program.
         with trio.open_signal_receiver(signal.SIGINT) as signals:
             async for _ in signals:
                 break

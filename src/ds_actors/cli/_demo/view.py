@@ -21,16 +21,16 @@ from ds_actors.detection.status import TrackStatus, UplinkStatus
 
 LOG_LINES = 12
 _FEWEST_LOG_LINES = 3
-"""Where the screen is too low for so many, the tree is left out but for its tracks."""
+"""When the screen is too low for as many, the tree shows its tracks only."""
 _GIVES_WAY: Final = ("why", "coverage", "target/s", "restarts", "sent")
-"""Columns that are left out where the terminal is narrow, in this order; names stay."""
+"""Columns that a narrow terminal leaves out, in this order; names stay."""
 _LEVELS = {Level.CLEAR: "green", Level.SUSPICIOUS: "yellow", Level.ALERT: "bold red"}
 _UPLINK = {"up": "green", "connecting": "yellow", "down": "bold red", "refused": "bold red"}
 
 
 @frozen
 class DemoState:
-    """All that is shown of one moment."""
+    """Everything the view shows at one moment."""
 
     status: Status
     tree: Node
@@ -39,13 +39,13 @@ class DemoState:
     """Since the demo began."""
     total: float
     now: float
-    """On trio's clock, which a restart's time is on."""
+    """On trio's clock, the clock of restart times."""
     playing: str = ""
-    """What the participants show, and who is to be credited for it."""
+    """What the participants show, with its credit."""
 
 
 def draw(moment: DemoState) -> RenderableType:
-    """Return the view: the tree with its tracks, the uplink, what was dropped, and the last entries that fit."""
+    """Return the view: the tree with its tracks, the uplink, the dropped samples, and the newest entries that fit."""
     return _View(moment)
 
 
@@ -67,13 +67,13 @@ class _View:
         clock = f"ds-actors demo, {min(moment.seconds, moment.total):.0f} of {moment.total:.0f} s"
         head = Text.assemble((clock, "bold"), (f"  {plain(moment.playing, 100)}", "dim"))
         tree = _Tree(moment, tracks_only)
-        said = (_uplink(moment.status.uplink), Text(counts(moment.status)))
-        return Group(head, tree, *said) if tracks_only else Group(head, Padding(tree, (1, 0)), *said, Text())
+        below = (_uplink(moment.status.uplink), Text(counts(moment.status)))
+        return Group(head, tree, *below) if tracks_only else Group(head, Padding(tree, (1, 0)), *below, Text())
 
 
 @frozen
 class _Tree:
-    """The table of actors, with as many columns as there is room for."""
+    """The table of actors, with as many columns as fit."""
 
     moment: DemoState
     tracks_only: bool
@@ -81,7 +81,7 @@ class _Tree:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         wide = options.update(width=1_000)
         tables = (self._table(_GIVES_WAY[:count]) for count in range(len(_GIVES_WAY)))
-        fitting = (one for one in tables if Measurement.get(console, wide, one).maximum <= options.max_width)
+        fitting = (table for table in tables if Measurement.get(console, wide, table).maximum <= options.max_width)
         yield next(fitting, None) or self._table(_GIVES_WAY)
 
     def _table(self, without: Collection[str]) -> Table:
@@ -93,7 +93,7 @@ class _Tree:
         for name in shown:
             right = name in ("restarts", "target/s", "actual/s", "sent")
             table.add_column(name, justify="right" if right else "left", no_wrap=True)
-        tracks = {one.track: one for one in moment.status.tracks}
+        tracks = {track.track: track for track in moment.status.tracks}
         for guide, node in moment.tree.walk():
             track = tracks.get(node.name) if node.path.startswith("/monitor/tracks/") else None
             if self.tracks_only and track is None:
@@ -112,14 +112,14 @@ def _is(node: Node, now: float) -> str:
     return f"back in {max(0.0, node.until - now):.1f} s"
 
 
-def _track(one: TrackStatus) -> dict[str, Text]:
+def _track(track: TrackStatus) -> dict[str, Text]:
     return {
-        "level": Text(one.level.value, _LEVELS.get(one.level, "dim")),
-        "coverage": Text(one.coverage.value),
-        "target/s": Text(f"{one.target_fps:g}"),
-        "actual/s": Text(f"{one.actual_fps:.1f}"),
-        "sent": Text(str(one.sent)),
-        "why": Text(plain(one.reason, 40), "dim"),
+        "level": Text(track.level.value, _LEVELS.get(track.level, "dim")),
+        "coverage": Text(track.coverage.value),
+        "target/s": Text(f"{track.target_fps:g}"),
+        "actual/s": Text(f"{track.actual_fps:.1f}"),
+        "sent": Text(str(track.sent)),
+        "why": Text(plain(track.reason, 40), "dim"),
     }
 
 

@@ -1,4 +1,4 @@
-"""One picture of several policies: which share of the manipulations was detected within which time. Pure."""
+"""A plot of several policies: the share of manipulations detected within each time. Pure."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ _LINE: Final = 18
 
 
 def draw(outcomes: Sequence[Outcome]) -> str:
-    """Return the picture as SVG, which asks no server for anything."""
-    longest = max((one.found[-1] for one in outcomes if one.found), default=1.0)
+    """Return the plot as self-contained SVG."""
+    longest = max((outcome.found[-1] for outcome in outcomes if outcome.found), default=1.0)
     end = longest * 1.05 or 1.0
     parts = [*_axes(end, outcomes[0])]
-    for number, one in enumerate(outcomes):
+    for number, outcome in enumerate(outcomes):
         colour = _COLOURS[number % len(_COLOURS)]
         dash = ' stroke-dasharray="6 3"' if number >= len(_COLOURS) else ""
-        parts.append(f'<path d="{_steps(one, end)}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>')
+        parts.append(f'<path d="{_steps(outcome, end)}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>')
         y = HEIGHT - BOTTOM - 12 - _LINE * (len(outcomes) - 1 - number)
-        parts.append(f'<text x="{WIDTH - RIGHT - 8}" y="{y}" fill="{colour}" text-anchor="end">{_legend(one)}</text>')
+        parts.append(
+            f'<text x="{WIDTH - RIGHT - 8}" y="{y}" fill="{colour}" text-anchor="end">{_legend(outcome)}</text>'
+        )
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
         ' font-family="sans-serif" font-size="13" role="img" aria-label="Time to detection by policy">'
@@ -33,8 +35,8 @@ def draw(outcomes: Sequence[Outcome]) -> str:
     return "\n".join([head, f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>', *parts, "</svg>", ""])
 
 
-def _legend(one: Outcome) -> str:
-    return escape(f"{plain(one.policy, 60)}: {one.sent} samples, {one.sent_bytes / 1e6:.0f} MB")
+def _legend(outcome: Outcome) -> str:
+    return escape(f"{plain(outcome.policy, 60)}: {outcome.sent} samples, {outcome.sent_bytes / 1e6:.0f} MB")
 
 
 def _x(seconds: float, end: float) -> float:
@@ -45,16 +47,16 @@ def _y(share: float) -> float:
     return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share
 
 
-def _steps(one: Outcome, end: float) -> str:
+def _steps(outcome: Outcome, end: float) -> str:
     path = [f"M{_x(0, end):.1f} {_y(0):.1f}"]
-    for count, seconds in enumerate(one.found, 1):
-        path.append(f"H{_x(seconds, end):.1f}V{_y(count / len(one.detections)):.1f}")
+    for count, seconds in enumerate(outcome.found, 1):
+        path.append(f"H{_x(seconds, end):.1f}V{_y(count / len(outcome.detections)):.1f}")
     path.append(f"H{_x(end, end):.1f}")
     return "".join(path)
 
 
-def _axes(end: float, one: Outcome) -> list[str]:
-    title = f"{len(one.detections)} manipulations, {one.tracks} tracks, {one.seconds:g} s"
+def _axes(end: float, outcome: Outcome) -> list[str]:
+    title = f"{len(outcome.detections)} manipulations, {outcome.tracks} tracks, {outcome.seconds:g} s"
     parts = [f'<text x="{LEFT}" y="24" font-size="15">{escape(title)}</text>']
     for quarter in range(5):
         y = _y(quarter / 4)

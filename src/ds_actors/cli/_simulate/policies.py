@@ -1,4 +1,4 @@
-"""Policies as words on a command line: `adaptive`, `budgeted(adaptive, samples_per_minute=6)`, `mine.py:Mine`."""
+"""Parses policies given on a command line: `adaptive`, `budgeted(adaptive, samples_per_minute=6)`, `mine.py:Mine`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ds_actors.detection.sampling import (
 
 
 class PolicyError(ValueError):
-    """Words that name no policy; the text says what would."""
+    """The text names no policy; the message shows how to write one."""
 
 
 def _budgeted(policy: SamplingPolicy, **figures: Any) -> Budgeted:
@@ -40,14 +40,14 @@ KNOWN: Final[Mapping[str, Callable[..., SamplingPolicy]]] = {
     "fastest": Fastest,
     "budgeted": _budgeted,
 }
-"""The names that need no file."""
+"""The policies that are known without a file."""
 
 
 def parse_policy(words: str) -> Callable[[], SamplingPolicy]:
-    """Return the factory that some words name, after it made one policy.
+    """Return the factory that the text names, after checking that it makes a policy.
 
     Raises:
-        PolicyError: when they name none, or the policy cannot be made.
+        PolicyError: when the text names no policy, or the policy cannot be made.
     """
     source, _, expression = words.rpartition(":")
     if "(" in source:
@@ -57,8 +57,8 @@ def parse_policy(words: str) -> Callable[[], SamplingPolicy]:
     try:
         tree = ast.parse(expression.strip(), mode="eval").body
     except SyntaxError:
-        raise PolicyError(f"{words!r} is no policy; write it as adaptive(normal_fps=0.5) or FILE.py:NAME") from None
-    names = _Names(source, _names(source) if source else {})
+        raise PolicyError(f"{words!r} is not a policy; write it as adaptive(normal_fps=0.5) or FILE.py:NAME") from None
+    names = _Namespace(source, _names(source) if source else {})
 
     def make() -> SamplingPolicy:
         try:
@@ -77,8 +77,8 @@ def parse_policy(words: str) -> Callable[[], SamplingPolicy]:
 
 
 @frozen
-class _Names:
-    """What words may name: what your own source holds, and what is known."""
+class _Namespace:
+    """The names that a text may use: those of your own file, and the known ones."""
 
     source: str
     own: Mapping[str, Any]
@@ -89,11 +89,11 @@ class _Names:
                 return self._named(name)()
             case ast.Call(ast.Name(name), arguments, keywords):
                 options: dict[str, Any] = {}
-                for one in keywords:
-                    if one.arg is None:
+                for keyword in keywords:
+                    if keyword.arg is None:
                         raise PolicyError(f"{ast.unparse(node)!r}: write each figure by its name, without **")
-                    options[one.arg] = self.value(one.value)
-                return self._named(name)(*(self.value(one) for one in arguments), **options)
+                    options[keyword.arg] = self.value(keyword.value)
+                return self._named(name)(*(self.value(argument) for argument in arguments), **options)
             case _:
                 try:
                     return ast.literal_eval(node)
@@ -115,8 +115,8 @@ def _names(source: str) -> dict[str, Any]:
         if source.endswith(".py"):
             path = Path(source)
             if not path.is_file():
-                raise PolicyError(f"{source} is no file")
-            name = f"ds_actors_simulate.{path.stem}"  # a file may be called random.py, and import random
+                raise PolicyError(f"{source} is not a file")
+            name = f"ds_actors_simulate.{path.stem}"  # a file called random.py may import random
             spec = importlib.util.spec_from_file_location(name, path)
             if spec is None or spec.loader is None:
                 raise PolicyError(f"{source} cannot be read as Python")
@@ -135,7 +135,7 @@ def _names(source: str) -> dict[str, Any]:
 
 
 def _import_from(folder: Path) -> None:
-    """Find what lies beside your own file, as `python FILE.py` and `python -m MODULE` do."""
+    """Put the file's folder on the import path, as `python FILE.py` and `python -m MODULE` do."""
     path = str(folder.resolve())
     if path not in sys.path:
         sys.path.insert(0, path)

@@ -1,4 +1,4 @@
-"""One table of several policies."""
+"""The table of the simulated policies."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from ds_actors.simulation import Outcome
 
 
 def table(outcomes: Sequence[Outcome]) -> Table:
-    """Return a row for each policy: what it costs, what it finds and how soon, whom it serves.
+    """Return one row per policy: its cost, its detections and their delay, its fairness.
 
-    /min is samples a minute and track; gap is the longest time that any track went without a sample.
+    /min is samples per minute and track; gap is the longest time that any track went without a sample.
     """
     shown = Table(box=None, pad_edge=False)
     shown.add_column("policy", overflow="fold", min_width=14)
     for name in ("samples", "MB", "/min", "dropped", "found", "median", "p99", "fairness", "gap"):
         shown.add_column(name, justify="right", no_wrap=True)
-    for one in outcomes:
-        a_minute = one.sent * 60 / one.seconds / one.tracks if one.seconds else 0.0
+    for outcome in outcomes:
+        a_minute = outcome.sent * 60 / outcome.seconds / outcome.tracks if outcome.seconds else 0.0
         shown.add_row(
-            Text(plain(one.policy, 200)),
-            str(one.sent),
-            f"{one.sent_bytes / 1e6:.1f}",
+            Text(plain(outcome.policy, 200)),
+            str(outcome.sent),
+            f"{outcome.sent_bytes / 1e6:.1f}",
             f"{a_minute:.1f}",
-            str(sum(one.dropped.values())),
-            f"{len(one.found)}/{len(one.detections)}",
-            _seconds(one.quantile(0.5)),
-            _seconds(one.quantile(0.99)),
-            f"{one.fairness:.3f}",
-            _seconds(one.longest_gap),
+            str(sum(outcome.dropped.values())),
+            f"{len(outcome.found)}/{len(outcome.detections)}",
+            _seconds(outcome.quantile(0.5)),
+            _seconds(outcome.quantile(0.99)),
+            f"{outcome.fairness:.3f}",
+            _seconds(outcome.longest_gap),
         )
     return shown
 

@@ -1,4 +1,4 @@
-"""When a track's next sample is due: the protocol of a sampling policy, the policies, and what they are made of.
+"""When a track's next sample is due: the protocol of sampling policies, the policies and their parts.
 
 `protocol` says what a policy is, `grid` keeps due times, `adaptive` goes by verdicts, `attention` by speech and scenes,
 `combined` makes policies of policies.

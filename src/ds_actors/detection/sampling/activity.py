@@ -1,6 +1,6 @@
-"""Policies that look sooner where something happens: who speaks, what changes in the picture. Pure.
+"""Policies that sample faster on activity: speech, or a change of the picture. Pure.
 
-What they go by is the publisher's choice, so it may only make them look sooner, never later than normal. Neither
+The publisher controls these signals, so they may only make sampling faster, never slower than normal. Neither
 answers an alert; combine them: `Fastest(AdaptiveSampling(), SpeakerSampling())`.
 """
 
@@ -17,14 +17,14 @@ from ds_actors.detection.sampling.protocol import Plan, Promise, SamplingEvent, 
 
 @define
 class SpeakerSampling:
-    """A higher rate while the participant speaks.
+    """Samples at a higher rate while the participant speaks.
 
     Args:
-        normal_fps: samples a second; above 0, 30 at most.
-        speaking_fps: samples a second while the participant speaks; at least normal_fps.
+        normal_fps: samples per second; above 0, 30 at most.
+        speaking_fps: samples per second while the participant speaks; at least normal_fps.
 
     Raises:
-        ValueError: for rates outside that.
+        ValueError: for rates outside these bounds.
     """
 
     normal_fps: float = 0.2
@@ -38,7 +38,7 @@ class SpeakerSampling:
 
     @property
     def promise(self) -> Promise:
-        """Between the two rates; an alert changes nothing."""
+        """The range between the two rates; an alert changes nothing."""
         return Promise(self.speaking_fps, self.normal_fps, 1 / self.normal_fps, 1 / self.normal_fps)
 
     def on(self, event: SamplingEvent, now: float, /) -> Plan:
@@ -57,18 +57,18 @@ class SpeakerSampling:
 
 @define
 class SceneSampling:
-    """A higher rate for a while after the picture changed.
+    """Samples at a higher rate for a while after the picture changed.
 
-    Every signature is compared with that of the scene before, so that what changes by degrees is a change too.
+    Every signature is compared with the one at the last change, so a gradual change counts too.
 
     Args:
-        normal_fps: samples a second; above 0, 30 at most.
-        changed_fps: samples a second after a change; at least normal_fps.
-        threshold: mean difference of brightness, 0 to 255, from which on it is a change.
+        normal_fps: samples per second; above 0, 30 at most.
+        changed_fps: samples per second after a change; at least normal_fps.
+        threshold: mean difference of brightness, 0 to 255, that counts as a change.
         hold: seconds at the higher rate.
 
     Raises:
-        ValueError: for figures outside that.
+        ValueError: for figures outside these bounds.
     """
 
     normal_fps: float = 0.2
@@ -83,12 +83,12 @@ class SceneSampling:
         self.normal_fps, self.changed_fps = check_rates("changed_fps", self.normal_fps, self.changed_fps)
         self.hold = check_seconds("hold", self.hold)
         if not 0 < self.threshold <= 255:
-            raise ValueError(f"threshold must be above 0, 255 at most, not {self.threshold!r}")
+            raise ValueError(f"threshold must be above 0 and at most 255, not {self.threshold!r}")
         self._grid = Grid(self.changed_fps)
 
     @property
     def promise(self) -> Promise:
-        """Between the two rates; an alert changes nothing."""
+        """The range between the two rates; an alert changes nothing."""
         return Promise(self.changed_fps, self.normal_fps, 1 / self.normal_fps, self.hold + 1 / self.normal_fps)
 
     def on(self, event: SamplingEvent, now: float, /) -> Plan:
@@ -103,8 +103,8 @@ class SceneSampling:
         return self._grid.on(event, now, self.normal_fps, f"same scene: {self.normal_fps:g} fps")
 
 
-def difference(one: bytes, other: bytes) -> float:
+def difference(first: bytes, other: bytes) -> float:
     """Return the mean difference of two signatures, 0 to 255; 255 when they are of different lengths."""
-    if len(one) != len(other):
+    if len(first) != len(other):
         return 255.0
-    return sum(abs(a - b) for a, b in zip(one, other, strict=True)) / max(1, len(one))
+    return sum(abs(a - b) for a, b in zip(first, other, strict=True)) / max(1, len(first))

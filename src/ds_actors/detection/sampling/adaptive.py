@@ -1,4 +1,4 @@
-"""Policies that go by the verdicts: normal and burst, at once or by degrees. Pure."""
+"""Policies that follow the verdicts: normal and burst rate, at once or gradually. Pure."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from ds_actors.detection.sampling.protocol import (
 
 @define
 class AdaptiveSampling:
-    """Normal rate while clear or not yet judged, burst rate while suspicious or alert.
+    """Samples at the normal rate, and at the burst rate while suspicious or alert.
 
     Args:
-        normal_fps: samples a second; above 0, 30 at most.
-        burst_fps: samples a second while the level is elevated; at least normal_fps.
+        normal_fps: samples per second; above 0, 30 at most.
+        burst_fps: samples per second while the level is elevated; at least normal_fps.
 
     Raises:
-        ValueError: for rates outside that.
+        ValueError: for rates outside these bounds.
     """
 
     normal_fps: float = 0.2
@@ -45,7 +45,7 @@ class AdaptiveSampling:
 
     @property
     def promise(self) -> Promise:
-        """Between the two rates; answers within one burst interval, settles with the clearing itself."""
+        """The range between the two rates; answers within one burst interval, settles at the clearing itself."""
         return Promise(self.burst_fps, self.normal_fps, 1 / self.burst_fps, 1 / self.normal_fps)
 
     def on(self, event: SamplingEvent, now: float, /) -> Plan:
@@ -67,18 +67,18 @@ class AdaptiveSampling:
 
 @define
 class DecayingSampling:
-    """Burst rate while suspicious or alert; after the clearing it stays for a while, then halves down to normal.
+    """Samples at the burst rate while suspicious or alert; after the clearing it holds, then halves down to normal.
 
-    A manipulation that comes and goes is met at a high rate the second time.
+    A manipulation that comes and goes meets a high rate the second time.
 
     Args:
-        normal_fps: samples a second; above 0, 30 at most.
-        burst_fps: samples a second while the level is elevated; at least normal_fps.
+        normal_fps: samples per second; above 0, 30 at most.
+        burst_fps: samples per second while the level is elevated; at least normal_fps.
         hold: seconds at burst rate after a clearing.
         half_life: seconds in which the rate then halves.
 
     Raises:
-        ValueError: for figures outside that.
+        ValueError: for figures outside these bounds.
     """
 
     normal_fps: float = 0.2
@@ -97,7 +97,7 @@ class DecayingSampling:
 
     @property
     def promise(self) -> Promise:
-        """As the adaptive one, but it settles after the hold and all halvings."""
+        """The same as AdaptiveSampling's, except that it settles after the hold and all halvings."""
         decay = self.hold + self.half_life * math.log2(self.burst_fps / self.normal_fps)
         return Promise(self.burst_fps, self.normal_fps, 1 / self.burst_fps, decay + 1 / self.normal_fps)
 
@@ -124,7 +124,7 @@ def check_rates(name: str, normal_fps: float, faster_fps: float) -> tuple[float,
     """Return the two rates as floats.
 
     Raises:
-        ValueError: naming it, when one is no rate, or the second is below the first.
+        ValueError: when one is not a rate (the error names it), or the second is below the first.
     """
     normal, faster = check_fps("normal_fps", normal_fps), check_fps(name, faster_fps)
     if faster < normal:

@@ -1,4 +1,4 @@
-"""Policies made of policies, each with the promise of the whole. Pure."""
+"""Policies composed of policies; each computes the promise of the whole. Pure."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from ds_actors.detection.sampling.protocol import (
 )
 
 _NOTHING: Final = 1e-9
-"""Seconds by which binary fractions may miss each other."""
+"""Seconds of rounding that binary fractions may cause."""
 
 
 @define(init=False)
 class Fastest:
-    """At every moment the rate of whichever part asks for the highest, on one grid: rates do not add up.
+    """Samples on one grid at the highest rate that any part asks for; rates do not add up.
 
-    Every part hears every event; it counts with the `fps` of its plan, and its reason is shown.
+    Every part receives every event. The `fps` of its plan counts, and its reason is shown.
 
     Args:
         policies: the parts; each plans an `fps`.
 
     Raises:
-        ValueError: without parts, or for one that has a budget: what bounds the whole goes around the whole.
+        ValueError: without parts, or when a part has a budget: put Budgeted around the whole.
     """
 
     policies: tuple[SamplingPolicy, ...]
@@ -43,7 +43,7 @@ class Fastest:
     def __init__(self, *policies: SamplingPolicy) -> None:
         if not policies:
             raise ValueError("Fastest needs at least one policy")
-        if any(one.promise.budget is not None for one in policies):
+        if any(policy.promise.budget is not None for policy in policies):
             raise ValueError(
                 "a part of Fastest has a budget, which the other parts would exceed: put Budgeted around it"
             )
@@ -53,16 +53,16 @@ class Fastest:
     @property
     def promise(self) -> Promise:
         """The highest ceiling and floor, the soonest answer, the latest settling."""
-        parts = [one.promise for one in self.policies]
+        parts = [policy.promise for policy in self.policies]
         return Promise(
-            max(one.ceiling_fps for one in parts),
-            max(one.floor_fps for one in parts),
-            min(one.answers_within for one in parts),
-            max(one.settles_within for one in parts),
+            max(promise.ceiling_fps for promise in parts),
+            max(promise.floor_fps for promise in parts),
+            min(promise.answers_within for promise in parts),
+            max(promise.settles_within for promise in parts),
         )
 
     def on(self, event: SamplingEvent, now: float, /) -> Plan:
-        """Take note of an event and return the plan from now on.
+        """Handle an event and return the plan from now on.
 
         Raises:
             ValueError: when a part plans no `fps`.
@@ -72,7 +72,7 @@ class Fastest:
         for policy in self.policies:
             plan = policy.on(event, now)
             if plan.fps is None:
-                raise ValueError(f"{type(policy).__name__} plans no fps, which Fastest goes by")
+                raise ValueError(f"{type(policy).__name__} plans no fps, but Fastest compares the fps of its parts")
             if plan.fps > fastest:
                 chosen, fastest = plan, plan.fps
         if chosen is None:
@@ -82,15 +82,15 @@ class Fastest:
 
 @define
 class Budgeted:
-    """A policy that stops when its budget is spent, and goes on as it fills again.
+    """A policy that pauses when its budget is spent, and continues as the budget fills again.
 
-    What a sample may cost is set aside when it is due, and given back when the track hears that it was dropped; one
-    that grows too old on its way out counts as spent. A track that crashed begins with what accrued since its last
-    sample, so that no crash fills a budget.
+    The cost of a sample is reserved when it is due, and returned when the track is notified of its drop; one
+    that becomes too old on its way out counts as spent. A track that crashed begins with what accrued since its last
+    sample, so a crash does not fill a budget.
 
     Args:
-        policy: what it would do with all the samples in the world.
-        budget: what there is; of this one track.
+        policy: the policy without a bound.
+        budget: the budget of this one track.
 
     Raises:
         ValueError: when the policy has a budget already.
@@ -102,9 +102,9 @@ class Budgeted:
     _reserved: int = field(default=0, init=False)
     _due: float | None = field(default=None, init=False)
     _plan: Plan = field(default=Plan(None, "not started"), init=False)
-    """The policy's own, without a look at the budget."""
+    """The policy's own plan, regardless of the budget."""
     _taken: float = field(default=-math.inf, init=False)
-    """For when the last sample was planned: one that the budget put off keeps its distance from the next."""
+    """The planned time of the last sample: a sample that the budget delayed keeps its distance from the next."""
 
     def __attrs_post_init__(self) -> None:
         if self.policy.promise.budget is not None:
@@ -113,7 +113,7 @@ class Budgeted:
 
     @property
     def promise(self) -> Promise:
-        """The policy's own, while the budget lasts."""
+        """The policy's own promise, while the budget lasts."""
         return evolve(self.policy.promise, budget=self.budget)
 
     def on(self, event: SamplingEvent, now: float, /) -> Plan:
@@ -126,7 +126,7 @@ class Budgeted:
                 self._taken = self._due
                 self._buckets.reserve(now)
             case SampleSent(size):
-                if not self._reserved:  # a former incarnation's
+                if not self._reserved:  # from an earlier incarnation
                     self._buckets.reserve(now)
                 self._reserved = max(0, self._reserved - 1)
                 self._buckets.settle(size)
@@ -135,7 +135,7 @@ class Budgeted:
                 self._buckets.give_back()
             case _:
                 pass
-        # A due time of the policy's own that is not affordable has not come.
+        # The policy's due time does not count while it is not affordable.
         early = isinstance(event, SampleDue) and (self._due is None or now < self._due)
         plan = self._plan if early else self.policy.on(event, now)
         return self._bounded(plan, now)

@@ -1,4 +1,4 @@
-"""When samples are due, given a rate that may change at any event: what most policies leave to a `Grid`. Pure."""
+"""The due times for a rate that may change at any event; most policies leave them to a `Grid`. Pure."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from ds_actors.detection.sampling.protocol import Paused, Plan, Resumed, SampleD
 class Grid:
     """Turns "this fast, and why" into due times that keep a policy's promise.
 
-    Samples are due at origin + k / fps, so that lateness does not add up. A change of rate counts from the last
+    Samples are due at origin + k / fps, so lateness does not add up. A change of rate counts from the last
     sample: faster brings the next one forward, slower puts it back. New and unmuted is due at once, but not sooner
     than 1 / ceiling_fps after the last sample. After a jump of the clock one sample is due at once, and the grid begins
     anew there.
 
     Args:
-        ceiling_fps: samples a second that are never exceeded, whatever rate is asked for; above 0, 30 at most.
+        ceiling_fps: samples per second that no requested rate exceeds; above 0, 30 at most.
 
     Raises:
-        ValueError: for a ceiling outside that.
+        ValueError: for a ceiling outside these bounds.
     """
 
     ceiling_fps: float
     _fps: float = field(default=math.nan, init=False)
     _origin: float | None = field(default=None, init=False)
-    """The grid: origin + k / fps, k = 1, 2, ...; None until the next sample begins one."""
+    """The grid is origin + k / fps, k = 1, 2, ...; None until the next sample begins one."""
     _count: int = field(default=0, init=False)
     """Grid times consumed since the origin."""
     _last: float = field(default=-math.inf, init=False)
@@ -51,7 +51,7 @@ class Grid:
         quality: int | None = None,
         max_side: int | None = None,
     ) -> Plan:
-        """Take note of an event and return the plan at that rate from now on.
+        """Handle an event and return the plan at that rate from now on.
 
         Raises:
             ValueError: when the rate is not a finite number above 0.
@@ -109,12 +109,12 @@ class Grid:
         self._last = now
         self._due = self._origin + (self._count + 1) * step
         if self._due < now + 0.5 / self.ceiling_fps:
-            # Late by about a whole step: to go on with the old grid would make two samples of one.
+            # Late by about a whole step: the old grid would make two samples of one.
             self._origin, self._count, self._due = now, 0, now + step
 
     def _change(self, now: float, fps: float) -> None:
         if not self._started or self._paused or self._last == -math.inf:
-            return  # what comes first is due at once anyway
+            return  # the first sample is due at once anyway
         after = self._last + 1 / fps
         self._due = max(now, min(self._due, after) if fps > self._fps else after)
         self._origin = None

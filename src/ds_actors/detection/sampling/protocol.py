@@ -1,7 +1,7 @@
-"""The protocol of a sampling policy: events in, plans out, and a promise to be held to. Pure.
+"""The protocol of sampling policies: events in, plans out, and a promise that the laws check. Pure.
 
-A policy hears what happens to its track and answers every event with a plan. It owns its state; one object serves one
-track. `now` is a monotonic clock in seconds, and nothing else is to be read.
+A policy receives the events of its track and answers each with a plan. It owns its state; one object serves one
+track. `now` is a monotonic clock in seconds; a policy reads no other clock.
 """
 
 from __future__ import annotations
@@ -16,44 +16,44 @@ from ds_actors.detection.events import Level
 
 MAX_FPS: Final = 30.0
 SHORTEST_GAP: Final = 0.005
-"""Seconds that lie between two samples of a track, whatever its policy plans: none may keep a room's thread busy."""
+"""The least seconds between two samples of a track, whatever its policy plans, so that no policy blocks the room."""
 
 
 @frozen
 class Plan:
-    """What a policy wants next."""
+    """A policy's plan: the next sample."""
 
     due: float | None
     """When the next sample is due (seconds, monotonic); None while the track is paused."""
     reason: str
-    """Why, in a few words for views and status: one line, 100 characters at most."""
+    """The reason in a few words, for views and status: one line, 100 characters at most."""
     quality: int | None = None
     """JPEG quality 0 to 100; None for the monitor's."""
     max_side: int | None = None
     """Longest side in pixels; None for the frame's own size."""
     fps: float | None = None
-    """The rate behind it, samples a second: views show it, and `Fastest` goes by it. None where there is none."""
+    """The rate behind it in samples per second; views show it, and `Fastest` compares it. None without a rate."""
 
 
 @frozen
 class Promise:
-    """What a policy can be held to; with a budget, floor and answer hold while it lasts."""
+    """What a policy guarantees; with a budget, floor and answer hold while it lasts."""
 
     ceiling_fps: float
     """Never more samples than this times the window, plus one."""
     floor_fps: float
-    """Never fewer than this times the window, less one, while not paused; and the rate that it settles at."""
+    """Never fewer than this times the window, less one, while not paused; and the rate at which it settles."""
     answers_within: float
     """Seconds from an elevated verdict to the next sample, at most."""
     settles_within: float
-    """Seconds from a clearing (or the last word or scene that it goes by) until the rate is the floor, at most."""
+    """Seconds from a clearing (or from the last speech or scene change that it follows) to the floor rate, at most."""
     budget: Budget | None = None
-    """What is never spent beyond; None: no such bound."""
+    """The budget that is never exceeded; None without one."""
 
 
 @frozen
 class Started:
-    """The track's actor began; `level` is what the track has, or inherits."""
+    """The track's actor began; `level` is the track's own or inherited level."""
 
     level: Level = Level.UNKNOWN
     last_due: float | None = None
@@ -62,7 +62,7 @@ class Started:
 
 @frozen
 class SampleDue:
-    """The planned time came, and is consumed."""
+    """The planned time came and is consumed."""
 
 
 @frozen
@@ -74,7 +74,7 @@ class Verdict:
 
 @frozen
 class SampleSent:
-    """A sample went out."""
+    """A sample was sent."""
 
     size: int = 0
     """Bytes of the encoded sample."""
@@ -82,7 +82,7 @@ class SampleSent:
 
 @frozen
 class SampleDropped:
-    """A sample that was due did not go out."""
+    """A sample that was due was not sent."""
 
     reason: str
 
@@ -106,17 +106,17 @@ class Speaking:
 
 @frozen
 class Scene:
-    """A frame's signature: of each sample, and of the frames between where a stream is open anyway."""
+    """A frame's signature: of each sample, and of frames in between while a stream is open anyway."""
 
     signature: bytes = field(repr=False)
-    """As `luma_signature` makes it: a picture of eight by eight, which belongs in no log."""
+    """The result of `luma_signature`: a picture of eight by eight; never log it."""
 
 
 SamplingEvent = Started | SampleDue | Verdict | SampleSent | SampleDropped | Paused | Resumed | Speaking | Scene
 
 
 class SamplingPolicy(Protocol):
-    """Decides when samples are due; write your own and pass its factory to the monitor.
+    """Decides when samples are due; write one and pass its factory to the monitor.
 
     Example:
         ```python
@@ -135,7 +135,7 @@ class SamplingPolicy(Protocol):
 
     @property
     def promise(self) -> Promise:
-        """The rates and delays that this policy guarantees; its laws are judged against them."""
+        """The rates and delays that this policy guarantees; the laws check them."""
         ...
 
     def on(self, event: SamplingEvent, now: float, /) -> Plan:
@@ -162,10 +162,10 @@ def check_fps(name: str, fps: float) -> float:
     """Return the rate as a float.
 
     Raises:
-        ValueError: naming it, when it is not a finite number above 0 and 30 at most.
+        ValueError: when it is not a finite number above 0 and at most 30; the error names it.
     """
     if isinstance(fps, bool) or not 0 < fps <= MAX_FPS:
-        raise ValueError(f"{name} must be a finite number above 0, {MAX_FPS:g} at most, not {fps!r}")
+        raise ValueError(f"{name} must be a finite number above 0 and at most {MAX_FPS:g}, not {fps!r}")
     return float(fps)
 
 
@@ -173,7 +173,7 @@ def check_seconds(name: str, seconds: float) -> float:
     """Return the length of time as a float.
 
     Raises:
-        ValueError: naming it, when it is not a finite number above 0.
+        ValueError: when it is not a finite number above 0; the error names it.
     """
     if isinstance(seconds, bool) or not 0 < seconds < float("inf"):
         raise ValueError(f"{name} must be a finite number of seconds above 0, not {seconds!r}")

@@ -1,1 +1,1 @@
-"""The actors of single tracks, what they decide and what feeds them."""
+"""The actors of single tracks, their decisions and their sources."""

@@ -1,6 +1,6 @@
 """The actor of one microphone: it records, requests a turn and delivers. `speech` decides what to send.
 
-It records a chunk before it requests the turn, since recording takes three seconds; a chunk that waits for longer than
+It records a chunk before it requests the turn, since recording takes three seconds; a chunk that waits longer than
 the age limit is dropped as stale.
 """
 
@@ -26,7 +26,7 @@ from ds_actors.detection.turns import Deliver, Granted, OutboxMessage, Relevel, 
 
 @define(eq=False)
 class AudioTrackActor(Actor[AudioMessage]):
-    """Listens to one microphone."""
+    """Records one microphone."""
 
     info: TrackInfo
     source: PcmSource
@@ -35,7 +35,7 @@ class AudioTrackActor(Actor[AudioMessage]):
     muted: bool = False
     gate_open: bool = True
     _due: float = math.inf
-    """When to look next; never while a look is under way."""
+    """When to record next; never while a recording is under way."""
     _look: int = 0
     _opened: float = -math.inf
     _last: ListeningEnded | None = None
@@ -44,7 +44,7 @@ class AudioTrackActor(Actor[AudioMessage]):
     _sample: Sample | None = field(default=None, repr=False)
 
     async def started(self) -> None:
-        """Take back what a former incarnation had asked for, and plan the first look."""
+        """Withdraw an earlier incarnation's request, and plan the first recording."""
         self.context.mark_unproven()
         self._tell(Withdraw(self.info.track, "restarted"))
         last_due = self.host.last_due(self.info.track)
@@ -53,7 +53,7 @@ class AudioTrackActor(Actor[AudioMessage]):
         self._resume()
 
     async def run(self) -> None:
-        """Wait for a message or for the time of the next look."""
+        """Wait for a message or for the time of the next recording."""
         while True:
             try:
                 with trio.move_on_at(self._due):
@@ -66,7 +66,7 @@ class AudioTrackActor(Actor[AudioMessage]):
                 self._begin()
 
     async def stopping(self, exit: Exit, /) -> None:  # noqa: A002 - the word of the field
-        """Free the turn; a look under way closes the source when it is cancelled, and for good its host does."""
+        """Free the turn; a cancelled recording closes the source, and the host closes it for good."""
         self._tell(Withdraw(self.info.track, "ended" if exit.crash is None else "restarted"))
 
     def _tell(self, message: OutboxMessage) -> bool:
@@ -89,14 +89,14 @@ class AudioTrackActor(Actor[AudioMessage]):
             case GateChanged(is_open):
                 self.gate_open = is_open
                 self._paused_or_resumed("silent")
-            case Speaking(True):  # as the publisher's client says: look sooner, no more than that
+            case Speaking(True):  # the publisher's client reports it, so it may only make the next recording sooner
                 if self._due < math.inf and (self._last is None or isinstance(self._last.outcome, NoSpeech)):
                     self._due = trio.current_time()
             case ListeningEnded():
                 if message.look == self._look:
                     self._listening_ended(message)
             case _:
-                pass  # a Captured is for video tracks
+                pass  # Captured is for video tracks only
 
     def _paused_or_resumed(self, reason: str) -> None:
         if not (self.muted or not self.gate_open):
@@ -104,7 +104,7 @@ class AudioTrackActor(Actor[AudioMessage]):
                 self._resume()
             return
         self._due = math.inf
-        self._look += 1  # what the look under way still says is not heard
+        self._look += 1  # ignore later reports of the recording under way
         if self._listening is not None:
             self._listening.cancel()
             self._listening = None

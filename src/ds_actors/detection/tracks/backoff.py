@@ -1,4 +1,4 @@
-"""When a crashed track is tried again, and when it counts as failing. Pure."""
+"""When a crashed track is restarted, and when it counts as failing. Pure."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ FAILING_RETRY: Final = 60.0
 
 @define(eq=False)
 class TrackBackoff:
-    """The delays of one track's restarts, and the one owner of whether the track is failing.
+    """The delays of one track's restarts; it alone decides whether the track is failing.
 
     Full jitter, 0.5 to 30 s. After five crashes within 60 s the track is failing: it is tried every 60 s until one
-    incarnation has sent a sample. The registry keeps this object, so its word outlives the tracks' supervisor too.
+    incarnation has sent a sample. The registry keeps this object, so it outlives the tracks' supervisor too.
     """
 
     failing: bool = False
     _ordinary: ClassVar[ExponentialBackoff] = ExponentialBackoff(base=0.5, cap=30.0)
 
     def delay(self, failures: Sequence[Failure], u: float) -> float:
-        """Return the seconds to wait."""
+        """Return the delay in seconds."""
         self.failing = self.failing or is_failing(failures)
         return FAILING_RETRY if self.failing else self._ordinary.delay(failures, u)
 
     def sample_sent(self) -> None:
-        """End the failing: an incarnation has sent a sample."""
+        """Record that an incarnation has sent a sample, which ends the failing."""
         self.failing = False
 
 
 def is_failing(failures: Sequence[Failure]) -> bool:
     """Return True from the fifth crash within 60 s until an incarnation was healthy.
 
-    Also when none of the failures that are kept was healthy: the five in a row may be older than those.
+    Also when no kept failure was healthy: the five in a row may be older than those.
     """
     times: list[float] = []
     failing = False

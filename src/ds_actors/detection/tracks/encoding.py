@@ -1,4 +1,4 @@
-"""Frames to JPEG. libjpeg-turbo on the planes where it can, Pillow for rotation, resizing and where it is missing.
+"""Encodes frames as JPEG: libjpeg-turbo on the planes, Pillow for rotation, resizing and platforms without it.
 
 These functions block: run them in a worker thread. simplejpeg and Pillow release the GIL while they encode.
 """
@@ -19,7 +19,7 @@ except ImportError:  # pragma: no cover - only where simplejpeg has no wheel
     simplejpeg = None  # type: ignore[assignment,unused-ignore]
 
 MAX_SAMPLE_BYTES: Final = 2 * 1024 * 1024
-"""A larger sample is never sent."""
+"""Bytes; a larger sample is never sent."""
 REDUCED_SIDE: Final = 1_920
 REDUCED_QUALITY: Final = 50
 _MAX_SIDE: Final = 16_384
@@ -31,13 +31,13 @@ Plane = NDArray[np.uint8]
 
 
 class EncodingError(ValueError):
-    """A frame that cannot become a JPEG; `reason` is what its drop counts as."""
+    """A frame cannot be encoded as JPEG; its drop is counted under `reason`."""
 
     reason: ClassVar[str] = "not_encodable"
 
 
 class SampleTooLargeError(EncodingError):
-    """A frame whose JPEG is over 2 MiB, also once it was made smaller."""
+    """A frame's JPEG is over 2 MiB, even after it was made smaller."""
 
     reason: ClassVar[str] = "too_large"
 
@@ -54,24 +54,24 @@ class Frame:
     layout: Layout
     data: bytes | bytearray | memoryview = field(repr=False)
     rotation: Literal[0, 90, 180, 270] = 0
-    """Degrees clockwise that the picture must be turned to stand upright."""
+    """Degrees clockwise by which the picture must be turned to be upright."""
 
 
 def encode_jpeg(frame: Frame, *, quality: int = 75, max_side: int | None = None) -> bytes:
     """Return the frame as a JPEG, upright, its longest side at most `max_side` pixels.
 
-    One that comes out over 2 MiB is encoded once more: with its longest side at 1,920, or where that is no larger, at
+    A JPEG over 2 MiB is encoded once more: with its longest side at 1,920, or if it is no larger than that, at
     quality 50.
 
     Raises:
-        SampleTooLargeError: when it is over 2 MiB then too.
-        EncodingError: for a size, a layout, a rotation or an amount of data that make no frame, a quality outside 0 to
+        SampleTooLargeError: when it is still over 2 MiB.
+        EncodingError: for an invalid size, layout, rotation or amount of data, a quality outside 0 to
             100, a `max_side` below 1, and whatever the encoder refuses.
     """
     if not 0 <= quality <= 100:
         raise EncodingError(f"the quality must be 0 to 100, not {quality!r}")
     if max_side is not None and max_side < 1:
-        raise EncodingError(f"max_side must be 1 at least, not {max_side!r}")
+        raise EncodingError(f"max_side must be at least 1, not {max_side!r}")
     planes = _planes(frame)
     data = _encode(frame, planes, quality, max_side)
     side = max(frame.width, frame.height) if max_side is None else min(max_side, max(frame.width, frame.height))
@@ -143,7 +143,7 @@ def _image(frame: Frame, planes: tuple[Plane, ...]) -> Image.Image:
     size = (frame.width, frame.height)
     if len(planes) == 1:
         return Image.frombuffer("RGB", size, np.ascontiguousarray(planes[0][:, :, :3]).tobytes(), "raw", "RGB", 0, 1)
-    # YCbCr as JPEG has it: no trip through RGB, chroma doubled by its nearest neighbour.
+    # JPEG's own YCbCr: no conversion to RGB, chroma doubled by nearest neighbour.
     y, u, v = planes
     full = np.empty((frame.height, frame.width, 3), np.uint8)
     full[:, :, 0] = y

@@ -1,4 +1,4 @@
-"""What the actor of a track needs from the monitor, which keeps everything that outlives a crash."""
+"""The interface that a track's actor needs from the monitor, which keeps everything that outlives a crash."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ds_actors.detection.turns import OutboxMessage
 
 
 class TrackHost(Protocol):
-    """Keeps a track's level, plan and counts while its actor comes and goes. No method waits."""
+    """Keeps a track's level, plan and counts across restarts of its actor. No method waits."""
 
     def uplink(self) -> ActorRef[OutboxMessage]:
         """Return the uplink's reference."""
@@ -22,7 +22,7 @@ class TrackHost(Protocol):
         ...
 
     def last_due(self, track: str) -> float | None:
-        """Return when its last sample was due, before a crash too; None before the first."""
+        """Return when the last sample was due, also before a crash; None before the first."""
         ...
 
     def sample_due(self, track: str) -> None:
@@ -30,7 +30,7 @@ class TrackHost(Protocol):
         ...
 
     def planned(self, track: str, plan: Plan) -> None:
-        """Record the newest plan, for the views."""
+        """Record the newest plan for the views."""
         ...
 
     def captured(self, track: str, *, frame: bool) -> None:
@@ -38,9 +38,9 @@ class TrackHost(Protocol):
         ...
 
     def speaks(self, participant: str) -> bool:
-        """Return whether the participant is speaking, as far as the room knows."""
+        """Return whether the participant is speaking, as reported by the room."""
         ...
 
     def silent(self, track: str) -> None:
-        """Record that a microphone had nothing worth sending."""
+        """Record that a recording contained no speech worth sending."""
         ...

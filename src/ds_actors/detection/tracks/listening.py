@@ -1,4 +1,4 @@
-"""Reading a microphone until there is a chunk of speech, or clearly none."""
+"""Reads a microphone until there is a chunk of speech, or clearly none."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ CLOSE_WITHIN: Final = 2.0
 
 
 async def listen(source: PcmSource) -> Chunk | NoSpeech:
-    """Read the source until there is a chunk or it is clear that there is none; close it in any case, within 2 s.
+    """Read the source until there is a chunk or clearly none; close it within 2 s in any case.
 
-    Listens 10 s at most for speech to begin. What the source raises comes out.
+    Waits at most 10 s for speech to begin. Errors of the source are raised.
     """
     try:
         chunker = Chunker(trio.current_time())

@@ -1,4 +1,4 @@
-"""What the actors of tracks are told, beside what the sampler and the policies understand themselves. Pure."""
+"""The messages of track actors, in addition to the events of the sampler and the policies. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ds_actors.detection.turns import Granted
 
 @frozen
 class VerdictArrived:
-    """A verdict counts for this track; its host has the level, which may be newer than this message."""
+    """A verdict counts for this track; its host has the level, possibly a newer one."""
 
 
 @frozen
@@ -24,10 +24,10 @@ class GateChanged:
 
 @frozen
 class ListeningEnded:
-    """One recording is over."""
+    """One recording ended."""
 
     look: int
-    """Its number; the actor ignores what an older recording reports."""
+    """Its number; the actor ignores reports of older recordings."""
     outcome: Chunk | NoSpeech
     closed: float
     """Monotonic clock, seconds."""

@@ -1,8 +1,8 @@
-"""The tracks that should have an actor, and what is known of each beside its level: facts, plan, rate, backoff.
+"""The tracks that should have an actor, with their facts, plan, rate and backoff.
 
-It also lists the tracks of the room that are not watched, and why.
+It also lists the room's unwatched tracks, with the reason.
 
-The hub owns the registry, so that it outlives a crash; the supervisor of tracks starts from it.
+The hub owns the registry, so it outlives a crash; the supervisor of tracks starts from it.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from ds_actors.detection.tracks.speech import AudioPace
 TRACKS: Final = 2_000
 TRACKS_PER_PARTICIPANT: Final = 64
 TRACKS_UNWATCHED: Final = 4_000
-"""Tracks without an actor that are shown; more are only counted."""
+"""The most unwatched tracks that are listed; more are only counted."""
 RATE_WINDOW: Final = 10.0
-"""Seconds over which a track's actual rate is counted, or as long as it has lived."""
+"""Seconds over which a track's actual rate is measured, or its lifetime if shorter."""
 _SHORTEST_WINDOW: Final = 1.0
-"""Seconds: the first sample of a track that has hardly begun is no rate of hundreds."""
+"""Seconds: the least divisor, so that the first sample of a new track does not count as hundreds per second."""
 
 
 @define(eq=False)
 class RegisteredTrack:
-    """One track that should have an actor."""
+    """A track that should have an actor."""
 
     info: TrackInfo
     source: FrameSource | PcmSource
@@ -41,40 +41,40 @@ class RegisteredTrack:
     facts: Facts
     muted: bool = False
     gate_open: bool = True
-    """A voice activity detector lets this microphone be recorded."""
+    """True while a voice activity detector permits recording this microphone."""
     backoff: TrackBackoff = field(factory=TrackBackoff)
     plan: Plan = field(default=Plan(None, "not started"))
     last_due: float | None = None
-    """When its last sample was due, also before a crash."""
+    """When the last sample was due, also before a crash."""
     sent: int = 0
     _sent_at: deque[float] = field(factory=lambda: deque[float](maxlen=512))
 
     def captured(self, *, frame: bool) -> None:
-        """Count one-shots without a frame, in a row."""
+        """Count consecutive captures without a frame."""
         self.facts.empty_captures = 0 if frame else self.facts.empty_captures + 1
         if frame:
             self.facts.encrypted = False
 
     def sample_sent(self, now: float) -> None:
-        """Count a sample whose send returned; a track that sends is not failing."""
+        """Count a sent sample; a track that sends is not failing."""
         self.sent += 1
         self._sent_at.append(now)
         self.backoff.sample_sent()
 
     def target(self, level: Level) -> float:
-        """Return the samples a second that the policy plans, or else promises at that level."""
+        """Return the planned samples per second, or without a plan the promised rate at that level."""
         if self.plan.fps is not None:
             return self.plan.fps
         promise = self.policy.promise
         return promise.ceiling_fps if level.elevated else promise.floor_fps
 
     def coverage(self, level: Level, now: float) -> Coverage:
-        """Return how well it is covered."""
+        """Return the track's coverage."""
         facts = evolve(self.facts, muted=self.muted, failing=self.backoff.failing, rate=self.target(level))
         return coverage(facts, now)
 
     def status(self, level: Level, now: float) -> TrackStatus:
-        """Return a frozen picture of it."""
+        """Return a snapshot."""
         window = min(RATE_WINDOW, max(_SHORTEST_WINDOW, now - self.facts.published_at))
         recent = sum(now - at <= window for at in tuple(self._sent_at))
         return TrackStatus(
@@ -93,14 +93,14 @@ class RegisteredTrack:
 
 @frozen
 class UnwatchedTrack:
-    """A track without an actor, and why it has none."""
+    """A track without an actor, with the reason."""
 
     info: TrackInfo
     facts: Facts
     why: str = ""
 
     def status(self, level: Level, now: float) -> TrackStatus:
-        """Return a frozen picture of it."""
+        """Return a snapshot."""
         info, covered = self.info, coverage(self.facts, now)
         why = self.why or covered.value
         return TrackStatus(info.participant, info.track, info.kind, info.source, level, covered, 0.0, 0.0, why, 0)
@@ -108,14 +108,14 @@ class UnwatchedTrack:
 
 @define(eq=False)
 class TrackRegistry:
-    """All of them, by sid, within the limits of a room."""
+    """All tracks of a room, by sid, within its limits."""
 
     refused: Counter[str] = field(factory=Counter[str])
-    """Tracks that are not watched, by reason; one that is tried again is the same track."""
+    """Counts of unwatched tracks by reason; a retried track counts once."""
     _tracks: dict[str, RegisteredTrack] = field(factory=dict[str, RegisteredTrack])
     _unwatched: dict[str, UnwatchedTrack] = field(factory=dict[str, UnwatchedTrack])
     _over: set[str] = field(factory=set[str])
-    """Those over the limit that are counted already."""
+    """The tracks over the limit that are counted already."""
 
     def __iter__(self) -> Iterator[RegisteredTrack]:
         return iter(tuple(self._tracks.values()))
@@ -124,7 +124,7 @@ class TrackRegistry:
         return track in self._tracks
 
     def has_room(self, info: TrackInfo) -> bool:
-        """Return whether one more track is within the limits; count it once where it is not."""
+        """Return whether one more track is within the limits; count it once if not."""
         of_participant = sum(track.info.participant == info.participant for track in self._tracks.values())
         if len(self._tracks) < TRACKS and of_participant < TRACKS_PER_PARTICIPANT:
             return True
@@ -140,7 +140,7 @@ class TrackRegistry:
         self._tracks[track.info.track] = track
 
     def add_unwatched(self, track: UnwatchedTrack) -> None:
-        """Show one without an actor; when it is shown already, it stays published when it was."""
+        """List an unwatched track; a listed one keeps its time of publication."""
         sid = track.info.track
         before = self._unwatched.get(sid)
         if before is not None:
@@ -152,22 +152,22 @@ class TrackRegistry:
             self.refused["not_listed"] += 1
 
     def remove_unwatched(self, track: str) -> None:
-        """Show it no more."""
+        """Remove an unwatched track from the list."""
         self._unwatched.pop(track, None)
         self._over.discard(track)
 
     def unwatched(self) -> tuple[UnwatchedTrack, ...]:
-        """Return those without an actor."""
+        """Return the unwatched tracks."""
         return tuple(self._unwatched.values())
 
     def find_unwatched(self, track: str) -> UnwatchedTrack | None:
-        """Return the one of that sid without an actor."""
+        """Return the unwatched track with that sid."""
         return self._unwatched.get(track)
 
     def get(self, track: str) -> RegisteredTrack | None:
-        """Return the one of that sid."""
+        """Return the track with that sid."""
         return self._tracks.get(track)
 
     def pop(self, track: str) -> RegisteredTrack | None:
-        """Take out the one of that sid."""
+        """Remove the track with that sid."""
         return self._tracks.pop(track, None)

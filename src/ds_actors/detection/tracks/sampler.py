@@ -1,8 +1,8 @@
-r"""Everything a video track decides: when a sample is due, what a turn means, what the end of a capture means. Pure.
+r"""The decisions of a video track: when a sample is due, and what to do on turns and ends of captures. Pure.
 
 `TrackSampler.handle(event, now)` returns the effects, in the order in which to perform them. Most effects are messages
 for the outbox; when the outbox refuses one, the caller hands it back as `RefusedMessage`. The track actor performs the
-effects with trio, the simulator on paper; both drive this same object.
+effects with trio, the simulator in virtual time; both drive this same object.
 
 The life of a sample:
 
@@ -48,9 +48,9 @@ from ds_actors.detection.turns import (
 )
 
 LATE_AFTER: Final = 0.3
-"""Seconds for which a capture may hold its turn without a frame."""
+"""Seconds that a capture may hold its turn without a frame."""
 PATIENCE: Final = 2.0
-"""Seconds for which a capture waits for a frame."""
+"""Seconds that a capture waits for a frame."""
 SCREEN_SHARE_PATIENCE: Final = 10.0
 """The same for a screen share, which sends a frame only when the picture changes."""
 
@@ -80,19 +80,19 @@ class CaptureIsLate:
 
 @frozen
 class FrameArrived:
-    """The capture has its frame and encodes it: from here on it is not late any more."""
+    """The capture has its frame and encodes it; it can no longer be late."""
 
     turn: int
 
 
 @frozen
 class Captured:
-    """The capture is over."""
+    """The capture ended."""
 
     turn: int
     sample: Sample | None = field(repr=False)
     reason: str = ""
-    """Why there is no sample."""
+    """The reason why there is no sample."""
     signature: bytes = field(default=b"", repr=False)
     """The frame's signature for scene changes; empty when there is no frame."""
 
@@ -150,7 +150,7 @@ _CANCEL: Final = CancelCapture()
 
 @define(eq=False)
 class TrackSampler:
-    """One video track's decisions; it owns its policy."""
+    """Makes the decisions of one video track; owns its policy."""
 
     info: TrackInfo
     policy: SamplingPolicy
@@ -165,9 +165,9 @@ class TrackSampler:
     turn: int = field(default=0, init=False)
     """The number of the newest capture; reports of older ones are ignored."""
     _not_before: float = field(default=-math.inf, init=False)
-    """When the next sample may be taken, whatever the policy plans."""
+    """The earliest time for the next sample, whatever the policy plans."""
     _request: RequestTurn | None = field(default=None, init=False)
-    """The newest request that the outbox has, granted or not."""
+    """The newest request in the outbox, granted or not."""
     _earlier: RequestTurn | None = field(default=None, init=False)
     """The request that stays in the outbox when the newest one is refused."""
     _urgency: Level = field(default=Level.UNKNOWN, init=False)
@@ -178,12 +178,12 @@ class TrackSampler:
         """Decide what an event means at `now` (monotonic seconds), and return what to do.
 
         Raises:
-            ValueError: when the policy plans a sample for NaN; whatever the policy raises comes out too.
+            ValueError: when the policy plans a sample for NaN; errors of the policy are raised too.
         """
         return _HANDLERS[type(event)](self, event, now)
 
     def wake_at(self) -> float:
-        """Return when the next of `FellDue` and `CaptureIsLate` is to be sent; infinity for never."""
+        """Return when to send the next `FellDue` or `CaptureIsLate`; infinity for never."""
         return min(self.due_at, self.late_at)
 
     def _advise(self, event: SamplingEvent, now: float) -> None:
@@ -192,7 +192,7 @@ class TrackSampler:
         if due is None:
             self.due_at = math.inf
         elif due != due:  # noqa: PLR0124 - only NaN differs from itself
-            raise ValueError("the policy planned a sample for NaN, which is no time; plan a finite time or None")
+            raise ValueError("the policy planned a sample for NaN, which is not a time; plan a finite time or None")
         else:
             self.due_at = max(self._not_before, due)
 
@@ -217,7 +217,7 @@ class TrackSampler:
         return (self._request,)
 
     def _granted(self, event: Granted, now: float) -> Effects:
-        if event.request is not self._request:  # withdrawn meanwhile, or a former incarnation's
+        if event.request is not self._request:  # withdrawn meanwhile, or from an earlier incarnation
             return _NONE
         self.turn += 1
         self._capturing = True

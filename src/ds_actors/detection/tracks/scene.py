@@ -1,4 +1,4 @@
-"""A cheap signature of a frame, for policies that go by changes of scene."""
+"""A cheap signature of a frame, for policies that follow changes of the scene."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ds_actors.detection.tracks.encoding import Frame
 
 _SIDE: Final = 8
 _ACROSS: Final = 4
-"""Points read along each side of a field: a thousand of a million pixels."""
+"""Points read along each side of a field: about a thousand of a million pixels."""
 _STEPS: Final = {"i420": (1, 0), "nv12": (1, 0), "rgb24": (3, 1), "rgba": (4, 1)}
-"""Bytes a pixel, and where in them the brightness is; green stands for it in RGB."""
+"""Bytes per pixel, and the offset of the brightness in them; in RGB, green stands for it."""
 
 
 def luma_signature(frame: Frame) -> bytes:
-    """Return the mean brightness of eight by eight fields, 64 bytes; empty for what is no frame."""
+    """Return the mean brightness of eight by eight fields, 64 bytes; empty for an invalid frame."""
     step, offset = _STEPS.get(frame.layout, (0, 0))
     pixels = frame.width * frame.height
     if step == 0 or frame.width <= 0 or frame.height <= 0 or len(frame.data) < pixels * step:
@@ -30,7 +30,7 @@ def luma_signature(frame: Frame) -> bytes:
 
 @lru_cache(maxsize=16)
 def _points(width: int, height: int, step: int, offset: int) -> npt.NDArray[np.intp]:
-    """Return where to read: a row of indices a field."""
+    """Return the indices to read, one row per field."""
     steps = np.arange(_SIDE * _ACROSS)
     rows, columns = steps * height // steps.size, steps * width // steps.size
     points = (rows[:, None] * width + columns) * step + offset

@@ -8,24 +8,24 @@ from ds_actors.detection.tracks.encoding import Frame
 
 
 class FrameSource(Protocol):
-    """A track's frames, pulled: nothing is produced unless asked for."""
+    """A track's frames, on demand: nothing is produced between captures."""
 
     async def capture(self) -> Frame | None:
-        """Return the freshest frame, waiting for one; None when there will be no more. The caller bounds the wait."""
+        """Return the freshest frame, waiting for one; None when the track has ended. The caller bounds the wait."""
         ...
 
     async def aclose(self) -> None:
-        """Release what the source holds, at the end of the track; closing twice is no error."""
+        """Release the source at the end of the track; closing twice is allowed."""
         ...
 
 
 class PcmSource(Protocol):
-    """A microphone's sound, pulled: it is opened by `read`, closed after each look, and opened again by the next."""
+    """A microphone's sound, on demand: `read` opens it, and each recording closes it afterwards."""
 
     async def read(self) -> bytes:
         """Return the next 100 ms of 16-bit little-endian mono PCM at 16 kHz; empty at the end."""
         ...
 
     async def aclose(self) -> None:
-        """Release what the source holds; closing twice is no error."""
+        """Release the source; closing twice is allowed."""
         ...

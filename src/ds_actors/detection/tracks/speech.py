@@ -1,7 +1,7 @@
-"""Sound to chunks of speech: when to listen, and what is worth sending. Pure.
+"""Turns sound into chunks of speech: when to record, and what is worth sending. Pure.
 
-Levels are RMS over one block, relative to a full scale of 32,768. Speech begins with the first block over the floor and
-ends with the last one before a second under it; shorter pauses belong to it.
+Levels are RMS per block, relative to a full scale of 32,768. Speech begins at the first block above the floor and
+ends with the last one before a second below it; shorter pauses belong to it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ds_actors.detection.sampling import Promise
 
 SAMPLE_RATE: Final = 16_000
 CHUNK_SAMPLES: Final = 48_000
-"""Three seconds: what the service takes, no more and no less."""
+"""Three seconds: the exact length that the service accepts."""
 FLOOR_DBFS: Final = -50.0
 SPEECH_ENDS_AFTER: Final = 1.0
 SHORTEST_SPEECH: Final = 1.0
@@ -32,18 +32,18 @@ _BYTES_A_SECOND: Final = SAMPLE_RATE * _SAMPLE_BYTES
 
 @frozen
 class Chunk:
-    """48,000 samples of 16-bit little-endian mono PCM at 16 kHz, filled up with zeros where speech was shorter."""
+    """48,000 samples of 16-bit little-endian mono PCM at 16 kHz, padded with zeros when speech was shorter."""
 
     data: bytes = field(repr=False)
-    heard: float
-    """Seconds of speech, its short pauses included."""
+    speech_seconds: float
+    """Seconds of speech, including its short pauses."""
     captured_at: float
-    """Monotonic clock (seconds) when the last recorded sample arrived: what the age limit counts from."""
+    """Monotonic clock (seconds) when the last recorded sample arrived; the age limit counts from here."""
 
 
 @frozen
 class NoSpeech:
-    """Nothing worth sending was heard."""
+    """The recording contains no speech worth sending."""
 
     reason: Literal["silence", "too_short"]
 
@@ -52,10 +52,10 @@ def loudness(block: bytes) -> float:
     """Return the RMS of 16-bit little-endian PCM in dBFS; minus infinity for digital silence or no samples.
 
     Raises:
-        ValueError: when the bytes are no whole samples.
+        ValueError: when the bytes are not whole samples.
     """
     if len(block) % _SAMPLE_BYTES:
-        raise ValueError(f"{len(block)} bytes are no whole 16-bit samples")
+        raise ValueError(f"{len(block)} bytes are not whole 16-bit samples")
     samples = np.frombuffer(block, dtype="<i2").astype(np.float64)
     power = float(np.mean(samples * samples)) if samples.size else 0.0
     return 10 * math.log10(power / 32_768**2) if power else -math.inf
@@ -63,19 +63,19 @@ def loudness(block: bytes) -> float:
 
 @define(eq=False)
 class Chunker:
-    """Makes one chunk of what one microphone gives, or finds that there is none."""
+    """Makes one chunk from one recording of a microphone, or finds no speech in it."""
 
     opened: float
-    """Monotonic clock (seconds) at which listening began."""
+    """When the recording began (monotonic clock, seconds)."""
     _data: bytearray = field(factory=bytearray, init=False, repr=False)
     _silent: int = field(default=0, init=False)
-    """Bytes since the last block over the floor, or since listening began."""
+    """Bytes since the last block above the floor, or since the recording began."""
     _last_loud: float | None = field(default=None, init=False)
     _last_block: float = field(default=0.0, init=False)
 
     @property
     def deadline(self) -> float:
-        """When (monotonic seconds) to call `finish` though no block came: a source that stalls is silent."""
+        """When (monotonic seconds) to call `finish` without another block: a stalled source counts as silent."""
         if self._last_loud is None:
             return self.opened + LISTEN_FOR
         return self._last_loud + SPEECH_ENDS_AFTER
@@ -84,7 +84,7 @@ class Chunker:
         """Take the next block (100 ms; empty at the end of the sound) and return the outcome once there is one.
 
         Raises:
-            ValueError: when the bytes are no whole samples.
+            ValueError: when the bytes are not whole samples.
         """
         if not block:
             return self.finish()
@@ -102,13 +102,13 @@ class Chunker:
         return self.finish() if over or now >= self.deadline else None
 
     def finish(self) -> Chunk | NoSpeech:
-        """Return what was heard so far: padded when it is a second of speech at least."""
+        """Return the outcome so far: a padded chunk when it has at least a second of speech."""
         if self._last_loud is None:
             return NoSpeech("silence")
-        heard = (len(self._data) - self._silent) / _BYTES_A_SECOND
-        if heard < SHORTEST_SPEECH:
+        spoken = (len(self._data) - self._silent) / _BYTES_A_SECOND
+        if spoken < SHORTEST_SPEECH:
             return NoSpeech("too_short")
-        return Chunk(bytes(self._data).ljust(_CHUNK_BYTES, b"\0"), heard, self._last_block)
+        return Chunk(bytes(self._data).ljust(_CHUNK_BYTES, b"\0"), spoken, self._last_block)
 
 
 @frozen
@@ -116,15 +116,15 @@ class AudioPace:
     """How often one microphone is recorded."""
 
     interval: float = 60.0
-    """Seconds between two looks at a track that is not elevated."""
+    """Seconds between two recordings of a track that is not elevated."""
     normal_fps: float = 0.2
     burst_fps: float = 1.0
 
     def __attrs_post_init__(self) -> None:
-        """Refuse figures that make no pace.
+        """Check the figures.
 
         Raises:
-            ValueError: naming the figure that is not finite and above 0, or the two in the wrong order.
+            ValueError: when a figure is not finite and above 0, or two are in the wrong order; the message names them.
         """
         for name in ("interval", "normal_fps", "burst_fps"):
             value = getattr(self, name)
@@ -135,19 +135,19 @@ class AudioPace:
 
     @property
     def promise(self) -> Promise:
-        """What a microphone on which somebody speaks can be held to; silence promises nothing."""
+        """The promise for a microphone with speech; for silence there is no promise."""
         burst = 1 / max(self.interval * (self.normal_fps / self.burst_fps), SHORTEST_INTERVAL)
         normal = 1 / max(self.interval, SHORTEST_INTERVAL)
         return Promise(burst, normal, 1 / burst, 1 / normal)
 
     def next_look(self, outcome: Chunk | NoSpeech, level: Level, *, opened: float, closed: float) -> float:
-        """Return when (monotonic seconds) to listen again after a look that lasted from `opened` to `closed`.
+        """Return when (monotonic seconds) to record again after a recording from `opened` to `closed`.
 
-        A chunk keeps the interval, from opening to opening, shortened by normal / burst while the level is suspicious
+        After a chunk, the interval counts from opening to opening, shortened by normal / burst while suspicious
         or alert, to 3 s at least; without one it is 5 s after closing. When the level changes meanwhile, ask again.
         """
         if isinstance(outcome, NoSpeech):
             return closed + LOOK_AGAIN_AFTER
-        # The quotient first: it is never above 1, so rounding cannot make the wait longer than the interval.
+        # The quotient is computed first: it is at most 1, so rounding cannot make the wait longer than the interval.
         interval = self.interval * (self.normal_fps / self.burst_fps) if level.elevated else self.interval
         return max(opened + max(interval, SHORTEST_INTERVAL), closed)

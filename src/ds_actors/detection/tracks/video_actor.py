@@ -1,6 +1,6 @@
-"""The actor of one video track: the trio shell that performs what its sampler decides.
+"""The actor of one video track: the trio shell that performs its sampler's decisions.
 
-What must outlive a crash (level, coverage, counts) belongs to its host, never to a field here.
+State that must outlive a crash (level, coverage, counts) belongs to its host, never to a field here.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class TrackActor(Actor[TrackMessage]):
     _capture: trio.CancelScope | None = field(default=None, init=False)
 
     async def started(self) -> None:
-        """Continue from the level and the last sample that survived, and withdraw a former incarnation's request."""
+        """Continue from the surviving level and last sample, and withdraw an earlier incarnation's request."""
         self.context.mark_unproven()
         self._sampler = TrackSampler(self.info, self.policy, self.context.ref, self.muted)
         track, host = self.info.track, self.host
@@ -63,12 +63,12 @@ class TrackActor(Actor[TrackMessage]):
     async def run(self) -> None:
         """Wait for whichever comes first: a message, a sample's due time, or the moment at which a capture is late."""
         while True:
-            # One scope until it fires: a new one for each message would cost more than the message.
+            # One scope until it fires: a new scope per message would cost more than the message.
             with trio.CancelScope() as alarm:
                 while True:
                     self._act()
                     wake_at = self._sampler.wake_at()
-                    if wake_at != alarm.deadline:  # each change costs a place in trio's heap
+                    if wake_at != alarm.deadline:  # each change costs an entry in trio's heap
                         alarm.deadline = wake_at
                     try:
                         message = await self.inbox.take()
@@ -86,13 +86,13 @@ class TrackActor(Actor[TrackMessage]):
         if now >= self._sampler.late_at:
             self._handle(CAPTURE_IS_LATE)
         if now >= self._sampler.due_at:
-            self.host.sample_due(self.info.track)  # before the policy runs, so that a crash of it loses nothing
+            self.host.sample_due(self.info.track)  # before the policy runs, so that its crash loses nothing
             self._handle(FellDue(self.host.level(self.info.track)))
 
     def _receive(self, message: TrackMessage) -> None:
         match message:
             case VerdictArrived():
-                # Asked for here, not carried: where the mailbox is full of older messages, the newest is refused.
+                # Read here, not carried by the message: a mailbox full of older messages refuses the newest.
                 self._handle(Verdict(self.host.level(self.info.track)))
             case SampleSent():
                 self.context.mark_healthy()

@@ -1,1 +1,1 @@
-"""The actor that sends every sample over one WebSocket, and what it decides."""
+"""The actor that sends all samples over one WebSocket, and its decisions."""

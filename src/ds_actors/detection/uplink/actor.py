@@ -1,7 +1,7 @@
 """The uplink: one actor that multiplexes all samples over one WebSocket.
 
-It never retries: whatever ends the connection ends the incarnation, and its supervisor starts the next one after
-`UplinkBackoff`. Its mailbox is the outbox, which outlives it; while it is down nothing is taken, so no turn is granted.
+It never retries: the end of a connection ends the incarnation, and its supervisor starts the next after
+`UplinkBackoff`. Its mailbox is the outbox, which outlives it; while it is down, no turn is granted.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ds_actors.detection.uplink.wire import encode_request
 
 
 class UplinkHost(Protocol):
-    """What the uplink needs of its monitor; nothing here may wait."""
+    """The interface that the uplink needs from its monitor; no method may wait."""
 
     def uplink_connecting(self) -> None:
         """An attempt begins."""
@@ -35,11 +35,11 @@ class UplinkHost(Protocol):
         ...
 
     def uplink_answered(self) -> None:
-        """A result or a pong came."""
+        """A result or a pong arrived."""
         ...
 
     def uplink_down(self, error: Exception | None) -> None:
-        """The connection, or the attempt, ended."""
+        """The connection or the attempt ended."""
         ...
 
     def sample_sent(self, sample: Sample, *, slow: bool) -> None:
@@ -51,13 +51,13 @@ class UplinkHost(Protocol):
         ...
 
     def malformed(self) -> None:
-        """The service sent what is no result."""
+        """The service sent a message that is not a result."""
         ...
 
 
 @define(eq=False)
 class Uplink(Actor[OutboxMessage]):
-    """One connection an incarnation."""
+    """One connection per incarnation."""
 
     service: Dataspike
     host: UplinkHost
@@ -95,7 +95,7 @@ class Uplink(Actor[OutboxMessage]):
         attempt.cancel()
 
     async def stopping(self, exit: Exit, /) -> None:  # noqa: A002 - the word of the field
-        """Tell the host that there is no connection."""
+        """Notify the host that there is no connection."""
         self.host.uplink_down(exit.crash)
 
     async def _send(self, websocket: WebSocketConnection, heartbeat: Heartbeat) -> None:

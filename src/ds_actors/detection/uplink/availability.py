@@ -22,7 +22,7 @@ class Note:
 
 @define
 class Availability:
-    """Logs once when down, a reminder every five minutes at most, once when back; one ERROR for a refused key."""
+    """Logs once when down, at most one reminder in five minutes, once when back; one ERROR for a refused key."""
 
     state: UplinkState = "connecting"
     attempts: int = 0
@@ -34,19 +34,19 @@ class Availability:
     _noted_refusal: bool = False
 
     def connecting(self) -> None:
-        """Count an attempt; a refused or lost service stays so until it answers."""
+        """Count an attempt; the state stays refused or down until the service answers."""
         self.attempts += 1
 
     def up(self) -> None:
-        """Note the accepted upgrade; a service that refused the key is believed when it answers."""
+        """Record the accepted upgrade; after a refused key, only an answer ends the refusal."""
         self.connections += 1
         if self.state != "refused":
             self.state, self.cause = "up", ""
 
     def answered(self, now: float) -> Note | None:
-        """Note a result or a pong; return the line for the log after an outage that was logged.
+        """Record a result or a pong; after a logged outage, return a line for the log.
 
-        Not at the upgrade: a service that accepts and then closes is not back.
+        The upgrade is not enough: a service that accepts and then closes is not back.
         """
         self.state = "up"
         if self.down_since is None and not self.attempts:
@@ -62,7 +62,7 @@ class Availability:
         return note
 
     def down(self, error: Exception | None, now: float) -> Note | None:
-        """Note that there is no connection; return the line for the log, if it is time for one."""
+        """Record that there is no connection; return a line for the log when one is due."""
         refused = isinstance(error, Refused)
         self.state = "refused" if refused else "down"
         self.cause = str(error) if error is not None else "stopped"
@@ -79,6 +79,6 @@ class Availability:
             if first:
                 return Note("warning", f"no connection to the detection service: {self.cause}")
             seconds = now - self.down_since
-            said = f"still no connection to the detection service after {seconds:.0f} s"
-            return Note("warning", f"{said} and {self.attempts} attempts: {self.cause}")
+            text = f"still no connection to the detection service after {seconds:.0f} s"
+            return Note("warning", f"{text} and {self.attempts} attempts: {self.cause}")
         return None

@@ -1,4 +1,4 @@
-"""How long the uplink waits before it connects again. Pure."""
+"""The uplink's wait before it connects again. Pure."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _REFUSED: Final = ExponentialBackoff(base=30.0, cap=300.0)
 
 @frozen
 class UplinkBackoff:
-    """The uplink's delays, each kind of failure counted by itself.
+    """The uplink's delays; each kind of failure is counted separately.
 
-    Unreachable and everything else: full jitter, base 0.5 s, cap 15 s, never sooner than the service asked for.
+    Unreachable and everything else: full jitter, base 0.5 s, cap 15 s, and at least the wait the service asked for.
     Refused: 30 s x (0.8 to 1.2), doubling to 5 min at most.
     """
 

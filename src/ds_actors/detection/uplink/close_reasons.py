@@ -1,4 +1,4 @@
-"""What the end of a connection means: the key was refused, or the service is unreachable. Pure."""
+"""Interprets the end of a connection: the key was refused, or the service is unreachable. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ds_actors.detection.errors import Refused, Unreachable, UplinkError
 from ds_actors.detection.events import plain
 
 RETRY_AFTER_LIMIT: Final = 300.0
-"""The longest wait, in seconds, that the service's Retry-After is believed."""
+"""The longest Retry-After, in seconds, that the client honours."""
 REFUSED_STATUSES: Final = frozenset({401, 403})
 REFUSED_CODES: Final = frozenset({1008, 3000, 4001, 4003, 4401, 4403})
 _PATIENT_STATUSES: Final = frozenset({429, 503})
@@ -19,7 +19,7 @@ _REASON_LIMIT: Final = 200
 
 
 def rejected(status: int, headers: Iterable[tuple[bytes, bytes]], wall: float) -> UplinkError:
-    """Return what an HTTP answer other than 101 to the upgrade means.
+    """Return the error for an HTTP answer other than 101 to the upgrade.
 
     Args:
         status: the answer's status code.
@@ -33,18 +33,18 @@ def rejected(status: int, headers: Iterable[tuple[bytes, bytes]], wall: float) -
 
 
 def closed(code: int | None, reason: str | None) -> UplinkError:
-    """Return what the end of an open connection means, from its close code and reason (RFC 6455, 7.4)."""
-    said = plain(reason or "")[:_REASON_LIMIT]
-    text = f"the connection was closed ({'no code' if code is None else code}{f': {said}' if said else ''})"
+    """Return the error for the end of an open connection, from its close code and reason (RFC 6455, 7.4)."""
+    detail = plain(reason or "")[:_REASON_LIMIT]
+    text = f"the connection was closed ({'no code' if code is None else code}{f': {detail}' if detail else ''})"
     if code in REFUSED_CODES:
         return Refused(f"{text}; check api_key (or DATASPIKE_API_KEY)")
     return Unreachable(text)
 
 
 def parse_head(head: bytes) -> tuple[int, list[tuple[bytes, bytes]]] | None:
-    """Return status and headers of an HTTP answer's first bytes, None unless the head is there as a whole.
+    """Return status and headers from an HTTP answer's first bytes; None until the head is complete.
 
-    An answer whose body never ends is still an answer.
+    The body is not needed, and may never end.
     """
     block, end, _body = head.partition(b"\r\n\r\n")
     if not end:
@@ -63,7 +63,7 @@ def _retry_after(headers: Iterable[tuple[bytes, bytes]], wall: float) -> float |
             continue
         text = value.decode("latin-1").strip()
         if text.isascii() and text.isdigit():
-            # A number of ten digits is far over the limit already; int() refuses very long ones.
+            # Ten digits are far over the limit already; int() rejects very long numbers.
             return min(RETRY_AFTER_LIMIT, float(text[:10])) if len(text) <= 10 else RETRY_AFTER_LIMIT
         return _until(text, wall)
     return None
@@ -72,7 +72,7 @@ def _retry_after(headers: Iterable[tuple[bytes, bytes]], wall: float) -> float |
 def _until(text: str, wall: float) -> float | None:
     try:
         date = parsedate_to_datetime(text)
-        # An HTTP date is always UTC (RFC 9110, 5.6.7), also when it does not say so.
+        # An HTTP date is always UTC (RFC 9110, 5.6.7), even without a zone.
         stamp = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
@@ -80,7 +80,7 @@ def _until(text: str, wall: float) -> float | None:
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:
-    """Yield the exceptions in a group, at any depth; an exception that is no group is its own only leaf."""
+    """Yield the exceptions in a group, at any depth; a plain exception yields itself."""
     if not isinstance(error, BaseExceptionGroup):
         yield error
         return

@@ -1,6 +1,6 @@
-"""When a connection is dead, and when it has proven itself. Pure.
+"""When a connection is dead, and when it counts as healthy. Pure.
 
-A `Heartbeat` judges one connection by its bytes, not by its messages: a slow link that still moves bytes is alive.
+A `Heartbeat` watches one connection's bytes, not its messages: a slow link that still moves bytes is alive.
 
     nothing received for 10 s            -> SendPing
     nothing received in the 10 s after
@@ -18,11 +18,11 @@ from attrs import define, field, frozen
 PING_AFTER: Final = 10.0
 """Seconds without a received byte before a ping is due."""
 DEAD_AFTER: Final = 10.0
-"""Seconds that a sent ping may stay without any answer, and a send without a byte moved."""
+"""Seconds that a sent ping may wait for any answer, and a send for a byte to move."""
 HEALTHY_AFTER: Final = 10.0
-"""Seconds of connection after which one that has brought a result or a pong resets the backoff."""
+"""Seconds after which a connection that brought a result or a pong resets the backoff."""
 MALFORMED_LIMIT: Final = 100
-"""Malformed messages in a row that end the connection."""
+"""Consecutive malformed messages that end the connection."""
 
 
 @frozen
@@ -32,18 +32,18 @@ class SendPing:
 
 @frozen
 class Close:
-    """The connection is dead: drop it, for this reason."""
+    """The connection is dead for this reason: drop it."""
 
     reason: str
 
 
 @define(slots=True)
 class Heartbeat:
-    """One connection's signs of life; every time is a number of seconds on one monotonic clock."""
+    """Tracks one connection's signs of life; all times are seconds on one monotonic clock."""
 
     began: float
     slow_sends: int = field(default=0, init=False)
-    """Sends that took longer than 10 s: the next sample should be smaller."""
+    """Sends that took longer than 10 s; the next sample should be smaller."""
     _opened: float | None = field(default=None, init=False)
     _answered: bool = field(default=False, init=False)
     _heard: float = field(init=False)
@@ -57,25 +57,25 @@ class Heartbeat:
         self._heard = self.began
 
     def received(self, now: float) -> None:
-        """Note that at least one byte arrived: whatever it says, the other side lives."""
+        """Record that at least one byte arrived: the other side is alive."""
         self._heard = now
         self._pinging = False
         self._pinged = None
 
     def opened(self, now: float) -> None:
-        """Note the accepted upgrade."""
+        """Record the accepted upgrade."""
         self._opened = now
 
     def answered(self) -> None:
-        """Note a result or a pong."""
+        """Record a result or a pong."""
         self._answered = True
 
     def is_healthy(self, now: float) -> bool:
-        """Return whether this connection has proven itself, so that failures before it are forgotten."""
+        """Return whether this connection is healthy, so that earlier failures are forgotten."""
         return self._answered and self._opened is not None and now - self._opened >= HEALTHY_AFTER
 
     def ping_sent(self, now: float) -> None:
-        """Note that the ping's send returned; its answer is due from here on."""
+        """Record that the ping's send returned; the wait for its answer begins."""
         if self._pinging:
             self._pinged = now
 
@@ -85,32 +85,32 @@ class Heartbeat:
         return self._sending is not None
 
     def send_started(self, now: float) -> None:
-        """Note that bytes are handed to the connection."""
+        """Record that a send begins."""
         self._sending = self._moved = now
 
     def send_progress(self, now: float) -> None:
-        """Note that the send in progress moved at least one byte."""
+        """Record that the send in progress moved at least one byte."""
         self._moved = now
 
     def send_ended(self, now: float) -> None:
-        """Note that the send in progress is over, and count it when it was slow."""
+        """Record that the send in progress ended, and count it when it was slow."""
         if self._sending is not None and now - self._sending > DEAD_AFTER:
             self.slow_sends += 1
         self._sending = None
 
     def wellformed(self) -> None:
-        """Note a message that could be read: the row of malformed ones ends."""
+        """Record a well-formed message: the run of malformed ones ends."""
         self._malformed = 0
 
     def malformed(self) -> Close | None:
-        """Count a message that could not be read; return Close after the hundredth in a row."""
+        """Count a malformed message; return Close after the hundredth in a row."""
         self._malformed += 1
         if self._malformed < MALFORMED_LIMIT:
             return None
         return Close(f"{MALFORMED_LIMIT} malformed messages in a row")
 
     def due(self) -> float:
-        """Return when `tick` has something to decide, if nothing happens before; infinity when nothing is due."""
+        """Return when to call `tick` if nothing happens before; infinity for never."""
         times: list[float] = []
         if not self._pinging:
             times.append(self._heard + PING_AFTER)
@@ -121,7 +121,7 @@ class Heartbeat:
         return min(times, default=float("inf"))
 
     def tick(self, now: float) -> SendPing | Close | None:
-        """Return what has to be done now; a ping is asked for once until a byte arrives."""
+        """Return the action that is due now; a ping is requested once until a byte arrives."""
         if self._sending is not None and now >= self._moved + DEAD_AFTER:
             return Close(f"a send moved no byte for {DEAD_AFTER:g} s")
         if self._pinged is not None and now >= self._pinged + DEAD_AFTER:

@@ -27,32 +27,32 @@ def start_receiving(
     answered: Callable[[], object] = _nothing,
     alive: Callable[[float], object] = _nothing,
 ) -> None:
-    """Start two tasks that read and keep the heartbeat until they are cancelled, or raise Unreachable.
+    """Start two tasks that read messages and keep the heartbeat until they are cancelled or raise Unreachable.
 
-    What they call may not wait, or pongs stay unread and a live connection looks dead.
+    The callbacks must not wait, or pongs stay unread and a live connection looks dead.
 
     Args:
         nursery: where the tasks live.
         websocket: the open connection.
-        heartbeat: judges it.
+        heartbeat: decides whether it is alive.
         result: called with each answer.
-        malformed: called for each message that is none.
-        answered: called at each sign that the service works, a pong or, before `result`, an answer.
-        alive: called with the time, in seconds, once a second at least.
+        malformed: called for each malformed message.
+        answered: called for each pong, and for each answer before `result`.
+        alive: called with the time, in seconds, at least once per second.
     """
 
-    def heard() -> None:
+    def note_answer() -> None:
         heartbeat.answered()
         answered()
 
-    nursery.start_soon(_receive, websocket, heartbeat, heard, result, malformed)
-    nursery.start_soon(_watch, websocket, heartbeat, nursery, heard, alive)
+    nursery.start_soon(_receive, websocket, heartbeat, note_answer, result, malformed)
+    nursery.start_soon(_watch, websocket, heartbeat, nursery, note_answer, alive)
 
 
 async def _receive(
     websocket: WebSocketConnection,
     heartbeat: Heartbeat,
-    heard: Callable[[], object],
+    note_answer: Callable[[], object],
     result: Callable[[WireResult], object],
     malformed: Callable[[], object],
 ) -> None:
@@ -69,7 +69,7 @@ async def _receive(
                 raise Unreachable(close.reason) from None
             continue
         heartbeat.wellformed()
-        heard()
+        note_answer()
         result(answer)
 
 
@@ -77,13 +77,13 @@ async def _watch(
     websocket: WebSocketConnection,
     heartbeat: Heartbeat,
     nursery: trio.Nursery,
-    heard: Callable[[], object],
+    note_answer: Callable[[], object],
     alive: Callable[[float], object],
 ) -> None:
     awaits_send = False
     while True:
         now = trio.current_time()
-        # A send may begin, and with it a nearer deadline, while this sleeps.
+        # A send that begins during this sleep brings a nearer deadline.
         await trio.sleep_until(min(heartbeat.due(), now + (0.05 if awaits_send else 1.0)))
         now = trio.current_time()
         if awaits_send and not heartbeat.sending:
@@ -92,7 +92,7 @@ async def _watch(
         alive(now)
         match heartbeat.tick(now):
             case SendPing():
-                nursery.start_soon(_ping, websocket, heard)
+                nursery.start_soon(_ping, websocket, note_answer)
                 awaits_send = True
             case Close(reason):
                 raise Unreachable(reason)
@@ -100,6 +100,6 @@ async def _watch(
                 pass
 
 
-async def _ping(websocket: WebSocketConnection, heard: Callable[[], object]) -> None:
+async def _ping(websocket: WebSocketConnection, note_answer: Callable[[], object]) -> None:
     await websocket.ping()
-    heard()
+    note_answer()

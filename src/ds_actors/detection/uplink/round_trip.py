@@ -1,4 +1,4 @@
-"""How long the service takes to answer: measured only when one sample is outstanding, since the wire has no sequence.
+"""The service's response time, measured only with a single outstanding sample: the wire has no sequence numbers.
 
 Pure.
 """
@@ -11,7 +11,7 @@ from typing import Final
 from attrs import define, field
 
 UNANSWERED_AFTER: Final = 30.0
-"""Seconds after which a sample is not waited for any more: one answer a sample is not assumed."""
+"""Seconds after which a sample counts as unanswered: not every sample gets an answer."""
 
 
 @define
@@ -22,19 +22,19 @@ class RoundTrip:
     _outstanding: deque[tuple[str, float]] = field(factory=lambda: deque[tuple[str, float]](maxlen=256))
 
     def connected(self) -> None:
-        """Forget what was outstanding on the connection before."""
+        """Forget the samples outstanding on the previous connection."""
         self._outstanding.clear()
 
     def sent(self, track: str, now: float) -> None:
-        """A sample's send returned."""
+        """Record a sent sample."""
         self._outstanding.append((track, now))
 
     def answered(self, track: str, now: float) -> None:
-        """A result came; one of a track that nothing is outstanding of measures nothing."""
+        """Record a result; a result of a track without an outstanding sample measures nothing."""
         waiting = self._outstanding
         while waiting and now - waiting[0][1] >= UNANSWERED_AFTER:
             waiting.popleft()
-        first = next((one for one in waiting if one[0] == track), None)
+        first = next((entry for entry in waiting if entry[0] == track), None)
         if first is None:
             return
         if len(waiting) == 1:

@@ -1,4 +1,4 @@
-"""A stream around a stream, for those that change one thing of it."""
+"""A wrapper around a stream, for subclasses that change one method."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from attrs import define
 
 @define(eq=False)
 class WrappedStream(trio.abc.Stream):
-    """Passes everything on to `inner`; a subclass overrides what is to be otherwise."""
+    """Delegates everything to `inner`; a subclass overrides what it changes."""
 
     inner: trio.abc.Stream
 
@@ -17,11 +17,11 @@ class WrappedStream(trio.abc.Stream):
         await self.inner.send_all(data)
 
     async def wait_send_all_might_not_block(self) -> None:
-        """Wait until a send may go out at once."""
+        """Wait until a send might not block."""
         await self.inner.wait_send_all_might_not_block()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        """Return some bytes, b"" at the end."""
+        """Return some bytes; b"" at the end."""
         return await self.inner.receive_some(max_bytes)
 
     async def aclose(self) -> None:

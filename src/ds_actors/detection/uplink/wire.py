@@ -1,6 +1,6 @@
-"""Bytes to messages and back: the service's protobuf wire. Pure.
+"""Encodes and decodes the service's protobuf messages. Pure.
 
-One binary WebSocket message is one protobuf message. The client sends samples, the service sends results; the other
+One binary WebSocket message is one protobuf message. The client sends samples, and the service sends results; the other
 half of each is here for programs that play the service.
 """
 
@@ -22,7 +22,7 @@ _NAMES: Final[dict[int, Literal["jpeg", "pcm"]]] = {int(number): name for name, 
 
 
 class MalformedMessage(ValueError):
-    """Bytes that are not the message they should be."""
+    """Bytes are not the expected message."""
 
 
 def encode_request(sample: Sample) -> bytes:
@@ -37,10 +37,10 @@ def encode_request(sample: Sample) -> bytes:
 
 
 def decode_request(data: bytes) -> Sample:
-    """Return the sample of a FrameRequest; its `captured_at` is 0.0, for the wire does not carry it.
+    """Return the sample of a FrameRequest; its `captured_at` is 0.0, since the wire does not carry it.
 
     Raises:
-        MalformedMessage: when the bytes are no FrameRequest, or its format is none of ours.
+        MalformedMessage: when the bytes are not a FrameRequest, or its format is unknown.
     """
     message = _FrameRequest()
     try:
@@ -54,7 +54,7 @@ def decode_request(data: bytes) -> Sample:
 
 
 def encode_result(result: WireResult) -> bytes:
-    """Return the ResultEvent of a result; numbers that are not known yet go through."""
+    """Return the ResultEvent of a result; unknown numbers are passed through."""
     message = _ResultEvent(
         participant_id=_utf8(result.participant), track_id=_utf8(result.track), message=_utf8(result.message)
     )
@@ -66,7 +66,7 @@ def decode_result(data: bytes) -> WireResult:
     """Return the result of a ResultEvent.
 
     Raises:
-        MalformedMessage: when the bytes are no ResultEvent.
+        MalformedMessage: when the bytes are not a ResultEvent.
     """
     message = _ResultEvent()
     try:

@@ -176,7 +176,7 @@ class Agent:
         mine = {"serve", "_do", "_main", "_tick"}
         tasks = sorted(_name(task) for task in asyncio.all_tasks())
         # By type: isinstance would wake the lazy modules among the objects.
-        streams = [one for one in gc.get_objects() if type(one) in (rtc.VideoStream, rtc.AudioStream)]
+        streams = [stream for stream in gc.get_objects() if type(stream) in (rtc.VideoStream, rtc.AudioStream)]
         return {
             "tasks": [name for name in tasks if name.rpartition(".")[2] not in mine],
             "threads": sorted(thread.name for thread in threading.enumerate()),

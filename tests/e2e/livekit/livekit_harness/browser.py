@@ -42,9 +42,11 @@ class Browser:
     def packets(self, level: str | None = None, topic: str = TOPIC) -> list[dict[str, Any]]:
         """Return the packets on a topic so far, their payload read as JSON under "json"."""
         found = [
-            one | {"json": json.loads(one["payload"])} for one in self.page.evaluate("packets") if one["topic"] == topic
+            packet | {"json": json.loads(packet["payload"])}
+            for packet in self.page.evaluate("packets")
+            if packet["topic"] == topic
         ]
-        return [one for one in found if level in (None, one["json"]["level"])]
+        return [packet for packet in found if level in (None, packet["json"]["level"])]
 
     def others(self) -> list[str]:
         """Return the identities of whom the page sees."""

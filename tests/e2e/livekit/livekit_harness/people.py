@@ -223,7 +223,9 @@ class People:
     def permit(self, who: str, allow: list[str] | None) -> None:
         """Let only these identities subscribe to one's tracks; None: everybody."""
         participant = self._people[who].room.local_participant
-        permissions = [rtc.ParticipantTrackPermission(participant_identity=one, allow_all=True) for one in allow or []]
+        permissions = [
+            rtc.ParticipantTrackPermission(participant_identity=identity, allow_all=True) for identity in allow or []
+        ]
         participant.set_track_subscription_permissions(
             allow_all_participants=allow is None, participant_permissions=permissions
         )
@@ -235,8 +237,12 @@ class People:
     def seen(self, who: str) -> list[dict[str, Any]]:
         """Return whom `who` sees."""
         return [
-            {"identity": one.identity, "kind": int(one.kind), "attributes": dict(one.attributes)}
-            for one in self._people[who].room.remote_participants.values()
+            {
+                "identity": participant.identity,
+                "kind": int(participant.kind),
+                "attributes": dict(participant.attributes),
+            }
+            for participant in self._people[who].room.remote_participants.values()
         ]
 
     async def leave(self, who: str) -> None:

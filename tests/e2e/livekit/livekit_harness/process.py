@@ -21,7 +21,7 @@ CALL_WITHIN: Final = 20.0
 _T = TypeVar("_T")
 
 
-class Failed(Exception):
+class CommandFailed(Exception):
     """A command that raised in the process."""
 
 
@@ -78,7 +78,7 @@ class Process:
         """Have a command done and return its answer.
 
         Raises:
-            Failed: when it raised there.
+            CommandFailed: when it raised there.
             TimeoutError: when there is no answer in time, or the process has ended.
         """
         return self.finish(self.begin(do, **arguments), within)
@@ -100,12 +100,12 @@ class Process:
             raise TimeoutError(f"no answer within {within:g} s") from None
         del self._answers[number]
         if "error" in answer:
-            raise Failed(answer["error"])
+            raise CommandFailed(answer["error"])
         return answer["ok"]
 
     def told(self, event: str, **fields: Any) -> list[dict[str, Any]]:
         """Return the events of a kind so far whose fields are these."""
-        return [one for one in list(self.events) if one["event"] == event and fields.items() <= one.items()]
+        return [found for found in list(self.events) if found["event"] == event and fields.items() <= found.items()]
 
     def stop(self, within: float = 8.0) -> int:
         """End it and return its exit code: close its stdin, and kill it where that is not enough."""
@@ -139,7 +139,7 @@ class Process:
             waiting.put(ended)
 
 
-class Forks:
+class ForkServer:
     """Processes of one program that has imported what it needs: each is a fork, as LiveKit makes an agent's jobs."""
 
     def __init__(self, command: Sequence[str | Path]) -> None:

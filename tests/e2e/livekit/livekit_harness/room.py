@@ -36,7 +36,8 @@ class Room:
     def join(self, *who: str, **options: Any) -> None:
         """Have participants join."""
         pending = [
-            self.people.begin("join", who=one, url=self.server.url, token=self.token(one), **options) for one in who
+            self.people.begin("join", who=identity, url=self.server.url, token=self.token(identity), **options)
+            for identity in who
         ]
         for number in pending:
             self.people.finish(number)
@@ -51,7 +52,7 @@ class Room:
 
     def seen_by(self, who: str) -> dict[str, dict[str, Any]]:
         """Return whom `who` sees, by identity."""
-        return {one["identity"]: one for one in self.people.call("seen", who=who)}
+        return {participant["identity"]: participant for participant in self.people.call("seen", who=who)}
 
     def watch(self, **options: Any) -> None:
         """Have the agent join, with the room's `secret` if it has one, and start a detector by `start`'s options."""

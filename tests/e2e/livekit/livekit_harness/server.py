@@ -111,6 +111,6 @@ def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
 def _free_ports(kind: socket.SocketKind, count: int) -> list[int]:
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket(socket.AF_INET, kind)) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+        for bound in sockets:
+            bound.bind(("127.0.0.1", 0))
+        return [bound.getsockname()[1] for bound in sockets]

@@ -57,9 +57,9 @@ class Service:
     def of(self, participant: str, track: str | None = None, kind: str = "jpeg") -> list[Arrived]:
         """Return the samples of a participant so far."""
         return [
-            one
-            for one in list(self.samples)
-            if one.participant == participant and track in (None, one.track) and one.sample.format == kind
+            sample
+            for sample in list(self.samples)
+            if sample.participant == participant and track in (None, sample.track) and sample.sample.format == kind
         ]
 
     def ask(self, question: Callable[[Sandbox], _T]) -> _T:
