@@ -165,7 +165,7 @@ class MessageHandler:
                         await cell.wait_for_message()
                         count = 0
                         continue
-                    kind: object = type(item)
+                    kind = type(cast("object", item))
                     if kind is not Envelope:
                         answer = await receive(item if kind is not Notice else item.message)
                         if answer is not None:
