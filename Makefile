@@ -10,7 +10,7 @@ DOCS := .cache/docs
 COMPONENTS := tests/e2e/livekit/livekit_harness/components.py
 BENCH := .cache/bench
 # What the actor library and its test kit are covered by; the monitor's tests add nothing to them.
-ACTOR_TESTS := tests/test_*.py tests/testing tests/laws tests/examples tests/oracle
+ACTOR_TESTS := tests/test_*.py tests/shell tests/testing tests/laws tests/examples tests/oracle
 # Most tests wait for a clock or another process; those of one file share what is dear to start.
 PARALLEL := -n 3 --dist loadfile
 # One of the libraries compared with needs 3.13; on an older Python its rows are missing, and say so.

@@ -81,7 +81,7 @@ class Counter(Actor["Add | Total | Crash | Block | Forget"]):
 
 
 async def test_a_told_message_is_handled_and_an_ask_is_answered(autojump_clock: object) -> None:
-    """What is told before an ask is handled before it."""
+    """Messages told before an ask are handled before it."""
     async with Supervisor("app") as app:
         counter = await app.start(Counter, name="counter")
         assert counter.tell(Add(2))
@@ -101,7 +101,7 @@ async def test_an_ask_that_crashes_the_receiver_fails_with_the_cause(autojump_cl
 
 
 async def test_a_forgotten_answer_fails_the_ask_and_not_the_actor(autojump_clock: object) -> None:
-    """Returning None for a request ends it with AskFailed; the actor lives on."""
+    """Returning None for a request ends it with AskFailed; the actor continues."""
     async with Supervisor("app") as app:
         counter = await app.start(Counter, 1)
         with pytest.raises(AskFailed, match="no answer"):
@@ -122,7 +122,7 @@ async def test_an_ask_times_out_and_a_late_answer_has_no_effect(autojump_clock: 
 
 
 async def test_an_ask_that_finds_no_room_is_dropped_with_the_reason(autojump_clock: object) -> None:
-    """A full mailbox refuses, the one that was pushed out is told too."""
+    """A full mailbox refuses the ask; a displaced ask ends with AskDropped too."""
     async with Supervisor("app") as app, trio.open_nursery() as nursery:
         until = trio.Event()
         full = await app.start(Counter, mailbox=lambda: Reject(1))
@@ -148,7 +148,7 @@ async def test_an_ask_that_finds_no_room_is_dropped_with_the_reason(autojump_clo
 
 
 async def test_asking_a_stopped_actor_raises_at_once(autojump_clock: object) -> None:
-    """A ref whose actor is gone for good says so, to ask, send and tell."""
+    """The reference of an actor that stopped for good reports it to ask, send and tell."""
     async with Supervisor("app") as app:
         counter = await app.start(Counter, name="counter")
         await app.terminate("counter")
@@ -176,7 +176,7 @@ async def test_queued_asks_survive_a_crash(autojump_clock: object) -> None:
 
 
 async def test_send_waits_for_room_in_order_of_arrival(autojump_clock: object) -> None:
-    """Waiting sends are let in first come first served, and no tell overtakes one."""
+    """Waiting sends are accepted in order of arrival, and no tell overtakes one."""
     async with Supervisor("app") as app, trio.open_nursery() as nursery:
         until = trio.Event()
         seen: list[int] = []
@@ -201,7 +201,7 @@ async def test_send_waits_for_room_in_order_of_arrival(autojump_clock: object) -
 
 
 async def test_asking_oneself_raises_at_once(autojump_clock: object) -> None:
-    """A self-deadlock is an error that names the way out."""
+    """A self-deadlock is an error that names the solution."""
     said: list[str] = []
 
     class Selfish(Actor[str]):
@@ -277,7 +277,7 @@ async def test_watch_delivers_its_message_once_and_only_at_the_end_for_good(auto
 
 
 async def test_a_spawned_tasks_crash_is_the_incarnations(autojump_clock: object) -> None:
-    """The actor is restarted when a task of its own fails."""
+    """The actor is restarted when one of its tasks fails."""
     lives: list[int] = []
 
     class Fragile(Actor[None]):
@@ -494,7 +494,7 @@ async def test_people_code_is_interruptible_and_the_library_around_it_is_not() -
 
 
 async def test_an_ending_that_is_known_already_needs_no_time(autojump_clock: object) -> None:
-    """With a timeout of 0 too, who asks a stopped or a full actor is told so, and not that time was up."""
+    """Even with a timeout of 0, asking a stopped or full actor ends with that cause, not with a timeout."""
     async with Supervisor("app") as app:
         ref = await app.start(Counter, mailbox=lambda: Reject(1))
         ref.tell(Add(1))
@@ -505,7 +505,7 @@ async def test_an_ending_that_is_known_already_needs_no_time(autojump_clock: obj
 
 
 async def test_an_ask_in_hand_when_its_receiver_is_cut_off_ends_as_stopped(autojump_clock: object) -> None:
-    """It did not crash: nothing failed but time."""
+    """It did not crash: only its time was up."""
 
     class Slow(Actor[Total]):
         async def receive(self, message: Total, /) -> Answer:

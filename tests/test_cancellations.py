@@ -30,7 +30,7 @@ class Ask(Request[int]):
 
 @define
 class Records:
-    """Who has started, and who has cleaned up."""
+    """The incarnations that started, and those that cleaned up."""
 
     started: list[str] = field(factory=list[str])
     stopped: list[str] = field(factory=list[str])
@@ -97,7 +97,7 @@ async def whole_life(books: Records, strategy: Any) -> None:
 
 
 def cancelled_at_every_step(scenario: Callable[[Records], Awaitable[object]]) -> int:
-    """Run it with a cancellation at step 1, 2, ... until it ends before that step; return how many there were."""
+    """Run it with a cancellation at step 1, 2, ... until it ends before that step; return the number of steps."""
     for step in range(1, 5_000):
         books, instrument = Records(), CancellingInstrument(step)
 
@@ -118,7 +118,7 @@ def cancelled_at_every_step(scenario: Callable[[Records], Awaitable[object]]) ->
 
 @pytest.mark.parametrize("strategy", ["one_for_one", "one_for_all", "rest_for_one", "dynamic"])
 def test_a_cancellation_at_any_step_stops_the_tree_in_order(strategy: Any) -> None:
-    """Nothing is left running, nothing is cleaned up twice or not at all, and no error comes out."""
+    """Nothing keeps running, everything is cleaned up exactly once, and no error is raised."""
 
     async def scenario(books: Records) -> None:
         await whole_life(books, strategy)
@@ -128,7 +128,7 @@ def test_a_cancellation_at_any_step_stops_the_tree_in_order(strategy: Any) -> No
 
 @pytest.mark.parametrize("call", ["start", "restart", "terminate", "ask", "send"])
 def test_a_caller_cancelled_at_any_step_harms_nobody(call: str) -> None:
-    """What it had begun is taken back or done, and the tree goes on."""
+    """A started request is undone or completed, and the tree continues."""
     for step in range(1, 1_000):
         books, instrument = Records(), CancellingInstrument(step)
 

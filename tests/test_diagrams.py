@@ -1,4 +1,4 @@
-"""The guide's diagrams say what the rules say."""
+"""The guide's diagrams match the rules."""
 
 from __future__ import annotations
 

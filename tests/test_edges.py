@@ -52,7 +52,7 @@ class Echo(Actor[object]):
 
 
 class BadEndMailbox(Reject[Any]):
-    """A mailbox that people wrote, and that fails when it is closed or interrupted."""
+    """A custom mailbox that fails when it is closed or interrupted."""
 
     def interrupted(self, now: float = 0.0, /) -> Iterable[Dropped[Any]]:
         super().interrupted(now)
@@ -65,7 +65,7 @@ class BadEndMailbox(Reject[Any]):
 async def test_a_mailbox_that_fails_to_close_or_to_be_interrupted_stops_nobody_else(
     autojump_clock: object, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The crash is its actor's, the tree ends in order, and the log says which mailbox it was."""
+    """It crashes its actor only, the tree ends in order, and the log names the mailbox."""
     log: list[object] = []
     children = [
         ChildSpec(Echo, log, name="bad", mailbox=BadEndMailbox, expected=(Exception,)),
@@ -86,7 +86,7 @@ async def test_a_mailbox_that_fails_to_close_or_to_be_interrupted_stops_nobody_e
 
 
 async def test_a_mailbox_that_fails_to_take_crashes_its_actor_alone(autojump_clock: object) -> None:
-    """Up to the limit, as any crash."""
+    """It is restarted up to the limit, like after any crash."""
 
     class BadTakeMailbox(Reject[Any]):
         def take(self, now: float = 0.0, /) -> Any:
@@ -101,7 +101,7 @@ async def test_a_mailbox_that_fails_to_take_crashes_its_actor_alone(autojump_clo
 async def test_senders_who_wait_are_told_of_the_end_and_those_who_gave_up_are_passed_over(
     autojump_clock: object,
 ) -> None:
-    """First come, first served, among those who still wait."""
+    """Remaining sends are accepted in order of arrival."""
     log: list[object] = []
     ended: list[str] = []
     async with Supervisor("app") as app, trio.open_nursery() as nursery:
@@ -202,7 +202,7 @@ async def test_health_that_must_be_proven(autojump_clock: object) -> None:
 async def test_cleaning_that_takes_too_long_is_cut_off_and_named(
     autojump_clock: object, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """After a crash, where nobody asked for a stop, the grace counts from the crash."""
+    """After a crash without a stop request, the grace counts from the crash."""
 
     class SlowStopper(Echo):
         async def stopping(self, exit: Exit, /) -> None:
@@ -219,7 +219,7 @@ async def test_cleaning_that_takes_too_long_is_cut_off_and_named(
 
 
 async def test_a_subtree_that_is_late_is_cancelled_whole(autojump_clock: object) -> None:
-    """The grace of a nested supervisor is the most its children have, however long their own is."""
+    """The grace of a nested supervisor bounds that of its children."""
 
     class EndlessRunner(Echo):
         async def run(self) -> None:
@@ -315,7 +315,7 @@ async def test_an_own_run_may_fall_back_on_the_librarys(autojump_clock: object) 
 async def test_a_run_that_was_cancelled_between_two_messages_may_be_run_again_and_in_one_may_not(
     autojump_clock: object, caplog: pytest.LogCaptureFixture, sent: str
 ) -> None:
-    """The message in hand is neither handled twice nor waited for in vain: a crash says so, and loses it."""
+    """The message in hand is neither handled twice nor waited for in vain: it is lost in a crash that explains it."""
     taken: list[object] = []
 
     class PausingReceiver(Actor[object]):
@@ -347,7 +347,7 @@ async def test_a_run_that_was_cancelled_between_two_messages_may_be_run_again_an
 
 
 async def test_two_runs_at_once_are_refused(autojump_clock: object, caplog: pytest.LogCaptureFixture) -> None:
-    """One message at a time is what an actor is; the error says so."""
+    """An actor handles one message at a time, as the error says."""
     log: list[object] = []
 
     class DoubleRunner(Echo):
@@ -363,7 +363,7 @@ async def test_two_runs_at_once_are_refused(autojump_clock: object, caplog: pyte
 
 
 async def test_a_mailbox_that_ends_the_program_ends_the_tree_in_order(autojump_clock: object) -> None:
-    """What is no crash goes up, also from the code that ends an incarnation."""
+    """A BaseException that is not a crash is passed up, also from the code that ends an incarnation."""
 
     class ExitingMailbox(Reject[Any]):
         def interrupted(self, now: float = 0.0, /) -> Iterable[Dropped[Any]]:
@@ -393,7 +393,7 @@ async def test_a_mailbox_that_ends_the_program_ends_the_tree_in_order(autojump_c
 async def test_a_start_that_is_called_off_was_not_too_slow(
     autojump_clock: object, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Asked to stop, it may take its grace; that its time to start ends meanwhile is no failure any more."""
+    """After a stop request its grace counts, and exceeding the start timeout is not a failure."""
 
     class Slow(Echo):
         async def started(self) -> None:
@@ -414,7 +414,7 @@ async def test_a_start_that_is_called_off_was_not_too_slow(
 
 
 class ThrottledMailbox(Reject[Any]):
-    """Gives a message away two seconds after the one before."""
+    """Releases each message two seconds after the previous one."""
 
     timed: ClassVar[bool] = True
     next = 0.0
@@ -427,7 +427,7 @@ class ThrottledMailbox(Reject[Any]):
 
 
 class TimedMailbox(ThrottledMailbox):
-    """And says when."""
+    """Also reports the time of the next message."""
 
     def ready_at(self, now: float, /) -> float | None:
         return self.next if len(self) else None
@@ -437,7 +437,7 @@ class TimedMailbox(ThrottledMailbox):
 async def test_a_mailbox_may_say_when_its_next_message_is_due(
     mailbox: type[ThrottledMailbox], handled: str, autojump_clock: object
 ) -> None:
-    """The actor looks again at that time, or when something is put; without a word of when, only then."""
+    """The actor checks again at that time or at the next put; without a time, only at the next put."""
     log: list[str] = []
     began = trio.current_time()
 

@@ -1,4 +1,4 @@
-"""What lies in examples/, runs, the guide's programs too."""
+"""All programs in examples/ run, including the guide's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1] / "examples"
-# These are run by tests of their own, in tests/examples and tests/e2e/livekit.
+# These have their own tests in tests/examples and tests/e2e/livekit.
 SERVERS_AND_COMMANDS = {"chat_server.py", "crawler.py"}
 ROOMS = ROOT / "deepfake-detection"
 EXAMPLES = sorted(

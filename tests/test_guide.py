@@ -10,7 +10,7 @@ PAGES = sorted((ROOT / "docs" / "guide").glob("*.md"))
 
 
 def test_every_program_is_shown_and_every_snippet_is_a_program() -> None:
-    """Pages have no Python of their own: what they show is a file that tests/test_examples.py runs."""
+    """Pages contain no Python themselves: they include files that tests/test_examples.py runs."""
     shown: set[str] = set()
     for page in PAGES:
         for block in re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
@@ -28,7 +28,7 @@ def test_every_page_is_in_the_navigation() -> None:
 
 
 def test_our_column_of_the_comparison_has_no_empty_cell() -> None:
-    """Whatever is not a whole yes says why."""
+    """Every entry that is not a plain yes gives a reason."""
     rows = (ROOT / "docs" / "actors" / "comparison.md").read_text("utf-8").splitlines()
     table = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows if row.startswith("|")]
     header, _, *body = table

@@ -1,4 +1,4 @@
-"""Actors with a loop of their own over the inbox, and what an actor sends to itself."""
+"""Actors with their own loop over the inbox, and messages of an actor to itself."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ async def test_an_own_loop_takes_answers_and_settles(autojump_clock: object) -> 
 
 
 async def test_several_in_hand_are_all_interrupted_by_the_end(autojump_clock: object) -> None:
-    """An inbox lends one message at a time: until it is settled there is no next."""
+    """An inbox gives one message at a time: the next one comes after it is settled."""
     seen: list[str] = []
     async with Supervisor("app", children=[ChildSpec(Loop, seen, keep_all, name="loop")]) as app:
         ref: Any = app.find("loop")
@@ -170,7 +170,7 @@ async def test_beats_come_at_their_times_until_they_are_cancelled(autojump_clock
 
 
 async def test_a_watch_that_is_asked_for_again_by_the_next_incarnation_tells_once(autojump_clock: object) -> None:
-    """Whoever watches from `started` asks anew after each restart; and different messages are different watches."""
+    """A watch from `started` is renewed after each restart, and different messages are different watches."""
     seen: list[str] = []
 
     class Watched(Actor[str]):
@@ -221,7 +221,7 @@ async def test_waiting_for_ones_own_end_raises_at_once(autojump_clock: object) -
 
 
 async def test_a_deferred_answer_ends_with_the_incarnation_and_what_was_told_needs_none(autojump_clock: object) -> None:
-    """DeferredReply is without effect where nobody waits."""
+    """DeferredReply has no effect when no caller waits."""
     kept: list[DeferredReply[int]] = []
 
     class DeferringWorker(Actor[Double]):
@@ -268,7 +268,7 @@ async def test_an_actor_without_a_receive_says_what_it_needs(autojump_clock: obj
 
 
 async def test_an_iteration_can_be_gone_on_with(autojump_clock: object) -> None:
-    """What one loop had in hand when it was left is settled when the next wants more."""
+    """A message in hand at the end of one loop is settled when the next loop asks for more."""
     pairs: list[list[str]] = []
 
     class Pairs(Actor[str]):
@@ -289,7 +289,7 @@ async def test_an_iteration_can_be_gone_on_with(autojump_clock: object) -> None:
 
 
 async def test_all_who_wait_for_a_stop_hear_of_it_and_who_comes_late_too(autojump_clock: object) -> None:
-    """Also tasks of the actor that begin to wait when it was asked long ago."""
+    """Also tasks of the actor that begin to wait long after the request."""
     log: list[str] = []
 
     class Waiter(Actor[str]):

@@ -90,7 +90,7 @@ def actor(app: Supervisor, name: str) -> ActorRef[Message]:
 async def test_triotp_1_and_2_a_keyboard_interrupt_or_a_system_exit_is_swallowed_and_the_child_restarted(
     word: str, kind: type[BaseException], autojump_clock: object
 ) -> None:
-    """Here it goes up, and nothing is started again."""
+    """Here it is passed up, and nothing is restarted."""
     log: Log = []
     with pytest.raises(kind):
         async with Supervisor("app", children=workers(log, "a")) as app:
@@ -148,7 +148,7 @@ async def test_triotp_6_a_call_to_a_handler_that_raises_hangs_for_ever(autojump_
 async def test_triotp_7_and_otp_5922_a_reply_after_the_callers_timeout_kills_the_server_or_reaches_the_next_call(
     autojump_clock: object,
 ) -> None:
-    """Here it is dropped without effect: nobody crashes, and the next ask gets its own reply."""
+    """Here it is dropped without effect: no actor crashes, and the next ask gets its own reply."""
     log: Log = []
     async with Supervisor("app", children=workers(log, "a")) as app:
         ref = actor(app, "a")
@@ -159,7 +159,7 @@ async def test_triotp_7_and_otp_5922_a_reply_after_the_callers_timeout_kills_the
 
 
 async def test_triotp_8_a_failing_start_hides_its_error_behind_another(autojump_clock: object) -> None:
-    """Here StartFailed says who, and its cause what."""
+    """Here StartFailed names the actor, and its cause is the error."""
 
     class FailingStarter(Actor[None]):
         async def started(self) -> None:
@@ -181,7 +181,7 @@ async def test_triotp_9_terminate_is_not_called_on_cancellation(autojump_clock: 
 
 
 async def test_triotp_10_a_cast_to_oneself_deadlocks(autojump_clock: object) -> None:
-    """Here a tell never waits, also to oneself with a mailbox for two."""
+    """Here a tell never waits, not even to the actor itself with a mailbox for two."""
     log: Log = []
     async with Supervisor("app", children=workers(log, "a", mailbox=lambda: Reject[Any](2))) as app:
         actor(app, "a").tell("to myself")
@@ -260,7 +260,7 @@ async def test_kameo_387_the_next_start_runs_while_the_previous_stop_is_still_ru
 async def test_kameo_84_a_small_mailbox_that_is_full_before_its_actor_is_ready_deadlocks_the_start(
     autojump_clock: object,
 ) -> None:
-    """Here a start waits for nobody's messages."""
+    """Here a start does not wait for any actor's messages."""
     log: Log = []
 
     class Popular(Worker):
@@ -302,7 +302,7 @@ async def test_actor_ts_919_a_full_mailbox_raises_into_healthy_senders(autojump_
 
 
 async def test_actor_ts_794_an_unbounded_queue_of_system_messages_starves_the_others(autojump_clock: object) -> None:
-    """Here what a watch has to say waits for room like a send, in order, and none of it is lost or overtakes."""
+    """Here the messages of watches wait for room like sends, in order, and none is lost or overtakes."""
     log: Log = []
     async with Supervisor("app") as app, trio.open_nursery() as nursery:
         watched = [await app.start(spec) for spec in workers([], "bcdefghij", restart="temporary")]
@@ -324,7 +324,7 @@ async def test_actor_ts_794_an_unbounded_queue_of_system_messages_starves_the_ot
 
 
 async def test_pykka_76_stopping_oneself_and_waiting_in_the_start_deadlocks(autojump_clock: object) -> None:
-    """Here it raises, and says what to do instead."""
+    """Here it raises, and the error names the alternative."""
     said: list[str] = []
 
     class Hasty(Actor[None]):
@@ -389,7 +389,7 @@ async def test_otpylib_every_victim_of_a_shared_restart_costs_one(autojump_clock
 
 
 async def test_otpylib_siblings_are_told_to_stop_but_not_awaited(autojump_clock: object) -> None:
-    """Here nobody starts before all of the set are gone, and the block does not end before them either."""
+    """Here no child starts before the whole set has ended, and neither does the block end before it."""
     log: Log = []
     async with Supervisor("app", "one_for_all", workers(log, "abc")) as app:
         actor(app, "a").tell("crash")

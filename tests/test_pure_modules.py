@@ -1,4 +1,4 @@
-"""What says that it is pure is held to it."""
+"""Modules that claim to be pure are checked."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def test_every_module_that_says_pure_is_under_the_import_contract() -> None:
-    """Nobody's word is taken for it: the linter looks at what such a module imports."""
+    """The import linter checks what each such module imports."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     contracts = settings["tool"]["importlinter"]["contracts"]
     (listed,) = [
@@ -23,6 +23,6 @@ def test_every_module_that_says_pure_is_under_the_import_contract() -> None:
         if "Pure." in (ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "").split()
     }
     assert len(says) > 10
-    # The linter takes a package for all that is in it.
+    # The linter applies a package's entry to all modules in it.
     held = {module for module in says if any(module == name or module.startswith(f"{name}.") for name in listed)}
     assert says == held

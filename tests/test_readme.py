@@ -1,4 +1,4 @@
-"""What the README shows, works."""
+"""The README's programs work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Strategies on a live tree: who stops, who starts, who says why, and what can be asked of a supervisor."""
+"""Strategies on a live tree: stops, starts, reasons, and requests to a supervisor."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Log = list[str]
 
 @define(eq=False)
 class Worker(Actor[str]):
-    """Writes down what happens to it, and does what it is told."""
+    """Records its events, and follows commands."""
 
     name: str
     log: Log
@@ -123,7 +123,7 @@ async def test_a_group_starts_again_with_empty_mailboxes(autojump_clock: object)
 
 
 async def test_the_tree_says_whom_a_child_waits_for_and_until_when(autojump_clock: object) -> None:
-    """Under one_for_all all are down while the one that crashed waits, and each says why."""
+    """Under one_for_all, all are down while the crashed child waits, and each shows the reason."""
     log: Log = []
     backoff = ExponentialBackoff(base=20.0)
     children = [spec("a", log), spec("b", log, backoff=backoff), spec("c", log, restart="temporary")]
@@ -196,7 +196,7 @@ async def test_a_nested_supervisor_may_ignore_its_start(autojump_clock: object) 
 
 @pytest.mark.parametrize("auto", ["any_significant", "all_significant"])
 async def test_a_significant_child_ends_the_tree_without_an_error(auto: Any, autojump_clock: object) -> None:
-    """The body is cancelled, `wait` returns, and what lives stops in reverse."""
+    """The body is cancelled, `wait` returns, and live children stop in reverse."""
     log: Log = []
     children = [
         spec("a", log),
@@ -285,7 +285,7 @@ async def test_terminate_restart_and_delete(autojump_clock: object) -> None:
 
 
 async def test_a_requested_restart_that_fails_leaves_the_child_at_rest(autojump_clock: object) -> None:
-    """Nobody else is touched, nothing is spent, and it can be asked again."""
+    """No sibling is affected, nothing is spent, and the request can be repeated."""
     log: Log = []
     trouble: set[str] = set()
     async with Supervisor("app", "one_for_all", [spec("a", log, trouble), spec("b", log)], max_restarts=0) as app:
@@ -302,7 +302,7 @@ async def test_a_requested_restart_that_fails_leaves_the_child_at_rest(autojump_
 
 
 async def test_what_has_finished_is_started_again_with_its_set(autojump_clock: object) -> None:
-    """As OTP does: also one that was terminated. Who held the old reference has to look it up."""
+    """As in OTP, also a terminated one; holders of the old reference must look it up."""
     log: Log = []
     kinds = {"a": "permanent", "b": "transient", "c": "permanent"}
     children = [spec(name, log, restart=kind) for name, kind in kinds.items()]
@@ -409,7 +409,7 @@ async def test_nothing_can_be_asked_of_a_supervisor_that_is_not_running(autojump
 async def test_the_grace_is_each_ones_own_when_a_set_is_taken_down(
     autojump_clock: object, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """L22: cancelled if, and only if, it did not stop within its own grace; nobody starts before it is gone."""
+    """L22: a child is cancelled if and only if it exceeds its own grace; no child starts before it is gone."""
 
     class Lingerer(Actor[str]):
         def __init__(self, seconds: float) -> None:
@@ -450,7 +450,7 @@ async def test_figures_about_significance_that_make_no_sense_are_refused(autojum
 
 
 async def test_two_who_terminate_the_same_child_both_wait_for_its_end(autojump_clock: object) -> None:
-    """Whoever comes second neither returns sooner nor starts anything anew."""
+    """The second caller neither returns sooner nor starts anything again."""
     ended: list[float] = []
 
     class Slow(Actor[str]):

@@ -1,4 +1,4 @@
-"""Supervisors: order, restarts, giving up, stopping, and what comes out of the block."""
+"""Supervisors: order, restarts, giving up, stopping, and the errors of the block."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Log = list[str]
 
 @define
 class Worker(Actor[str]):
-    """Writes down what happens to it, and does what it is told."""
+    """Records its events, and follows commands."""
 
     name: str
     log: Log
@@ -234,7 +234,7 @@ async def test_stopping_a_child_that_waits_for_its_restart_cancels_it(autojump_c
 async def test_a_child_that_will_not_stop_is_cancelled_after_its_grace(
     autojump_clock: object, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The grace of each, and the total of the block, are kept; who was late is named."""
+    """Each grace and the block's total are kept; late actors are named."""
     log: Log = []
     began = trio.current_time()
     async with Supervisor("app", close_within=4.0) as app:
@@ -246,7 +246,7 @@ async def test_a_child_that_will_not_stop_is_cancelled_after_its_grace(
 
 
 async def test_a_cancellation_from_outside_stops_in_order(autojump_clock: object) -> None:
-    """The children are not hit by it; they stop in reverse within close_within."""
+    """It does not reach the children; they stop in reverse within close_within."""
     log: Log = []
     with trio.move_on_after(1):
         async with Supervisor("app", children=[ChildSpec(Worker, n, log, 0, 1.0, name=n) for n in "abc"]):
@@ -435,7 +435,7 @@ def test_figures_that_make_no_sense_are_refused_at_once(options: dict[str, Any])
 
 
 async def test_a_crashed_life_is_freed_without_the_collector(autojump_clock: object) -> None:
-    """Only the last crash is kept, for `tree()`; what the lives before it held is gone with the next one."""
+    """Only the last crash is kept, for `tree()`; the state of earlier incarnations is released."""
     alive: weakref.WeakSet[Actor[str]] = weakref.WeakSet()
 
     class Failing(Actor[str]):

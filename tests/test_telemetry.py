@@ -1,4 +1,4 @@
-"""Telemetry: what is told, to whom, and what it costs when nobody listens."""
+"""Telemetry: the events, the listeners, and the cost without a listener."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def test_without_listeners_no_event_is_made(monkeypatch: pytest.MonkeyPatc
     """Not one of them is constructed, whatever happens."""
 
     def refuse(*_: object) -> None:
-        raise AssertionError("an event was made for nobody")
+        raise AssertionError("an event was created without a listener")
 
     for kind, module in MADE_IN.items():
         monkeypatch.setattr(module, kind.__name__, refuse)
@@ -81,7 +81,7 @@ async def test_a_listener_hears_every_kind_and_can_change_none(autojump_clock: o
 
 
 async def test_a_listener_that_fails_disturbs_nobody(autojump_clock: object, caplog: pytest.LogCaptureFixture) -> None:
-    """It is logged under ds_actors, and the others hear all the same."""
+    """It is logged under ds_actors, and the other listeners still receive the event."""
     heard: list[TelemetryEvent] = []
 
     def broken(_: TelemetryEvent) -> None:

@@ -1,4 +1,4 @@
-"""What `tree()` says, in plain text and through rich."""
+"""The output of `tree()`, in plain text and through rich."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def test_the_plain_tree_answers_why_one_is_down_and_until_when(autojump_cl
 
 
 async def test_rich_draws_the_same_with_restarts_queues_and_crashes(autojump_clock: object) -> None:
-    """Names and errors are no markup, and hold nothing a terminal would obey."""
+    """Names and errors are not interpreted as markup, and contain no terminal control characters."""
     _, _, text = await a_tree_with_everything()
     assert "\x1b" not in text
     [header, *rows] = [line.split() for line in text.splitlines()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import trio
@@ -27,13 +26,17 @@ class ChildRequests:
         if most is not None and len(self._parent.links) >= most:
             raise StartFailed(f"{self._parent.path} has its {most} children already")
         name = self._parent.name_for(spec)
-        return await self._requested(name, lambda: self._add(spec, name))
+        link = self._parent.link_for(spec, name)
+        rules = spec.rules(name)
+        self._parent.supervision.check(rules)
+        self._parent.links[name] = link
+        return await self._requested(name, link, events.Add(rules))
 
     async def restart(self, name: str) -> ChildLink:
         """Start a child that is at rest and wait until it is ready."""
         await self._accept_starts()
         self._refuse_unless_at_rest(name, "started again")
-        return await self._requested(name, lambda: self._parent.feed(events.StartAgain(name)))
+        return await self._requested(name, self._parent.known(name), events.StartAgain(name))
 
     def delete(self, name: str) -> None:
         """Forget a child that is at rest."""
@@ -54,9 +57,12 @@ class ChildRequests:
         if self._parent.supervision.phase is not Phase.RUNNING:
             raise ActorStopped(f"{self._parent.path} is stopping")
 
-    async def _requested(self, name: str, request: Callable[[], None]) -> ChildLink:
+    @trio.lowlevel.enable_ki_protection
+    async def _requested(self, name: str, link: ChildLink, request: events.Event) -> ChildLink:
         decided = trio.Event()
-        link = self._request(name, request, decided)
+        link.waiter, link.asker, link.ready = decided, trio.lowlevel.current_task(), False
+        self._parent.asking[link] = None
+        self._parent.feed(request)
         path = self._parent.child_path(name)
         try:
             await decided.wait()
@@ -72,14 +78,6 @@ class ChildRequests:
         await self._call_off(name, link)
         raise ActorStopped(f"{path} was not started: the actor that asked for it is being stopped")
 
-    @trio.lowlevel.enable_ki_protection
-    def _request(self, name: str, request: Callable[[], None], decided: trio.Event) -> ChildLink:
-        request()
-        link = self._parent.links[name]  # no start is decided before the next checkpoint
-        link.waiter, link.asker, link.ready = decided, trio.lowlevel.current_task(), False
-        self._parent.asking[link] = None
-        return link
-
     async def _call_off(self, name: str, link: ChildLink) -> None:
         """Stop a child whose start is not wanted any more, and wait at most its grace, so that its name is free."""
         self._parent.feed(events.Terminate(name))
@@ -91,13 +89,6 @@ class ChildRequests:
             grace = 0.0  # the round may wait for the caller of this
         with trio.move_on_after(grace, shield=True):
             await link.gone.wait()
-
-    def _add(self, spec: ChildSpec[Any] | SupervisorSpec, name: str) -> None:
-        link = self._parent.link_for(spec, name)
-        child = spec.rules(name)
-        self._parent.supervision.check(child)
-        self._parent.links[name] = link
-        self._parent.feed(events.Add(child))
 
     def _refuse_from_start(self) -> None:
         # Each of a set waits for the one before: a sibling started from one's started() would wait forever.

@@ -379,7 +379,10 @@ class Supervisor(SupervisorRef):
 
 
 def _telling(errors: list[BaseException]) -> list[BaseException]:
-    """Leave out errors that add nothing: a cancellation beside an error, a second Ctrl-C."""
+    """Leave out errors that add nothing: a cancellation beside an error, a second Ctrl-C, or what Ctrl-C led to."""
     telling = [error for error in errors if not isinstance(error, trio.Cancelled)] or errors
+    exits = [error for error in telling if isinstance(error, (SystemExit, KeyboardInterrupt))]
+    if exits:
+        telling = [error for error in telling if not isinstance(error, ActorStopped)]
     repeated = all(isinstance(error, (trio.Cancelled, KeyboardInterrupt)) for error in telling)
     return telling[:1] if repeated else telling

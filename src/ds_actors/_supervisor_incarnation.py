@@ -238,7 +238,7 @@ class SupervisorIncarnation:
     def _decide(self, event: events.Event) -> None:
         # User code runs in here: a backoff, the jitter's source, mailboxes, factories of mailboxes, listeners.
         try:
-            effects = self.supervision.handle(event, trio.current_time(), self._parts.draw())
+            effects = self.supervision.handle(event, trio.current_time(), self._jitter())
         except BaseException as error:  # noqa: BLE001 - raised from the top of the tree
             self.escape(error)
             return
@@ -248,9 +248,22 @@ class SupervisorIncarnation:
             except BaseException as error:  # noqa: BLE001 - raised from the top of the tree
                 self.escape(error)
 
+    def _jitter(self) -> float:
+        try:
+            u = self._parts.draw()
+            if 0.0 <= u < 1.0:
+                return u
+            raise ValueError(f"random must return a number in [0, 1), not {u!r}")  # noqa: TRY301 - logged below
+        except Exception:
+            logger.exception("the source of %s's jitter failed; the delay has none", self.path)
+        except BaseException as error:  # noqa: BLE001 - raised from the top of the tree
+            self.escape(error)
+        return 0.5
+
     def escape(self, error: BaseException) -> None:
         """Stop this supervisor in order, and raise the error from it."""
-        self._upward.append(error)
+        if not any(type(known) is type(error) for known in self._upward):  # a second Ctrl-C adds nothing
+            self._upward.append(error)
         self._abandon()
         self.feed(events.Shutdown())
 

@@ -1,4 +1,4 @@
-"""Random histories of one supervisor, played on the pure machine and written down for the laws to judge."""
+"""Random histories of one supervisor, played on the pure state machine and recorded for the laws."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CRASH = ValueError("crash")
 
 @frozen
 class ChildView:
-    """What could be seen of one child at a moment."""
+    """The state of one child at a moment."""
 
     rules: ChildRules
     status: ChildStatus
@@ -46,7 +46,7 @@ class ChildView:
 
 @frozen
 class Step:
-    """One event, what it led to, and how things stood before and after."""
+    """One event, its effects, and the state before and after."""
 
     now: float
     event: Event
@@ -66,7 +66,7 @@ class Step:
 
     @property
     def subject(self) -> ChildView | None:
-        """The child that the event is about, as it was before."""
+        """The child that the event concerns, as it was before."""
         return self.before.get(self.name)
 
     def has(self, kind: type[Any]) -> bool:
@@ -74,7 +74,7 @@ class Step:
 
     @property
     def judged(self) -> bool:
-        """A child ended by itself, after it had been ready or in a restart: the rules say what comes next."""
+        """A child ended by itself after it was ready or in a restart: the rules decide what follows."""
         subject = self.subject
         return (
             isinstance(self.event, Ended)
@@ -96,7 +96,7 @@ class Step:
 
 @define
 class World:
-    """The shell's part: performs what is decided, and does what a history says."""
+    """Takes the shell's part: performs the decisions and the steps of a history."""
 
     supervision: Supervision
     prompt: bool = False
@@ -137,7 +137,7 @@ class World:
         self.feed(Boot())
 
     def settle(self) -> None:
-        """Let what starts be ready and what is asked to stop be gone, until nothing changes."""
+        """Complete all starts and stops until nothing changes."""
         while acting := [
             name for name, child in self.seen().items() if child.status in (ChildStatus.STARTING, ChildStatus.STOPPING)
         ]:
@@ -193,7 +193,7 @@ class World:
         self.feed(Shutdown())
         while self.supervision.phase is not Phase.HALTED:
             stopping = [name for name, child in self.seen().items() if child.status is ChildStatus.STOPPING]
-            assert stopping, "somebody is always asked to stop next"
+            assert stopping, "some child is always the next to stop"
             self.do("stopped", stopping[0])
 
     def starts(self) -> Iterator[tuple[Step, Start]]:
@@ -236,7 +236,7 @@ _BATCHES = {
     | st.lists(rules(names, auto=auto), min_size=3, max_size=4, unique_by=lambda rule: rule.name)
     for auto in (False, True)
 }
-# Left to itself, hypothesis makes most lists short.
+# By default, hypothesis makes most lists short.
 _HISTORIES = {
     auto: st.lists(steps(auto=auto), max_size=10) | st.lists(steps(auto=auto), min_size=20, max_size=40)
     for auto in (False, True)

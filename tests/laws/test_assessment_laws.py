@@ -131,7 +131,7 @@ def test_a_result_counts_while_its_track_lives_and_for_a_minute_after(
 @settings(max_examples=200)
 @given(scripts)
 def test_ten_minutes_after_leaving_nothing_is_remembered(script: list[tuple[str, Any]]) -> None:
-    """Whichever came first, the departure or the end of the tracks, and whatever late results said after that."""
+    """Also for departures before and after the end of the tracks, and for late results."""
     room = after(script)
     room.shelf.participant_left("alice", room.now)
     for sid in list(room.shelf.tracks):
@@ -160,7 +160,7 @@ def test_turning_a_track_off_and_on_again_never_lowers_what_it_was(
 
 @given(scripts)
 def test_adding_a_live_track_again_changes_nothing(script: list[tuple[str, Any]]) -> None:
-    """An actor that was restarted finds the level it had."""
+    """A restarted actor finds its earlier level."""
     room = after(script)
     before = room.levels()
     for sid in before:
@@ -188,7 +188,7 @@ def test_a_sid_that_comes_back_keeps_no_other_track_alive() -> None:
 
 @pytest.mark.parametrize("kind", ["video", "audio"])
 def test_a_level_is_inherited_within_its_kind_only(kind: Kind) -> None:
-    """A suspicious camera says nothing about the voice."""
+    """A suspicious camera does not affect the microphone."""
     room = after([("add", "A1"), ("result", ("A1", 4)), ("end", "A1")])
     level = room.shelf.add_track(TrackInfo("alice", "new", kind), room.now)
     assert level is (Level.ALERT if kind == "video" else Level.UNKNOWN)

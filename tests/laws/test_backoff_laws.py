@@ -69,5 +69,5 @@ def test_five_crashes_in_a_minute_make_a_track_fail_until_one_life_is_healthy(
 
 
 def test_a_ceiling_beyond_all_floats_is_the_cap() -> None:
-    """An overflow is no error."""
+    """An overflow is not an error."""
     assert ExponentialBackoff(1e300, 1e308).ceiling(2_000) == 1e308

@@ -1,4 +1,4 @@
-"""Laws M4 to M6 on live actors: watches, the endings of asks, and senders whom no receiver can hurt.
+"""Laws M4 to M6 on live actors: watches, the endings of asks, and senders that no receiver can harm.
 
 M1 to M3, of mailboxes alone, are in `test_mailbox_laws.py`.
 """
@@ -51,7 +51,7 @@ class Busy(Actor[int]):
         self.watched, self.seen, self.gate = watched, seen, gate
 
     async def started(self) -> None:
-        # Once: a watch outlives the watcher's restarts, and who asks anew of one that is gone is told anew.
+        # Once: a watch outlives the watcher's restarts; a new watch on a stopped actor is notified again.
         while self.watched:
             self.context.watch(self.watched[-1], -len(self.watched))
             self.watched.pop()
@@ -68,14 +68,16 @@ class Idle(Actor[int]):
         raise AssertionError
 
 
-@pytest.mark.parametrize("name", sorted(MAILBOXES))
+@pytest.mark.parametrize("name", ["reject", "conflate"])
 @given(
-    st.integers(2, 4),
+    st.integers(1, 4),
     st.integers(1, 4),
     st.lists(st.sampled_from(["tell", "tell", "tell", "end", "end", "handle", "crash"]), max_size=30),
 )
-def test_no_mailbox_policy_loses_the_notice_of_a_watch(name: str, capacity: int, count: int, script: list[str]) -> None:
-    """It arrives exactly once, however full the mailbox is and whoever crashes; and the bound holds all the same."""
+def test_what_a_watch_has_to_say_is_never_lost_for_want_of_room(
+    name: str, capacity: int, count: int, script: list[str]
+) -> None:
+    """It arrives exactly once, despite full mailboxes and crashes, and the bound still holds (M4)."""
     seen: list[int] = []
 
     async def main() -> None:
@@ -85,6 +87,7 @@ def test_no_mailbox_policy_loses_the_notice_of_a_watch(name: str, capacity: int,
             ref = await app.start(Busy, [*watched], seen, gate, mailbox=lambda: MAILBOXES[name](capacity))
             told = 0
             for action in [*script, *["end"] * count]:
+                counts = ref.statistics()
                 if action == "tell":
                     told += 1
                     ref.tell(told)
@@ -92,12 +95,13 @@ def test_no_mailbox_policy_loses_the_notice_of_a_watch(name: str, capacity: int,
                     left = [number for number, watch in enumerate(watched) if not watch.stopped]
                     if left:
                         await app.terminate(f"{left[0]}")
-                elif gate.statistics().tasks_waiting_receive:
+                elif counts.in_hand:
                     await let.send(action)
+                    await trio.testing.wait_all_tasks_blocked()
                 await trio.testing.wait_all_tasks_blocked()
                 counts = ref.statistics()
                 assert counts.queued + counts.in_hand <= capacity
-            while gate.statistics().tasks_waiting_receive:
+            while ref.statistics().in_hand:
                 await let.send("handle")
                 await trio.testing.wait_all_tasks_blocked()
 
@@ -137,7 +141,7 @@ Ending = tuple[float, str]
 
 
 def expected(jobs: list[Job], stop: float) -> tuple[list[Ending], int]:
-    """Say how and when each ask ends, and how many crashes that costs: one server, one thing after the other."""
+    """Return how and when each ask ends, and the number of crashes, for one sequential server."""
     endings: list[Ending] = []
     now, free, crashes = 0.0, 0.0, list[float]()
     deferred: dict[int, tuple[float, float, int]] = {}

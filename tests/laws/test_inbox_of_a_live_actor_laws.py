@@ -1,4 +1,4 @@
-"""Laws of what a live actor is told, asked and sent, however these mix: there is a shorter way for what was told."""
+"""Laws of a live actor under any mix of tell, ask and send; tell has a fast path."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class GatedLoop(Gated):
 
 
 class Story:
-    """One actor, what it was offered, and what became of that."""
+    """One actor, the offered messages, and their outcomes."""
 
     def __init__(self, factory: Callable[..., Gated], capacity: int) -> None:
         self.factory = factory
@@ -86,7 +86,7 @@ class Story:
         counts = ref.statistics()
         has_room = counts.queued + counts.in_hand < self.capacity
         if action == "tell":
-            # Nobody else has a turn between this and the next tell: that is a burst.
+            # No other task runs between this and the next tell: that is a burst.
             self.offered += 1
             assert ref.tell(number) is has_room
             self.let_in += [number] * has_room
@@ -136,7 +136,7 @@ class Story:
 @pytest.mark.parametrize("factory", [Gated, GatedLoop])
 @given(st.integers(1, 5), actions)
 def test_what_is_let_in_is_handled_once_and_in_order(factory: type[Gated], capacity: int, script: list[str]) -> None:
-    """Exactly counted at every moment; nobody waits to send while there is room; an ask ends as its message did."""
+    """Counts are exact at every moment, no send waits while there is room, and an ask ends as its message did."""
     story = Story(factory, capacity)
     run_virtual(story.run, script)
     for number, ending in story.answers.items():
@@ -210,7 +210,7 @@ def test_a_told_message_refused_behind_an_ask_changes_nothing() -> None:
 
 
 def test_who_waited_for_a_restart_that_never_comes_is_dead() -> None:
-    """What is told meanwhile waits; when the actor is terminated it is dead, and nothing is let in any more."""
+    """Messages of the meantime wait; when the actor is terminated, they are dead letters and new ones are refused."""
 
     class Fragile(Actor[int]):
         async def receive(self, _message: int, /) -> None:

@@ -35,7 +35,7 @@ MAKERS: dict[str, Callable[[int, int], Mailbox[int]]] = {
 
 
 class Book:
-    """Performs a script on a mailbox, and counts by itself what became of each message."""
+    """Performs a script on a mailbox, and counts the outcome of each message independently."""
 
     def __init__(self, mailbox: Mailbox[int], *, at_head: bool = False) -> None:
         self.mailbox = mailbox
@@ -153,7 +153,7 @@ def test_everything_is_counted_once_and_the_bound_holds(
 @pytest.mark.parametrize("name", ["reject", "drop_oldest", "latest"])
 @given(capacities, actions, st.booleans())
 def test_what_survives_keeps_its_order(name: str, n: int, script: list[str], at_head: bool) -> None:
-    """What is taken, and what is left, comes in the order in which it was put (M3)."""
+    """Taken and remaining messages keep the order of their arrival (M3)."""
     book = Book(MAKERS[name](n, 0), at_head=at_head).run(script)
     assert book.taken + book.rest == sorted(book.taken + book.rest)
 
@@ -234,7 +234,7 @@ def test_no_message_is_delivered_more_often_than_it_may_be(name: str, n: int, ag
         for loss in mailbox.interrupted(0.0):
             assert loss.reason not in ("redelivered", "interrupted") or deliveries[loss.what] == again + 1
         check_counts(mailbox)
-        # Between the lives of an actor messages come too.
+        # Messages also arrive between the incarnations of an actor.
         number += 1
         mailbox.put(number, 0.0)
 
@@ -281,7 +281,7 @@ def test_what_a_put_costs_is_returned() -> None:
 
 
 def test_the_newest_alone_is_delivered_again_when_nothing_newer_came() -> None:
-    """One in hand and one behind it are all there is room for."""
+    """There is room for one message in hand and one behind it."""
     mailbox = Latest[int](redeliver=1)
     assert mailbox.statistics().capacity == 2
     mailbox.put(1)

@@ -1,4 +1,4 @@
-"""Laws of the outbox: conservation, the window, age, urgency, and that nobody starves."""
+"""Laws of the outbox: conservation, the window, age, urgency, and no starvation."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_every_due_sample_is_accounted_for_at_every_moment(script: list[tuple[An
 @settings(max_examples=100)
 @given(st.integers(1, 12), st.integers(1, 3), st.data())
 def test_with_n_participants_each_is_granted_within_4n_grants(n: int, each: int, data: st.DataObject) -> None:
-    """Whatever the levels, and whoever asks again at once: a waiting participant waits 4n grants at most."""
+    """For any levels and any repeated requests, a participant waits at most 4n grants."""
     outbox = Outbox()
     waited = dict.fromkeys((f"p{p}" for p in range(n)), 0)
     for track in range(n * each):
@@ -140,7 +140,7 @@ def test_the_most_urgent_goes_first(three: list[Level]) -> None:
 
 
 def test_never_granted_goes_before_granted_long_ago() -> None:
-    """A new track does not wait for the round."""
+    """A new track does not wait for a whole round."""
     outbox = Outbox()
     outbox.put(request(0), 0.0)
     outbox.take(0.0)
@@ -314,7 +314,7 @@ sizes = st.sampled_from([100, 10_000, 25_000])
 @settings(max_examples=100)
 @given(budgets, st.integers(1, 6), st.lists(st.tuples(st.floats(0, 5), levels, sizes), min_size=5, max_size=80))
 def test_a_room_never_spends_more_than_its_budget(budget: Budget, n: int, script: list[tuple[Any, ...]]) -> None:
-    """In every window (W + burst_seconds) x rate at most, and nobody waits while it holds enough."""
+    """Every window has at most (W + burst_seconds) x rate, and no turn waits while the budget allows it."""
     outbox = Outbox(budget=budget)
     now, spent, largest = 0.0, [(0.0, 0)], 0
     for number, (seconds, level, size) in enumerate(script):
@@ -344,7 +344,7 @@ def test_a_room_never_spends_more_than_its_budget(budget: Budget, n: int, script
 
 @given(st.integers(2, 8), st.data())
 def test_under_a_budget_the_urgent_go_first_and_everybody_goes(n: int, data: st.DataObject) -> None:
-    """The order is the one without a budget: three turns by urgency, the fourth to whoever waits longest."""
+    """The order is the one without a budget: three turns by urgency, the fourth to the one that waits longest."""
     budget = Budget(samples_per_minute=60, burst_seconds=1)
     free, bound = Outbox(), Outbox(budget=budget)
     wanted = [(track, data.draw(levels)) for track in range(n)]

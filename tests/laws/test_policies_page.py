@@ -1,4 +1,4 @@
-"""What the page on policies says of laws and faults, holds."""
+"""The page on policies matches the laws and the faults."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "policies.md").read_text("utf-8")
 
 
 def test_every_law_is_on_the_page_and_no_other() -> None:
-    """With the sentence that a broken one is reported with, in the order in which a fault is blamed."""
+    """With the sentence of the report, in the order in which broken laws are reported."""
     rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", PAGE, re.MULTILINE)
     assert [row for row in rows if row[0] in LAWS] == [(law, sentence) for law, (sentence, _) in LAWS.items()]
 
@@ -28,7 +28,7 @@ def test_every_fault_is_on_the_page_with_its_law() -> None:
 
 
 def test_every_policy_and_every_event_is_on_the_page() -> None:
-    """By the name that one imports; the simulator knows the policies too."""
+    """By its import name; the simulator knows the policies too."""
     events = (
         "Started",
         "SampleDue",

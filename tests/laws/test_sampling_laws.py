@@ -1,4 +1,4 @@
-"""The laws of sampling policies: ours keep them, and each fault is caught by the law that names it."""
+"""The laws of sampling policies: the built-in ones keep them, and each fault breaks its law."""
 
 from __future__ import annotations
 
@@ -87,13 +87,13 @@ def test_what_makes_no_policy_is_said_and_what_to_pass(factory: Any, words: str)
 
 
 def test_every_law_catches_something() -> None:
-    """No law is there for show, and at least twenty faults are known."""
+    """Every law catches a fault, and at least twenty faults are known."""
     assert set(BROKEN.values()) == set(LAWS)
     assert len(BROKEN) >= 20
 
 
 def test_the_counterexample_is_the_smallest_timeline() -> None:
-    """What happened and what was planned then, a line each, in seconds from the start."""
+    """One line per event with its plan, in seconds from the start."""
     with pytest.raises(LawBroken) as caught:
         check_sampling_policy(Ditherer)
     lines = str(caught.value).splitlines()
@@ -145,7 +145,7 @@ def test_the_strategies_give_what_they_say(verdicts: list[tuple[float, Level]], 
 
 
 def test_new_is_due_at_once_and_unmuted_not_sooner_than_one_burst_interval() -> None:
-    """Muting and unmuting is no way to have more samples made."""
+    """Muting and unmuting cannot yield extra samples."""
     policy = AdaptiveSampling(0.2, 1.0)
     assert policy.on(Started(), 5.0).due == 5.0
     policy.on(SampleDue(), 5.0)
@@ -184,7 +184,7 @@ def test_burst_is_never_below_normal_and_quality_is_an_integer() -> None:
 
 
 class Promising(Sound):
-    """Sound, but for what it promises."""
+    """Sound, except for its promise."""
 
     told: ClassVar[Any] = None
 
@@ -241,7 +241,7 @@ def test_a_fault_of_the_kit_itself_is_not_taken_for_a_missing_extra(monkeypatch:
 
 
 def test_a_long_timeline_is_cut_in_its_middle() -> None:
-    """Forty lines at most, with how many are left out; a sample that was sent is told where it changed the plan."""
+    """Forty lines at most, with how many are left out; a sent sample is shown when it changed the plan."""
     plans = [Plan(BEGIN + n, "as planned") for n in range(61)]
     history = [Moment(BEGIN + n, SampleSent(7), plans[n], plans[n + 1]) for n in range(60)]
     lines = written(history)

@@ -25,7 +25,7 @@ def event(number: int, track: int, kind: ResultType, previous: Level) -> ResultE
 
 @given(actions)
 def test_order_bounds_and_counts_hold_at_every_moment(script: list[tuple[str, int, ResultType, Level | None]]) -> None:
-    """Per track in order, never two of one track in hand, never more than may be, everything counted once."""
+    """Events of a track keep their order, at most one per track is in hand, bounds hold, all are counted once."""
     queue = SinkQueue(per_track=3, at_once=2)
     hand: dict[str, ResultEvent] = {}
     last: dict[str, int] = {}
@@ -54,7 +54,7 @@ def test_order_bounds_and_counts_hold_at_every_moment(script: list[tuple[str, in
 
 
 def test_the_least_valuable_event_goes_first() -> None:
-    """The oldest that changes no level, then the oldest that is no ALERT, then the oldest."""
+    """The oldest without a change of level, then the oldest that is not an ALERT, then the oldest."""
     queue = SinkQueue(per_track=3)
     kinds = [
         (ResultType.ALERT, Level.CLEAR),
@@ -69,7 +69,7 @@ def test_the_least_valuable_event_goes_first() -> None:
 
 
 def test_an_event_that_is_itself_the_least_valuable_is_refused() -> None:
-    """It pushes no change of level out, and the sender hears that it was not let in."""
+    """It displaces no change of level, and the sender is notified of the refusal."""
     queue = SinkQueue(per_track=1)
     queue.put(event(0, 0, ResultType.SUSPICIOUS, Level.CLEAR))
     repeat = event(1, 0, ResultType.SUSPICIOUS, Level.SUSPICIOUS)

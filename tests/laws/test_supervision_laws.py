@@ -1,4 +1,4 @@
-"""The laws of supervision, L1 to L25, on the pure machine: each judges whole random histories, by name.
+"""The laws of supervision, L1 to L25, on the pure state machine: each checks whole random histories.
 
 Source of the laws: supervisor.erl and its documentation. L22, the grace, is the shell's: `tests/test_supervisor.py`.
 """
@@ -59,7 +59,7 @@ def later_siblings(children: dict[str, ChildView], name: str) -> list[ChildView]
 
 
 def bound(step: Step, strategy: str) -> list[str]:
-    """Name those who start again with the child that a step is about: the strategy in two lines."""
+    """Return the children that restart with the step's child: the strategy in two lines."""
     order = list(step.before)
     return {"one_for_all": order, "rest_for_one": order[order.index(step.name) :]}.get(strategy, [step.name])
 
@@ -210,7 +210,7 @@ def l13_nothing_granted_means_the_first_request_is_the_last(world: World) -> Non
 
 
 def l14_after_the_end_only_stops_and_one_halt(world: World) -> None:
-    """No start after a shutdown, giving up or a failed boot; everybody lives no more when it halts, once."""
+    """Nothing starts after a shutdown, giving up or a failed boot; no child is alive at the single halt."""
     rest = world.trace[over(world.trace) + 1 :]
     assert all(isinstance(effect, (Stop, Rest, Halted)) for step in rest for effect in step.effects)
     assert not any(isinstance(effect, Start) for effect in world.trace[over(world.trace)].effects)
@@ -255,7 +255,7 @@ def l16_terminating_what_waits_cancels_its_restart(world: World) -> None:
 
 
 def l17_ends_that_were_asked_for_cost_nothing(world: World) -> None:
-    """They spend no window, give up nothing, shut nothing down, and nobody else is stopped for them."""
+    """They do not spend the window, give up, shut down, or stop any other child."""
     for step in world.trace:
         child = step.subject
         if (
@@ -284,7 +284,7 @@ def l18_significant_children(world: World) -> None:
 
 
 def l19_a_first_batch_that_fails_is_rolled_back(world: World) -> None:
-    """The one that failed is named, nobody after it starts, and those before stop, the last first."""
+    """The failed child is named, no later child starts, and the earlier ones stop, the last first."""
     for at, step in enumerate(world.trace):
         failed = [effect for effect in step.effects if isinstance(effect, BootFailed)]
         if failed:
@@ -316,7 +316,7 @@ def l20_what_is_held_and_what_lives(world: World) -> None:
 
 
 def l21_as_many_ends_as_starts(world: World) -> None:
-    """Every start is followed by one end, and nobody is asked to stop twice."""
+    """Every start is followed by one end, and no child is asked to stop twice."""
     starts = [(start.name, start.incarnation) for _, start in world.starts()]
     alive = [
         (step.name, step.event.incarnation)
@@ -337,7 +337,7 @@ def l21_as_many_ends_as_starts(world: World) -> None:
 
 
 def l23_a_backoff_waits_u_times_the_ceiling(world: World) -> None:
-    """And is judged by its own consecutive failures alone."""
+    """Only its own consecutive failures count."""
     failures = dict[str, int]()
     for step in world.trace:
         if isinstance(step.event, Add):
@@ -357,7 +357,7 @@ def l23_a_backoff_waits_u_times_the_ceiling(world: World) -> None:
 
 
 def an_ignored_start_is_no_failure(world: World) -> None:
-    """It costs nothing and stops nobody; what is kept stays, at rest."""
+    """It costs nothing and stops no child; a kept child stays at rest."""
     for step in world.trace:
         child = step.subject
         if isinstance(step.event, Ended) and step.event.ignored and child is not None and not child.in_stops:
@@ -447,7 +447,7 @@ def test_a_child_that_never_starts_again_halts_the_supervisor(most: int) -> None
 
 @given(st.lists(st.sampled_from([0.0, 1.0, 5.0, 50.0]), max_size=60), st.floats(0, 1, exclude_max=True))
 def test_a_backoff_never_spends_the_window_and_waits_at_most_its_ceiling(lives: list[float], u: float) -> None:
-    """The wait is u times the ceiling of the failures in a row; a stable life makes the next the first."""
+    """The wait is u times the ceiling of the failures in a row; a stable incarnation resets the count."""
     backoff = ExponentialBackoff(1.0, 30.0)
     supervision = Supervision(max_restarts=0)
     supervision.adopt(ChildRules("a", backoff=backoff, stable_after=10.0))
@@ -507,9 +507,9 @@ def test_l1_a_shutdown_goes_in_reverse_or_all_at_once(strategy: Any, order: list
 
 @pytest.mark.parametrize("dead", [order for n in (2, 3, 4) for order in permutations(NAMES, n)])
 def test_l24_simultaneous_ends_cost_one_and_come_to_the_same(dead: tuple[str, ...]) -> None:
-    """One for all: whichever is heard of first, all others start once more, and one restart is spent."""
+    """One for all: whichever end is reported first, all others start once more, and one restart is spent."""
     world = booted(Supervision("one_for_all", max_restarts=1), *map(ChildRules, NAMES))
-    # All are dead before the supervisor hears of the first, so it meets the others' ends while it stops the set.
+    # All are dead before the first end is reported, so the other ends arrive while the set stops.
     world.feed(Ended(dead[0], 1, CRASH))
     for name in dead[1:]:
         world.feed(Ended(name, 1, CRASH))
@@ -575,7 +575,7 @@ def test_l6_only_the_suffix_of_the_child_that_fails_to_start_is_touched_again(fa
 
 
 def test_the_delay_of_a_backoff_lies_between_the_stops_and_the_starts() -> None:
-    """Everybody is down at once, and nobody starts before it is over, not even the elder siblings."""
+    """All children are down at once, and none starts before the wait ends, not even the earlier siblings."""
     supervision = Supervision("one_for_all", max_restarts=0)
     backoff = ExponentialBackoff(8.0)
     world = booted(supervision, ChildRules("a"), ChildRules("b", backoff=backoff), ChildRules("c"))
@@ -591,7 +591,7 @@ def test_the_delay_of_a_backoff_lies_between_the_stops_and_the_starts() -> None:
 
 
 def test_a_backoff_of_nothing_is_waited_for_all_the_same() -> None:
-    """In a set as alone: what is told meanwhile is heard before the next start."""
+    """In a set as alone: requests of the meantime are handled before the next start."""
     children = (ChildRules("a", backoff=Hasty()), ChildRules("b"))
     alone, together = booted(Supervision("one_for_one"), *children), booted(Supervision("rest_for_one"), *children)
     assert alone.feed(Ended("a", 1, CRASH)) == (Wake("a", 1, 0.0),)
@@ -610,7 +610,7 @@ def test_a_set_that_waits_is_woken_once() -> None:
 
 
 def test_a_time_that_is_over_or_unknown_is_not_shown() -> None:
-    """Whoever waits for a sibling without a backoff starts as soon as it can."""
+    """A child that waits for a sibling without a backoff starts as soon as possible."""
     supervision = Supervision("rest_for_one")
     world = booted(supervision, ChildRules("a"), ChildRules("b", backoff=ExponentialBackoff(8.0)), ChildRules("c"))
     untils: list[float | None] = []
@@ -619,7 +619,7 @@ def test_a_time_that_is_over_or_unknown_is_not_shown() -> None:
     untils.append(supervision.children["b"].until)
     world.now = 5.0
     world.feed(Ended("a", 1, CRASH))
-    assert world.feed(Ready("a", 2)) == (Start("b", 2),), "its time is over, and nobody said so yet"
+    assert world.feed(Ready("a", 2)) == (Start("b", 2),), "its time is over, but not yet reported"
     world.settle()
     world.feed(Ended("a", 2, CRASH))
     for name in "cb":
@@ -662,7 +662,7 @@ def test_an_elder_siblings_crash_shortens_nobodys_backoff() -> None:
 
 
 def test_terminating_the_one_that_all_wait_for_lets_the_others_start() -> None:
-    """At once; it stays down until somebody asks, or a sibling's restart takes it along."""
+    """At once; it stays down until a request, or until a sibling's restart includes it."""
     supervision = Supervision("one_for_all")
     world = booted(supervision, ChildRules("a"), ChildRules("b", backoff=ExponentialBackoff(8.0)))
     world.feed(Ended("b", 1, CRASH))
@@ -728,7 +728,7 @@ def test_l18_one_that_waits_for_its_restart_counts_as_alive() -> None:
 
 
 def test_a_shutdown_that_is_due_waits_for_the_first_batch() -> None:
-    """As in OTP, whose supervisor hears of no end before its start is over."""
+    """As in OTP, whose supervisor handles no end before the start is over."""
     supervision = Supervision("one_for_one", auto_shutdown="any_significant")
     for rules in (ChildRules("a", "temporary", significant=True), ChildRules("b")):
         supervision.adopt(rules)
@@ -769,7 +769,7 @@ def test_a_backoff_is_told_how_each_life_went() -> None:
 @pytest.mark.parametrize(("lived", "forgiven"), [(9.5, False), (10.0, True), (10.5, True)])
 @pytest.mark.parametrize("by", ["its own end", "a sibling's restart"])
 def test_failures_are_forgotten_after_exactly_a_stable_life(lived: float, forgiven: bool, by: str) -> None:
-    """Also when it was a sibling that ended that life."""
+    """Also when a sibling ended that incarnation."""
     supervision = Supervision("one_for_all")
     backoff = ExponentialBackoff(2.0, 100.0)
     world = booted(supervision, ChildRules("a", backoff=backoff, stable_after=10.0), ChildRules("b"))

@@ -68,7 +68,7 @@ def test_delays_are_bounded_and_obey_the_service(history: list[Failure], u: floa
 
 @given(st.binary(max_size=200), st.sampled_from([429, 503, 401, 500]))
 def test_no_header_breaks_the_classification(value: bytes, status: int) -> None:
-    """Whatever bytes a service sends, there is an answer, and a wait within its limits."""
+    """For any bytes of the service there is a result, with a wait within its limits."""
     error = rejected(status, [(b"retry-after", value)], 1e9)
     if isinstance(error, Unreachable) and error.retry_after is not None:
         assert 0 <= error.retry_after <= 300

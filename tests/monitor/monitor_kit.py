@@ -1,4 +1,4 @@
-"""The monitor under virtual time: the service on memory streams, sources, and how to crash what lives."""
+"""The monitor under virtual time: the service on memory streams, sources, and crashes on command."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Still:
 
     is_open: bool = True
     asked: list[float] = field(factory=list[float])
-    """When a frame was asked for."""
+    """The times of the captures."""
 
     async def capture(self) -> Frame | None:
         self.asked.append(trio.current_time())
@@ -102,13 +102,13 @@ class Service:
         return self.links[-1]
 
     async def say(self, number: int, track: str, participant: str | None = None) -> None:
-        """Send a result nobody asked for, and let it arrive."""
+        """Send an unsolicited result, and let it arrive."""
         result = WireResult(number, f"p{track}" if participant is None else participant, track)
         await self.connections[-1].send_message(encode_result(result))
         await trio.testing.wait_all_tasks_blocked()
 
     def sent(self, track: str) -> list[float]:
-        """When samples of this track arrived."""
+        """Return the arrival times of this track's samples."""
         return [at for at, sample in self.samples if sample.track == track]
 
     async def _serve(self, stream: Any) -> None:
@@ -156,7 +156,7 @@ def monitor_of(service: Service, **options: Any) -> Monitor:
 
 @contextmanager
 def without_log() -> Generator[None]:
-    """Write no log of the crashes that are meant."""
+    """Suppress the log of intended crashes."""
     logging.disable(logging.CRITICAL)
     try:
         yield
@@ -165,7 +165,7 @@ def without_log() -> Generator[None]:
 
 
 async def add(monitor: Monitor, *tracks: str, source: Still | None = None) -> None:
-    """Watch these tracks, each of a participant of its own."""
+    """Watch these tracks, each of its own participant."""
     for track in tracks:
         await monitor.add_track(TrackInfo(f"p{track}", track), Still() if source is None else source)
 
@@ -181,7 +181,7 @@ def adds_up(monitor: Monitor) -> bool:
 
 
 def living(monitor: Monitor) -> list[str]:
-    """Return the paths below the monitor of the actors that run now."""
+    """Return the paths of the running actors below the monitor."""
     found: list[str] = []
 
     def walk(node: Node) -> None:

@@ -1,4 +1,4 @@
-"""Microphones in a live monitor: when they are listened to, and what is sent of them."""
+"""Microphones in a live monitor: when they are recorded, and what is sent."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_microphone_is_sent_as_three_seconds_of_pcm(track: str, opened: list[f
 
 
 def test_a_silent_microphone_is_looked_at_again_and_never_stale() -> None:
-    """Ten seconds of nothing, five of pause; whoever says it speaks is heard sooner, once a look."""
+    """Ten seconds of nothing, five of pause; reported speech leads to an earlier recording, once."""
 
     async def body(service: Service, monitor: Monitor) -> None:
         microphone = Microphone(speaks=False)
@@ -86,7 +86,7 @@ def test_a_silent_microphone_is_looked_at_again_and_never_stale() -> None:
 
 @pytest.mark.parametrize("how", ["muted", "gate"])
 def test_a_muted_or_gated_microphone_is_not_listened_to(how: str) -> None:
-    """What was half heard is not sent; it goes on at once, but not sooner than 3 s after it was opened."""
+    """A half-finished recording is not sent; it goes on at once, but not sooner than 3 s after it was opened."""
 
     def shut(monitor: Monitor, *, yes: bool) -> None:
         if how == "muted":
@@ -118,7 +118,7 @@ def test_a_muted_or_gated_microphone_is_not_listened_to(how: str) -> None:
 
 
 def test_muting_drops_a_chunk_that_waits_for_its_turn() -> None:
-    """It was recorded before the turn was asked for, and is sent no more."""
+    """It was recorded before the turn was requested, and is no longer sent."""
 
     async def body(service: Service, monitor: Monitor) -> None:
         await trio.sleep(0.1)
@@ -161,7 +161,7 @@ def test_a_crashed_microphone_is_listened_to_again() -> None:
 
 
 def test_video_is_no_business_of_gates() -> None:
-    """Gate and speaking are told of any track, and a camera does not mind."""
+    """Gate and speaking may be reported for any track; a camera ignores them."""
 
     async def body(service: Service, monitor: Monitor) -> None:
         await kit.add(monitor, "B")

@@ -28,7 +28,7 @@ from ds_actors.testing import run_virtual
 @settings(max_examples=30)
 @given(st.lists(st.tuples(st.floats(0.0, 3.0), st.integers(0, 7)), min_size=1, max_size=12))
 def test_killing_any_actor_at_any_moment_changes_no_level_and_no_coverage(kills: list[tuple[float, int]]) -> None:
-    """Sinks, uplink, tracks and the supervisors above them: what was found out stays, and checking goes on."""
+    """Sinks, uplink, tracks and the supervisors above them: the levels stay, and checking continues."""
 
     async def body(service: Service, monitor: Monitor) -> None:
         await kit.add(monitor, *VERDICTS)
@@ -82,7 +82,7 @@ def test_a_crash_makes_no_track_sample_sooner(waits: list[float]) -> None:
 
 @pytest.mark.timeout(180)
 def test_a_day_of_outage_is_bounded_and_ends_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Attempts follow the injected u exactly, memory does not grow, a line in five minutes, first samples are fresh."""
+    """Attempts follow the injected u exactly, memory is bounded, logs are rare, first samples are fresh."""
     day, u, said = 86_400.0, 0.5, Counter[int]()
 
     def count(record: logging.LogRecord) -> bool:
@@ -193,7 +193,7 @@ def test_a_hundred_results_at_once_during_a_heartbeat_close_nothing() -> None:
 
 
 def test_a_result_that_comes_while_closing_still_goes_out() -> None:
-    """The tracks are gone already, the uplink hears its last answer, the sinks are told."""
+    """The tracks have ended, the uplink receives its last answer, and the sinks are notified."""
     heard: list[ResultEvent] = []
 
     async def body(service: Service, monitor: Monitor) -> None:

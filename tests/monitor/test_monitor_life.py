@@ -1,4 +1,4 @@
-"""A monitor's own life: how it closes with everything stuck, how it fails, and what another thread sees of it."""
+"""A monitor's lifetime: closing with everything stuck, failing, and its status from another thread."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_the_error_of_a_block_is_not_the_monitors() -> None:
 
 
 def test_another_thread_sees_the_same_status() -> None:
-    """A track that nothing was heard of for 1,000 s is stale there too, and what it sent long ago is no rate."""
+    """A track without a result for 1,000 s is stale there too, and old samples do not count in its rate."""
 
     async def main() -> None:
         async with trio.open_nursery() as nursery:

@@ -1,4 +1,4 @@
-"""Policies and budgets in a live monitor: what reaches them, and what the status says of them."""
+"""Policies and budgets in a live monitor: the events that reach them, and their status."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ds_actors.detection.sampling import Plan, SamplingEvent
 
 
 def test_a_room_with_a_budget_sends_what_it_holds_and_the_alert_first() -> None:
-    """Three tracks want 120 samples a minute and get 30; nobody is left out, and the rest is counted."""
+    """Three tracks want 120 samples a minute and get 30; every track gets some, and the rest is counted."""
 
     async def body(service: Service, monitor: Monitor) -> None:
         await kit.add(monitor, *"ABC")
@@ -33,7 +33,7 @@ def test_a_room_with_a_budget_sends_what_it_holds_and_the_alert_first() -> None:
 
 
 def test_what_is_spoken_and_seen_reaches_the_policy_and_its_reason_the_status() -> None:
-    """Speaking quickens the participant's tracks; a new picture quickens its own."""
+    """Speech speeds up all tracks of the participant; a new scene only its own track."""
 
     async def body(service: Service, monitor: Monitor) -> None:
         service.silent |= {"B", "C"}
@@ -81,7 +81,7 @@ def test_who_speaks_already_is_known_to_a_new_track_and_after_a_crash() -> None:
 
 
 def test_a_policy_that_is_always_due_takes_what_two_hundred_a_second_take() -> None:
-    """It breaks its promise, which its laws would have shown; the thread is there for the others all the same."""
+    """It breaks its promise, as its laws would show, but does not block the thread for other tracks."""
 
     class Greedy(AdaptiveSampling):
         asked = 0

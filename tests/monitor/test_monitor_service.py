@@ -1,4 +1,4 @@
-"""What a service that refuses, flaps, stalls or talks nonsense does to a live monitor, and what is said of it."""
+"""A live monitor with a service that refuses, flaps, stalls or sends garbage, and its log."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_service_that_accepts_and_closes_is_said_once_in_five_minutes(caplog: 
 
 
 def test_a_refusal_by_close_code_is_one_error_and_rare_probes(caplog: pytest.LogCaptureFixture) -> None:
-    """The upgrade was accepted, the key was not: the state is refused until an answer comes, and is told once."""
+    """The upgrade was accepted, the key was not: the state is refused until an answer comes, and is logged once."""
     caplog.set_level(logging.INFO, OURS)
     told = StateLog()
 
@@ -80,7 +80,7 @@ def test_a_refusal_by_close_code_is_one_error_and_rare_probes(caplog: pytest.Log
 
 
 def test_going_blind_and_seeing_again_are_told_once_each() -> None:
-    """One call for each change of state or of the uplink's, whatever the number of attempts; raising harms nobody."""
+    """One call for each change of state or of the uplink's, for any number of attempts; errors have no effect."""
     told = StateLog()
 
     def raising(status: Status) -> None:
@@ -100,7 +100,7 @@ def test_going_blind_and_seeing_again_are_told_once_each() -> None:
 
     with kit.without_log():
         kit.run(body, state_cb=raising)
-    states = ["connecting", "up", "down", "up"]  # closing is no outage
+    states = ["connecting", "up", "down", "up"]  # closing is not an outage
     assert told == [*(("running", state) for state in states), ("closed", "down")]
 
 
@@ -155,7 +155,7 @@ def test_who_is_suspected_comes_first_after_an_outage() -> None:
 
 
 def test_closing_does_not_wait_for_a_connect(caplog: pytest.LogCaptureFixture) -> None:
-    """Ctrl-C in an outage is ordinary: no second is lost, and nothing is said."""
+    """Ctrl-C during an outage ends at once, without a log line."""
 
     async def connect(_service: Dataspike) -> trio.abc.Stream:
         await trio.sleep_forever()
@@ -210,7 +210,7 @@ def test_a_slow_link_that_moves_bytes_is_alive() -> None:
 
 
 def test_a_hundred_malformed_messages_in_a_row_end_the_connection() -> None:
-    """Ninety-nine do not, a good one begins the row anew, and all are counted."""
+    """Ninety-nine do not, a well-formed one restarts the count, and all are counted."""
 
     async def nonsense(service: Service, count: int) -> None:
         for n in range(count):

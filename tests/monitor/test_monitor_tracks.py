@@ -137,7 +137,7 @@ def test_a_track_that_cannot_be_added_leaves_nothing() -> None:
 
 
 def test_a_track_is_removed_whatever_became_of_its_actor() -> None:
-    """Also while its supervisor is down, and after the monitor is closed; one that is not there is no error."""
+    """Also while its supervisor is down, and after the monitor is closed; an unknown one is not an error."""
 
     async def main() -> None:
         async with trio.open_nursery() as nursery:
@@ -176,7 +176,7 @@ def test_a_track_is_watched_once() -> None:
 
 @pytest.mark.parametrize(("limit", "everybody"), [(TRACKS_PER_PARTICIPANT, "alice"), (TRACKS, None)])
 def test_what_is_over_a_limit_is_listed_and_counted_until_there_is_room(limit: int, everybody: str | None) -> None:
-    """64 tracks a participant, 2,000 a monitor; however often it is tried, it is one track."""
+    """64 tracks per participant, 2,000 per monitor; repeated attempts count as one track."""
 
     async def body(_service: Service, monitor: Monitor) -> None:
         infos = [TrackInfo(everybody or f"p{n}", f"T{n}") for n in range(limit + 1)]
@@ -273,7 +273,7 @@ def test_a_closed_monitor_remembers_nothing() -> None:
 
 @pytest.mark.parametrize(("back", "level"), [(True, Level.ALERT), (False, Level.UNKNOWN)])
 def test_what_is_known_of_who_is_back_is_kept_also_without_a_track(*, back: bool, level: Level) -> None:
-    """Ten minutes after somebody left it is forgotten; after a reconnect they are there all the time."""
+    """A level is forgotten ten minutes after its participant left; a reconnect counts as presence."""
 
     async def body(_service: Service, monitor: Monitor) -> None:
         await kit.add(monitor, "A")

@@ -1,4 +1,4 @@
-"""Stories in Erlang's words, and Erlang's own answers to them.
+"""Stories as Erlang terms, and Erlang's own answers to them.
 
 `python tests/oracle/erlang.py` writes `recorded.jsonl.gz` anew: stories and what OTP made of them.
 """
@@ -37,17 +37,17 @@ ACTIONS = 12
 
 
 class OtpSupervision(Supervision):
-    """Decides as OTP does where this library differs on purpose, each a row of docs/actors/deviations.md."""
+    """Decides like OTP where this library differs on purpose; each difference is a row of docs/actors/deviations.md."""
 
     __slots__ = ()
 
     def _goes_on(self, child: Child) -> bool:
-        # Of the children that a failed restart left behind, OTP counts the one that failed and no other.
+        # Of the children that a failed restart left behind, OTP counts only the one that failed.
         return child.status in ALIVE
 
 
 def as_otp(story: Story) -> str:
-    """Return what the model makes of a story, with the deviations switched off."""
+    """Return the model's answers to a story, with the deviations switched off."""
     return "|".join(Model(OtpSupervision, giving_up_is_normal=True).play(story))
 
 
@@ -60,7 +60,7 @@ def available() -> bool:
 
 
 def ask(stories: Iterable[Story]) -> list[str]:
-    """Return what Erlang makes of each story; one Erlang process for all of them."""
+    """Return Erlang's answers to each story, from one Erlang process."""
     text = "".join(as_term(story) + ".\n" for story in stories)
     with tempfile.TemporaryDirectory() as scratch:
         subprocess.run(["erlc", "-o", scratch, str(HERE / "oracle.erl")], check=True)

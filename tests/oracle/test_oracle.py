@@ -23,7 +23,7 @@ STORIES = int(os.environ.get("DS_ACTORS_ORACLE_STORIES", "2000"))
 
 
 def differences(seed: str, first: int, count: int) -> list[str]:
-    """Compare `count` stories in one Erlang process, and return those that came out otherwise."""
+    """Compare `count` stories in one Erlang process, and return those with different answers."""
     stories = [erlang.made_up(f"{seed} {number}") for number in range(first, first + count)]
     answers = erlang.ask(stories)
     assert len(answers) == count
@@ -62,7 +62,7 @@ def test_the_recorded_stories_show_every_kind_of_thing() -> None:
     assert {what: seen[what] for what in wanted if seen[what] < 20} == {}
 
 
-def test_the_deviations_are_no_idle_claim() -> None:
+def test_the_deviations_change_some_stories() -> None:
     """Switched on, they change some stories: so the comparison would notice one that is not listed."""
     recorded = erlang.read()
     assert sum("|".join(Model().play(story)) != trace for story, trace in recorded) > 10
@@ -71,7 +71,7 @@ def test_the_deviations_are_no_idle_claim() -> None:
 @pytest.mark.timeout(1_200)
 @pytest.mark.skipif(not erlang.available(), reason=f"needs Erlang: {erlang.ENABLE}")
 def test_as_many_stories_as_wanted_come_out_as_erlang_tells_them() -> None:
-    """Told live; DS_ACTORS_ORACLE_STORIES says how many, DS_ACTORS_ORACLE_SEED which."""
+    """Played live; DS_ACTORS_ORACLE_STORIES says how many, DS_ACTORS_ORACLE_SEED which."""
     seed = os.environ.get("DS_ACTORS_ORACLE_SEED", "live")
     batch = 2_000
     batches = [(first, min(batch, STORIES - first)) for first in range(0, STORIES, batch)]

@@ -1,4 +1,4 @@
-"""The sandbox's faults, and what the monitor makes of each, over a real socket."""
+"""The sandbox's faults, and the monitor's reaction to each, over a real socket."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def row(which: int, record: ClientRecord, now: float = 1_000_000.0, **more: floa
 
 
 def refusals(*waits: float, status: int = 503, retry_after: float | None = None) -> ClientRecord:
-    """Attempts that are refused at once, each as long after the one before as `waits` says."""
+    """Attempts that are refused at once, with these waits between them."""
     times = itertools.accumulate(waits, initial=0.0)
     return client(*(Attempt(t, status, retry_after, ended=t, ended_by="service", last_sent=t) for t in times))
 
@@ -52,7 +52,7 @@ def test_full_jitter_is_not_called_hammering() -> None:
 
 @pytest.mark.parametrize("waits", [[0.1] * 10, [0.01] * 5, [2.5] * 40])
 def test_hammering_is_broken(waits: list[float]) -> None:
-    """Ten attempts a second, and also one every 2.5 s forever: no back-off in either."""
+    """Neither ten attempts per second nor one every 2.5 s forever is a backoff."""
     assert not row(BACKOFF, refusals(*waits)).kept
 
 
@@ -69,13 +69,13 @@ def test_a_healthy_connection_begins_the_backoff_anew() -> None:
 
 
 def test_a_program_started_again_owes_nothing_to_the_one_before() -> None:
-    """Clean closes by the client end the row of failures."""
+    """Clean closes by the client end the run of failures."""
     attempts = [Attempt(n * 0.2, ended=n * 0.2 + 0.1, ended_by="client", code=1000) for n in range(20)]
     assert not row(BACKOFF, client(*attempts)).tested
 
 
 def test_attempts_that_were_not_seen_are_not_held_against_a_client() -> None:
-    """While the service did not listen there are no records: a wait across it is not judged."""
+    """While the service did not listen there are no records: a wait across it does not count."""
     record = refusals(*[40.0] * 6)
     assert not grade([record], now=300.0, outages=[(0.0, 300.0)])[BACKOFF].tested
 
@@ -95,7 +95,7 @@ def test_probes_after_a_refusal_are_far_apart(waits: list[float], kept: bool) ->
 
 @pytest.mark.parametrize(("asked", "waited", "kept"), [(7, 7.2, True), (7, 6.0, False), (900, 300.0, True)])
 def test_retry_after_is_obeyed(asked: float, waited: float, kept: bool) -> None:
-    """To the letter, up to five minutes."""
+    """Exactly, up to five minutes."""
     assert row(RETRY, refusals(waited, status=429, retry_after=asked)).kept is kept
 
 
@@ -106,7 +106,7 @@ def test_a_key_in_the_url_is_broken() -> None:
 
 
 def test_a_connection_that_says_nothing_is_left() -> None:
-    """Also one that is still open: a heartbeat would have noticed."""
+    """An open connection counts too: a heartbeat would have noticed."""
     noticed = Attempt(0.0)
     noticed.note_sent(5.0)
     noticed.over(25.5, "lost")
@@ -127,7 +127,7 @@ def test_stale_samples_are_broken() -> None:
 
 
 def test_the_rate_is_judged_by_track() -> None:
-    """Two tracks at the burst rate are no track above it; a jittered grid is no fault."""
+    """Two tracks at the burst rate do not exceed it, and a jittered grid is allowed."""
     dice = random.Random(3)
     grid = [n + dice.random() * 0.4 for n in range(60)]
     both = pictures(*grid) + tuple(Received(at, "alice", "TR_b", 10, 0.1) for at in grid)

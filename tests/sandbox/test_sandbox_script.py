@@ -1,4 +1,4 @@
-"""Scripts and verdicts: what a TOML file says, and what the service answers for it."""
+"""Scripts and verdicts: TOML files, and the service's answers by them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def numbers(verdicts: ScriptedVerdicts | MostSevere | MarkerVerdicts, sample: Sa
 
 
 def test_the_script_in_the_documentation_is_one() -> None:
-    """The module's own example parses, and means what its comments say."""
+    """The example in the module's docstring parses as its comments describe."""
     text = (script_module.__doc__ or "").partition("\n\n")[2]
     script = parse_script(text)
     assert script.default is Level.CLEAR
@@ -82,7 +82,7 @@ def test_the_last_entry_that_matches_rules() -> None:
 
 
 def test_where_a_script_says_nothing_the_other_verdicts_do() -> None:
-    """A default of the script's own comes first."""
+    """The script's own default has precedence."""
     nothing = ScriptedVerdicts(parse_script(""), otherwise=JudgeVerdicts(lambda _s, _n: ResultType.ALERT))
     assert numbers(nothing, sample()) == [ResultType.ALERT]
     default = ScriptedVerdicts(parse_script('default = "unknown"'), otherwise=nothing)
@@ -148,7 +148,7 @@ def test_a_script_that_cannot_be_followed_says_where_and_why(text: str, says: st
 
 
 def test_a_script_file_that_cannot_be_read_is_an_error_of_the_script(tmp_path: Path) -> None:
-    """No file, a folder, and what is not UTF-8."""
+    """A missing file, a folder, and a file that is not UTF-8."""
     (tmp_path / "latin.toml").write_bytes(b'default = "\xe9"')
     for name in ("nothing.toml", ".", "latin.toml"):
         with pytest.raises(ScriptError, match="cannot be read"):
@@ -156,7 +156,7 @@ def test_a_script_file_that_cannot_be_read_is_an_error_of_the_script(tmp_path: P
 
 
 def test_the_stand_in_finds_the_painted_patch_and_nothing_else() -> None:
-    """No patch clear, a little suspicious, more alert; green or magenta alone is no patch."""
+    """No patch clear, a little suspicious, more alert; green or magenta alone is not a patch."""
     verdicts = MarkerVerdicts()
     for share, expected in [(0.0, ResultType.CLEAR), (0.025, ResultType.SUSPICIOUS), (0.12, ResultType.ALERT)]:
         assert numbers(verdicts, sample(data=jpeg(share))) == [expected], share
@@ -199,14 +199,14 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_example_is_a_script() -> None:
-    """What the documentation shows can be followed."""
+    """The documented script is valid."""
     script = load_script(ROOT / "examples" / "sandbox.toml")
     assert [verdict.level for verdict in script.verdicts] == [Level.SUSPICIOUS, Level.ALERT]
     assert [type(fault.fault) for fault in script.faults] == [Drop, Refuse]
 
 
 def test_the_documentation_names_each_fault_and_its_options() -> None:
-    """A row of its table is the kind and the fields of its class."""
+    """Each row of its table lists the kind and the fields of its class."""
     rows = [
         line.split("|")[1:3] for line in (ROOT / "docs" / "sandbox.md").read_text("utf-8").splitlines() if "|" in line
     ]

@@ -62,7 +62,7 @@ async def answer(websocket: WebSocketConnection) -> WireResult:
 
 
 async def test_it_listens_before_its_block_begins() -> None:
-    """Whoever is told the URL may connect at once, also from outside trio."""
+    """A client with the URL may connect at once, also from outside trio."""
     async with open_sandbox() as sandbox:
         socket.create_connection((sandbox.host, sandbox.port), timeout=5).close()
 
@@ -129,7 +129,7 @@ async def test_upgrades_are_refused_with_any_status(status: int) -> None:
 
 
 async def test_throttling_says_when_to_come_back() -> None:
-    """429 with Retry-After, and the grade sees who did not wait."""
+    """429 with Retry-After; the grade shows a client that did not wait."""
     async with open_sandbox() as sandbox:
         sandbox.faults.throttle(7)
         for _ in range(2):
@@ -255,7 +255,7 @@ async def test_many_answers_to_one_sample() -> None:
 
 
 async def test_a_script_begins_and_ends_its_faults() -> None:
-    """At the times it says; a fault begun by hand meanwhile is not ended for it."""
+    """The script's faults come at their times, and do not end a fault begun by command."""
     script = parse_script('[[fault]]\nkind = "refuse"\nuntil = 0.3\n[[fault]]\nkind = "slow"\nuntil = 0.3')
     async with open_sandbox(script=script) as sandbox:
         await until_in_trio(lambda: sandbox.faults.active(Refuse) is not None)
@@ -289,7 +289,7 @@ async def test_strangers_do_not_take_the_service_down() -> None:
 
 
 async def test_verdicts_that_crash_are_not_hidden() -> None:
-    """Whoever wrote them learns of it."""
+    """Their author gets the error."""
 
     def broken(_sample: Sample, _now: float) -> ResultType:
         raise ZeroDivisionError

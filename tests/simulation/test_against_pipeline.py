@@ -1,4 +1,4 @@
-"""The simulator against the real monitor: the same scenario, by events on paper and by actors over WebSockets."""
+"""The simulator against the real monitor: the same scenario, by simulated events and by actors over WebSockets."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SIZE: Final = 1_000
 
 @define
 class Camera:
-    """Gives a frame at once: the time that the scenario says goes into the encoder."""
+    """Gives a frame at once: the encoder takes the scenario's capture time."""
 
     async def capture(self) -> Frame:
         await trio.lowlevel.checkpoint()
@@ -39,7 +39,7 @@ class Camera:
 
 @define
 class Throttled(WrappedStream):
-    """A stream as slow as the scenario's link, the way out only."""
+    """A stream whose sends are as slow as the scenario's link."""
 
     bytes_per_second: float
 
@@ -202,5 +202,5 @@ def test_the_simulator_and_the_monitor_agree_within_five_per_cent(scenario: str)
     dropped = sum(account.dropped.values())
     assert sum(outcome.dropped.values()) == pytest.approx(dropped, rel=0.05, abs=5)
     assert len(outcome.found) == pytest.approx(len(found), abs=1)
-    if scenario != "a narrow link":  # where turns are scarce, two runs of the monitor differ by more than that
+    if scenario != "a narrow link":  # with scarce turns, two runs of the monitor differ by more than that
         assert outcome.quantile(0.5) == pytest.approx(found[len(found) // 2], rel=0.05)

@@ -1,4 +1,4 @@
-"""The simulator by itself: what it counts, and that what it counts adds up."""
+"""The simulator by itself: its counts, and that they add up."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_manipulation_is_found_with_the_next_sample_and_its_answer() -> None:
 
 
 def test_who_speaks_or_is_muted_is_sampled_accordingly() -> None:
-    """Twice the rate while speaking, also for who speaks already when joining; none while muted."""
+    """Twice the rate while speaking, also for a participant who speaks when joining; no samples while muted."""
     text = """
         [room]
         participants = 3
@@ -184,7 +184,7 @@ def test_jains_index() -> None:
     ],
 )
 def test_what_a_scenario_says_wrong_is_named(text: str, words: str) -> None:
-    """Table, key, and what was expected."""
+    """The error names the table, the key and the expected value."""
     with pytest.raises(ScriptError, match=words):
         parse_script(text)
 
@@ -203,7 +203,7 @@ def test_the_example_in_the_rooms_documentation_is_one() -> None:
 
 
 def test_the_order_of_events_is_the_monitors() -> None:
-    """A policy hears of a sample what it hears in a call."""
+    """A policy receives the same events about a sample as in a call."""
     heard: list[str] = []
 
     class Listening(AdaptiveSampling):

@@ -1,4 +1,4 @@
-"""Wait for what is expected instead of for a time: each helper returns as soon as it can, and fails at its deadline."""
+"""Wait for a condition instead of for a time: each helper returns as soon as it can, and fails at its deadline."""
 
 from __future__ import annotations
 

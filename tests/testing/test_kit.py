@@ -49,7 +49,7 @@ async def test_a_probe_receives_answers_and_records() -> None:
 
 
 async def test_a_probe_says_what_did_not_come(autojump_clock: trio.testing.MockClock) -> None:
-    """The assertion names what came before, what came instead, and what nobody asked."""
+    """The assertion names the earlier messages, the unexpected one, and a message that expects no answer."""
     probe = Probe[str]()
     probe.ref.tell("first")
     with pytest.raises(AssertionError, match="expected int, got 'first'"):
@@ -90,7 +90,7 @@ def test_virtual_time_makes_a_day_short() -> None:
 
 
 async def test_leftover_tasks_are_named() -> None:
-    """A tree leaves none; a task in somebody else's nursery is one."""
+    """A tree leaves none; a task in another nursery is one."""
     async with assert_no_leftover_tasks():
         async with Supervisor("app") as app:
             await app.start(Buyer, Probe[Price | str]().ref)
@@ -110,7 +110,7 @@ async def test_the_blocks_own_error_comes_out() -> None:
 
 @define
 class Sleeper(Actor[str]):
-    """Notes what befalls it in a list that outlives it."""
+    """Records its events in a list that outlives it."""
 
     notes: list[str]
 

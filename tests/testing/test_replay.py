@@ -1,4 +1,4 @@
-"""Whole trees from one seed: the same each time, as the rules say, and cut short when something goes wrong."""
+"""Random trees from one seed: deterministic, equal to the rules, and shortened on failure."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def test_the_same_seed_is_the_same_story() -> None:
 
 
 def test_what_goes_wrong_is_cut_to_what_is_needed() -> None:
-    """Here it is wrong that somebody ends by itself: one actor and one end are left of the story."""
+    """With every end by itself declared a failure, one actor and one end are left of the story."""
 
-    def nobody_ends(_story: Story, stage: Stage) -> str:
+    def no_child_ends(_story: Story, stage: Stage) -> str:
         return "somebody ended" if any(what.startswith("ends:") for _, what in stage.timeline) else ""
 
     with pytest.raises(AssertionError, match="somebody ended") as caught:
-        replay(1, judge=nobody_ends)
+        replay(1, judge=no_child_ends)
     told = str(caught.value)
     assert told.count("end by themselves") == 1
     assert len(told.splitlines()) <= 10, told
@@ -72,7 +72,7 @@ def test_a_wrong_rule_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_story_that_hangs_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A tree that never ends is broken up, and those who wait are named."""
+    """A tree that never ends is stopped, and the waiting tasks are named."""
 
     def deaf(_life: SupervisorIncarnation, _deadline: float, *, again: bool = False) -> None:
         pass
@@ -83,7 +83,7 @@ def test_a_story_that_hangs_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_what_outlives_the_tree_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An incarnation that is never over is named, as is a second one beside it."""
+    """An incarnation that never ends is named, and so is a second one at the same time."""
 
     def not_gone(_stage: Stage, _name: str) -> None:
         pass

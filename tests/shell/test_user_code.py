@@ -1,0 +1,443 @@
+"""The user's own code fails: in mailboxes, backoffs, listeners, factories, watches and errors. The tree stays whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import pytest
+import trio
+from attrs import define, field, frozen
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ds_actors import (
+    Actor,
+    ActorError,
+    Answer,
+    AskDropped,
+    ChildSpec,
+    Conflate,
+    Down,
+    Dropped,
+    Exit,
+    Failure,
+    Reject,
+    Request,
+    RestartLimitReached,
+    SendDropped,
+    StartFailed,
+    Supervisor,
+    SupervisorSpec,
+    TelemetryEvent,
+)
+from ds_actors.testing import run_virtual
+
+
+@frozen
+class Echo(Request[int]):
+    pass
+
+
+class Plain(Actor[object]):
+    """Answers, crashes and stops as it is asked."""
+
+    async def receive(self, message: object, /) -> Answer | None:
+        match message:
+            case "crash":
+                raise ValueError("as asked")
+            case "stop":
+                self.context.stop()
+            case Echo():
+                return message.answer(1)
+            case _:
+                return None
+        return None
+
+
+@define(eq=False)
+class Faults:
+    """Raises at the n-th call of any hook."""
+
+    at: int
+    error: Callable[[], BaseException]
+    calls: int = 0
+    raised: list[str] = field(factory=list[str])
+
+    def call(self, hook: str) -> None:
+        self.calls += 1
+        if self.calls == self.at:
+            self.raised.append(hook)
+            raise self.error()
+
+
+class FaultyMailbox(Reject[Any]):
+    def __init__(self, faults: Faults) -> None:
+        super().__init__(3)
+        self._faults = faults
+
+    def put(self, message: Any, now: float = 0.0, /) -> Dropped[Any] | None:
+        self._faults.call("put")
+        return super().put(message, now)
+
+    def has_room(self, message: Any, /) -> bool:
+        self._faults.call("has_room")
+        return super().has_room(message)
+
+    def take(self, now: float = 0.0, /) -> Any:
+        self._faults.call("take")
+        return super().take(now)
+
+    def settle(self, message: Any, now: float = 0.0, /) -> None:
+        self._faults.call("settle")
+        super().settle(message, now)
+
+    def interrupted(self, now: float = 0.0, /) -> Iterable[Dropped[Any]]:
+        self._faults.call("interrupted")
+        return super().interrupted(now)
+
+    def close(self, now: float = 0.0, /) -> Iterable[Any]:
+        self._faults.call("close")
+        return super().close(now)
+
+    def statistics(self) -> Any:
+        self._faults.call("statistics")
+        return super().statistics()
+
+
+@define(eq=False)
+class FaultyBackoff:
+    faults: Faults
+
+    def delay(self, failures: tuple[Failure, ...], u: float, /) -> float:
+        self.faults.call("delay")
+        return 0.1
+
+
+@define(eq=False)
+class FaultyActor(Plain):
+    faults: Faults
+
+    async def started(self) -> None:
+        self.faults.call("started")
+
+    async def stopping(self, exit: Exit, /) -> None:
+        self.faults.call("stopping")
+
+
+class Watcher(Actor[object]):
+    def __init__(self, faults: Faults) -> None:
+        self.faults = faults
+
+    async def receive(self, message: object, /) -> None:
+        if not isinstance(message, (str, int, Down)):
+            ref, on_down = message  # type: ignore[misc]
+            self.context.watch(ref, on_down=on_down)
+
+
+def _children(faults: Faults) -> Callable[[], list[ChildSpec[Any]]]:
+    def children() -> list[ChildSpec[Any]]:
+        faults.call("children")
+
+        def mailbox() -> FaultyMailbox:
+            faults.call("mailbox")
+            return FaultyMailbox(faults)
+
+        def make() -> FaultyActor:
+            faults.call("factory")
+            return FaultyActor(faults)
+
+        backoff = FaultyBackoff(faults)
+        return [
+            ChildSpec(make, name="a", mailbox=mailbox, backoff=backoff, grace=1, restart="transient"),
+            ChildSpec(Watcher, faults, name="w", mailbox=mailbox, grace=1),
+        ]
+
+    return children
+
+
+async def _exercise(faults: Faults) -> None:
+    def listener(_: TelemetryEvent) -> None:
+        faults.call("listener")
+
+    def draw() -> float:
+        faults.call("random")
+        return 0.5
+
+    def on_down(down: Down) -> Down:
+        faults.call("on_down")
+        return down
+
+    inner = SupervisorSpec("inner", "one_for_one", _children(faults), restart="transient")
+    async with Supervisor("app", children=[inner], listeners=(listener,), random=draw, close_within=5) as app:
+        ref, watcher = app.find_actor("inner/a"), app.find_actor("inner/w")
+        watcher.tell((ref, on_down))
+        for message in ("x", "crash", "y", "z"):
+            ref.tell(message)
+            await trio.sleep(0.2)
+        with trio.move_on_after(1):
+            await ref.send("sent")
+        await ref.ask(Echo(), timeout=1)
+        supervisor = app.find_supervisor("inner")
+        await supervisor.terminate("a")
+        await supervisor.restart("a")
+        await trio.sleep(0.2)
+        str(app.tree())
+        ref.tell("late")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        current = waiting.pop()
+        if current is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        waiting += [current.__cause__, current.__context__]
+        if isinstance(current, BaseExceptionGroup):
+            waiting += current.exceptions
+
+
+@given(st.integers(1, 70), st.sampled_from([LookupError, SystemExit, KeyboardInterrupt]))
+def test_an_error_in_any_hook_at_any_call_leaves_the_tree_whole(at: int, error: type[BaseException]) -> None:
+    """Every task ends within `close_within`; an Exception is contained, anything else comes out of the top."""
+    faults = Faults(at, error)
+
+    async def main() -> float:
+        began = trio.current_time()
+        try:
+            await _exercise(faults)
+        except BaseException as escaped:  # noqa: BLE001 - the kinds that may come out are checked here
+            kinds = [type(cause) for cause in _causes(escaped)]
+            assert faults.raised
+            if issubclass(error, Exception):
+                assert any(issubclass(kind, (ActorError, LookupError)) for kind in kinds)
+                assert not {SystemExit, KeyboardInterrupt} & {*kinds}
+            else:
+                assert error in kinds or any(issubclass(kind, ActorError) for kind in kinds)
+        else:
+            assert not faults.raised or issubclass(error, Exception), faults.raised
+        took = trio.current_time() - began
+        assert took < 60
+        return took
+
+    run_virtual(main)  # which fails when a task is left behind or the program stands still
+
+
+def test_every_hook_is_reached_by_the_program_that_injects_faults() -> None:
+    """Otherwise the property above would hold for want of a fault."""
+    hooks: set[str] = set()
+    for at in range(1, 71):
+        faults = Faults(at, LookupError)
+
+        async def main(faults: Faults = faults) -> None:
+            try:
+                await _exercise(faults)
+            except ActorError:
+                return
+
+        run_virtual(main)
+        hooks.update(faults.raised)
+    assert hooks >= {
+        "put",
+        "take",
+        "settle",
+        "interrupted",
+        "close",
+        "statistics",
+        "has_room",
+        "delay",
+        "started",
+        "stopping",
+        "children",
+        "mailbox",
+        "factory",
+        "listener",
+        "random",
+        "on_down",
+    }
+
+
+class FailsToPut(Reject[Any]):
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(2)
+        self.error = error
+
+    def put(self, message: Any, now: float = 0.0, /) -> Dropped[Any] | None:
+        if message == "bad" or isinstance(message, tuple) or type(message).__name__ == "Envelope":
+            raise self.error
+        return super().put(message, now)
+
+
+async def test_a_mailbox_whose_put_raises_refuses_the_sender(
+    autojump_clock: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    """`tell` returns False, an ask and a waiting send end with an error, and each failure is logged."""
+    async with Supervisor("app") as app:
+        ref = await app.start(Plain, mailbox=lambda: FailsToPut(LookupError("mine")))
+        assert not ref.tell("bad")
+        assert ref.tell("good")
+        with pytest.raises(AskDropped, match="the mailbox failed: LookupError"):
+            await ref.ask(Echo(), timeout=1)
+        with pytest.raises(SendDropped, match="/app/Plain refused"):
+            await ref.send("bad")
+        ref.tell_from_thread("bad")
+        await trio.sleep(1)
+        assert app.which()[0].incarnation == 1
+    assert caplog.text.count("the mailbox of /app/Plain failed, so a message of type") == 4
+    assert "LookupError: mine" in caplog.text
+
+
+async def test_system_exit_in_a_put_from_a_thread_stops_the_tree_and_comes_out(autojump_clock: object) -> None:
+    """It is no TrioInternalError, and no thread is left."""
+    with pytest.raises(SystemExit):
+        async with Supervisor("app") as app:
+            ref = await app.start(Plain, mailbox=lambda: FailsToPut(SystemExit(3)))
+            ref.tell_from_thread("bad")
+            await trio.sleep(5)
+            raise AssertionError
+
+
+async def test_a_put_that_returns_something_else_refuses_the_message(
+    autojump_clock: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log names what `put` must return."""
+
+    class Wrong(Reject[Any]):
+        def put(self, message: Any, now: float = 0.0, /) -> Any:
+            return True
+
+    async with Supervisor("app") as app:
+        ref = await app.start(Plain, mailbox=Wrong)
+        assert not ref.tell("x")
+    assert "put returned bool; return a Dropped, or None" in caplog.text
+
+
+async def test_a_mailbox_factory_that_raises_at_a_restart_fails_that_start(autojump_clock: object) -> None:
+    """The caller gets the cause, the child is at rest, and the tree ends in order."""
+    made: list[int] = []
+
+    def mailbox() -> Reject[Any]:
+        made.append(1)
+        if len(made) == 2:
+            raise LookupError("no mailbox")
+        return Reject[Any]()
+
+    async with Supervisor("app") as app:
+        await app.start(Plain, name="a", mailbox=mailbox)
+        await app.terminate("a")
+        with pytest.raises(StartFailed) as failed:
+            await app.restart("a")
+        assert isinstance(failed.value.__cause__, LookupError)
+        await app.restart("a")
+        assert app.which()[0].status == "running"
+
+
+async def test_a_mailbox_without_the_methods_of_one_is_refused_by_name(autojump_clock: object) -> None:
+    """At the start, naming what is missing."""
+    async with Supervisor("app") as app:
+        with pytest.raises(TypeError, match=r"the mailbox of /app/Plain must have put, has_room.*list has not"):
+            await app.start(Plain, mailbox=list)  # type: ignore[arg-type]
+        assert app.count().specs == 0
+
+
+@pytest.mark.parametrize("result", [LookupError("mine"), float("nan"), "soon"])
+async def test_a_backoff_that_fails_makes_its_supervisor_give_up(result: Any, autojump_clock: object) -> None:
+    """Without a delay there is no restart; the error says that it was the backoff."""
+
+    @frozen
+    class Bad:
+        def delay(self, failures: tuple[Failure, ...], u: float, /) -> Any:
+            if isinstance(result, Exception):
+                raise result
+            return result
+
+    with pytest.raises(RestartLimitReached, match="its backoff failed") as raised:
+        async with Supervisor(
+            "app", children=[ChildSpec(Plain, name="a", backoff=Bad(), expected=(ValueError,))]
+        ) as app:
+            app.find_actor("a").tell("crash")
+            await trio.sleep(5)
+    assert isinstance(raised.value.__cause__, (LookupError, TypeError))
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+async def test_system_exit_in_a_listener_stops_the_tree_in_order_and_comes_out(
+    error: type[BaseException], autojump_clock: object
+) -> None:
+    """The children stop as at any other end."""
+    stopped: list[str] = []
+
+    class Tidy(Plain):
+        async def stopping(self, exit: Exit, /) -> None:
+            stopped.append(self.context.name)
+
+    def listener(event: TelemetryEvent) -> None:
+        if getattr(event, "path", "") == "/app/c":
+            raise error
+
+    children = [ChildSpec(Tidy, name=name) for name in ("a", "b", "c")]
+    with pytest.raises(error):
+        async with Supervisor("app", children=children, listeners=(listener,)):
+            await trio.sleep(5)
+            raise AssertionError
+    assert stopped == ["c", "b", "a"]
+
+
+async def test_an_error_that_cannot_be_printed_does_not_break_the_tree(autojump_clock: object) -> None:
+    """`tree()` names its type."""
+
+    class Unprintable(Exception):
+        def __str__(self) -> str:
+            raise LookupError
+
+    class Crashing(Plain):
+        async def started(self) -> None:
+            if self.context.incarnation == 1:
+                self.context.spawn(self.crash)
+
+        async def crash(self) -> None:
+            raise Unprintable
+
+    async with Supervisor("app", children=[ChildSpec(Crashing, name="a", expected=(Unprintable,))]) as app:
+        await trio.sleep(1)
+        assert app.which()[0].error == "Unprintable"
+        assert "a running" in str(app.tree())
+
+
+async def test_a_watcher_whose_mailbox_raises_still_gets_its_notice(autojump_clock: object) -> None:
+    """Notices pass by the mailbox, so its faults are its own."""
+    seen: list[object] = []
+
+    class Watching(Actor[Any]):
+        def __init__(self, target: Any) -> None:
+            self.target = target
+
+        async def started(self) -> None:
+            self.context.watch(self.target, ("gone",))
+
+        async def receive(self, message: Any, /) -> None:
+            seen.append(message)
+
+    async with Supervisor("app") as app:
+        target = await app.start(Plain, name="target")
+        await app.start(Watching, target, mailbox=lambda: FailsToPut(LookupError("mine")))
+        await app.terminate("target")
+        await trio.sleep(1)
+    assert seen == [("gone",)]
+
+
+async def test_a_conflate_key_that_raises_refuses_the_message(autojump_clock: object) -> None:
+    """The actor goes on."""
+
+    def key(message: Any) -> int:
+        return len(message)
+
+    async with Supervisor("app") as app:
+        ref = await app.start(Plain, mailbox=lambda: Conflate[Any](key))
+        assert not ref.tell(3)
+        assert ref.tell("abc")
+        await trio.sleep(1)
+        assert ref.statistics().handled == 1
