@@ -65,15 +65,18 @@ class TreeRefs:
         """Drop the reference of a track that ended."""
         self._tracks.pop(track, None)
 
-    def sink(self, name: str) -> ActorRef[Any]:
-        """Return the reference of a sink's actor."""
+    def sink(self, name: str) -> ActorRef[Any] | None:
+        """Return the reference of a sink's actor; None while the sinks' supervisor is being restarted."""
         ref = self._sinks.get(name)
-        if ref is None or ref.stopped:
+        if ref is not None and not ref.stopped:
+            return ref
+        try:
             sinks = self.supervisor.find("sinks")
-            assert isinstance(sinks, SupervisorRef)
-            ref = self._sinks[name] = next(actor for actor in sinks.actors() if actor.name == name)
-        return ref
-
-    def known_sink(self, name: str) -> ActorRef[Any] | None:
-        """Return the reference of a sink's actor if it was looked up before; safe from any thread."""
-        return self._sinks.get(name)
+        except LookupError:
+            return None
+        assert isinstance(sinks, SupervisorRef)
+        for actor in sinks.actors():
+            if actor.name == name:
+                self._sinks[name] = actor
+                return actor
+        return None

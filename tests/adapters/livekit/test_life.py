@@ -178,7 +178,13 @@ def test_a_callback_may_close_the_detector(caplog: pytest.LogCaptureFixture) -> 
         await one.start(None, room=rtc.Room())
         assert one._bridge is not None
         alert = ResultEvent(ResultType.ALERT, "alice", "TR", "", 0)
-        one._bridge.tell(lambda: one._monitor._hub.refs.sink("callback").tell(alert))
+
+        def notify() -> None:
+            ref = one._monitor._hub.refs.sink("callback")
+            assert ref is not None
+            ref.tell(alert)
+
+        one._bridge.tell(notify)
         await until_on_loop(lambda: one.status().state == "closed" and not trio_threads())
         assert done == ["TR"]
 
