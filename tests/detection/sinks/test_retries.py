@@ -10,33 +10,21 @@ from hypothesis import strategies as st
 
 from ds_actors.detection.sinks._retries import PostFailure, failure_of, retry_delay
 
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-WAITS = {
-    None: 0.0,
-    "": 0.0,
-    "7": 7.0,
-    " 12 ": 12.0,
-    "-3": 0.0,
-    "soon": 0.0,
-    "²": 0.0,
-    "9" * 400: 999_999_999.0,
-    "Fri, 02 Jan 2026 03:04:35 GMT": 30.0,
-    "Fri, 02 Jan 2026 03:04:35 -0000": 30.0,
-    "Fri, 02 Jan 2026 03:00:00 GMT": 0.0,
-    "Fri, 99 Jan 2026 03:00:00 GMT": 0.0,
-}
+WALL = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC).timestamp()
 
 
-@pytest.mark.parametrize(("header", "seconds"), WAITS.items())
-def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float) -> None:
-    """What cannot be read, or is past, asks for no wait."""
-    assert failure_of(503, header, NOW).retry_after == seconds
+@pytest.mark.parametrize(
+    ("header", "seconds"), [(None, 0), ("7", 7), ("soon", 0), ("Fri, 02 Jan 2026 03:04:35 GMT", 30)]
+)
+def test_a_failure_knows_how_long_the_server_asks_to_wait(header: str | None, seconds: float) -> None:
+    """A header that is absent, or cannot be read, asks for no wait."""
+    assert failure_of(503, header, WALL).retry_after == seconds
 
 
 @pytest.mark.parametrize(("status", "temporary"), [(408, True), (429, True), (500, True), (599, True), (302, False)])
 def test_which_statuses_are_temporary(status: int, temporary: bool) -> None:
     """The failure names its status."""
-    assert failure_of(status, None, NOW) == PostFailure(f"it answered HTTP {status}", temporary)
+    assert failure_of(status, None, WALL) == PostFailure(f"it answered HTTP {status}", temporary)
 
 
 def test_the_delays_double_up_to_a_cap() -> None:

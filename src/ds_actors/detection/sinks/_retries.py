@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from attrs import frozen
 
 from ds_actors._backoff import ExponentialBackoff
+from ds_actors.detection.retry_after import retry_after
 
 BACKOFF: Final = ExponentialBackoff(base=0.5, cap=5.0)
 _TEMPORARY: Final = frozenset({408, 425, 429})
@@ -25,16 +23,16 @@ class PostFailure:
     """Seconds that the server asks to wait."""
 
 
-def failure_of(status: int, retry_after: str | None, now: datetime) -> PostFailure:
+def failure_of(status: int, wait: str | None, wall: float) -> PostFailure:
     """Return what an answer other than 2xx means; 408, 425, 429 and 5xx are temporary.
 
     Args:
         status: the answer's status.
-        retry_after: the header of that name, seconds or an HTTP date; one that cannot be read counts as absent.
-        now: the wall clock, with its time zone.
+        wait: its header Retry-After; one that cannot be read counts as absent.
+        wall: seconds since the epoch.
     """
     temporary = status in _TEMPORARY or 500 <= status <= 599
-    return PostFailure(f"it answered HTTP {status}", temporary, _seconds(retry_after or "", now))
+    return PostFailure(f"it answered HTTP {status}", temporary, retry_after(wait or "", wall) or 0.0)
 
 
 def retry_delay(failure: PostFailure, posts: int, elapsed: float, within: float, u: float) -> float | None:
@@ -49,15 +47,3 @@ def retry_delay(failure: PostFailure, posts: int, elapsed: float, within: float,
     """
     delay = max(failure.retry_after, BACKOFF.ceiling(posts) * (1 + u) / 2)
     return delay if failure.temporary and elapsed + delay <= within else None
-
-
-def _seconds(retry_after: str, now: datetime) -> float:
-    text = retry_after.strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    try:
-        at = parsedate_to_datetime(text)
-        wait = (at if at.tzinfo is not None else at.replace(tzinfo=UTC)) - now
-    except (ValueError, OverflowError):
-        return 0.0
-    return max(0.0, math.ceil(wait.total_seconds()))

@@ -6,8 +6,8 @@ import hashlib
 import math
 import random
 import ssl
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
@@ -127,7 +127,7 @@ class WebhookSink:
             return PostFailure(type(error).__name__)
         if response.is_success:
             return None
-        return failure_of(response.status_code, response.headers.get("Retry-After"), datetime.now(UTC))
+        return failure_of(response.status_code, response.headers.get("Retry-After"), time.time())
 
     def _transport(self) -> httpx.AsyncHTTPTransport:
         import httpx  # noqa: PLC0415
