@@ -102,7 +102,7 @@ class Dataspike:
         self.ssl_context: ssl.SSLContext | None = ssl_context
         self.proxy: ProxyAddress | None = None
         if not self.loopback:
-            self.proxy = find_proxy(self.host, secure=self.secure, explicit=proxy)
+            self.proxy = find_proxy(self.host, self.port, secure=self.secure, explicit=proxy)
 
     @property
     def loopback(self) -> bool:

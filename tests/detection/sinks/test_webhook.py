@@ -253,6 +253,10 @@ def test_other_values_that_cannot_be_used_are_named(timeout: float, monkeypatch:
     with pytest.raises(ValueError, match=r"^HTTPS_PROXY"):
         WebhookSink(url)
     WebhookSink("https://localhost/")
+    monkeypatch.setenv("NO_PROXY", "example.org:443")
+    WebhookSink(url)
+    with pytest.raises(ValueError, match=r"^HTTPS_PROXY"):
+        WebhookSink("https://example.org:8443/")
 
 
 def test_without_httpx_it_says_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:

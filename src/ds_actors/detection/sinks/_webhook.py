@@ -67,7 +67,7 @@ class WebhookSink:
         del url, secret
         self._secret: ApiKey | None = _hidden(given)
         _require_httpx()
-        host, secure = _target(self._url)
+        host, port, secure = _target(self._url)
         self.host: str = host
         if not host:
             raise ValueError(
@@ -85,7 +85,7 @@ class WebhookSink:
         if ssl_context is not None and not verifies(ssl_context):
             raise ValueError("ssl_context must verify certificates and host names")
         self._ssl_context: ssl.SSLContext = ssl_context or ssl.create_default_context()
-        self._proxy: ProxyAddress | None = None if is_loopback(host) else find_proxy(host, secure=secure)
+        self._proxy: ProxyAddress | None = None if is_loopback(host) else find_proxy(host, port, secure=secure)
         if self._proxy is not None and self._proxy.scheme not in {"http", "https"}:
             raise ValueError("HTTPS_PROXY must be an http or https proxy for a webhook, or NO_PROXY name its host")
 
@@ -155,18 +155,18 @@ def _hidden(given: list[str | ApiKey | None]) -> ApiKey | None:
     return ApiKey(cast("str", given.pop()), "secret")
 
 
-def _target(url: str) -> tuple[str, bool]:
-    """Return the URL's host and whether it is https; no host where it cannot be used."""
+def _target(url: str) -> tuple[str, int, bool]:
+    """Return the URL's host, its port and whether it is https; no host where it cannot be used."""
     try:
         parts = urlsplit(url)
         usable = parts.port != 0 and parts.username is None and not parts.fragment
     except ValueError:
-        return "", False
+        return "", 0, False
     host = parts.hostname or ""
     secure = parts.scheme == "https"
     usable = usable and url.isascii() and url.isprintable() and " " not in url
     usable = usable and (secure or (parts.scheme == "http" and is_loopback(host)))
-    return (host, secure) if usable else ("", False)
+    return (host if usable else "", parts.port or (443 if secure else 80), secure)
 
 
 def _require_httpx() -> None:
