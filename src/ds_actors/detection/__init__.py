@@ -28,7 +28,7 @@ from ds_actors.detection.sinks import (
     WebhookSink,
 )
 from ds_actors.detection.status import Status
-from ds_actors.detection.tracks.encoding import EncodingError, Frame, encode_jpeg
+from ds_actors.detection.tracks.encoding import EncodingError, Frame, FrameTooSmallError, encode_jpeg
 from ds_actors.detection.tracks.scene import luma_signature
 from ds_actors.detection.tracks.sources import FrameSource, PcmSource
 
@@ -45,6 +45,7 @@ __all__ = [
     "Fastest",
     "Frame",
     "FrameSource",
+    "FrameTooSmallError",
     "JsonLinesSink",
     "Level",
     "LogSink",

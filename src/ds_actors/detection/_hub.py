@@ -85,11 +85,11 @@ class Hub:
         if registered is not None:
             registered.plan = plan
 
-    def captured(self, track: str, *, frame: bool) -> None:
-        """Count captures in a row without a frame."""
+    def captured(self, track: str, *, frame: bool, too_small: bool) -> None:
+        """Count captures in a row without a frame, or with one that is too small."""
         registered = self.registry.get(track)
         if registered is not None:
-            registered.captured(frame=frame)
+            registered.captured(frame=frame, too_small=too_small)
 
     def speaks(self, participant: str) -> bool:
         """Return whether the participant is speaking, as far as the room knows."""

@@ -237,7 +237,8 @@ class Monitor:
             return
         registered.muted = muted
         if not muted:
-            registered.facts.due_since, registered.facts.empty_captures = trio.current_time(), 0
+            facts = registered.facts
+            facts.due_since, facts.empty_captures, facts.small_captures = trio.current_time(), 0, 0
         ref = self._hub.refs.track(track)
         if ref is not None:
             ref.tell(MutedChanged(muted))

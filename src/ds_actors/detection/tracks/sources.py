@@ -11,7 +11,12 @@ class FrameSource(Protocol):
     """A track's frames, pulled: nothing is produced unless asked for."""
 
     async def capture(self) -> Frame | None:
-        """Return the freshest frame, waiting for one; None when there will be no more. The caller bounds the wait."""
+        """Return the freshest frame, waiting for one; None when there will be no more. The caller bounds the wait.
+
+        Raises:
+            FrameTooSmallError: when the frame is too small to judge; the track's coverage says so.
+            EncodingError: when the frame cannot become a sample for another reason.
+        """
         ...
 
     async def aclose(self) -> None:
