@@ -23,7 +23,7 @@ from livekit.plugins.dataspike._room_sink import RoomPublisher, RoomSink
 from livekit.rtc.participant import PublishDataError
 from waiting import loop_idle, until_on_loop
 
-from ds_actors.detection import Level, ResultEvent, ResultType, Undelivered
+from ds_actors.detection import BufferingSink, Level, ResultEvent, ResultType, Undelivered
 
 CONNECTED, RECONNECTING = rtc.ConnectionState.CONN_CONNECTED, rtc.ConnectionState.CONN_RECONNECTING
 
@@ -283,7 +283,9 @@ def test_what_the_room_gave_up_is_told_in_trio() -> None:
     def report(_event: ResultEvent) -> None:
         pytest.fail("called on the loop")
 
-    RoomSink(cast("LoopBridge", bridge), publisher).when_lost(report)
+    sink = RoomSink(cast("LoopBridge", bridge), publisher)
+    assert isinstance(sink, BufferingSink)  # so that the monitor asks for it
+    sink.when_lost(report)
     result = event("TR", Level.ALERT)
     publisher.lost(result)
     assert told == [(report, result)]

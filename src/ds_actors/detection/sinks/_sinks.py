@@ -28,7 +28,13 @@ class Sink(Protocol):
         ...
 
     async def deliver(self, event: ResultEvent, /) -> None:
-        """Pass one event on; events of one track come one after the other, those of others side by side."""
+        """Pass one event on; events of one track come one after the other, those of others side by side.
+
+        With `notify="changes"`, an event whose delivery failed, or took longer than 30 s, comes again.
+
+        Raises:
+            Undelivered: when the receiver certainly did not get the event; any other exception leaves that open.
+        """
         ...
 
 
