@@ -48,8 +48,8 @@ class _Report:
 class LevelReports:
     """What one sink has received of each track's level; times are monotonic, in seconds.
 
-    Whoever delivers an event calls `begin`, then `accepted`, `failed` or `refused`. An attempt that ends without one of
-    them, as in a crash, leaves open what the receiver knows, and the level is tried again.
+    The caller calls `begin` before each attempt, and `accepted`, `failed` or `refused` after it. An attempt that ends
+    without one of these, as in a crash, leaves open what the receiver knows, and the level is tried again.
     """
 
     _reports: dict[str, _Report] = field(factory=dict[str, _Report], init=False)

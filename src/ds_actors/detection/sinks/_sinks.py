@@ -43,7 +43,7 @@ class BufferingSink(Sink, Protocol):
     """A sink whose `deliver` may return before the receiver has the event, and which may give the event up later."""
 
     def when_lost(self, report: Callable[[ResultEvent], object], /) -> None:
-        """Call `report(event)`, in trio's thread, for each accepted event that is given up and has no successor."""
+        """Call `report(event)`, in trio's thread, when an accepted event that is its track's newest is given up."""
         ...
 
 

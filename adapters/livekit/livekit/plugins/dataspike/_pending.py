@@ -21,7 +21,7 @@ class PendingResults:
     dropped: int = 0
     """Results that were replaced, too old, or of too many tracks."""
     lost: list[ResultEvent] = field(factory=list[ResultEvent])
-    """The newest result of each track that was given up, as too old or as of one track too many, until it is read."""
+    """The newest result of each track that was given up, because of its age or because of too many tracks."""
     _tracks: OrderedDict[str, list[tuple[float, ResultEvent]]] = field(
         factory=OrderedDict[str, list[tuple[float, ResultEvent]]]
     )
