@@ -253,7 +253,7 @@ class SupervisorIncarnation:
             u = self._parts.draw()
             if 0.0 <= u < 1.0:
                 return u
-            raise ValueError(f"random must return a number in [0, 1), not {u!r}")  # noqa: TRY301 - logged below
+            raise ValueError(f"random must return a number in [0, 1), not {u!r}")
         except Exception:
             logger.exception("the source of %s's jitter failed; the delay has none", self.path)
         except BaseException as error:  # noqa: BLE001 - raised from the top of the tree

@@ -193,6 +193,8 @@ def test_coverage_is_the_first_that_applies() -> None:
     facts: dict[str, Any] = {"last_result": 0.0, "rate": 1.0, "due_since": 0.0}
     expected: list[tuple[Coverage, str, Any]] = [
         (Coverage.STALE, "empty_captures", 0),
+        (Coverage.STALE, "small_captures", 2),
+        (Coverage.TOO_SMALL, "small_captures", 3),
         (Coverage.NO_FRAMES, "empty_captures", 3),
         (Coverage.ENCRYPTED, "end_to_end", True),
         (Coverage.FAILING, "failing", True),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ KEYS = ["type", "level", "participant_id", "track_id", "message", "timestamp_ms"
 
 
 def event(**changes: str) -> ResultEvent:
-    texts = {"participant_id": "alice", "track_id": "TR_1", "message": "so it is", **changes}
+    texts: dict[str, Any] = {"participant_id": "alice", "track_id": "TR_1", "message": "so it is", **changes}
     return ResultEvent(ResultType.ALERT, timestamp_ms=7, previous_level=Level.CLEAR, **texts)
 
 

@@ -161,8 +161,12 @@ def test_proxies_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for exceptions in ("*", "x.example", "a, .example"):
         monkeypatch.setenv("NO_PROXY", exceptions)
         assert Dataspike(SECRET, "wss://x.example/").proxy is None
-    monkeypatch.setenv("NO_PROXY", "notx.example,ample")
-    assert Dataspike(SECRET, "wss://x.example/").proxy is not None
+    for exceptions in ("notx.example,ample", "x.example:444"):
+        monkeypatch.setenv("NO_PROXY", exceptions)
+        assert Dataspike(SECRET, "wss://x.example/").proxy is not None
+    assert Dataspike(SECRET, "wss://x.example:444/").proxy is None
+    monkeypatch.setenv("NO_PROXY", "10.0.0.0/8")
+    assert Dataspike(SECRET, "wss://10.1.2.3/").proxy is None
 
 
 def test_loopback_never_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:

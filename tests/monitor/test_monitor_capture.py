@@ -7,9 +7,10 @@ from functools import partial
 import monitor_kit as kit
 import pytest
 import trio
+from attrs import define
 from monitor_kit import Service, Slow, Still
 
-from ds_actors.detection import AdaptiveSampling, Coverage, Frame, Monitor, TrackInfo
+from ds_actors.detection import AdaptiveSampling, Coverage, Frame, FrameTooSmallError, Monitor, TrackInfo
 
 RARE = partial(AdaptiveSampling, 0.001, 0.001)
 
@@ -94,6 +95,44 @@ def test_three_one_shots_without_a_frame_are_no_frames(source: str, third: float
         assert monitor.coverage("B") is Coverage.NO_FRAMES
         frames.seconds = 0.0
         await trio.sleep(20)
+        assert monitor.coverage("B") is Coverage.CHECKED
+        assert kit.adds_up(monitor)
+
+    kit.run(body)
+
+
+@define
+class Tiny(Still):
+    """A source whose frames are too small while told so."""
+
+    small: bool = True
+
+    async def capture(self) -> Frame | None:
+        frame = await super().capture()
+        if self.small:
+            raise FrameTooSmallError("a frame of 40 x 30 pixels")
+        return frame
+
+
+def test_three_one_shots_whose_frames_are_too_small_are_too_small() -> None:
+    """Not `no_frames`: frames do arrive. The drops are counted by that reason, and a larger frame takes it back."""
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        frames = Tiny()
+        await monitor.add_track(TrackInfo("p", "B"), frames)
+        await trio.sleep(9.9)
+        assert monitor.coverage("B") is Coverage.WAITING
+        await trio.sleep(0.2)
+        assert monitor.coverage("B") is Coverage.TOO_SMALL
+        assert dict(monitor.status().uplink.dropped) == {"too_small": 3}
+        assert service.sent("B") == []
+        monitor.set_muted("B", True)
+        monitor.set_muted("B", False)
+        assert monitor.coverage("B") is Coverage.WAITING
+        await trio.sleep(20)
+        assert monitor.coverage("B") is Coverage.TOO_SMALL
+        frames.small = False
+        await trio.sleep(5.1)
         assert monitor.coverage("B") is Coverage.CHECKED
         assert kit.adds_up(monitor)
 

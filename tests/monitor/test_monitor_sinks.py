@@ -67,6 +67,72 @@ def test_an_inherited_level_is_a_tracks_past() -> None:
     assert [(event.track_id, event.type) for event in events] == [("A", ALERT), ("B", CLEAR)]
 
 
+def test_a_change_that_failed_is_delivered_when_the_sink_works_again() -> None:
+    """Although the level changes no more, and the track may be gone; until then the track counts as behind."""
+    heard: list[tuple[str, ResultType]] = []
+    works = False
+
+    def callback(event: ResultEvent) -> None:
+        if not works:
+            raise OSError("nobody there")
+        heard.append((event.track_id, event.type))
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        nonlocal works
+        await kit.add(monitor, "A", "B")
+        await trio.sleep(1)
+        await service.say(ALERT, "A")
+        await service.say(SUSPICIOUS, "B")
+        await monitor.remove_track("B")
+        await trio.sleep(200)
+        (sink,) = monitor.status().sinks
+        assert (sink.behind, sink.waiting, sink.delivered) == (2, 0, 0)
+        works = True
+        await trio.sleep(16)
+        (sink,) = monitor.status().sinks
+        assert (sink.behind, sink.delivered) == (0, 2)
+
+    with kit.without_log():
+        run(body, notify="changes", sinks=[CallbackSink(callback)])
+    assert sorted(heard) == [("A", ALERT), ("B", SUSPICIOUS)]
+
+
+def test_a_change_that_failed_is_tried_once_more_at_the_close() -> None:
+    """There is no later."""
+    tries: list[float] = []
+
+    def callback(_event: ResultEvent) -> None:
+        tries.append(trio.current_time())
+        raise OSError("nobody there")
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        await kit.add(monitor, "A")
+        await trio.sleep(1)
+        await service.say(ALERT, "A")
+
+    with kit.without_log():
+        run(body, notify="changes", sinks=[CallbackSink(callback)])
+    assert len(tries) == 2
+
+
+def test_a_result_that_arrives_while_the_sinks_are_restarted_is_delivered_afterwards() -> None:
+    """It waits in the sink's mailbox, which outlives the actor and its supervisor; and the uplink lives on."""
+    events: list[ResultEvent] = []
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        await kit.add(monitor, "A")
+        await trio.sleep(1)
+        await kit.kill_supervisor(monitor, "sinks")
+        await service.say(ALERT, "A")
+        assert events == []
+        await trio.sleep(30)
+        assert len(service.attempts) == 1
+
+    with kit.without_log():
+        run(body, sinks=[CallbackSink(events.append)])
+    assert [event.type for event in events] == [ALERT]
+
+
 def test_a_stuck_callback_is_cancelled_after_thirty_seconds(caplog: pytest.LogCaptureFixture) -> None:
     """It is counted and said once a minute, the next event of its track comes then, those of others at once."""
     heard: list[tuple[float, str]] = []

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, cast
 
 import pytest
 import trio
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ds_actors import (
     Actor,
     ActorError,
+    ActorRef,
     Answer,
     AskDropped,
     ChildSpec,
@@ -109,7 +110,7 @@ class FaultyMailbox(Reject[Any]):
 class FaultyBackoff:
     faults: Faults
 
-    def delay(self, failures: tuple[Failure, ...], u: float, /) -> float:
+    def delay(self, failures: Sequence[Failure], u: float) -> float:
         self.faults.call("delay")
         return 0.1
 
@@ -125,14 +126,19 @@ class FaultyActor(Plain):
         self.faults.call("stopping")
 
 
+@frozen
+class WatchThis:
+    ref: ActorRef[Any]
+    on_down: Callable[[Down], Down]
+
+
 class Watcher(Actor[object]):
     def __init__(self, faults: Faults) -> None:
         self.faults = faults
 
     async def receive(self, message: object, /) -> None:
-        if not isinstance(message, (str, int, Down)):
-            ref, on_down = message  # type: ignore[misc]
-            self.context.watch(ref, on_down=on_down)
+        if isinstance(message, WatchThis):
+            self.context.watch(message.ref, on_down=message.on_down)
 
 
 def _children(faults: Faults) -> Callable[[], list[ChildSpec[Any]]]:
@@ -171,7 +177,7 @@ async def _exercise(faults: Faults) -> None:
     inner = SupervisorSpec("inner", "one_for_one", _children(faults), restart="transient")
     async with Supervisor("app", children=[inner], listeners=(listener,), random=draw, close_within=5) as app:
         ref, watcher = app.find_actor("inner/a"), app.find_actor("inner/w")
-        watcher.tell((ref, on_down))
+        watcher.tell(WatchThis(ref, on_down))
         for message in ("x", "crash", "y", "z"):
             ref.tell(message)
             await trio.sleep(0.2)
@@ -197,7 +203,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         yield current
         waiting += [current.__cause__, current.__context__]
         if isinstance(current, BaseExceptionGroup):
-            waiting += current.exceptions
+            waiting += cast("BaseExceptionGroup[BaseException]", current).exceptions
 
 
 @given(st.integers(1, 70), st.sampled_from([LookupError, SystemExit, KeyboardInterrupt]))
@@ -339,7 +345,7 @@ async def test_a_mailbox_without_the_methods_of_one_is_refused_by_name(autojump_
     """At the start, naming what is missing."""
     async with Supervisor("app") as app:
         with pytest.raises(TypeError, match=r"the mailbox of /app/Plain must have put, has_room.*list has not"):
-            await app.start(Plain, mailbox=list)  # type: ignore[arg-type]
+            await app.start(Plain, mailbox=cast("Any", list))
         assert app.count().specs == 0
 
 
@@ -349,7 +355,7 @@ async def test_a_backoff_that_fails_makes_its_supervisor_give_up(result: Any, au
 
     @frozen
     class Bad:
-        def delay(self, failures: tuple[Failure, ...], u: float, /) -> Any:
+        def delay(self, failures: Sequence[Failure], u: float) -> Any:
             if isinstance(result, Exception):
                 raise result
             return result

@@ -18,9 +18,17 @@ from ds_actors.detection.sampling import (
     SpeakerSampling,
 )
 from ds_actors.detection.service import Dataspike
-from ds_actors.detection.sinks import CallbackSink, JsonLinesSink, LogSink, Sink, Undelivered, WebhookSink
+from ds_actors.detection.sinks import (
+    BufferingSink,
+    CallbackSink,
+    JsonLinesSink,
+    LogSink,
+    Sink,
+    Undelivered,
+    WebhookSink,
+)
 from ds_actors.detection.status import Status
-from ds_actors.detection.tracks.encoding import EncodingError, Frame, encode_jpeg
+from ds_actors.detection.tracks.encoding import EncodingError, Frame, FrameTooSmallError, encode_jpeg
 from ds_actors.detection.tracks.scene import luma_signature
 from ds_actors.detection.tracks.sources import FrameSource, PcmSource
 
@@ -28,6 +36,7 @@ __all__ = [
     "AdaptiveSampling",
     "Budget",
     "Budgeted",
+    "BufferingSink",
     "CallbackSink",
     "Coverage",
     "Dataspike",
@@ -36,6 +45,7 @@ __all__ = [
     "Fastest",
     "Frame",
     "FrameSource",
+    "FrameTooSmallError",
     "JsonLinesSink",
     "Level",
     "LogSink",

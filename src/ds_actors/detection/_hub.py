@@ -19,8 +19,7 @@ from ds_actors.detection.assessment import Applied, Assessments
 from ds_actors.detection.coverage import Coverage, coverage
 from ds_actors.detection.events import Level, Sample, WireResult
 from ds_actors.detection.sampling import Plan, SampleSent
-from ds_actors.detection.sinks import Sink
-from ds_actors.detection.sinks._actor import SinkCounts
+from ds_actors.detection.sinks._record import SinkRecord
 from ds_actors.detection.status import SinkStatus, State, Status, UplinkStatus
 from ds_actors.detection.tracks.messages import VerdictArrived
 from ds_actors.detection.tracks.registry import TrackRegistry
@@ -38,7 +37,7 @@ class Hub:
     """The monitor as its own actors see it."""
 
     outbox: Outbox
-    sinks: dict[str, tuple[Sink, SinkCounts]]
+    sinks: dict[str, SinkRecord]
     ledger: Ledger | None
     only_changes: bool
     """Sinks receive changes of level and first errors only."""
@@ -86,11 +85,11 @@ class Hub:
         if registered is not None:
             registered.plan = plan
 
-    def captured(self, track: str, *, frame: bool) -> None:
-        """Count captures in a row without a frame."""
+    def captured(self, track: str, *, frame: bool, too_small: bool) -> None:
+        """Count captures in a row without a frame, or with one that is too small."""
         registered = self.registry.get(track)
         if registered is not None:
-            registered.captured(frame=frame)
+            registered.captured(frame=frame, too_small=too_small)
 
     def speaks(self, participant: str) -> bool:
         """Return whether the participant is speaking, as far as the room knows."""
@@ -159,8 +158,29 @@ class Hub:
     def _tell_sinks(self, applied: Applied) -> None:
         if self.only_changes and not applied.notable:
             return
-        for name in self.sinks:
-            self.refs.sink(name).tell(applied.event)
+        event = applied.event
+        for name, record in self.sinks.items():
+            if record.reports is not None and event.level.is_verdict:
+                record.reports.changed(event, trio.current_time(), live=event.track_id in self.registry)
+            ref = self.refs.sink(name)
+            if ref is None:
+                record.queue.put(event)  # its next actor finds it there
+            else:
+                ref.tell(event)
+
+    # ---- what the sinks need
+
+    def track_added(self, track: str) -> None:
+        """Record for the sinks that a track lives."""
+        for record in self.sinks.values():
+            if record.reports is not None:
+                record.reports.track_added(track)
+
+    def track_ended(self, track: str) -> None:
+        """Record for the sinks that a track ended: its last level is still delivered, for some time."""
+        for record in self.sinks.values():
+            if record.reports is not None:
+                record.reports.track_ended(track, trio.current_time())
 
     # ---- status
 
@@ -188,7 +208,7 @@ class Hub:
         now = self._now()
         shown = (*self.registry, *self.registry.unwatched())
         tracks = tuple(track.status(self.level(track.info.track), now) for track in shown)
-        sinks = tuple(self._sink_status(name, counts) for name, (_, counts) in self.sinks.items())
+        sinks = tuple(self._sink_status(name, record) for name, record in self.sinks.items())
         results = MappingProxyType(dict(self.assessments.counts))
         reason = availability.cause if self.state in ("running", "refused") else ""
         refused = MappingProxyType(dict(self.registry.refused))
@@ -213,16 +233,16 @@ class Hub:
         except RuntimeError:  # another thread; trio's clock is this one but for its offset
             return time.perf_counter() + self._clock_offset
 
-    def _sink_status(self, name: str, counts: SinkCounts) -> SinkStatus:
-        ref = self.refs.known_sink(name)
-        mailbox = None if ref is None else ref.statistics()
+    def _sink_status(self, name: str, record: SinkRecord) -> SinkStatus:
+        counts, mailbox, reports = record.counts, record.queue.statistics(), record.reports
         return SinkStatus(
             name,
             counts.delivered,
             counts.failed.total(),
             counts.timed_out,
-            0 if mailbox is None else mailbox.refused + sum(mailbox.dropped.values()) + mailbox.failed + mailbox.dead,
-            0 if mailbox is None else mailbox.queued + mailbox.in_hand,
+            mailbox.refused + sum(mailbox.dropped.values()) + mailbox.failed + mailbox.dead,
+            mailbox.queued + mailbox.in_hand,
+            0 if reports is None else reports.behind,
         )
 
     def _uplink_changed(self, note: Note | None) -> None:

@@ -23,9 +23,7 @@ class TreeRefs:
     def uplink(self) -> ActorRef[OutboxMessage]:
         """Return the uplink's reference."""
         if self._uplink is None:
-            ref = self.supervisor.find("uplink")
-            assert isinstance(ref, ActorRef)
-            self._uplink = ref
+            self._uplink = self.supervisor.find_actor("uplink")
         return self._uplink
 
     def tracks(self) -> SupervisorRef:
@@ -35,11 +33,9 @@ class TreeRefs:
             ActorStopped: when the monitor is closed or not open yet.
         """
         try:
-            tracks = self.supervisor.find("tracks")
+            return self.supervisor.find_supervisor("tracks")
         except LookupError:
             raise ActorStopped("the monitor is closed") from None
-        assert isinstance(tracks, SupervisorRef)
-        return tracks
 
     def track(self, track: str) -> ActorRef[TrackMessage] | None:
         """Return the reference of a live track's actor; None when it has no actor at the moment."""
@@ -65,15 +61,17 @@ class TreeRefs:
         """Drop the reference of a track that ended."""
         self._tracks.pop(track, None)
 
-    def sink(self, name: str) -> ActorRef[Any]:
-        """Return the reference of a sink's actor."""
+    def sink(self, name: str) -> ActorRef[Any] | None:
+        """Return the reference of a sink's actor; None while the sinks' supervisor is being restarted."""
         ref = self._sinks.get(name)
-        if ref is None or ref.stopped:
-            sinks = self.supervisor.find("sinks")
-            assert isinstance(sinks, SupervisorRef)
-            ref = self._sinks[name] = next(actor for actor in sinks.actors() if actor.name == name)
-        return ref
-
-    def known_sink(self, name: str) -> ActorRef[Any] | None:
-        """Return the cached reference of a sink's actor, or None; safe from any thread."""
-        return self._sinks.get(name)
+        if ref is not None and not ref.stopped:
+            return ref
+        try:
+            actors = self.supervisor.find_supervisor("sinks").actors()
+        except (LookupError, ActorStopped):
+            return None
+        for actor in actors:
+            if actor.name == name:
+                self._sinks[name] = actor
+                return actor
+        return None

@@ -18,7 +18,7 @@ from ds_actors.detection.errors import UplinkError
 from ds_actors.detection.sampling import SamplingPolicy
 from ds_actors.detection.service import Dataspike
 from ds_actors.detection.sinks._actor import SinkActor
-from ds_actors.detection.sinks._queue import SinkQueue
+from ds_actors.detection.sinks._record import SinkRecord
 from ds_actors.detection.tracks.audio_actor import AudioTrackActor
 from ds_actors.detection.tracks.encoding import Frame
 from ds_actors.detection.tracks.messages import TrackMessage
@@ -82,20 +82,20 @@ def build_tree(
 ) -> Supervisor:
     """Return the supervisor of the whole monitor, not started yet."""
 
+    def sink(name: str, record: SinkRecord) -> ChildSpec[Any]:
+        return ChildSpec(
+            SinkActor,
+            record,
+            random,
+            name=name,
+            mailbox=lambda: record.queue,
+            grace=1.0,
+            drain=True,
+            backoff=_BACKOFF,
+        )
+
     def sinks() -> list[ChildSpec[Any]]:
-        return [
-            ChildSpec(
-                SinkActor,
-                sink,
-                counts,
-                name=name,
-                mailbox=SinkQueue,
-                grace=1.0,
-                drain=True,
-                backoff=_BACKOFF,
-            )
-            for name, (sink, counts) in hub.sinks.items()
-        ]
+        return [sink(name, record) for name, record in hub.sinks.items()]
 
     uplink = ChildSpec(
         Uplink,

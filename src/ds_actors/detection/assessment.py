@@ -172,6 +172,7 @@ class Assessments:
             assessment.info.participant_sid,
             assessment.info.source,
             previous,
+            self.counts.total(),
         )
         if not level.is_verdict:
             before, assessment.erring = assessment.erring, level is Level.ERROR

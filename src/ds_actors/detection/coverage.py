@@ -10,6 +10,7 @@ from attrs import define
 
 NOT_SUBSCRIBED_AFTER: Final = 10.0
 NO_FRAMES_AFTER: Final = 3
+TOO_SMALL_AFTER: Final = 3
 STALE_AFTER: Final = 15.0
 
 
@@ -22,6 +23,7 @@ class Coverage(StrEnum):
     NOT_SUBSCRIBED = "not_subscribed"
     FAILING = "failing"
     NO_FRAMES = "no_frames"
+    TOO_SMALL = "too_small"
     STALE = "stale"
     WAITING = "waiting"
     CHECKED = "checked"
@@ -42,6 +44,8 @@ class Facts:
     failing: bool = False
     empty_captures: int = 0
     """Consecutive captures without a frame."""
+    small_captures: int = 0
+    """Captures whose frame was too small to judge, since the last frame that was large enough."""
     last_result: float | None = None
     due_since: float | None = None
     """Since when results are possible: the start or the unmuting."""
@@ -66,6 +70,8 @@ def coverage(facts: Facts, now: float) -> Coverage:
         found = Coverage.FAILING
     elif facts.empty_captures >= NO_FRAMES_AFTER:
         found = Coverage.ENCRYPTED if facts.end_to_end else Coverage.NO_FRAMES
+    elif facts.small_captures >= TOO_SMALL_AFTER:
+        found = Coverage.TOO_SMALL
     elif since is not None and now - since >= stale_after:
         found = Coverage.STALE
     else:

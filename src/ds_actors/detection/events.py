@@ -133,6 +133,8 @@ class ResultEvent:
     source: str = ""
     previous_level: Level = Level.UNKNOWN
     """The track's level before this result."""
+    sequence: int = field(default=0, eq=False)
+    """Counts the results of one monitor; not part of the payload."""
 
     @property
     def level(self) -> Level:

@@ -6,6 +6,7 @@ import logging
 import random as random_module
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Literal, Self, cast
 
@@ -20,8 +21,9 @@ from ds_actors.detection.coverage import Coverage, Facts
 from ds_actors.detection.events import Level, TrackInfo
 from ds_actors.detection.sampling import AdaptiveSampling, SamplingPolicy, Scene, Speaking, check_quality, make_policy
 from ds_actors.detection.service import Dataspike
-from ds_actors.detection.sinks import Sink, check_sink
-from ds_actors.detection.sinks._actor import SinkCounts
+from ds_actors.detection.sinks import BufferingSink, Sink, check_sink
+from ds_actors.detection.sinks._record import SinkRecord
+from ds_actors.detection.sinks._reports import LevelReports
 from ds_actors.detection.status import Status
 from ds_actors.detection.tracks.encoding import Frame, encode_jpeg
 from ds_actors.detection.tracks.messages import GateChanged
@@ -58,7 +60,8 @@ class Monitor:
         sampling: called once for each track; returns its policy.
         budget: the samples that the whole room may spend; over it, the least urgent samples are dropped first.
         sinks: where results go.
-        notify: "all" results, or "changes" of level (and the first error after a non-error).
+        notify: "all" results, or "changes" of level (and the first error after a non-error). When a sink fails to take
+            a change, it is given the track's current level again, within 15 s of each failure, until it takes it.
         quality: JPEG quality, 0 to 100, unless the policy's plan says otherwise.
         audio: how often microphones are recorded.
         ledger: keep a record of what was sent, without its pixels, for `ledger()`.
@@ -105,13 +108,15 @@ class Monitor:
         if not isinstance(cast("object", budget), Budget | None):
             raise TypeError(f"budget must be a Budget, such as Budget(samples_per_minute=600), not {budget!r}")
         quality = check_quality(quality)
-        counted: dict[str, tuple[Sink, SinkCounts]] = {}
+        records: dict[str, SinkRecord] = {}
         for sink in sinks:
             check_sink(sink)
-            if sink.name in counted:
+            if sink.name in records:
                 raise ValueError(f"two sinks are called {sink.name!r}")
-            counted[sink.name] = (sink, SinkCounts())
-        self._hub = Hub(Outbox(budget=budget), counted, Ledger() if ledger else None, notify == "changes", state_cb)
+            records[sink.name] = record = SinkRecord(sink, LevelReports() if notify == "changes" else None)
+            if isinstance(sink, BufferingSink):
+                sink.when_lost(partial(record.lost, random))
+        self._hub = Hub(Outbox(budget=budget), records, Ledger() if ledger else None, notify == "changes", state_cb)
         self._factory = TrackFactory(self._hub, sampling, AudioPace() if audio is None else audio, encode, quality)
         self._supervisor = build_tree(self._hub, self._factory, service, connect, random)
         self._hub.refs = TreeRefs(self._supervisor)
@@ -164,11 +169,13 @@ class Monitor:
         track = RegisteredTrack(info, source, policy, facts, muted)
         assessments.add_track(info, now)
         registry.add(track)
+        self._hub.track_added(info.track)
         try:
             refs.add_track(info.track, await tracks.start(self._factory.spec(track)))
         except BaseException:
             registry.pop(info.track)
             assessments.end_track(info.track, now)
+            self._hub.track_ended(info.track)
             raise
         return True
 
@@ -206,6 +213,7 @@ class Monitor:
             return
         hub.refs.forget_track(track)
         hub.assessments.end_track(track, trio.current_time())
+        hub.track_ended(track)
         try:
             # It may have crashed, its supervisor may restart without it, or the monitor is closed.
             with suppress(LookupError, ActorStopped):
@@ -229,7 +237,8 @@ class Monitor:
             return
         registered.muted = muted
         if not muted:
-            registered.facts.due_since, registered.facts.empty_captures = trio.current_time(), 0
+            facts = registered.facts
+            facts.due_since, facts.empty_captures, facts.small_captures = trio.current_time(), 0, 0
         ref = self._hub.refs.track(track)
         if ref is not None:
             ref.tell(MutedChanged(muted))

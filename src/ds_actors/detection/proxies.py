@@ -8,6 +8,8 @@ from urllib.parse import unquote, urlsplit
 
 from attrs import field, frozen
 
+from ds_actors.detection.no_proxy import bypasses_proxy
+
 _DEFAULT_PORTS: Final[dict[str, int]] = {
     "http": 80,
     "https": 443,
@@ -28,10 +30,10 @@ class ProxyAddress:
     password: str | None = field(default=None, repr=False)
 
 
-def find_proxy(host: str, *, secure: bool, explicit: str | None = None) -> ProxyAddress | None:
-    """Return the proxy towards `host`: `explicit`, else HTTPS_PROXY (wss) or HTTP_PROXY (ws), unless NO_PROXY says no.
+def find_proxy(host: str, port: int, *, secure: bool, explicit: str | None = None) -> ProxyAddress | None:
+    """Return the proxy towards a host and port: `explicit`, else HTTPS_PROXY (wss) or HTTP_PROXY (ws).
 
-    The caller leaves loopback out. Variables in lower case count too, as everywhere else.
+    NO_PROXY overrides both. The caller leaves loopback out. Variables in lower case count too, as everywhere else.
 
     Raises:
         ValueError: when the value is no proxy's URL; names the parameter and the variable, not the value.
@@ -39,19 +41,13 @@ def find_proxy(host: str, *, secure: bool, explicit: str | None = None) -> Proxy
     environment = urllib.request.getproxies_environment()
     kind = "https" if secure else "http"
     value = explicit if explicit is not None else environment.get(kind)
-    if not value or _bypassed(host, environment.get("no", "")):
+    if not value or bypasses_proxy(host, port, environment.get("no", "")):
         return None
     name = "proxy" if explicit is not None else f"{kind.upper()}_PROXY"
     proxy = _parse(value)
     if proxy is None:
         raise ValueError(f"{name} must be a URL such as http://proxy:3128 (http, https, socks4, socks5 or socks5h)")
     return proxy
-
-
-def _bypassed(host: str, exceptions: str) -> bool:
-    # As curl reads NO_PROXY: names cover what is below them, a leading dot changes nothing, a lone * covers all.
-    names = [name.strip().lower().lstrip(".") for name in exceptions.split(",")]
-    return any(name == "*" or (name and (host == name or host.endswith(f".{name}"))) for name in names)
 
 
 def _parse(value: str) -> ProxyAddress | None:

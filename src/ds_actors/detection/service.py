@@ -103,7 +103,7 @@ class Dataspike:
         self.ssl_context: ssl.SSLContext | None = ssl_context
         self.proxy: ProxyAddress | None = None
         if not self.loopback:
-            self.proxy = find_proxy(self.host, secure=self.secure, explicit=proxy)
+            self.proxy = find_proxy(self.host, self.port, secure=self.secure, explicit=proxy)
 
     def behind(self, proxy: str) -> Dataspike:
         """Return a copy that goes through another proxy, unless NO_PROXY or a loopback URL rules it out.
@@ -113,7 +113,7 @@ class Dataspike:
         """
         behind = copy.copy(self)
         if not self.loopback:
-            behind.proxy = find_proxy(self.host, secure=self.secure, explicit=proxy)
+            behind.proxy = find_proxy(self.host, self.port, secure=self.secure, explicit=proxy)
         return behind
 
     @property

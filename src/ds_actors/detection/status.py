@@ -61,6 +61,8 @@ class SinkStatus:
     timed_out: int
     dropped: int
     waiting: int
+    behind: int = 0
+    """With `notify="changes"`: tracks whose current level the sink has not accepted; each is tried again."""
 
 
 @frozen

@@ -178,7 +178,14 @@ def test_a_callback_may_close_the_detector(caplog: pytest.LogCaptureFixture) -> 
         await room_detector.start(None, room=rtc.Room())
         assert room_detector._session is not None
         alert = ResultEvent(ResultType.ALERT, "alice", "TR", "", 0)
-        room_detector._session.bridge.tell(room_detector._session.monitor._hub.refs.sink("callback").tell, alert)
+
+        def notify() -> None:
+            assert room_detector._session is not None
+            ref = room_detector._session.monitor._hub.refs.sink("callback")
+            assert ref is not None
+            ref.tell(alert)
+
+        room_detector._session.bridge.tell(notify)
         await until_on_loop(lambda: room_detector.status().state == "closed" and not trio_threads())
         assert done == ["TR"]
 

@@ -15,14 +15,15 @@ from attrs import define, field
 from hypothesis import given
 from hypothesis import strategies as st
 from livekit import rtc
-from livekit.plugins.dataspike import _levels, _room_sink
+from livekit.plugins.dataspike import _levels, _pending, _room_sink
+from livekit.plugins.dataspike._bridge import LoopBridge
 from livekit.plugins.dataspike._levels import ATTRIBUTE, ATTRIBUTE_LIMIT, RoomLevels, levels_json
 from livekit.plugins.dataspike._pending import PendingResults
-from livekit.plugins.dataspike._room_sink import RoomPublisher
+from livekit.plugins.dataspike._room_sink import RoomPublisher, RoomSink
 from livekit.rtc.participant import PublishDataError
 from waiting import loop_idle, until_on_loop
 
-from ds_actors.detection import Level, ResultEvent, ResultType, Undelivered
+from ds_actors.detection import BufferingSink, Level, ResultEvent, ResultType, Undelivered
 
 CONNECTED, RECONNECTING = rtc.ConnectionState.CONN_CONNECTED, rtc.ConnectionState.CONN_RECONNECTING
 
@@ -220,6 +221,76 @@ def test_a_missing_permission_is_one_error_until_it_was_granted(caplog: pytest.L
     assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
 
 
+@pytest.mark.parametrize("fault", ["a minute", "no permission", "refused by the server"])
+def test_a_kept_result_that_will_not_be_published_is_reported(
+    fault: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With `notify="changes"` nothing says it again by itself; of each track the newest is reported, once."""
+    monkeypatch.setattr(_room_sink, "TRY_AGAIN_AFTER", 0.0)
+    if fault == "a minute":
+        monkeypatch.setattr(_pending, "KEPT_FOR", -1.0)
+    lost: list[ResultEvent] = []
+
+    async def main() -> None:
+        room = Room()
+        one = await publisher(room)
+        one.lost = lost.append
+        room.become(RECONNECTING)
+        kept = [event("TR_a", Level.ALERT, 0), event("TR_a", Level.CLEAR, 1), event("TR_b", Level.ALERT, 2)]
+        for result in kept:
+            await one.publish(result)
+        room.can_publish_data = fault != "no permission"
+        room.faults = ["fail"] * 9 if fault == "refused by the server" else []
+        assert lost == []
+        room.become(CONNECTED)
+        await until_on_loop(lambda: len(lost) == 2)
+        await loop_idle()
+        assert {id(result) for result in lost} == {id(kept[1]), id(kept[2])}
+        assert room.sent == []
+        await one.stop()
+
+    asyncio.run(main())
+    assert len(caplog.records) == {"a minute": 0, "no permission": 1}.get(fault, 3)
+
+
+def test_a_result_of_one_track_too_many_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest track makes room, and its newest result is the one that is lost."""
+    monkeypatch.setattr(_pending, "TRACKS_KEPT", 1)
+    lost: list[ResultEvent] = []
+
+    async def main() -> None:
+        room = Room(connection_state=RECONNECTING)
+        one = await publisher(room)
+        one.lost = lost.append
+        for number, track in enumerate(["TR_a", "TR_a", "TR_b"]):
+            await one.publish(event(track, Level.ALERT, number))
+        assert [result.timestamp_ms for result in lost] == [1]
+        await one.stop()
+
+    asyncio.run(main())
+
+
+def test_what_the_room_gave_up_is_told_in_trio() -> None:
+    """By way of the bridge, since reports belong to the monitor's thread."""
+    told: list[tuple[Any, ...]] = []
+    publisher = RoomPublisher(cast("rtc.Room", Room()))
+
+    def tell(*call: Any) -> None:
+        told.append(call)
+
+    bridge = SimpleNamespace(tell=tell)
+
+    def report(_event: ResultEvent) -> None:
+        pytest.fail("called on the loop")
+
+    sink = RoomSink(cast("LoopBridge", bridge), publisher)
+    assert isinstance(sink, BufferingSink)  # so that the monitor asks for it
+    sink.when_lost(report)
+    result = event("TR", Level.ALERT)
+    publisher.lost(result)
+    assert told == [(report, result)]
+
+
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from([Level.CLEAR, Level.SUSPICIOUS, Level.ALERT]))))
 def test_held_keeps_the_newest_and_the_last_alert_of_each_track(results: list[tuple[str, Level]]) -> None:
     """Whatever comes: two a track at most, in order, every other one counted."""
@@ -243,7 +314,11 @@ def test_held_forgets_after_a_minute() -> None:
     held.hold(event("TR", Level.CLEAR), 50.0)
     assert [(at, event.level) for at, event in held.take(61.0)] == [(50.0, Level.CLEAR)]
     assert held.take(61.0) == []
-    assert held.dropped == 1
+    assert (held.dropped, held.lost) == (1, [])
+    last = event("TR", Level.CLEAR)
+    held.hold(last, 0.0)
+    assert held.take(61.0) == []
+    assert held.lost == [last]
 
 
 @given(st.dictionaries(st.text(max_size=40), st.sampled_from([Level.CLEAR, Level.ALERT]), max_size=60))
@@ -298,7 +373,8 @@ def test_levels_outlive_a_reconnect_that_takes_the_tracks_away_for_a_moment() ->
         room.become(RECONNECTING)
         room.tracks.clear()
         levels.look_again()
-        await asyncio.wait_for(levels.verdict(event("TR_b", Level.SUSPICIOUS)), 1)
+        with pytest.raises(Undelivered, match="reconnecting"):
+            await asyncio.wait_for(levels.verdict(event("TR_b", Level.SUSPICIOUS)), 1)
         room.tracks += ["TR_a", "TR_b"]
         levels.look_again()
         room.become(CONNECTED)

@@ -16,7 +16,7 @@ from livekit.plugins.dataspike._bridge import LoopBridge, TrioThread
 from livekit.plugins.dataspike._video import RoomVideo
 from waiting import until_on_loop
 
-from ds_actors.detection import Frame
+from ds_actors.detection import Frame, FrameTooSmallError
 
 Capture = Callable[[], Awaitable[Frame | None]]
 Body = Callable[[RoomVideo, Capture], Awaitable[None]]
@@ -76,8 +76,12 @@ def run(body: Body, *frames: rtc.VideoFrame) -> None:
                 taken: asyncio.Future[Frame | None] = asyncio.get_running_loop().create_future()
 
                 async def take() -> None:
-                    frame = await video.capture()
-                    bridge.post(taken.set_result, frame)
+                    try:
+                        frame = await video.capture()
+                    except FrameTooSmallError as error:
+                        bridge.post(taken.set_exception, error)
+                    else:
+                        bridge.post(taken.set_result, frame)
 
                 bridge.tell(trio.lowlevel.spawn_system_task, take)
                 return await asyncio.wait_for(taken, 5)
@@ -102,7 +106,30 @@ def test_frames_of_a_paused_track_are_passed_over() -> None:
             assert len(frame.data) == 320 * 240 * 3 // 2
             await until_on_loop(lambda: streams() == 0)
 
-    run(body, i420(8, 8), i420(320, 62), i420(320, 240))
+    run(body, i420(8, 8), i420(16, 16), i420(320, 240))
+
+
+@pytest.mark.parametrize(("width", "height"), [(320, 60), (60, 320), (64, 36)])
+def test_a_picture_whose_shorter_side_is_short_is_taken(width: int, height: int) -> None:
+    """The longer side decides whether it is large enough."""
+
+    async def body(_: RoomVideo, capture: Capture) -> None:
+        frame = await capture()
+        assert frame is not None
+        assert (frame.width, frame.height) == (width, height)
+
+    run(body, i420(8, 8), i420(width, height))
+
+
+def test_a_picture_that_is_too_small_says_so() -> None:
+    """Instead of waiting for one that never comes; its stream is closed all the same."""
+
+    async def body(_: RoomVideo, capture: Capture) -> None:
+        with pytest.raises(FrameTooSmallError, match="48 x 36"):
+            await capture()
+        await until_on_loop(lambda: streams() == 0)
+
+    run(body, i420(8, 8), i420(48, 36))
 
 
 def test_a_layout_that_no_encoder_takes_is_converted() -> None:

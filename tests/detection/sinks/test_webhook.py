@@ -13,13 +13,15 @@ from functools import partial
 import pytest
 import trio
 import trustme
-from attrs import define, field
+from attrs import define, evolve, field
 from waiting import until_in_trio
 
 from ds_actors.detection import AdaptiveSampling, Dataspike, Frame, Monitor, ResultEvent, TrackInfo, WebhookSink
 from ds_actors.detection.events import Level, ResultType
 from ds_actors.detection.sinks import WebhookError
+from ds_actors.detection.sinks._retries import PostFailure
 from ds_actors.sandbox import open_sandbox
+from ds_actors.testing import run_virtual
 
 SECRET = "whsec-very-secret"
 EVENT = ResultEvent(ResultType.ALERT, "alice\né", "TR_1", "so it is", 7, previous_level=Level.CLEAR)
@@ -30,6 +32,8 @@ class Hooks:
     """A plain HTTP/1.1 server that keeps what it was sent and answers what it was told to."""
 
     answer: bytes = b"HTTP/1.1 204 No Content\r\n\r\n"
+    first: list[bytes] = field(factory=list[bytes])
+    """What it answers before that."""
     port: int = 0
     requests: list[tuple[list[str], bytes]] = field(factory=list[tuple[list[str], bytes]])
 
@@ -54,7 +58,7 @@ class Hooks:
         self.requests.append((lines, body))
         if not self.answer:
             await trio.sleep_forever()
-        await stream.send_all(self.answer)
+        await stream.send_all(self.first.pop(0) if self.first else self.answer)
         while b"chunked" in self.answer:
             await stream.send_all(b"1000\r\n" + b"x" * 4096 + b"\r\n")
 
@@ -97,9 +101,51 @@ async def test_any_answer_but_2xx_is_a_failure_that_names_it(status: int) -> Non
     """A redirect too, which is not followed: it was not taken."""
     answer = f"HTTP/1.1 {status} Because\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n".encode()
     async with hooks(answer) as server:
-        error = await failure(WebhookSink(f"http://127.0.0.1:{server.port}/"))
+        error = await failure(WebhookSink(f"http://127.0.0.1:{server.port}/", retry_for=0))
     assert f"HTTP {status}" in str(error)
     assert len(server.requests) == 1
+
+
+async def test_an_event_is_posted_again_with_the_same_key_until_it_is_taken() -> None:
+    """After 503 and after an answer that is no HTTP; another event has another key, with the same payload too."""
+    async with hooks() as server:
+        server.first = [b"HTTP/1.1 503 Later\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n", b"220 what\r\n"]
+        sink = WebhookSink(f"http://127.0.0.1:{server.port}/")
+        sink._random = lambda: 0.0
+        with trio.fail_after(20):
+            await sink.deliver(EVENT)
+            await sink.deliver(evolve(EVENT, sequence=EVENT.sequence + 1))
+    keys = [line for lines, _ in server.requests for line in lines if line.startswith("Idempotency-Key: ")]
+    assert len(server.requests) == len(keys) == 4
+    assert keys[0] == keys[1] == keys[2] != keys[3]
+
+
+async def test_an_event_that_can_never_be_taken_is_posted_once() -> None:
+    """A status that says so ends the delivery at once."""
+    async with hooks(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n") as server:
+        assert "HTTP 410" in str(await failure(WebhookSink(f"http://127.0.0.1:{server.port}/")))
+    assert len(server.requests) == 1
+
+
+def test_posting_again_ends_with_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No post begins more than `retry_for` seconds after the first, however long the service is away."""
+    posted: list[float] = []
+
+    async def post(_sink: WebhookSink, _event: ResultEvent) -> PostFailure:
+        posted.append(trio.current_time())
+        await trio.sleep(0.1)
+        return PostFailure("ConnectError")
+
+    async def main() -> None:
+        sink = WebhookSink("https://example.org/", retry_for=20)
+        monkeypatch.setattr(WebhookSink, "_post", post)
+        with pytest.raises(WebhookError, match=r"^example\.org: ConnectError$"):
+            await sink.deliver(EVENT)
+        assert trio.current_time() <= 20.1
+
+    run_virtual(main)
+    assert 5 <= len(posted) <= 12
+    assert posted[-1] <= 20
 
 
 async def test_an_endless_body_is_not_read() -> None:
@@ -112,11 +158,12 @@ async def test_an_endless_body_is_not_read() -> None:
 async def test_silence_nobody_and_garbage_are_failures() -> None:
     """Each in its words, and within the timeout."""
     async with hooks(b"") as server:
-        sink = WebhookSink(f"http://127.0.0.1:{server.port}/", timeout=0.3)
+        sink = WebhookSink(f"http://127.0.0.1:{server.port}/", timeout=0.3, retry_for=0)
         assert "longer than 0.3 s" in str(await failure(sink))
     assert "ConnectError" in str(await failure(sink))
     async with hooks(b"220 no such protocol\r\n") as server:
-        assert "ProtocolError" in str(await failure(WebhookSink(f"http://127.0.0.1:{server.port}/")))
+        sink = WebhookSink(f"http://127.0.0.1:{server.port}/", retry_for=0)
+        assert "ProtocolError" in str(await failure(sink))
 
 
 async def test_https_is_verified() -> None:
@@ -129,7 +176,7 @@ async def test_https_is_verified() -> None:
         url = f"https://localhost:{server.port}/"
         await WebhookSink(url, ssl_context=ours).deliver(EVENT)
         assert len(server.requests) == 1
-        assert "ConnectError" in str(await failure(WebhookSink(url)))
+        assert "ConnectError" in str(await failure(WebhookSink(url, retry_for=0)))
         assert len(server.requests) == 1
 
 
@@ -137,7 +184,7 @@ async def test_a_proxy_is_asked_with_its_own_password(monkeypatch: pytest.Monkey
     """And sees the host alone; what it refuses is a failure."""
     async with hooks(b"HTTP/1.1 502 No\r\nContent-Length: 0\r\n\r\n") as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://user:word@127.0.0.1:{proxy.port}")
-        assert "ProxyError" in str(await failure(WebhookSink("https://example.org/hook", secret=SECRET)))
+        assert "ProxyError" in str(await failure(WebhookSink("https://example.org/hook", secret=SECRET, retry_for=0)))
     ((lines, _body),) = proxy.requests
     assert lines[0] == "CONNECT example.org:443 HTTP/1.1"
     assert "Proxy-Authorization: Basic dXNlcjp3b3Jk" in lines
@@ -148,7 +195,7 @@ async def test_secrets_are_in_no_repr_message_log_or_traceback(caplog: pytest.Lo
     """Tracebacks with their locals, and httpx's own log included; a path may be a secret as well."""
     caplog.set_level("INFO")
     async with hooks(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n") as server:
-        sink = WebhookSink(f"http://127.0.0.1:{server.port}/{SECRET}?key={SECRET}", secret=SECRET)
+        sink = WebhookSink(f"http://127.0.0.1:{server.port}/{SECRET}?key={SECRET}", secret=SECRET, retry_for=0)
         error = await failure(sink)
         del server  # it has seen them all
     shown = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
@@ -194,6 +241,8 @@ def test_other_values_that_cannot_be_used_are_named(timeout: float, monkeypatch:
     url = "https://example.org/"
     with pytest.raises(ValueError, match=r"^timeout"):
         WebhookSink(url, timeout=timeout)
+    with pytest.raises(ValueError, match=r"^retry_for"):
+        WebhookSink(url, retry_for=-1 if timeout == 0 else timeout)
     with pytest.raises(ValueError, match=r"^secret is empty"):
         WebhookSink(url, secret="")
     lax = ssl.create_default_context()
@@ -204,6 +253,10 @@ def test_other_values_that_cannot_be_used_are_named(timeout: float, monkeypatch:
     with pytest.raises(ValueError, match=r"^HTTPS_PROXY"):
         WebhookSink(url)
     WebhookSink("https://localhost/")
+    monkeypatch.setenv("NO_PROXY", "example.org:443")
+    WebhookSink(url)
+    with pytest.raises(ValueError, match=r"^HTTPS_PROXY"):
+        WebhookSink("https://example.org:8443/")
 
 
 def test_without_httpx_it_says_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,7 +285,7 @@ async def test_its_failures_are_counted_and_hurt_nobody() -> None:
         monitor = Monitor(
             service=Dataspike(api_key="k", url=sandbox.url),
             sampling=lambda: AdaptiveSampling(10, 10),
-            sinks=[WebhookSink(f"http://127.0.0.1:{server.port}/")],
+            sinks=[WebhookSink(f"http://127.0.0.1:{server.port}/", retry_for=0)],
         )
         with trio.fail_after(30):
             async with monitor:

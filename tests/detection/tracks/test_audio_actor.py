@@ -70,7 +70,7 @@ class Host:
     def planned(self, track: str, plan: Plan) -> None:
         self.plans.append(plan)
 
-    def captured(self, track: str, *, frame: bool) -> None:
+    def captured(self, track: str, *, frame: bool, too_small: bool) -> None:
         raise AssertionError("it sees nothing")
 
     def speaks(self, participant: str) -> bool:

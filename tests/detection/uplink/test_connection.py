@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
+from pathlib import Path
 
 import pytest
 import trio
@@ -20,6 +22,7 @@ from ds_actors.detection.proxies import ProxyAddress
 from ds_actors.detection.service import Dataspike
 from ds_actors.detection.uplink.connection import WatchedStream, open_websocket
 from ds_actors.detection.uplink.heartbeat import Close, Heartbeat
+from ds_actors.detection.uplink.tunnel import open_tunnel
 
 SECRET = "sk-very-secret"
 Handler = Callable[[WebSocketRequest], Awaitable[None]]
@@ -249,9 +252,24 @@ async def test_wss_is_verified() -> None:
             await use(Dataspike(SECRET, f"wss://127.0.0.1:{port}/", ssl_context=client))
 
 
+ANSWER = b"HTTP/1.1 200 Connection established\r\nVia: 1.1 p\r\n\r\n"
+ANSWERS = {
+    "whole": [ANSWER],
+    "two segments": [ANSWER[:20], ANSWER[20:]],
+    "split in the blank line": [ANSWER[:-1], ANSWER[-1:]],
+    "byte by byte": [ANSWER[n : n + 1] for n in range(len(ANSWER))],
+    "announced": [b"HTTP/1.1 102 Processing\r\n\r\n", ANSWER],
+    "with a length": [b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n"],
+}
+
+
 @pytest.mark.parametrize("secure", [True, False])
-async def test_through_a_proxy(secure: bool) -> None:
-    """CONNECT with the host's name and the proxy's credentials, then TLS end to end; the key is not for the proxy."""
+@pytest.mark.parametrize("answer", ANSWERS)
+async def test_through_a_proxy(answer: str, secure: bool) -> None:
+    """CONNECT with the host's name and the proxy's credentials, then TLS end to end; the key is not for the proxy.
+
+    In however many segments its answer comes.
+    """
     server, client = tls_contexts("service.example")
     asked: list[bytes] = []
 
@@ -260,7 +278,10 @@ async def test_through_a_proxy(secure: bool) -> None:
         async def proxy(stream: trio.SocketStream) -> None:
             asked.append(await stream.receive_some())
             onward = await trio.open_tcp_stream("127.0.0.1", target)
-            await stream.send_all(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for segment in ANSWERS[answer]:
+                await stream.send_all(segment)
+                await trio.testing.wait_all_tasks_blocked(0.001)  # the client has read it by then
             async with onward, trio.open_nursery() as nursery:
                 nursery.start_soon(pump, stream, onward)
                 await pump(onward, stream)
@@ -304,6 +325,77 @@ async def test_a_proxy_that_refuses() -> None:
             await use(service)
     report = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
     assert "'word'" not in "".join(report.format())
+
+
+@pytest.mark.parametrize(
+    ("answer", "named"),
+    [
+        (b"HTTP/1.1 200 Connection est", "closed the connection before its answer was complete"),
+        (b"", "closed the connection before its answer was complete"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "cannot be read"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000, "cannot be read|longer than 16384 bytes"),
+        (b"HTTP/1.1 102 Processing\r\n\r\n" * 5_000, "longer than 16384 bytes"),
+        (b"HTTP/1.1 502 \x1b[31mBad\r\n\r\n", r"502 \[31mBad$"),
+        (b"HTTP/1.1 301 Moved\r\nLocation: /\r\n\r\n", "301 Moved"),
+    ],
+)
+async def test_a_proxy_that_answers_something_else(answer: bytes, named: str) -> None:
+    """It says what was wrong, reads no more than 16 KiB for that, and leaves no connection open."""
+    closed = trio.Event()
+
+    async def proxy(stream: trio.SocketStream) -> None:
+        with suppress(trio.BrokenResourceError):
+            await stream.receive_some()
+            await stream.send_all(answer)
+            await stream.send_eof()
+            async for _ in stream:
+                pass
+        closed.set()
+
+    async with tcp_server(proxy) as port:
+        with pytest.raises(Unreachable, match=named):
+            await use(Dataspike(SECRET, "wss://service.example/", proxy=f"http://127.0.0.1:{port}"))
+        with trio.fail_after(5):
+            await closed.wait()
+
+
+async def test_a_proxy_that_is_not_there_is_named() -> None:
+    """Else the service would look unreachable."""
+    async with tcp_server(echo_nothing) as port:
+        pass
+    with pytest.raises(Unreachable, match=f"the proxy 127.0.0.1:{port} was not reached"):
+        await use(Dataspike(SECRET, "wss://service.example/", proxy=f"http://127.0.0.1:{port}"))
+
+
+async def echo_nothing(stream: trio.SocketStream) -> None:
+    await stream.aclose()
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_what_comes_right_behind_the_proxys_answer_is_kept(
+    scheme: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The tunnel begins with it, in pieces as small as they are asked for; a proxy that speaks TLS too."""
+    authority = trustme.CA()
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(server)  # pyright: ignore[reportUnknownMemberType]
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+
+    async def proxy(raw: trio.SocketStream) -> None:
+        stream: trio.abc.Stream = trio.SSLStream(raw, server, server_side=True) if scheme == "https" else raw
+        await stream.receive_some()
+        await stream.send_all(ANSWER + b"hello")
+        await stream.send_all(await stream.receive_some())
+        with suppress(trio.BrokenResourceError):
+            await stream.receive_some()
+
+    async with tcp_server(proxy) as port:
+        tunnel = await open_tunnel(ProxyAddress(scheme, "127.0.0.1", port), "service.example", 443)
+        async with tunnel:
+            assert [await tunnel.receive_some(2), await tunnel.receive_some()] == [b"he", b"llo"]
+            await tunnel.send_all(b" world")
+            assert await tunnel.receive_some() == b" world"
 
 
 async def test_a_cancelled_send_spoils_the_stream() -> None:

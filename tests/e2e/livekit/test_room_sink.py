@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
+from livekit import api
 from livekit_harness.process import until
 from livekit_harness.room import AGENT, Room
 
@@ -82,6 +84,21 @@ def test_without_can_publish_data_there_is_one_error_that_names_it(room: Room) -
 
 
 @pytest.mark.slow
+def test_an_alert_arrives_when_can_publish_data_is_given_back(room: Room) -> None:
+    """With `notify="changes"` nothing else would say it again: the track stays at alert; and it is said once."""
+    enter(room, "viewer", level=Level.CLEAR, options={"notify": "changes"})
+    _permit(room, publish_data=False)
+    room.service.verdicts["alice"] = Level.ALERT
+    until(lambda: _sink(room, "room")["failed"] >= 2)
+    assert _sink(room, "room")["behind"] == 1
+    _permit(room, publish_data=True)
+    until(lambda: room.packets("viewer", "alert"), 20)
+    until(lambda: _sink(room, "room")["behind"] == 0)
+    _samples(room, 5)
+    assert len(room.packets("viewer")) == 1
+
+
+@pytest.mark.slow
 def test_an_alert_during_a_full_reconnect_arrives(room: Room) -> None:
     """Kept while the room is away, published when it is back, the newest of its track."""
     enter(room, "viewer", level=Level.CLEAR)
@@ -120,6 +137,19 @@ def test_levels_are_mirrored_for_those_who_join_later(room: Room) -> None:
 def _samples(room: Room, more: int) -> None:
     before = len(room.service.of("alice"))
     until(lambda: len(room.service.of("alice")) >= before + more)
+
+
+def _permit(room: Room, *, publish_data: bool) -> None:
+    """Have the server change what the agent may do, and wait until the agent knows."""
+
+    async def update() -> None:
+        permission = api.ParticipantPermission(can_subscribe=True, can_publish=True, can_publish_data=publish_data)
+        request = api.UpdateParticipantRequest(room=room.name, identity=AGENT, permission=permission)
+        async with api.LiveKitAPI(room.server.url, room.server.key, room.server.secret) as livekit:
+            await livekit.room.update_participant(request)
+
+    asyncio.run(update())
+    until(lambda: room.evaluate("result = room.local_participant.permissions.can_publish_data") is publish_data)
 
 
 def _sink(room: Room, name: str) -> dict[str, Any]:

@@ -79,6 +79,18 @@ def test_a_muted_track_is_not_sampled_and_an_unmuted_one_at_once(room: Room) -> 
     until(lambda: coverages(room)[track] == "checked")
 
 
+def test_a_flat_picture_is_sampled_and_a_tiny_one_is_seen_to_be_too_small(room: Room) -> None:
+    """A strip whose shorter side is under 64 pixels is a picture like any other; 48 x 36 is nothing to judge."""
+    room.join("alice")
+    strip = room.camera("alice", width=320, height=48)
+    tiny = room.camera("alice", name="tiny", source="unknown", width=48, height=36)
+    room.watch(video=FAST)
+    until(lambda: samples(room, "alice", strip))
+    until(lambda: coverages(room)[tiny] == "too_small")
+    assert samples(room, "alice", tiny) == 0
+    until(lambda: coverages(room)[strip] == "checked")
+
+
 @pytest.mark.slow
 def test_a_publisher_who_withholds_permission_is_seen_to_give_no_frames(room: Room) -> None:
     """LiveKit tells nothing of it; three one-shots without a frame do. Granted again, it is checked again."""

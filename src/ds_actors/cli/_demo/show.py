@@ -91,6 +91,7 @@ REASONS: Final = {
     "stale": "over 2 s old",
     "superseded": "replaced by newer ones",
     "too_large": "too large",
+    "too_small": "too small",
 }
 """Why samples are dropped: the words for each code in status and JSON."""
 

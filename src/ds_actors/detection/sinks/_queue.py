@@ -31,6 +31,10 @@ class SinkQueue:
         self._offered = self._refused = self._handled = self._failed = self._dead = 0
         self._dropped: Counter[str] = Counter()
 
+    def holds(self, track: str) -> bool:
+        """Return whether an event of this track waits or is in hand."""
+        return track in self._waiting or track in self._in_hand
+
     def has_room(self, event: ResultEvent, /) -> bool:
         """True unless the event would itself be the least valuable of a full track."""
         waiting = self._waiting.get(event.track_id, ())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TextIO
+from typing import Protocol, TextIO, runtime_checkable
 
 import trio
 from attrs import define, field, frozen
@@ -16,7 +16,7 @@ logger = logging.getLogger("ds_actors.detection")
 
 
 class Undelivered(Exception):
-    """A sink could not deliver, and has said so itself: counted by its reason, and not logged again."""
+    """The receiver certainly did not get the event, and the sink has logged why: counted by its message, not logged."""
 
 
 class Sink(Protocol):
@@ -28,7 +28,22 @@ class Sink(Protocol):
         ...
 
     async def deliver(self, event: ResultEvent, /) -> None:
-        """Pass one event on; events of one track come one after the other, those of others side by side."""
+        """Pass one event on; events of one track come one after the other, those of others side by side.
+
+        With `notify="changes"`, an event whose delivery failed, or took longer than 30 s, comes again.
+
+        Raises:
+            Undelivered: when the receiver certainly did not get the event; any other exception leaves that open.
+        """
+        ...
+
+
+@runtime_checkable
+class BufferingSink(Sink, Protocol):
+    """A sink whose `deliver` may return before the receiver has the event, and which may give the event up later."""
+
+    def when_lost(self, report: Callable[[ResultEvent], object], /) -> None:
+        """Call `report(event)`, in trio's thread, when an accepted event that is its track's newest is given up."""
         ...
 
 

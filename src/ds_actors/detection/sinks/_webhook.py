@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+import random
 import ssl
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
@@ -12,6 +16,7 @@ import trio
 from ds_actors.detection.events import ResultEvent
 from ds_actors.detection.proxies import ProxyAddress, find_proxy
 from ds_actors.detection.service import ApiKey, is_loopback, verifies
+from ds_actors.detection.sinks._retries import PostFailure, failure_of, retry_delay
 
 if TYPE_CHECKING:
     import httpx
@@ -24,13 +29,18 @@ class WebhookError(Exception):
 class WebhookSink:
     """Posts each event as JSON, on a connection of its own.
 
-    Any answer but 2xx is a failure, which the sink's actor counts and logs; no redirect is followed, and nothing is
-    posted twice. The proxy is the one that HTTPS_PROXY and NO_PROXY name, and none to this machine.
+    Any answer but 2xx is a failure; no redirect is followed. After a connection that failed, a post that took too long,
+    and the statuses 408, 425, 429 and 5xx, it posts the event again, with backoff and not before Retry-After. Every
+    post of one event has the same header `Idempotency-Key`, so that the receiver can drop what it already has. When
+    `retry_for` is over, the failure is counted and logged. The proxy is the one that HTTPS_PROXY and NO_PROXY name, and
+    none to this machine.
 
     Args:
         url: where to; https, or http to this machine. Path and query may be secrets: they are shown nowhere.
         secret: sent as `Authorization: Bearer ...`.
-        timeout: seconds for the whole of it, from connecting to the answer's status.
+        timeout: seconds for one post, from connecting to the answer's status.
+        retry_for: seconds from the first post of an event in which another may begin; 0 posts once. The monitor cancels
+            a delivery after 30 s in all.
         ssl_context: for https; the default trusts what the system and SSL_CERT_FILE trust.
         name: names the sink's actor and its counters.
 
@@ -39,7 +49,7 @@ class WebhookSink:
         ValueError: when a value cannot be used; names the parameter.
     """
 
-    __slots__ = ("_proxy", "_secret", "_ssl_context", "_url", "host", "name", "timeout")
+    __slots__ = ("_proxy", "_random", "_secret", "_ssl_context", "_url", "host", "name", "retry_for", "timeout")
 
     def __init__(
         self,
@@ -47,6 +57,7 @@ class WebhookSink:
         *,
         secret: str | ApiKey | None = None,
         timeout: float = 10.0,
+        retry_for: float = 20.0,
         ssl_context: ssl.SSLContext | None = None,
         name: str = "webhook",
     ) -> None:
@@ -56,7 +67,7 @@ class WebhookSink:
         del url, secret
         self._secret: ApiKey | None = _hidden(given)
         _require_httpx()
-        host, secure = _target(self._url)
+        host, port, secure = _target(self._url)
         self.host: str = host
         if not host:
             raise ValueError(
@@ -66,32 +77,44 @@ class WebhookSink:
         if not (math.isfinite(timeout) and timeout > 0):
             raise ValueError(f"timeout must be a finite number of seconds above 0, not {timeout!r}")
         self.timeout: float = float(timeout)
+        if not (math.isfinite(retry_for) and retry_for >= 0):
+            raise ValueError(f"retry_for must be a finite number of seconds, 0 or more, not {retry_for!r}")
+        self.retry_for: float = float(retry_for)
+        self._random: Callable[[], float] = random.random
         self.name: str = name
         if ssl_context is not None and not verifies(ssl_context):
             raise ValueError("ssl_context must verify certificates and host names")
         self._ssl_context: ssl.SSLContext = ssl_context or ssl.create_default_context()
-        self._proxy: ProxyAddress | None = None if is_loopback(host) else find_proxy(host, secure=secure)
+        self._proxy: ProxyAddress | None = None if is_loopback(host) else find_proxy(host, port, secure=secure)
         if self._proxy is not None and self._proxy.scheme not in {"http", "https"}:
             raise ValueError("HTTPS_PROXY must be an http or https proxy for a webhook, or NO_PROXY name its host")
 
     async def deliver(self, event: ResultEvent, /) -> None:
-        """Post the event.
+        """Post the event, several times where that may help.
 
         Raises:
             WebhookError: when it was not taken, or not in time.
         """
-        problem = f"took longer than {self.timeout:g} s"
-        with trio.move_on_after(self.timeout):
-            problem = await self._post(event)
+        began, posts = trio.current_time(), 0
+        while True:
+            failure: PostFailure | None = PostFailure(f"took longer than {self.timeout:g} s")
+            with trio.move_on_after(self.timeout):
+                failure = await self._post(event)
+            if failure is None:
+                return
+            posts += 1
+            delay = retry_delay(failure, posts, trio.current_time() - began, self.retry_for, self._random())
+            if delay is None:
+                break
+            await trio.sleep(delay)
         # Raised here and without a context: the frames below hold the Authorization header.
-        if problem:
-            raise WebhookError(f"{self.host}: {problem}")
+        raise WebhookError(f"{self.host}: {failure.why}")
 
-    async def _post(self, event: ResultEvent) -> str:
-        """Return why the event was not taken; empty when it was."""
+    async def _post(self, event: ResultEvent) -> PostFailure | None:
+        """Return why the event was not taken; None when it was."""
         import httpx  # noqa: PLC0415 - what it needs may not be installed, and it takes long to import
 
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", "Idempotency-Key": idempotency_key(event)}
         if self._secret is not None:
             headers["Authorization"] = f"Bearer {self._secret.reveal()}"
         request = httpx.Request("POST", self._url, headers=headers, content=event.json())
@@ -101,8 +124,10 @@ class WebhookSink:
                 response = await transport.handle_async_request(request)
                 await response.aclose()  # its body may be endless, and says nothing that is asked for
         except (httpx.HTTPError, OSError) as error:
-            return type(error).__name__
-        return "" if response.is_success else f"it answered HTTP {response.status_code}"
+            return PostFailure(type(error).__name__)
+        if response.is_success:
+            return None
+        return failure_of(response.status_code, response.headers.get("Retry-After"), time.time())
 
     def _transport(self) -> httpx.AsyncHTTPTransport:
         import httpx  # noqa: PLC0415
@@ -119,24 +144,29 @@ class WebhookSink:
         return f"WebhookSink(host={getattr(self, 'host', None)!r})"
 
 
+def idempotency_key(event: ResultEvent) -> str:
+    """Return the value of `Idempotency-Key`: the same for each post of an event, another for each other event."""
+    return hashlib.sha256(f"{event.sequence}\n{event.json()}".encode()).hexdigest()[:32]
+
+
 def _hidden(given: list[str | ApiKey | None]) -> ApiKey | None:
     if given[0] is None or isinstance(given[0], ApiKey):
         return given[0]
     return ApiKey(cast("str", given.pop()), "secret")
 
 
-def _target(url: str) -> tuple[str, bool]:
-    """Return the URL's host and whether it is https; no host where it cannot be used."""
+def _target(url: str) -> tuple[str, int, bool]:
+    """Return the URL's host, its port and whether it is https; no host where it cannot be used."""
     try:
         parts = urlsplit(url)
         usable = parts.port != 0 and parts.username is None and not parts.fragment
     except ValueError:
-        return "", False
+        return "", 0, False
     host = parts.hostname or ""
     secure = parts.scheme == "https"
     usable = usable and url.isascii() and url.isprintable() and " " not in url
     usable = usable and (secure or (parts.scheme == "http" and is_loopback(host)))
-    return (host, secure) if usable else ("", False)
+    return (host if usable else "", parts.port or (443 if secure else 80), secure)
 
 
 def _require_httpx() -> None:

@@ -42,6 +42,12 @@ class SampleTooLargeError(EncodingError):
     reason: ClassVar[str] = "too_large"
 
 
+class FrameTooSmallError(EncodingError):
+    """A frame that is too small to judge; a source's `capture` raises it."""
+
+    reason: ClassVar[str] = "too_small"
+
+
 @frozen
 class Frame:
     """One decoded frame, tightly packed: rows follow each other without padding.

@@ -33,8 +33,8 @@ class TrackHost(Protocol):
         """Record the newest plan for the views."""
         ...
 
-    def captured(self, track: str, *, frame: bool) -> None:
-        """Record whether a capture returned a frame."""
+    def captured(self, track: str, *, frame: bool, too_small: bool) -> None:
+        """Record whether a capture returned a frame, and whether it was too small to judge."""
         ...
 
     def speaks(self, participant: str) -> bool:

@@ -49,11 +49,14 @@ class RegisteredTrack:
     sent: int = 0
     _sent_at: deque[float] = field(factory=lambda: deque[float](maxlen=512))
 
-    def captured(self, *, frame: bool) -> None:
-        """Count consecutive captures without a frame."""
-        self.facts.empty_captures = 0 if frame else self.facts.empty_captures + 1
-        if frame:
-            self.facts.encrypted = False
+    def captured(self, *, frame: bool, too_small: bool = False) -> None:
+        """Count consecutive captures without a frame, and those since the last frame that was large enough."""
+        facts = self.facts
+        if not frame:
+            facts.empty_captures += 1
+            return
+        facts.empty_captures, facts.encrypted = 0, False
+        facts.small_captures = facts.small_captures + 1 if too_small else 0
 
     def sample_sent(self, now: float) -> None:
         """Count a sent sample; a track that sends is not failing."""

@@ -11,7 +11,12 @@ class FrameSource(Protocol):
     """A track's frames, on demand: nothing is produced between captures."""
 
     async def capture(self) -> Frame | None:
-        """Return the freshest frame, waiting for one; None when the track has ended. The caller bounds the wait."""
+        """Return the freshest frame, waiting for one; None when the track has ended. The caller bounds the wait.
+
+        Raises:
+            FrameTooSmallError: when the frame is too small to judge; the track's coverage says so.
+            EncodingError: when the frame cannot become a sample for another reason.
+        """
         ...
 
     async def aclose(self) -> None:

@@ -14,7 +14,7 @@ from attrs import define, field
 from ds_actors import Actor, Exit
 from ds_actors.detection.events import Sample, TrackInfo
 from ds_actors.detection.sampling import SampleSent, SamplingPolicy, Verdict
-from ds_actors.detection.tracks.encoding import EncodingError, Frame
+from ds_actors.detection.tracks.encoding import EncodingError, Frame, FrameTooSmallError
 from ds_actors.detection.tracks.host import TrackHost
 from ds_actors.detection.tracks.messages import TrackMessage, VerdictArrived
 from ds_actors.detection.tracks.sampler import (
@@ -144,7 +144,8 @@ class TrackActor(Actor[TrackMessage]):
                 reason, signature = "", luma_signature(frame)
         except EncodingError as error:
             reason = error.reason
-        self.host.captured(self.info.track, frame=frame is not None)
+        too_small = reason == FrameTooSmallError.reason
+        self.host.captured(self.info.track, frame=frame is not None or too_small, too_small=too_small)
         info = self.info
         sample = None if data is None else Sample(info.participant, info.track, wall_ms, data, at)
         self.context.ref.tell(Captured(turn, sample, reason, signature))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Final, cast
 
 from ds_actors.detection.errors import Refused, Unreachable, UplinkError
 from ds_actors.detection.events import plain
+from ds_actors.detection.retry_after import retry_after
 
 RETRY_AFTER_LIMIT: Final = 300.0
 """The longest Retry-After, in seconds, that the client honours."""
@@ -59,24 +58,10 @@ def parse_head(head: bytes) -> tuple[int, list[tuple[bytes, bytes]]] | None:
 
 def _retry_after(headers: Iterable[tuple[bytes, bytes]], wall: float) -> float | None:
     for name, value in headers:
-        if name.lower() != b"retry-after":
-            continue
-        text = value.decode("latin-1").strip()
-        if text.isascii() and text.isdigit():
-            # Ten digits are far over the limit already; int() rejects very long numbers.
-            return min(RETRY_AFTER_LIMIT, float(text[:10])) if len(text) <= 10 else RETRY_AFTER_LIMIT
-        return _until(text, wall)
+        if name.lower() == b"retry-after":
+            wait = retry_after(value.decode("latin-1"), wall)
+            return None if wait is None else min(RETRY_AFTER_LIMIT, wait)
     return None
-
-
-def _until(text: str, wall: float) -> float | None:
-    try:
-        date = parsedate_to_datetime(text)
-        # An HTTP date is always UTC (RFC 9110, 5.6.7), even without a zone.
-        stamp = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
-    return min(RETRY_AFTER_LIMIT, max(0.0, stamp - wall))
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:

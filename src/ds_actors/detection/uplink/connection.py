@@ -20,6 +20,7 @@ from ds_actors.detection.service import Dataspike
 from ds_actors.detection.uplink.close_reasons import closed, leaves, parse_head, rejected
 from ds_actors.detection.uplink.heartbeat import Heartbeat
 from ds_actors.detection.uplink.streams import WrappedStream
+from ds_actors.detection.uplink.tunnel import open_tunnel
 
 MAX_MESSAGE_SIZE: Final = 64 * 1024
 """Bytes of the longest message taken from the service; a longer one closes the connection (1009)."""
@@ -32,9 +33,7 @@ _SMALLEST_PIECE: Final = 1024
 """Bytes: what a link of 0.1 KiB/s moves in the 10 s after which a send that moves nothing is dead."""
 _LARGEST_PIECE: Final = 8 * 1024
 _HEAD_LIMIT: Final = 16 * 1024
-_PROXY_TYPES: Final = {
-    "http": ProxyType.HTTP,
-    "https": ProxyType.HTTP,
+_SOCKS_TYPES: Final = {
     "socks4": ProxyType.SOCKS4,
     "socks5": ProxyType.SOCKS5,
     "socks5h": ProxyType.SOCKS5,
@@ -66,14 +65,15 @@ async def open_stream(service: Dataspike) -> trio.abc.Stream:
 
 
 async def _open_through(address: ProxyAddress, service: Dataspike) -> trio.abc.Stream:
+    if address.scheme not in _SOCKS_TYPES:
+        return await open_tunnel(address, service.host, service.port)
     proxy = Proxy(
-        _PROXY_TYPES[address.scheme],
+        _SOCKS_TYPES[address.scheme],
         address.host,
         address.port,
         address.username,
         address.password,
         rdns=True if address.scheme == "socks5h" else None,
-        proxy_ssl=ssl.create_default_context() if address.scheme == "https" else None,
     )
     tunnel = await proxy.connect(service.host, service.port, timeout=service.upgrade_timeout)
     return cast("trio.abc.Stream", tunnel.trio_stream)  # pyright: ignore[reportUnknownMemberType]

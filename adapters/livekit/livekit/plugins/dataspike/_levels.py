@@ -82,10 +82,13 @@ class RoomLevels:
         """Show a track's level.
 
         Raises:
-            Undelivered: when the participant may not set its attributes.
+            Undelivered: when the room is away, or the participant may not set its attributes; it is shown later.
+            TimeoutError: when the server does not answer.
         """
         self._levels[event.track_id] = event.level
         async with self._lock:
+            if not is_connected(self._room):
+                raise Undelivered("reconnecting")
             await self._show()
 
     def look_again(self, *_: object) -> None:

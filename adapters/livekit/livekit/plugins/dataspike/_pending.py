@@ -20,6 +20,8 @@ class PendingResults:
 
     dropped: int = 0
     """Results that were replaced, were too old, or belonged to too many tracks."""
+    lost: list[ResultEvent] = field(factory=list[ResultEvent])
+    """The newest result of each track that was given up, because of its age or because of too many tracks."""
     _tracks: OrderedDict[str, list[tuple[float, ResultEvent]]] = field(
         factory=OrderedDict[str, list[tuple[float, ResultEvent]]]
     )
@@ -38,8 +40,9 @@ class PendingResults:
         self.dropped += len(kept) - len(stay)
         self._tracks[event.track_id] = [*stay, (now, event)]
         if len(self._tracks) > TRACKS_KEPT:
-            _, lost = self._tracks.popitem(last=False)
-            self.dropped += len(lost)
+            _, oldest = self._tracks.popitem(last=False)
+            self.dropped += len(oldest)
+            self.lost.append(oldest[-1][1])
 
     def put_back(self, taken: Sequence[tuple[float, ResultEvent]]) -> None:
         """Put results of one track that were taken but not sent back, before the ones that came meanwhile."""
@@ -59,4 +62,5 @@ class PendingResults:
             self.dropped += len(kept) - len(fresh)
             if fresh:
                 return fresh
+            self.lost.append(kept[-1][1])
         return []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from attrs import define
@@ -35,6 +35,14 @@ class RoomSink:
         if event.level.is_verdict:
             await self.bridge.call(self.publisher.publish, event)
 
+    def when_lost(self, report: Callable[[ResultEvent], object], /) -> None:
+        """Call `report(event)` in trio for each kept result that will not be published."""
+
+        def lost(event: ResultEvent) -> None:
+            self.bridge.tell(report, event)
+
+        self.publisher.lost = lost
+
 
 class RoomPublisher:
     """Publishes on the loop. While the room is not connected, the newest results wait for it, at most 60 s."""
@@ -43,6 +51,8 @@ class RoomPublisher:
         self._room = room
         self._handlers = Handlers(room)
         self._destinations = list(destination_identities)
+        self.lost: Callable[[ResultEvent], object] = _ignore
+        """Called on the loop with the newest result of a track when that was kept and will not be published."""
         self._held = PendingResults()
         self._sending: str | None = None
         """The track whose held results are being sent; its later results queue up behind them."""
@@ -73,10 +83,8 @@ class RoomPublisher:
         if not is_connected(self._room) or event.track_id in self._held or event.track_id == self._sending:
             self._hold(event)
             return
-        if not self._room.local_participant.permissions.can_publish_data:
-            self._complain()
+        if not self._may_publish():
             raise Undelivered("can_publish_data")
-        self._refused = False
         try:
             await self._publish(event)
         except (PublishDataError, TimeoutError):
@@ -101,6 +109,7 @@ class RoomPublisher:
 
     def _hold(self, event: ResultEvent) -> None:
         self._held.hold(event, asyncio.get_running_loop().time())
+        self._report_lost()
         self._connection_changed()  # it may just have come back
 
     def _connection_changed(self, *_: object) -> None:
@@ -110,17 +119,23 @@ class RoomPublisher:
     async def _send_held(self) -> None:
         while is_connected(self._room):
             taken = self._held.take(asyncio.get_running_loop().time())
+            self._report_lost()
             if not taken:
                 return
-            self._sending = taken[0][1].track_id
+            newest = taken[-1][1]
+            if not self._may_publish():
+                self.lost(newest)
+                continue
+            self._sending = newest.track_id
             try:
-                while taken and await self._send_one_held(taken[0][1]):
+                while taken and await self._send_one_held(taken[0][1], newest):
                     del taken[0]
             finally:
                 self._sending = None
                 self._held.put_back(taken)
+                self._report_lost()
 
-    async def _send_one_held(self, event: ResultEvent) -> bool:
+    async def _send_one_held(self, event: ResultEvent, newest: ResultEvent) -> bool:
         """Return False when the room is away again, so that the result must wait."""
         try:
             await self._publish(event)
@@ -128,9 +143,21 @@ class RoomPublisher:
             if not is_connected(self._room):
                 return False
             logger.exception("a kept result could not be published")
+            if event is newest:
+                self.lost(event)
         return True
 
-    def _complain(self) -> None:
-        if not self._refused:
-            self._refused = True
+    def _report_lost(self) -> None:
+        while self._held.lost:
+            self.lost(self._held.lost.pop())
+
+    def _may_publish(self) -> bool:
+        allowed: bool = self._room.local_participant.permissions.can_publish_data
+        if not allowed and not self._refused:
             logger.error("results cannot be published into the room: the agent's token lacks can_publish_data")
+        self._refused = not allowed
+        return allowed
+
+
+def _ignore(_event: ResultEvent) -> None:
+    """With notify="all" the next result says the same again."""

@@ -17,10 +17,9 @@ from livekit.plugins.dataspike._bridge import LoopBridge, LoopClosed
 from livekit.plugins.dataspike._closing import Closing
 from livekit.plugins.dataspike.log import logger
 
-from ds_actors.detection import EncodingError, Frame
+from ds_actors.detection import EncodingError, Frame, FrameTooSmallError
+from ds_actors.detection.tracks.frame_size import FrameSize, frame_size
 
-SMALLEST_SIDE: Final = 64
-"""Pixels: the server sends tiny black frames when a track is paused, which are not pictures."""
 KEEP_OPEN: Final = 0.15
 """Seconds: the stream stays open this long for the next sample when samples are frequent."""
 
@@ -47,7 +46,12 @@ class RoomVideo:
         self._closing = Closing()
 
     async def capture(self) -> Frame | None:
-        """In trio: return the next frame, waiting for one; None when the track has ended."""
+        """In trio: return the next frame, waiting for one; None when the track has ended.
+
+        Raises:
+            FrameTooSmallError: when the frame is too small to judge.
+            EncodingError: when its pixels cannot be converted.
+        """
         try:
             event = await self._bridge.call(self._next)
         except LoopClosed:
@@ -55,6 +59,8 @@ class RoomVideo:
         if event is None:
             return None
         frame, rotation = event.frame, _ROTATIONS.get(event.rotation, 0)
+        if frame_size(frame.width, frame.height) is FrameSize.TOO_SMALL:
+            raise FrameTooSmallError(f"a frame of {frame.width} x {frame.height} pixels is too small to judge")
         layout = _LAYOUTS.get(frame.type)
         if layout is None:
             # Ten bits, alpha, 4:4:4 and the like: the conversion copies the picture, so it runs on no loop.
@@ -95,7 +101,7 @@ class RoomVideo:
                     logger.debug("a track ended before its frame was taken", exc_info=True)
                     return None
             async for event in stream:
-                if min(event.frame.width, event.frame.height) >= SMALLEST_SIDE:
+                if frame_size(event.frame.width, event.frame.height) is not FrameSize.BLANK:
                     break
             else:
                 event = None
