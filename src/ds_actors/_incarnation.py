@@ -174,7 +174,7 @@ class Incarnation(MessageHandler):
     def stop_asked(self) -> trio.Event:
         if self._stop_asked is None:
             self._stop_asked = trio.Event()
-            if self.cell.stop_requested:
+            if self._over or self.cell.stop_requested:
                 self._stop_asked.set()
         return self._stop_asked
 
