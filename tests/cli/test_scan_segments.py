@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ds_actors.cli._scan.result import ExitCode, FileScan, ScanOutcome, exit_code
+from ds_actors.cli._scan.result import ExitCode, ScanOutcome, StreamScan, exit_code
 from ds_actors.cli._scan.segments import LONGEST_STEP, NEAR_ZERO, Clock, SegmentTimeline, exact, samples_due
 from ds_actors.detection import Level
 
@@ -82,8 +82,8 @@ def test_segments_cover_the_answers_without_gaps(levels: list[Level], more: floa
     assert line.level.severity == max(level.severity for level in levels)
 
 
-def scanned(outcome: ScanOutcome, level: Level | None = None, *, truncated: bool = False) -> FileScan:
-    one = FileScan("a.mp4", 1.0, outcome, truncated=truncated)
+def scanned(outcome: ScanOutcome, level: Level | None = None, *, truncated: bool = False) -> StreamScan:
+    one = StreamScan("a.mp4", 1.0, outcome, truncated=truncated)
     if level is not None:
         one.timeline.add(0.0, level)
     return one
@@ -106,7 +106,7 @@ def scanned(outcome: ScanOutcome, level: Level | None = None, *, truncated: bool
         ([scanned(ScanOutcome.PARTIAL, Level.CLEAR)], Level.ALERT, ExitCode.PARTIAL),
     ],
 )
-def test_the_first_code_that_applies(files: list[FileScan], fail_on: Level | None, expected: ExitCode) -> None:
+def test_the_first_code_that_applies(files: list[StreamScan], fail_on: Level | None, expected: ExitCode) -> None:
     """A level that was reached rules over what went wrong; then bad input, truncated, partial."""
     assert exit_code(files, fail_on=fail_on) is expected
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 import av
 import av.container
-import av.stream
 import av.video.stream
 from attrs import define, field
 from av.error import FFmpegError, InvalidDataError
 
+from ds_actors.cli._video_streams import VideoStreams, described, in_playing_order
 from ds_actors.detection.events import plain
+
+_NO_VIDEO: Final = "there is no video stream in it"
 
 
 class BadInput(Exception):
@@ -21,42 +23,78 @@ class BadInput(Exception):
 
 @define(eq=False)
 class OpenVideo:
-    """An open file and its video stream; `close` it.
+    """An open file and one of its video streams; `close` it.
+
+    Args:
+        path: a regular file.
+        index: the stream's index in the file; without it, the stream that a player would choose.
 
     Raises:
-        BadInput: when there is no such file, or no video in it.
+        BadInput: when there is no such file, no such video stream in it, or no decoder for that stream.
     """
 
     path: Path
+    index: int | None = None
     container: av.container.InputContainer = field(init=False)
     stream: av.video.stream.VideoStream = field(init=False)
     _file: BinaryIO = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        _check(self.path)
+        self._file, self.container = _open(self.path)
         try:
-            self._file = self.path.open("rb")
-        except (OSError, ValueError) as error:
-            raise BadInput(words(error)) from error
-        try:
-            # Opened by Python, and nothing else may be opened from inside: a playlist could name any file or host.
-            self.container = av.open(self._file, "r", options={"protocol_whitelist": "none"}, metadata_errors="ignore")
-        except (FFmpegError, OSError, ValueError) as error:
-            self._file.close()
-            raise BadInput(_opening(error)) from error
-        attached = av.stream.Disposition.attached_pic
-        streams = [one for one in self.container.streams.video if not one.disposition & attached]
-        if not streams:
+            self.stream = self._chosen()
+        except BadInput:
             self.close()
-            raise BadInput("there is no video stream in it")
-        self.stream = streams[0]
+            raise
         # Slices, not frames: with threads by frame, PyAV does not raise the error of a file's last packet.
         self.stream.thread_type = "SLICE"
+
+    def _chosen(self) -> av.video.stream.VideoStream:
+        found = described(self.container)
+        index = self.index
+        if index is None:
+            index = next((stream.index for stream in in_playing_order(found.streams)), None)
+        if index is None:
+            raise BadInput(_NO_VIDEO)
+        stream = next((stream for stream in self.container.streams.video if stream.index == index), None)
+        if stream is None:
+            raise BadInput(f"it has no video stream {index} any more: it was changed during the scan")
+        if not next(entry.decodable for entry in found.streams if entry.index == index):
+            raise BadInput("no decoder for its codec is available; convert it, for example to H.264 in MP4")
+        return stream
 
     def close(self) -> None:
         """Close the file."""
         self.container.close()
         self._file.close()
+
+
+def video_streams(path: Path) -> VideoStreams:
+    """Return the video streams of a file.
+
+    Raises:
+        BadInput: when there is no such file, or no video stream in it.
+    """
+    file, container = _open(path)
+    with file, container:
+        found = described(container)
+    if not found.streams:
+        raise BadInput(_NO_VIDEO)
+    return found
+
+
+def _open(path: Path) -> tuple[BinaryIO, av.container.InputContainer]:
+    _check(path)
+    try:
+        file = path.open("rb")
+    except (OSError, ValueError) as error:
+        raise BadInput(words(error)) from error
+    try:
+        # Opened by Python, and nothing else may be opened from inside: a playlist could name any file or host.
+        return file, av.open(file, "r", options={"protocol_whitelist": "none"}, metadata_errors="ignore")
+    except (FFmpegError, OSError, ValueError) as error:
+        file.close()
+        raise BadInput(_opening(error)) from error
 
 
 def quarter_turns(frame: av.VideoFrame) -> int:

@@ -1,4 +1,4 @@
-"""`ds-actors scan`: videos in files, sample by sample, to the service and back."""
+"""`ds-actors scan`: the video streams of files, sample by sample, to the service and back."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Final, NoReturn
 
 import trio
 import typer
@@ -21,9 +21,10 @@ from ds_actors.cli._scan import report
 from ds_actors.cli._scan.client import SILENCE, STALLED, Exchange
 from ds_actors.cli._scan.console import complain, progress_bar, show
 from ds_actors.cli._scan.decode import DueFrame, Video
-from ds_actors.cli._scan.result import ExitCode, FileScan, ScanOutcome, exit_code
+from ds_actors.cli._scan.result import ExitCode, ScanOutcome, StreamScan, exit_code
 from ds_actors.cli._scan.segments import exact
-from ds_actors.cli._video import BadInput
+from ds_actors.cli._video import BadInput, video_streams
+from ds_actors.cli._video_streams import VideoStreamName
 from ds_actors.detection import Dataspike, Level, Refused, Unreachable
 from ds_actors.detection.service import KEY_VARIABLE, PERMITS_INSECURE, URL_VARIABLE
 from ds_actors.sandbox import judge_marker, open_sandbox
@@ -41,28 +42,31 @@ class FailOn(StrEnum):
     ALERT = "alert"
 
 
+MOST_STREAMS: Final = 32
+"""Video streams of one file that are scanned: each takes one pass over the file."""
+
+
 @define(eq=False)
 class _Scan:
     """One run of the command."""
 
-    files: list[FileScan]
+    results: list[StreamScan]
+    """At first one a file; a file with several video streams gets one for each of them once it is opened."""
     thumbnails: bool
     as_json: bool
     silence: float = SILENCE
     stalled: float = STALLED
     service_problem: str = ""
     interrupted: bool = False
-    shown: set[int] = field(factory=set[int])
+    shown: set[StreamScan] = field(factory=set[StreamScan])
 
     async def run(self, service: Dataspike | None) -> None:
         """Scan the files one after another until one of them ends it all, or Ctrl-C does."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._until_ctrl_c, nursery.cancel_scope)
             async with _opened(service) as ready:
-                for index, one in enumerate(self.files):
-                    await self._file(ready, one)
-                    self.shown.add(index)
-                    show(one, as_json=self.as_json)
+                for given in list(self.results):
+                    await self._file(ready, given)
                     if self.service_problem:
                         break
             nursery.cancel_scope.cancel()
@@ -75,8 +79,41 @@ class _Scan:
         self.interrupted = True
         scope.cancel()
 
-    async def _file(self, service: Dataspike, one: FileScan) -> None:
-        video = Video(Path(one.path), exact(one.fps), self.thumbnails)
+    async def _file(self, service: Dataspike, given: StreamScan) -> None:
+        """Scan the video streams of a file one after another, each in its own pass over the file."""
+        try:
+            found = await trio.to_thread.run_sync(video_streams, Path(given.path))
+        except BadInput as error:
+            given.outcome, given.problem = ScanOutcome.BAD_INPUT, str(error)
+            self._show(given)
+            return
+        results = [given, *(StreamScan(given.path, given.fps) for _ in found.streams[1:])]
+        place = self.results.index(given) + 1
+        self.results[place:place] = results[1:]
+        for result, stream in zip(results, found.streams, strict=True):
+            result.stream, result.video_streams, result.covers = stream, len(results), found.covers
+        late: set[int] = set()
+        for number, result in enumerate(results):
+            if number < MOST_STREAMS:
+                late |= set(await self._stream(service, result))
+                if self.service_problem:
+                    self._show(result)
+                    return
+            else:
+                result.problem = f"not scanned: only the first {MOST_STREAMS} video streams of a file are"
+            self._show(result)
+        for result in _late(given, sorted(late)):
+            self.results.insert(place + len(results) - 1, result)
+            self._show(result)
+
+    def _show(self, result: StreamScan) -> None:
+        self.shown.add(result)
+        show(result, as_json=self.as_json)
+
+    async def _stream(self, service: Dataspike, one: StreamScan) -> tuple[int, ...]:
+        """Scan one video stream; return the indexes of the streams that turned up too late for a scan."""
+        assert one.stream is not None
+        video = Video(Path(one.path), exact(one.fps), self.thumbnails, one.stream.index)
         try:
             first = await _begin(video)
             one.stated = video.stated
@@ -89,6 +126,7 @@ class _Scan:
             one.outcome, one.problem = ScanOutcome.BAD_INPUT, str(error)
         finally:
             video.close()
+        return video.late
 
     async def _exchange(self, exchange: Exchange, service: Dataspike) -> None:
         problem = ""
@@ -111,6 +149,25 @@ class _Scan:
             if self.service_problem and not exchange.result.sent:
                 # Said once, for all files that are left.
                 exchange.result.outcome, exchange.result.problem = ScanOutcome.NOT_SCANNED, ""
+
+
+def _late(given: StreamScan, indexes: list[int]) -> list[StreamScan]:
+    """Return the results of video streams that a file announces only after its beginning."""
+    problem = (
+        "not scanned: the file announces this stream only after its beginning; "
+        "rewrite the file with all its streams, for example with ffmpeg -map 0 -c copy into Matroska"
+    )
+    return [
+        StreamScan(
+            given.path,
+            given.fps,
+            problem=problem,
+            stream=VideoStreamName(index, "unknown", 0, 0, decodable=False),
+            video_streams=given.video_streams + len(indexes),
+            covers=given.covers,
+        )
+        for index in indexes
+    ]
 
 
 async def _begin(video: Video) -> DueFrame | None:
@@ -178,7 +235,7 @@ def scan(
     fail_on: Annotated[
         FailOn | None, typer.Option(help="Exit with 1 when a sample is judged at least that severe.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a file, one a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a video stream, one a line.")] = False,
     report_to: Annotated[
         Path | None, typer.Option("--report", help="Write one self-contained HTML page.", metavar="FILE.html")
     ] = None,
@@ -187,6 +244,8 @@ def scan(
     ] = False,
 ) -> None:
     """Judge videos in files, faster than real time, and never drop a sample.
+
+    Every video stream of a file is judged by itself; covers are not.
 
     Sample k is the first picture at or after k / fps seconds of the video.
 
@@ -205,7 +264,7 @@ def scan(
       130  stopped by Ctrl-C, which shows what there is
         1  --fail-on was reached
         2  wrong usage, or the service cannot be used
-        3  a file cannot be read, or is no video
+        3  a file, or a video stream in it, cannot be read or was not scanned
         4  a file is truncated: scanned as far as it goes
         5  a result is partial: fewer answers than samples
         0  none of these
@@ -217,7 +276,7 @@ def scan(
     if report_to is not None:
         _check_report(report_to, files)
     service = _service(sandbox=sandbox, key=[api_key], url=url)
-    run = _Scan([FileScan(str(one), fps) for one in files], thumbnails, as_json)
+    run = _Scan([StreamScan(str(path), fps) for path in files], thumbnails, as_json)
     try:
         trio.run(run.run, service)
     except* KeyboardInterrupt:
@@ -226,21 +285,22 @@ def scan(
 
 
 def _finish(run: _Scan, service: Dataspike | None, report_to: Path | None, fail_on: Level | None) -> None:
-    for index, one in enumerate(run.files):
-        if index not in run.shown and (run.as_json or one.outcome is not ScanOutcome.NOT_SCANNED):
-            show(one, as_json=run.as_json)
-    left = sum(one.outcome is ScanOutcome.NOT_SCANNED for one in run.files)
-    not_scanned = f"{left} of {counted(len(run.files), 'file')} not scanned"
+    for result in run.results:
+        if result not in run.shown and (run.as_json or result.outcome is not ScanOutcome.NOT_SCANNED):
+            show(result, as_json=run.as_json)
+    left = sum(result.outcome is ScanOutcome.NOT_SCANNED for result in run.results)
+    not_scanned = f"{left} of {counted(len(run.results), 'video')} not scanned"
     if run.interrupted:
         complain(f"stopped by Ctrl-C{f' ({not_scanned})' if left else ''}")
     if run.service_problem:
         complain(f"{run.service_problem} ({not_scanned})")
-    code = exit_code(run.files, fail_on=fail_on, interrupted=run.interrupted, service_failed=bool(run.service_problem))
+    failed = bool(run.service_problem)
+    code = exit_code(run.results, fail_on=fail_on, interrupted=run.interrupted, service_failed=failed)
     if report_to is not None:
         words = _STAND_IN if service is None else service.log_url
         made = time.strftime("Scanned on %Y-%m-%d at %H:%M:%S %z")
         try:
-            report_to.write_text(report.page(run.files, service=words, made=made), "utf-8")
+            report_to.write_text(report.page(run.results, service=words, made=made), "utf-8")
         except OSError as error:
             complain(f"{report_to} cannot be written: {error.strerror}")
             code = code or ExitCode.SERVICE

@@ -13,11 +13,14 @@ from attrs import define, field
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
-from ds_actors.cli._video import BadInput, OpenVideo, quarter_turns, words
+from ds_actors.cli._video import BadInput, OpenVideo, quarter_turns, video_streams, words
+from ds_actors.cli._video_streams import in_playing_order
 from ds_actors.cli.clips import HEIGHT, WIDTH
 
 _PATIENCE: Final = 0.25
 """Seconds that decoding may take at a time: a video too heavy for this machine plays more slowly."""
+_MOST_TRIED: Final = 8
+"""Video streams that are tried until one gives a picture."""
 
 
 @define(eq=False)
@@ -28,6 +31,8 @@ class Player:
     _opened: OpenVideo | None = field(default=None, init=False)
     _frames: Iterator[av.VideoFrame] = field(factory=lambda: iter(()), init=False)
     _began: float = field(default=0.0, init=False)
+    _index: int | None = field(default=None, init=False)
+    """The stream that plays; None before the first picture."""
 
     def at(self, seconds: float) -> NDArray[np.uint8]:
         """Return the RGB picture (360 x 640 x 3) that the file shows at that time; times only grow.
@@ -49,15 +54,28 @@ class Player:
             self._opened = None
 
     def _again(self, seconds: float) -> av.VideoFrame:
-        self.close()
-        self._opened = OpenVideo(self.path)
-        self._frames = _decodable(self._opened)
-        first = next(self._frames, None)
-        if first is None:
-            raise BadInput("no picture of it could be decoded")
-        # A file's times need not begin with 0.
-        self._began = seconds - (first.time or 0.0)
-        return first
+        problem = ""
+        for index in self._candidates():
+            self.close()
+            try:
+                self._opened = OpenVideo(self.path, index)
+            except BadInput as error:
+                problem = problem or str(error)
+                continue
+            self._frames = _decodable(self._opened)
+            first = next(self._frames, None)
+            if first is not None:
+                self._index = index
+                # A file's times need not begin with 0.
+                self._began = seconds - (first.time or 0.0)
+                return first
+        raise BadInput(problem or "no picture of it could be decoded")
+
+    def _candidates(self) -> list[int]:
+        if self._index is not None:
+            return [self._index]
+        streams = in_playing_order(video_streams(self.path).streams)
+        return [stream.index for stream in streams[:_MOST_TRIED]]
 
 
 def _decodable(opened: OpenVideo) -> Iterator[av.VideoFrame]:

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from ds_actors._text import counted
 from ds_actors.cli._scan.report import clock
-from ds_actors.cli._scan.result import FileScan, ScanOutcome
+from ds_actors.cli._scan.result import ScanOutcome, StreamScan
 from ds_actors.cli._scan.segments import exact, samples_due
 from ds_actors.detection.events import Level, plain
 
@@ -29,20 +29,22 @@ def complain(text: str) -> None:
     typer.echo(f"ds-actors scan: {plain(text)}", err=True)
 
 
-def show(one: FileScan, *, as_json: bool) -> None:
-    """Write one file's result to stdout, and its problem to stderr."""
+def show(one: StreamScan, *, as_json: bool) -> None:
+    """Write one video stream's result to stdout, and its problem to stderr."""
     if as_json:
         typer.echo(json.dumps(one.as_dict()))
     elif one.outcome not in (ScanOutcome.BAD_INPUT, ScanOutcome.NOT_SCANNED):
         _table(one)
     if one.problem:
-        complain(f"{one.path}: {one.problem}")
+        complain(f"{one.name}: {one.problem}")
 
 
-def _table(one: FileScan) -> None:
+def _table(one: StreamScan) -> None:
     console = Console(highlight=False)
     figures = f"{counted(one.due, 'sample')} due, {one.sent} sent, {one.answered} answered; {one.outcome}"
-    console.print(Text(plain(one.path)), Text(str(one.level), _STYLES.get(one.level, "")), soft_wrap=True, sep=": ")
+    if one.covers:
+        figures += f"; {counted(len(one.covers), 'cover')} not scanned"
+    console.print(Text(plain(one.name)), Text(str(one.level), _STYLES.get(one.level, "")), soft_wrap=True, sep=": ")
     table = Table(box=None, pad_edge=False)
     for name in ("from", "to", "level", "samples"):
         table.add_column(name, justify="left" if name == "level" else "right")
@@ -60,7 +62,7 @@ class Bar:
     progress: Progress
     task: TaskID
 
-    def update(self, one: FileScan) -> None:
+    def update(self, one: StreamScan) -> None:
         """Show how far the file is."""
         elapsed = self.progress.tasks[0].elapsed or 0.0
         rate = f"{one.answered / elapsed:.1f}/s" if elapsed else ""

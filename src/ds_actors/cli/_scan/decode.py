@@ -1,25 +1,28 @@
-"""A file's samples, decoded once from front to back by PyAV. These functions block: run them in a worker thread."""
+"""A video stream's samples, decoded from front to back by PyAV. These functions block: run them in a worker thread."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Final, Literal, cast
+from typing import Final, Literal, TypeAlias, cast
 
 import av
 import av.container
+import av.stream
 import av.video.stream
 from attrs import define, field, frozen
 from av.error import FFmpegError
 
 from ds_actors.cli._scan.segments import Clock, samples_due
 from ds_actors.cli._video import BadInput, OpenVideo, quarter_turns, words
+from ds_actors.cli._video_streams import late_streams
 from ds_actors.detection.tracks.encoding import EncodingError, Frame, encode_jpeg
 
 THUMBNAIL_SIDE: Final = 192
 _STEP: Final = 32
 """The most packets that one step reads, so that its caller can stop between two steps."""
+AnyPacket: TypeAlias = "av.Packet[av.stream.Stream]"
 _TURNS: Final[tuple[Literal[0, 90, 180, 270], ...]] = (0, 90, 180, 270)
 
 
@@ -36,17 +39,19 @@ class DueFrame:
 
 @define(eq=False)
 class Video:
-    """One open file. Used by one thread at a time; `close` it.
+    """One video stream of an open file. Used by one thread at a time; `close` it.
 
     Args:
         path: a regular file.
         fps: samples a second of video.
         thumbnails: make a small JPEG of each sample too.
+        index: the stream's index in the file; without it, the stream that a player would choose.
     """
 
     path: Path
     fps: Fraction
     thumbnails: bool = False
+    index: int | None = None
     due: int = field(default=0, init=False)
     """Samples due by what is decoded."""
     last: Fraction | None = field(default=None, init=False)
@@ -56,6 +61,8 @@ class Video:
     ended: bool = field(default=False, init=False)
     truncated: str = field(default="", init=False)
     """Why the rest of the file is missing; empty when it was decoded to its end."""
+    late: tuple[int, ...] = field(default=(), init=False)
+    """Indexes of the video streams that turned up while the file was read, too late to be scanned."""
     _clock: Clock = field(factory=Clock, init=False)
     _opened: OpenVideo | None = field(default=None, init=False)
     _frames: Iterator[av.VideoFrame | None] = field(factory=lambda: iter(()), init=False)
@@ -65,12 +72,12 @@ class Video:
     """How many packets the container's index lists; 0 when it has none."""
 
     def open(self) -> None:
-        """Open the file and find its video stream.
+        """Open the file and its video stream.
 
         Raises:
-            BadInput: when there is no such file, or no video in it.
+            BadInput: as `OpenVideo`.
         """
-        self._opened = opened = OpenVideo(self.path)
+        self._opened = opened = OpenVideo(self.path, self.index)
         container = opened.container
         if container.duration is not None and container.duration > 0:
             self.stated = container.duration / av.time_base
@@ -107,6 +114,8 @@ class Video:
 
     def _finish(self, error: str) -> None:
         self.ended = True
+        if self._opened is not None:
+            self.late = late_streams(self._opened.container)
         if self.last is None:
             raise BadInput(f"no picture of it could be decoded{f': {error}' if error else ''}")
         if error:
@@ -126,18 +135,23 @@ class Video:
         """Yield frames, and None between packets; an error after the first frame comes out."""
         start = Fraction(container.start_time or 0, av.time_base)
         seen = packet_damaged = frame_damaged = False
-        for packet in container.demux():
+        last: AnyPacket | None = None
+        for packet in _packets(container):
             ticks = packet.dts if packet.pts is None else packet.pts
             if ticks is not None:
                 self._reach = max(self._reach, (ticks + (packet.duration or 0)) * packet.time_base - start)
-            # Theora repeats a picture by an empty packet, which FFmpeg refuses. The one that ends all has no time.
-            if packet.stream.index != stream.index or (packet.size == 0 and ticks is not None):
+            if packet.stream.index != stream.index:
                 yield None
                 continue
-            self._packets += bool(packet.size)
-            packet_damaged = packet.is_corrupt if packet.size else packet_damaged
+            if packet.size == 0:
+                # Theora repeats a picture by an empty packet. To decode one ends the decoding: only the last may do so.
+                last = packet
+                yield None
+                continue
+            self._packets += 1
+            packet_damaged = packet.is_corrupt
             try:
-                frames = cast("list[av.VideoFrame]", packet.decode())
+                frames = decoded(packet)
             except FFmpegError:
                 if seen:
                     raise
@@ -147,6 +161,9 @@ class Video:
                 frame_damaged = frame.is_corrupt
                 yield frame
             yield None
+        for frame in [] if last is None else decoded(last):
+            frame_damaged = frame.is_corrupt
+            yield frame
         if packet_damaged or frame_damaged:
             self.truncated = "its last picture is not whole"
 
@@ -173,3 +190,16 @@ class Video:
 def _picture(frame: av.VideoFrame) -> Frame:
     pixels = frame.to_ndarray(format="rgb24")
     return Frame(frame.width, frame.height, "rgb24", pixels.tobytes(), _TURNS[quarter_turns(frame)])
+
+
+def decoded(packet: AnyPacket) -> list[av.VideoFrame]:
+    """Return the pictures that a packet of a video stream completes."""
+    return cast("list[av.VideoFrame]", packet.decode())
+
+
+def _packets(container: av.container.InputContainer) -> Iterator[AnyPacket]:
+    try:
+        yield from container.demux()
+    except IndexError:
+        # PyAV's end of a file that has announced streams after its beginning; all packets are read by then.
+        return

@@ -11,7 +11,7 @@ from html import escape
 from typing import Final
 
 from ds_actors._text import counted
-from ds_actors.cli._scan.result import FileScan
+from ds_actors.cli._scan.result import StreamScan
 from ds_actors.cli._scan.segments import Segment
 from ds_actors.detection.events import Level, plain
 
@@ -19,7 +19,7 @@ WIDTH: Final = 960
 HEIGHT: Final = 73
 _BASE: Final = 72
 THUMBNAILS_SHOWN: Final = 200
-"""Thumbnails of one file on the page, at most."""
+"""Thumbnails of one video on the page, at most."""
 
 _COLOURS: Final = {
     Level.CLEAR: "#2e7d32",
@@ -54,15 +54,15 @@ def clock(seconds: float) -> str:
     return f"{tenths // 36_000}:{tenths // 600 % 60:02}:{tenths // 10 % 60:02}.{tenths % 10}"
 
 
-def page(files: Sequence[FileScan], *, service: str, made: str) -> str:
+def page(results: Sequence[StreamScan], *, service: str, made: str) -> str:
     """Return the page.
 
     Args:
-        files: what was scanned, in order.
+        results: what was scanned, in order: one a video stream.
         service: which service gave the verdicts, in words.
         made: when, in words.
     """
-    body = _joined([*([_overview(files)] if len(files) > 1 else []), *(_file(one) for one in files)])
+    body = _joined([*([_overview(results)] if len(results) > 1 else []), *(_video(one) for one in results)])
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -81,17 +81,17 @@ def page(files: Sequence[FileScan], *, service: str, made: str) -> str:
 """
 
 
-def _overview(files: Sequence[FileScan]) -> str:
+def _overview(results: Sequence[StreamScan]) -> str:
     rows = (
-        f'<tr><td class="p">{_text(one.path)}</td><td>{_level(one.level) if one.answered else ""}</td>'
+        f'<tr><td class="p">{_text(one.name)}</td><td>{_level(one.level) if one.answered else ""}</td>'
         f"<td>{_outcome(one)}</td></tr>"
-        for one in files
+        for one in results
     )
-    return _joined(["<table>", "<tr><th>File</th><th>Most severe level</th><th>Outcome</th></tr>", *rows, "</table>"])
+    return _joined(["<table>", "<tr><th>Video</th><th>Most severe level</th><th>Outcome</th></tr>", *rows, "</table>"])
 
 
-def _file(one: FileScan) -> str:
-    parts = [f"<h2>{_text(one.path)}</h2>"]
+def _video(one: StreamScan) -> str:
+    parts = [f"<h2>{_text(one.name)}</h2>"]
     if one.problem:
         parts.append(f'<p class="problem">{_text(one.problem)}</p>')
     if one.due:
@@ -107,9 +107,11 @@ def _joined(parts: Iterable[str]) -> str:
     return "\n".join(parts)
 
 
-def _figures(one: FileScan) -> str:
+def _figures(one: StreamScan) -> str:
     levels = ", ".join(f"{count} {level}" for level, count in one.timeline.levels.items()) or "none"
     rows = [
+        ("Video stream", "" if one.stream is None else _text(str(one.stream))),
+        ("Covers not scanned", _text(", ".join(f"stream {index}" for index in one.covers))),
         ("Outcome", _outcome(one)),
         ("Most severe level", _level(one.level)),
         ("Answers", _text(levels)),
@@ -117,10 +119,10 @@ def _figures(one: FileScan) -> str:
         ("Samples a second", f"{one.fps:g}"),
         ("Last decoded picture at", "none" if one.last_pts is None else clock(one.last_pts)),
     ]
-    return _joined(["<table>", *(f"<tr><th>{a}</th><td>{b}</td></tr>" for a, b in rows), "</table>"])
+    return _joined(["<table>", *(f"<tr><th>{a}</th><td>{b}</td></tr>" for a, b in rows if b), "</table>"])
 
 
-def _outcome(one: FileScan) -> str:
+def _outcome(one: StreamScan) -> str:
     return str(one.outcome).replace("_", " ")
 
 
@@ -128,8 +130,8 @@ def _level(level: Level) -> str:
     return f'<span class="level {level}">{level}</span>'
 
 
-def timeline(one: FileScan) -> str:
-    """Return the file's timeline as inline SVG; what has no answer stays empty."""
+def timeline(one: StreamScan) -> str:
+    """Return the video's timeline as inline SVG; what has no answer stays empty."""
     segments = one.timeline.segments
     end = max(one.last_pts or 0.0, segments[-1].end, 1e-9)
     scale = WIDTH / end

@@ -1,4 +1,4 @@
-"""What came of scanning one file, and which exit code a whole scan deserves. Pure."""
+"""What came of scanning one video stream, and which exit code a whole scan deserves. Pure."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any
 from attrs import define, field
 
 from ds_actors.cli._scan.segments import Segment, SegmentTimeline
+from ds_actors.cli._video_streams import VideoStreamName
 from ds_actors.detection.events import Level
 
 
 class ScanOutcome(StrEnum):
-    """How a file's scan ended."""
+    """How the scan of a video stream ended."""
 
     COMPLETE = "complete"
     TRUNCATED = "truncated"
@@ -37,9 +38,9 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
-@define
-class FileScan:
-    """One file on its way through the scan; counts grow, nothing is taken back."""
+@define(eq=False)
+class StreamScan:
+    """One video stream on its way through the scan; counts grow, nothing is taken back."""
 
     path: str
     fps: float
@@ -56,6 +57,17 @@ class FileScan:
     ignored: dict[str, int] = field(factory=dict[str, int])
     """Messages of the service that answer no sample, by reason."""
     timeline: SegmentTimeline = field(factory=SegmentTimeline)
+    stream: VideoStreamName | None = None
+    """Which video stream of the file; None while that is not known, as for a file that cannot be opened."""
+    video_streams: int = 1
+    """How many video streams the file has."""
+    covers: tuple[int, ...] = ()
+    """Indexes of the file's attached pictures (covers), which are not scanned."""
+
+    @property
+    def name(self) -> str:
+        """The file, and where it has several video streams, which one."""
+        return self.path if self.stream is None or self.video_streams < 2 else f"{self.path}, {self.stream}"
 
     @property
     def answered(self) -> int:
@@ -75,6 +87,9 @@ class FileScan:
         """Return the JSON form."""
         return {
             "file": self.path,
+            "stream": None if self.stream is None else _stream(self.stream),
+            "video_streams": self.video_streams,
+            "covers": list(self.covers),
             "outcome": str(self.outcome),
             "problem": self.problem,
             "level": str(self.level),
@@ -90,24 +105,30 @@ class FileScan:
         }
 
 
+def _stream(one: VideoStreamName) -> dict[str, Any]:
+    size = {"width": one.width or None, "height": one.height or None}
+    return {"index": one.index, "codec": one.codec, **size, "default": one.flagged_default}
+
+
 def _segment(one: Segment) -> dict[str, Any]:
     return {"from": round(one.start, 3), "to": round(one.end, 3), "level": str(one.level), "samples": one.samples}
 
 
 def exit_code(
-    files: Sequence[FileScan], *, fail_on: Level | None, interrupted: bool = False, service_failed: bool = False
+    results: Sequence[StreamScan], *, fail_on: Level | None, interrupted: bool = False, service_failed: bool = False
 ) -> ExitCode:
     """Return the code of the first that applies: interrupted, level reached, no service, bad input, truncated, partial.
 
     A level that was reached is certain whatever else went wrong; the codes after it say that none was found *so far*.
     """
-    outcomes = {one.outcome for one in files}
+    outcomes = {one.outcome for one in results}
+    unread = outcomes & {ScanOutcome.BAD_INPUT, ScanOutcome.NOT_SCANNED}
     rows = (
         (interrupted, ExitCode.INTERRUPTED),
-        (fail_on is not None and any(one.level.severity >= fail_on.severity for one in files), ExitCode.REACHED),
+        (fail_on is not None and any(one.level.severity >= fail_on.severity for one in results), ExitCode.REACHED),
         (service_failed, ExitCode.SERVICE),
-        (ScanOutcome.BAD_INPUT in outcomes, ExitCode.BAD_INPUT),
-        (any(one.truncated for one in files), ExitCode.TRUNCATED),
+        (bool(unread), ExitCode.BAD_INPUT),
+        (any(one.truncated for one in results), ExitCode.TRUNCATED),
         (ScanOutcome.PARTIAL in outcomes, ExitCode.PARTIAL),
     )
     return next((code for applies, code in rows if applies), ExitCode.OK)

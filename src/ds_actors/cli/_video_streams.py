@@ -1,0 +1,90 @@
+"""Which video streams a file has, and which of them a player shows. Pure, apart from reading an open container."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final, cast
+
+import av.container
+import av.logging
+import av.stream
+import av.video.stream
+from attrs import frozen
+
+_VIDEO_LINE: Final = re.compile(r"^  Stream #0:(\d+)\D.*?: Video: ", re.MULTILINE)
+
+
+@frozen
+class VideoStreamName:
+    """What names a video stream to people and programs."""
+
+    index: int
+    """Its index among all streams of the file, as FFmpeg counts them, from 0."""
+    codec: str
+    """FFmpeg's name of the codec; "unknown" where no decoder for it is available."""
+    width: int
+    height: int
+    """Pixels as the container states them; 0 where it does not."""
+    flagged_default: bool = False
+    """Whether the container marks it as the one to play."""
+    decodable: bool = True
+
+    def __str__(self) -> str:
+        details = [self.codec]
+        if self.width and self.height:
+            details.append(f"{self.width} x {self.height}")
+        if self.flagged_default:
+            details.append("default")
+        return f"stream {self.index} ({', '.join(details)})"
+
+
+@frozen
+class VideoStreams:
+    """The video streams of one file."""
+
+    streams: tuple[VideoStreamName, ...]
+    covers: tuple[int, ...] = ()
+    """Indexes of attached pictures: cover art and chapter pictures, which are no part of the video."""
+
+
+def in_playing_order(streams: Sequence[VideoStreamName]) -> list[VideoStreamName]:
+    """Return the streams as a player prefers them: those it can decode first, of these the one flagged as default."""
+    return sorted(streams, key=lambda stream: (not stream.decodable, not stream.flagged_default, stream.index))
+
+
+def described(container: av.container.InputContainer) -> VideoStreams:
+    """Return the video streams of an open container, covers apart."""
+    attached = av.stream.Disposition.attached_pic
+    videos = container.streams.video
+    return VideoStreams(
+        tuple(_name(stream) for stream in videos if not stream.disposition & attached),
+        tuple(stream.index for stream in videos if stream.disposition & attached),
+    )
+
+
+def _name(stream: av.video.stream.VideoStream) -> VideoStreamName:
+    flagged = bool(stream.disposition & av.stream.Disposition.default)
+    context = getattr(stream, "codec_context", None)
+    if context is None:
+        return VideoStreamName(stream.index, "unknown", 0, 0, flagged, decodable=False)
+    return VideoStreamName(stream.index, context.name, context.width, context.height, flagged)
+
+
+def late_streams(container: av.container.InputContainer) -> tuple[int, ...]:
+    """Return the indexes of the video streams that FFmpeg met after the container was opened.
+
+    MPEG-TS may announce streams anywhere. PyAV drops their packets, and only FFmpeg's own description lists them.
+    """
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.INFO)
+    try:
+        text = str(cast("Any", container).dumps_format())  # PyAV's stubs leave it out
+    finally:
+        av.logging.set_level(level)
+    return tuple(sorted(index for index in listed_videos(text) if index >= len(container.streams)))
+
+
+def listed_videos(description: str) -> set[int]:
+    """Return the indexes of the video streams in FFmpeg's description of a container."""
+    return {int(index) for index in _VIDEO_LINE.findall(description)}
