@@ -69,8 +69,8 @@ def test_a_cover_is_not_scanned_and_is_named(tmp_path: Path) -> None:
     path = write_streams(tmp_path / "a.mp4", StreamPlan(clean), StreamPlan(painted, (0,), "mjpeg", cover=True))
     done = scan_json(path)
     (row,) = done.rows
-    assert (row["level"], row["covers"], done.code) == ("clear", [1], 0)
-    assert "complete; 1 cover not scanned" in run_scan(path).out
+    assert (row["level"], row["auxiliary"], done.code) == ("clear", [1], 0)
+    assert "complete; 1 auxiliary picture not scanned" in run_scan(path).out
 
 
 def test_an_undecodable_stream_is_reported_beside_a_playable_one(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import av.video.stream
 from attrs import define, field
 from av.error import FFmpegError, InvalidDataError
 
+from ds_actors.cli._heif import HeifError, StillPicture, still_pictures
 from ds_actors.cli._video_streams import VideoStreams, described, in_playing_order
 from ds_actors.detection.events import plain
 
@@ -37,10 +38,13 @@ class OpenVideo:
     index: int | None = None
     container: av.container.InputContainer = field(init=False)
     stream: av.video.stream.VideoStream = field(init=False)
+    grid: StillPicture | None = field(default=None, init=False)
+    """The picture of which the stream is the first tile; None for any other stream."""
     _file: BinaryIO = field(init=False)
+    _found: VideoStreams = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._file, self.container = _open(self.path)
+        self._file, self.container, self._found = _open(self.path)
         try:
             self.stream = self._chosen()
         except BadInput:
@@ -50,17 +54,17 @@ class OpenVideo:
         self.stream.thread_type = "SLICE"
 
     def _chosen(self) -> av.video.stream.VideoStream:
-        found = described(self.container)
         index = self.index
         if index is None:
-            index = next((stream.index for stream in in_playing_order(found.streams)), None)
+            index = next((stream.index for stream in in_playing_order(self._found.streams)), None)
         if index is None:
             raise BadInput(_NO_VIDEO)
         stream = next((stream for stream in self.container.streams.video if stream.index == index), None)
         if stream is None:
             raise BadInput(f"it has no video stream {index} any more: it was changed during the scan")
-        if not next(entry.decodable for entry in found.streams if entry.index == index):
+        if not next(entry.decodable for entry in self._found.streams if entry.index == index):
             raise BadInput("no decoder for its codec is available; convert it, for example to H.264 in MP4")
+        self.grid = self._found.grids.get(index)
         return stream
 
     def close(self) -> None:
@@ -75,23 +79,28 @@ def video_streams(path: Path) -> VideoStreams:
     Raises:
         BadInput: when there is no such file, or no video stream in it.
     """
-    file, container = _open(path)
-    with file, container:
-        found = described(container)
+    file, container, found = _open(path)
+    file.close()
+    container.close()
     if not found.streams:
         raise BadInput(_NO_VIDEO)
     return found
 
 
-def _open(path: Path) -> tuple[BinaryIO, av.container.InputContainer]:
+def _open(path: Path) -> tuple[BinaryIO, av.container.InputContainer, VideoStreams]:
     _check(path)
     try:
         file = path.open("rb")
     except (OSError, ValueError) as error:
         raise BadInput(words(error)) from error
     try:
+        stills = still_pictures(file)
         # Opened by Python, and nothing else may be opened from inside: a playlist could name any file or host.
-        return file, av.open(file, "r", options={"protocol_whitelist": "none"}, metadata_errors="ignore")
+        container = av.open(file, "r", options={"protocol_whitelist": "none"}, metadata_errors="ignore")
+        return file, container, described(container, stills)
+    except HeifError as error:
+        file.close()
+        raise BadInput(str(error)) from error
     except (FFmpegError, OSError, ValueError) as error:
         file.close()
         raise BadInput(_opening(error)) from error

@@ -10,7 +10,9 @@ import av.container
 import av.logging
 import av.stream
 import av.video.stream
-from attrs import frozen
+from attrs import evolve, field, frozen
+
+from ds_actors.cli._heif import HeifError, StillPicture
 
 _VIDEO_LINE: Final = re.compile(r"^  Stream #0:(\d+)\D.*?: Video: ", re.MULTILINE)
 
@@ -44,8 +46,10 @@ class VideoStreams:
     """The video streams of one file."""
 
     streams: tuple[VideoStreamName, ...]
-    covers: tuple[int, ...] = ()
-    """Indexes of attached pictures: cover art and chapter pictures, which are no part of the video."""
+    auxiliary: tuple[int, ...] = ()
+    """Indexes of what is not shown by itself: covers and chapter pictures; thumbnails, alpha and depth of a still."""
+    grids: dict[int, StillPicture] = field(factory=dict[int, StillPicture])
+    """Pictures that are put together of tiles, by the index of their first tile's stream, which stands for them."""
 
 
 def in_playing_order(streams: Sequence[VideoStreamName]) -> list[VideoStreamName]:
@@ -53,14 +57,40 @@ def in_playing_order(streams: Sequence[VideoStreamName]) -> list[VideoStreamName
     return sorted(streams, key=lambda stream: (not stream.decodable, not stream.flagged_default, stream.index))
 
 
-def described(container: av.container.InputContainer) -> VideoStreams:
-    """Return the video streams of an open container, covers apart."""
+def described(container: av.container.InputContainer, stills: Sequence[StillPicture] = ()) -> VideoStreams:
+    """Return the video streams of an open container, or the pictures of a HEIC or AVIF file.
+
+    Raises:
+        HeifError: when FFmpeg does not offer a part of one of these pictures.
+    """
     attached = av.stream.Disposition.attached_pic
     videos = container.streams.video
+    if stills:
+        return _pictures(videos, stills)
     return VideoStreams(
         tuple(_name(stream) for stream in videos if not stream.disposition & attached),
         tuple(stream.index for stream in videos if stream.disposition & attached),
     )
+
+
+def _pictures(videos: Sequence[av.video.stream.VideoStream], stills: Sequence[StillPicture]) -> VideoStreams:
+    # FFmpeg's streams have the numbers of their items.
+    by_item = {stream.id: stream for stream in reversed(videos)}
+    names: list[VideoStreamName] = []
+    grids: dict[int, StillPicture] = {}
+    used: set[int] = set()
+    for picture in stills:
+        grid = picture.grid
+        items = (picture.item,) if grid is None else grid.tiles
+        used.update(items)
+        if any(item not in by_item for item in items):
+            raise HeifError("it has a picture that FFmpeg cannot read; convert it to JPEG")
+        name = _name(by_item[items[0]])
+        if grid is not None:
+            name = evolve(name, width=grid.width, height=grid.height)
+            grids[name.index] = picture
+        names.append(name)
+    return VideoStreams(tuple(names), tuple(stream.index for stream in videos if stream.id not in used), grids)
 
 
 def _name(stream: av.video.stream.VideoStream) -> VideoStreamName:
@@ -68,7 +98,7 @@ def _name(stream: av.video.stream.VideoStream) -> VideoStreamName:
     context = getattr(stream, "codec_context", None)
     if context is None:
         return VideoStreamName(stream.index, "unknown", 0, 0, flagged, decodable=False)
-    return VideoStreamName(stream.index, context.name, context.width, context.height, flagged)
+    return VideoStreamName(stream.index, context.codec.canonical_name, context.width, context.height, flagged)
 
 
 def late_streams(container: av.container.InputContainer) -> tuple[int, ...]:

@@ -91,7 +91,7 @@ class _Scan:
         place = self.results.index(given) + 1
         self.results[place:place] = results[1:]
         for result, stream in zip(results, found.streams, strict=True):
-            result.stream, result.video_streams, result.covers = stream, len(results), found.covers
+            result.stream, result.video_streams, result.auxiliary = stream, len(results), found.auxiliary
         late: set[int] = set()
         for number, result in enumerate(results):
             if number < MOST_STREAMS:
@@ -164,7 +164,7 @@ def _late(given: StreamScan, indexes: list[int]) -> list[StreamScan]:
             problem=problem,
             stream=VideoStreamName(index, "unknown", 0, 0, decodable=False),
             video_streams=given.video_streams + len(indexes),
-            covers=given.covers,
+            auxiliary=given.auxiliary,
         )
         for index in indexes
     ]

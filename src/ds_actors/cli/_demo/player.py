@@ -13,6 +13,7 @@ from attrs import define, field
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
+from ds_actors.cli._stills import TileError, assembled
 from ds_actors.cli._video import BadInput, OpenVideo, quarter_turns, video_streams, words
 from ds_actors.cli._video_streams import in_playing_order
 from ds_actors.cli.clips import HEIGHT, WIDTH
@@ -63,7 +64,10 @@ class Player:
                 problem = problem or str(error)
                 continue
             self._frames = _decodable(self._opened)
-            first = next(self._frames, None)
+            try:
+                first = next(self._frames, None)
+            except TileError as error:
+                raise BadInput(str(error)) from error
             if first is not None:
                 self._index = index
                 # A file's times need not begin with 0.
@@ -80,6 +84,9 @@ class Player:
 
 def _decodable(opened: OpenVideo) -> Iterator[av.VideoFrame]:
     """Yield the frames that can be decoded: one that is damaged ends no demo."""
+    if opened.grid is not None:
+        yield assembled(opened.container, opened.grid)
+        return
     packets = opened.container.demux(opened.stream)
     while True:
         try:

@@ -42,8 +42,8 @@ def show(one: StreamScan, *, as_json: bool) -> None:
 def _table(one: StreamScan) -> None:
     console = Console(highlight=False)
     figures = f"{counted(one.due, 'sample')} due, {one.sent} sent, {one.answered} answered; {one.outcome}"
-    if one.covers:
-        figures += f"; {counted(len(one.covers), 'cover')} not scanned"
+    if one.auxiliary:
+        figures += f"; {counted(len(one.auxiliary), 'auxiliary picture')} not scanned"
     console.print(Text(plain(one.name)), Text(str(one.level), _STYLES.get(one.level, "")), soft_wrap=True, sep=": ")
     table = Table(box=None, pad_edge=False)
     for name in ("from", "to", "level", "samples"):

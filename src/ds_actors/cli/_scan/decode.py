@@ -14,7 +14,9 @@ import av.video.stream
 from attrs import define, field, frozen
 from av.error import FFmpegError
 
+from ds_actors.cli._heif import StillPicture
 from ds_actors.cli._scan.segments import Clock, samples_due
+from ds_actors.cli._stills import assembled
 from ds_actors.cli._video import BadInput, OpenVideo, quarter_turns, words
 from ds_actors.cli._video_streams import late_streams
 from ds_actors.detection.tracks.encoding import EncodingError, Frame, encode_jpeg
@@ -85,7 +87,7 @@ class Video:
         if container.format.name == "avi" and opened.stream.time_base is not None:
             # FFmpeg's figure is for what is left of a cut AVI; the header's count, in ticks, is of the whole.
             self.stated = max(self.stated or 0.0, float(self._indexed * opened.stream.time_base)) or None
-        self._frames = self._decode(container, opened.stream)
+        self._frames = self._decode(container, opened.stream) if opened.grid is None else _still(container, opened.grid)
 
     def close(self) -> None:
         """Close the file."""
@@ -190,6 +192,10 @@ class Video:
 def _picture(frame: av.VideoFrame) -> Frame:
     pixels = frame.to_ndarray(format="rgb24")
     return Frame(frame.width, frame.height, "rgb24", pixels.tobytes(), _TURNS[quarter_turns(frame)])
+
+
+def _still(container: av.container.InputContainer, picture: StillPicture) -> Iterator[av.VideoFrame | None]:
+    yield assembled(container, picture)
 
 
 def decoded(packet: AnyPacket) -> list[av.VideoFrame]:

@@ -111,7 +111,7 @@ def _figures(one: StreamScan) -> str:
     levels = ", ".join(f"{count} {level}" for level, count in one.timeline.levels.items()) or "none"
     rows = [
         ("Video stream", "" if one.stream is None else _text(str(one.stream))),
-        ("Covers not scanned", _text(", ".join(f"stream {index}" for index in one.covers))),
+        ("Auxiliary, not scanned", _text(", ".join(f"stream {index}" for index in one.auxiliary))),
         ("Outcome", _outcome(one)),
         ("Most severe level", _level(one.level)),
         ("Answers", _text(levels)),

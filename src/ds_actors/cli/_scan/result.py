@@ -61,8 +61,8 @@ class StreamScan:
     """Which video stream of the file; None while that is not known, as for a file that cannot be opened."""
     video_streams: int = 1
     """How many video streams the file has."""
-    covers: tuple[int, ...] = ()
-    """Indexes of the file's attached pictures (covers), which are not scanned."""
+    auxiliary: tuple[int, ...] = ()
+    """Indexes of the pictures that are not shown by themselves, as covers and thumbnails: they are not scanned."""
 
     @property
     def name(self) -> str:
@@ -89,7 +89,7 @@ class StreamScan:
             "file": self.path,
             "stream": None if self.stream is None else _stream(self.stream),
             "video_streams": self.video_streams,
-            "covers": list(self.covers),
+            "auxiliary": list(self.auxiliary),
             "outcome": str(self.outcome),
             "problem": self.problem,
             "level": str(self.level),
