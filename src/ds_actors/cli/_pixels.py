@@ -1,16 +1,87 @@
-"""Decoded frames to the pixels that a viewer sees."""
+"""Decoded frames to the pixels that a viewer sees: upright, and as wide as they are meant to be."""
 
 from __future__ import annotations
 
-from typing import cast
+import struct
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import Final, cast
 
 import av
+import av.filter
 import numpy as np
+from av.sidedata.sidedata import SideData
+from av.sidedata.sidedata import Type as SideDataType
 from numpy.typing import NDArray
 
+from ds_actors.cli._orientation import UPRIGHT, Orientation
+
 Pixels = NDArray[np.uint8]
+SQUARE: Final = Fraction(1)
+"""The sample aspect ratio of square pixels."""
+WIDEST: Final = 4_096
+"""Pixels of a side to which stretching makes a picture at most; a longer one keeps its length."""
+_UNKNOWN_KINDS: Final = range(28, 48)
+"""FFmpeg's kinds of side data that PyAV has no name for, 31 (EXIF) among them, and some that are still to come."""
 
 
-def rgb(frame: av.VideoFrame) -> Pixels:
-    """Return a frame's stored pixels as RGB, height x width x 3."""
-    return cast("Pixels", frame.to_ndarray(format="rgb24"))
+def shown_size(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
+    """Return the width and height at which a viewer shows stored pixels of that aspect ratio (width to height).
+
+    The shorter side is stretched, so that nothing is lost; where that exceeds the limit, the picture is made smaller.
+    """
+    if aspect <= 0 or aspect == SQUARE:
+        return width, height
+    wide, high = (width * aspect, Fraction(height)) if aspect > 1 else (Fraction(width), height / aspect)
+    scale = min(Fraction(1), max(WIDEST, width, height) / max(wide, high))
+    return max(1, round(wide * scale)), max(1, round(high * scale))
+
+
+def rgb(frame: av.VideoFrame, size: tuple[int, int] | None = None) -> Pixels:
+    """Return a frame's stored pixels as RGB (height x width x 3), scaled to a width and height if they are given."""
+    width, height = size or (frame.width, frame.height)
+    return cast("Pixels", frame.reformat(width=width, height=height, format="rgb24").to_ndarray())
+
+
+def upright(frame: av.VideoFrame, aspect: Fraction = SQUARE) -> Pixels:
+    """Return a frame as a viewer shows it, as RGB (height x width x 3)."""
+    return orientation(frame).apply(rgb(frame, shown_size(frame.width, frame.height, aspect)))
+
+
+def orientation(frame: av.VideoFrame) -> Orientation:
+    """Return how the frame's display matrix, or its EXIF tag, wants it to be shown.
+
+    Raises:
+        ValueError: when PyAV cannot read the frame's side data.
+    """
+    try:
+        matrix = _matrix(frame)
+    except ValueError:
+        # PyAV refuses all side data for the sake of one kind that it does not know.
+        matrix = _matrix(_without_unknown_side_data(frame))
+    if matrix is None:
+        return UPRIGHT
+    a, b, _u, c, d, *_rest = struct.unpack("=9i", matrix)
+    return Orientation.of_matrix(a, b, c, d)
+
+
+def _matrix(frame: av.VideoFrame) -> bytes | None:
+    entries = cast("Iterable[SideData]", frame.side_data)  # PyAV's stubs say that it is one of them
+    return next((bytes(entry) for entry in entries if entry.type is SideDataType.DISPLAYMATRIX), None)
+
+
+def _without_unknown_side_data(frame: av.VideoFrame) -> av.VideoFrame:
+    graph = av.filter.Graph()
+    source = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base or Fraction(1, 25)
+    )
+    last = source
+    for kind in _UNKNOWN_KINDS:
+        node = graph.add("sidedata", f"mode=delete:type={kind}")
+        last.link_to(node)
+        last = node
+    sink = graph.add("buffersink")
+    last.link_to(sink)
+    graph.configure()
+    source.push(frame)
+    return cast("av.VideoFrame", sink.pull())

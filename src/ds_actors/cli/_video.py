@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -12,6 +13,7 @@ from attrs import define, field
 from av.error import FFmpegError, InvalidDataError
 
 from ds_actors.cli._heif import HeifError, StillPicture, still_pictures
+from ds_actors.cli._pixels import SQUARE
 from ds_actors.cli._video_streams import VideoStreams, described, in_playing_order
 from ds_actors.detection.events import plain
 
@@ -42,6 +44,7 @@ class OpenVideo:
     """The picture of which the stream is the first tile; None for any other stream."""
     _file: BinaryIO = field(init=False)
     _found: VideoStreams = field(init=False)
+    _first_aspect: Fraction | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._file, self.container, self._found = _open(self.path)
@@ -66,6 +69,18 @@ class OpenVideo:
             raise BadInput("no decoder for its codec is available; convert it, for example to H.264 in MP4")
         self.grid = self._found.grids.get(index)
         return stream
+
+    @property
+    def aspect(self) -> Fraction:
+        """The sample aspect ratio of the latest picture: the width of a stored pixel, with its height as 1."""
+        if self._found.stills or self.container.format.name.endswith("_pipe"):
+            return SQUARE  # viewers of photos pay no heed to it
+        now = self.stream.codec_context.sample_aspect_ratio
+        if self._first_aspect is None:
+            self._first_aspect = now or SQUARE
+        # A broadcast may change it on the way; what the container states is for its beginning.
+        changed = now is not None and now != self._first_aspect
+        return (now if changed else self.stream.sample_aspect_ratio) or SQUARE
 
     def close(self) -> None:
         """Close the file."""
@@ -104,12 +119,6 @@ def _open(path: Path) -> tuple[BinaryIO, av.container.InputContainer, VideoStrea
     except (FFmpegError, OSError, ValueError) as error:
         file.close()
         raise BadInput(_opening(error)) from error
-
-
-def quarter_turns(frame: av.VideoFrame) -> int:
-    """Return how many quarter turns clockwise the picture must be turned to stand upright, 0 to 3."""
-    # FFmpeg counts the display matrix's degrees against the clock.
-    return round(-frame.rotation / 90) % 4
 
 
 def words(error: Exception) -> str:

@@ -50,6 +50,8 @@ class VideoStreams:
     """Indexes of what is not shown by itself: covers and chapter pictures; thumbnails, alpha and depth of a still."""
     grids: dict[int, StillPicture] = field(factory=dict[int, StillPicture])
     """Pictures that are put together of tiles, by the index of their first tile's stream, which stands for them."""
+    stills: bool = False
+    """Whether they are the pictures of a HEIC or AVIF file."""
 
 
 def in_playing_order(streams: Sequence[VideoStreamName]) -> list[VideoStreamName]:
@@ -90,7 +92,8 @@ def _pictures(videos: Sequence[av.video.stream.VideoStream], stills: Sequence[St
             name = evolve(name, width=grid.width, height=grid.height)
             grids[name.index] = picture
         names.append(name)
-    return VideoStreams(tuple(names), tuple(stream.index for stream in videos if stream.id not in used), grids)
+    auxiliary = tuple(stream.index for stream in videos if stream.id not in used)
+    return VideoStreams(tuple(names), auxiliary, grids, stills=True)
 
 
 def _name(stream: av.video.stream.VideoStream) -> VideoStreamName:

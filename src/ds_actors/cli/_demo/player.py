@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
@@ -13,8 +14,9 @@ from attrs import define, field
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
+from ds_actors.cli._pixels import SQUARE, orientation, rgb, shown_size
 from ds_actors.cli._stills import TileError, assembled
-from ds_actors.cli._video import BadInput, OpenVideo, quarter_turns, video_streams, words
+from ds_actors.cli._video import BadInput, OpenVideo, video_streams, words
 from ds_actors.cli._video_streams import in_playing_order
 from ds_actors.cli.clips import HEIGHT, WIDTH
 
@@ -44,8 +46,8 @@ class Player:
         patience = time.monotonic() + _PATIENCE
         for frame in self._frames:
             if (frame.time or 0.0) >= seconds - self._began or time.monotonic() > patience:
-                return fitted(frame)
-        return fitted(self._again(seconds))
+                return self._fitted(frame)
+        return self._fitted(self._again(seconds))
 
     def close(self) -> None:
         """Close the file; asked for another picture, it begins anew."""
@@ -53,6 +55,9 @@ class Player:
         if self._opened is not None:
             self._opened.close()
             self._opened = None
+
+    def _fitted(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
+        return fitted(frame, SQUARE if self._opened is None else self._opened.aspect)
 
     def _again(self, seconds: float) -> av.VideoFrame:
         problem = ""
@@ -101,17 +106,17 @@ def _decodable(opened: OpenVideo) -> Iterator[av.VideoFrame]:
             continue
 
 
-def fitted(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    """Return the frame upright, as large as it fits into 640 x 360, on black."""
-    turns = quarter_turns(frame)
-    room = (HEIGHT, WIDTH) if turns % 2 else (WIDTH, HEIGHT)
-    scale = min(room[0] / frame.width, room[1] / frame.height)
-    width, height = (max(2, round(side * scale)) for side in (frame.width, frame.height))
+def fitted(frame: av.VideoFrame, aspect: Fraction = SQUARE) -> NDArray[np.uint8]:
+    """Return the frame as a viewer shows it, as large as it fits into 640 x 360, on black."""
     try:
-        pixels = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
+        turned = orientation(frame)
+        room = (HEIGHT, WIDTH) if turned.swaps_sides else (WIDTH, HEIGHT)
+        shown = shown_size(frame.width, frame.height, aspect)
+        scale = min(room[0] / shown[0], room[1] / shown[1])
+        width, height = (max(2, round(side * scale)) for side in shown)
+        upright = turned.apply(rgb(frame, (width, height)))
     except (FFmpegError, ValueError) as error:
         raise BadInput(f"its pictures cannot be shown ({words(error)})") from error
-    upright = np.rot90(pixels, -turns)
     high, wide = upright.shape[:2]
     top, left = (HEIGHT - high) // 2, (WIDTH - wide) // 2
     canvas = np.zeros((HEIGHT, WIDTH, 3), np.uint8)

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Final, Literal, TypeAlias, cast
+from typing import Final, TypeAlias, cast
 
 import av
 import av.container
 import av.stream
 import av.video.stream
+import numpy as np
 from attrs import define, field, frozen
 from av.error import FFmpegError
 
 from ds_actors.cli._heif import StillPicture
+from ds_actors.cli._pixels import upright
 from ds_actors.cli._scan.segments import Clock, samples_due
 from ds_actors.cli._stills import assembled
-from ds_actors.cli._video import BadInput, OpenVideo, quarter_turns, words
+from ds_actors.cli._video import BadInput, OpenVideo, words
 from ds_actors.cli._video_streams import late_streams
 from ds_actors.detection.tracks.encoding import EncodingError, Frame, encode_jpeg
 
@@ -25,7 +27,6 @@ THUMBNAIL_SIDE: Final = 192
 _STEP: Final = 32
 """The most packets that one step reads, so that its caller can stop between two steps."""
 AnyPacket: TypeAlias = "av.Packet[av.stream.Stream]"
-_TURNS: Final[tuple[Literal[0, 90, 180, 270], ...]] = (0, 90, 180, 270)
 
 
 @frozen
@@ -174,7 +175,8 @@ class Video:
         due = max(self.due, samples_due(self.fps, time))
         made: DueFrame | None = None
         if due > self.due:
-            picture = _picture(frame)
+            assert self._opened is not None
+            picture = _picture(frame, self._opened.aspect)
             small = encode_jpeg(picture, quality=60, max_side=THUMBNAIL_SIDE) if self.thumbnails else None
             made = DueFrame(due - self.due, float(time), encode_jpeg(picture), small)
         self.due = due
@@ -189,9 +191,10 @@ class Video:
         return self._clock.next(pts, 1 / (self._opened.stream.guessed_rate or Fraction(25)))
 
 
-def _picture(frame: av.VideoFrame) -> Frame:
-    pixels = frame.to_ndarray(format="rgb24")
-    return Frame(frame.width, frame.height, "rgb24", pixels.tobytes(), _TURNS[quarter_turns(frame)])
+def _picture(frame: av.VideoFrame, aspect: Fraction) -> Frame:
+    pixels = np.ascontiguousarray(upright(frame, aspect))
+    height, width = pixels.shape[:2]
+    return Frame(width, height, "rgb24", pixels.reshape(-1).data)
 
 
 def _still(container: av.container.InputContainer, picture: StillPicture) -> Iterator[av.VideoFrame | None]:
