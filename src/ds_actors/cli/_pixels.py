@@ -19,10 +19,22 @@ from ds_actors.cli._orientation import UPRIGHT, Orientation
 Pixels = NDArray[np.uint8]
 SQUARE: Final = Fraction(1)
 """The sample aspect ratio of square pixels."""
+MOST_PIXELS: Final = 64_000_000
+"""Pixels of a picture that are decoded at most: each takes up to 20 bytes of memory on its way."""
+MOST_SIDE: Final = 16_384
+"""Pixels of a side at most."""
 WIDEST: Final = 4_096
 """Pixels of a side to which stretching makes a picture at most; a longer one keeps its length."""
 _UNKNOWN_KINDS: Final = range(28, 48)
 """FFmpeg's kinds of side data that PyAV has no name for, 31 (EXIF) among them, and some that are still to come."""
+
+
+def too_large(width: int, height: int) -> str:
+    """Return why a picture of that size is not decoded, in one line; empty where it may be."""
+    if width * height <= MOST_PIXELS and max(width, height) <= MOST_SIDE:
+        return ""
+    limits = f"{MOST_PIXELS // 1_000_000} megapixels and {MOST_SIDE:,} pixels a side"
+    return f"its pictures have {width:,} x {height:,} pixels, and the limit is {limits}; make them smaller"
 
 
 def shown_size(width: int, height: int, aspect: Fraction) -> tuple[int, int]:

@@ -13,10 +13,12 @@ from attrs import define, field
 from av.error import FFmpegError, InvalidDataError
 
 from ds_actors.cli._heif import HeifError, StillPicture, still_pictures
-from ds_actors.cli._pixels import SQUARE
+from ds_actors.cli._pixels import MOST_PIXELS, SQUARE, too_large
 from ds_actors.cli._video_streams import VideoStreams, described, in_playing_order
 from ds_actors.detection.events import plain
 
+_BOUNDS: Final = {"max_pixels": str(MOST_PIXELS)}
+"""For FFmpeg's decoders, which otherwise make room for a picture of any size before its size is known here."""
 _NO_VIDEO: Final = "there is no video stream in it"
 
 
@@ -63,11 +65,18 @@ class OpenVideo:
         if index is None:
             raise BadInput(_NO_VIDEO)
         stream = next((stream for stream in self.container.streams.video if stream.index == index), None)
-        if stream is None:
+        name = next((entry for entry in self._found.streams if entry.index == index), None)
+        if stream is None or name is None:
             raise BadInput(f"it has no video stream {index} any more: it was changed during the scan")
-        if not next(entry.decodable for entry in self._found.streams if entry.index == index):
+        if not name.decodable:
             raise BadInput("no decoder for its codec is available; convert it, for example to H.264 in MP4")
         self.grid = self._found.grids.get(index)
+        if problem := too_large(name.width, name.height):
+            raise BadInput(problem)
+        for part in self.container.streams.video:
+            context = getattr(part, "codec_context", None)  # None without a decoder, whatever PyAV's stubs say
+            if context is not None:
+                context.options = dict(_BOUNDS)
         return stream
 
     @property
@@ -81,6 +90,13 @@ class OpenVideo:
         # A broadcast may change it on the way; what the container states is for its beginning.
         changed = now is not None and now != self._first_aspect
         return (now if changed else self.stream.sample_aspect_ratio) or SQUARE
+
+    @property
+    def unseen(self) -> str:
+        """Why no picture of it could be decoded, as far as that is known, in one line."""
+        if self.stream.codec_context.width:
+            return "no picture of it could be decoded"
+        return f"its pictures have no size, or more than {MOST_PIXELS // 1_000_000} megapixels; make them smaller"
 
     def close(self) -> None:
         """Close the file."""
@@ -111,18 +127,20 @@ def _open(path: Path) -> tuple[BinaryIO, av.container.InputContainer, VideoStrea
     try:
         stills = still_pictures(file)
         # Opened by Python, and nothing else may be opened from inside: a playlist could name any file or host.
-        container = av.open(file, "r", options={"protocol_whitelist": "none"}, metadata_errors="ignore")
+        container = av.open(file, "r", options={"protocol_whitelist": "none", **_BOUNDS}, metadata_errors="ignore")
         return file, container, described(container, stills)
     except HeifError as error:
         file.close()
         raise BadInput(str(error)) from error
-    except (FFmpegError, OSError, ValueError) as error:
+    except (FFmpegError, OSError, ValueError, MemoryError) as error:
         file.close()
         raise BadInput(_opening(error)) from error
 
 
 def words(error: Exception) -> str:
     """Return what an error says, as one line."""
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for it"
     if isinstance(error, InvalidDataError):
         return "its data is damaged"  # FFmpeg's words say no more, and are longer
     return plain(str(getattr(error, "strerror", None) or error), 200) or type(error).__name__
@@ -145,6 +163,6 @@ def _check(path: Path) -> None:
 def _opening(error: Exception) -> str:
     if isinstance(error, InvalidDataError):
         return "it is no video, or was cut off before its index"
-    if isinstance(error, FFmpegError) and not isinstance(error, PermissionError):
+    if isinstance(error, FFmpegError) and not isinstance(error, (PermissionError, MemoryError)):
         return f"it is no video, or was cut off before its index ({words(error)})"
     return words(error)

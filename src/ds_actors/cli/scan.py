@@ -261,6 +261,7 @@ def scan(
 
       141  the reader of its output ended, as in ds-actors scan ... | head -1
        74  its output cannot be written, as on a full disk
+       70  the program failed in a way that it does not know
       130  stopped by Ctrl-C, which shows what there is
         1  --fail-on was reached
         2  wrong usage, or the service cannot be used

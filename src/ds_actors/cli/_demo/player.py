@@ -71,14 +71,16 @@ class Player:
             self._frames = _decodable(self._opened)
             try:
                 first = next(self._frames, None)
-            except TileError as error:
-                raise BadInput(str(error)) from error
-            if first is not None:
+            except (TileError, MemoryError) as error:
+                raise BadInput(words(error)) from error
+            if first is None:
+                problem = problem or self._opened.unseen
+            else:
                 self._index = index
                 # A file's times need not begin with 0.
                 self._began = seconds - (first.time or 0.0)
                 return first
-        raise BadInput(problem or "no picture of it could be decoded")
+        raise BadInput(problem)
 
     def _candidates(self) -> list[int]:
         if self._index is not None:
@@ -98,11 +100,11 @@ def _decodable(opened: OpenVideo) -> Iterator[av.VideoFrame]:
             packet = next(packets, None)
             if packet is None:
                 return
-        except (FFmpegError, ValueError, OSError):
+        except (FFmpegError, ValueError, OSError, MemoryError):
             return
         try:
             yield from packet.decode()
-        except (FFmpegError, ValueError):
+        except (FFmpegError, ValueError, MemoryError):
             continue
 
 
@@ -115,7 +117,7 @@ def fitted(frame: av.VideoFrame, aspect: Fraction = SQUARE) -> NDArray[np.uint8]
         scale = min(room[0] / shown[0], room[1] / shown[1])
         width, height = (max(2, round(side * scale)) for side in shown)
         upright = turned.apply(rgb(frame, (width, height)))
-    except (FFmpegError, ValueError) as error:
+    except (FFmpegError, ValueError, MemoryError) as error:
         raise BadInput(f"its pictures cannot be shown ({words(error)})") from error
     high, wide = upright.shape[:2]
     top, left = (HEIGHT - high) // 2, (WIDTH - wide) // 2

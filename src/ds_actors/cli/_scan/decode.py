@@ -108,7 +108,7 @@ class Video:
             except StopIteration:
                 self._finish("")
                 return None
-            except (FFmpegError, EncodingError, ValueError, OSError) as error:
+            except (FFmpegError, EncodingError, ValueError, OSError, MemoryError) as error:
                 self._finish(words(error))
                 return None
             if made is not None:
@@ -117,10 +117,10 @@ class Video:
 
     def _finish(self, error: str) -> None:
         self.ended = True
-        if self._opened is not None:
-            self.late = late_streams(self._opened.container)
+        assert self._opened is not None
+        self.late = late_streams(self._opened.container)
         if self.last is None:
-            raise BadInput(f"no picture of it could be decoded{f': {error}' if error else ''}")
+            raise BadInput(f"{self._opened.unseen}{f': {error}' if error else ''}")
         if error:
             self.truncated = f"it could be decoded up to {float(self.last):.1f} s only: {error}"
         elif not self.truncated and self.stated is not None and self.stated > self._reach + self._margin(self.stated):
