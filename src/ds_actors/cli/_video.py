@@ -91,11 +91,10 @@ class OpenVideo:
         changed = now is not None and now != self._first_aspect
         return (now if changed else self.stream.sample_aspect_ratio) or SQUARE
 
-    @property
-    def unseen(self) -> str:
-        """Why no picture of it could be decoded, as far as that is known, in one line."""
+    def unseen(self, reason: str = "") -> str:
+        """Return in one line that no picture of it could be decoded, and why as far as that is known."""
         if self.stream.codec_context.width:
-            return "no picture of it could be decoded"
+            return f"no picture of it could be decoded{f': {reason}' if reason else ''}"
         return f"its pictures have no size, or more than {MOST_PIXELS // 1_000_000} megapixels; make them smaller"
 
     def close(self) -> None:

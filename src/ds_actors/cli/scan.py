@@ -186,14 +186,20 @@ def _conclude(exchange: Exchange, problem: str, *, cancelled: bool) -> None:
     unanswered = exchange.unanswered_from
     one.timeline.end(one.last_pts or 0.0 if unanswered is None else unanswered)
     if exchange.complete:
-        one.outcome = ScanOutcome.TRUNCATED if one.truncated else ScanOutcome.COMPLETE
-        one.problem = video.truncated
+        one.outcome = ScanOutcome.DAMAGED if video.damage.places else ScanOutcome.COMPLETE
+        if one.truncated:
+            one.outcome = ScanOutcome.TRUNCATED
+        one.problem = _joined(video.truncated, str(video.damage))
         return
     one.outcome = ScanOutcome.INTERRUPTED if cancelled else ScanOutcome.PARTIAL
     if exchange.gave_up_after is not None:
         problem = f"the service gave no answer for {exchange.gave_up_after:g} s"
-    reasons = [f"{one.answered} of {one.due} samples answered", problem, video.truncated]
-    one.problem = "; ".join(reason for reason in reasons if reason)
+    answered = f"{one.answered} of {one.due} samples answered"
+    one.problem = _joined(answered, problem, video.truncated, str(video.damage))
+
+
+def _joined(*reasons: str) -> str:
+    return "; ".join(reason for reason in reasons if reason)
 
 
 def _in_options(text: str) -> str:
@@ -268,6 +274,7 @@ def scan(
         3  a file, or a video stream in it, cannot be read or was not scanned
         4  a file is truncated: scanned as far as it goes
         5  a result is partial: fewer answers than samples
+        6  a file is damaged on its way: pictures are missing
         0  none of these
     """
     if not (math.isfinite(fps) and 0 < fps <= 30):

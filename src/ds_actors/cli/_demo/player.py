@@ -74,7 +74,7 @@ class Player:
             except (TileError, MemoryError) as error:
                 raise BadInput(words(error)) from error
             if first is None:
-                problem = problem or self._opened.unseen
+                problem = problem or self._opened.unseen()
             else:
                 self._index = index
                 # A file's times need not begin with 0.

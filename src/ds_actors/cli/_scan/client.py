@@ -135,5 +135,6 @@ class Exchange:
     def note(self) -> None:
         """Bring the result up to date, and show it."""
         self.result.due = self.video.due
+        self.result.damage = self.video.damage
         self.result.last_pts = None if self.video.last is None else float(self.video.last)
         self.progress()

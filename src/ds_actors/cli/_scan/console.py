@@ -42,6 +42,8 @@ def show(one: StreamScan, *, as_json: bool) -> None:
 def _table(one: StreamScan) -> None:
     console = Console(highlight=False)
     figures = f"{counted(one.due, 'sample')} due, {one.sent} sent, {one.answered} answered; {one.outcome}"
+    if one.damage.places:
+        figures += f"; {one.damage}"
     if one.auxiliary:
         figures += f"; {counted(len(one.auxiliary), 'auxiliary picture')} not scanned"
     console.print(Text(plain(one.name)), Text(str(one.level), _STYLES.get(one.level, "")), soft_wrap=True, sep=": ")

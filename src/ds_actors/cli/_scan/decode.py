@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Final, TypeAlias, cast
+from typing import Final
 
 import av
 import av.container
-import av.stream
 import av.video.stream
 import numpy as np
 from attrs import define, field, frozen
@@ -17,6 +16,8 @@ from av.error import FFmpegError
 
 from ds_actors.cli._heif import StillPicture
 from ds_actors.cli._pixels import upright
+from ds_actors.cli._scan.damage import DamageLog
+from ds_actors.cli._scan.packets import AnyPacket, decoded, read_packets
 from ds_actors.cli._scan.segments import Clock, samples_due
 from ds_actors.cli._stills import assembled
 from ds_actors.cli._video import BadInput, OpenVideo, words
@@ -26,7 +27,7 @@ from ds_actors.detection.tracks.encoding import EncodingError, Frame, encode_jpe
 THUMBNAIL_SIDE: Final = 192
 _STEP: Final = 32
 """The most packets that one step reads, so that its caller can stop between two steps."""
-AnyPacket: TypeAlias = "av.Packet[av.stream.Stream]"
+_NOT_WHOLE: Final = "its last picture is not whole"
 
 
 @frozen
@@ -66,7 +67,10 @@ class Video:
     """Why the rest of the file is missing; empty when it was decoded to its end."""
     late: tuple[int, ...] = field(default=(), init=False)
     """Indexes of the video streams that turned up while the file was read, too late to be scanned."""
+    damage: DamageLog = field(factory=DamageLog, init=False)
     _clock: Clock = field(factory=Clock, init=False)
+    _seen: bool = field(default=False, init=False)
+    """Whether a picture was decoded."""
     _opened: OpenVideo | None = field(default=None, init=False)
     _frames: Iterator[av.VideoFrame | None] = field(factory=lambda: iter(()), init=False)
     _reach: Fraction = field(default=Fraction(0), init=False)
@@ -106,9 +110,12 @@ class Video:
                 frame = next(self._frames)
                 made = None if frame is None else self._take(frame)
             except StopIteration:
-                self._finish("")
+                self._finish(self.damage.reason if self.damage.at_end else "")
                 return None
-            except (FFmpegError, EncodingError, ValueError, OSError, MemoryError) as error:
+            except EncodingError as error:
+                self._fail(None, str(error))
+                continue
+            except (FFmpegError, ValueError, OSError, MemoryError) as error:
                 self._finish(words(error))
                 return None
             if made is not None:
@@ -120,10 +127,10 @@ class Video:
         assert self._opened is not None
         self.late = late_streams(self._opened.container)
         if self.last is None:
-            raise BadInput(f"{self._opened.unseen}{f': {error}' if error else ''}")
+            raise BadInput(self._opened.unseen(error or self.damage.reason))
         if error:
             self.truncated = f"it could be decoded up to {float(self.last):.1f} s only: {error}"
-        elif not self.truncated and self.stated is not None and self.stated > self._reach + self._margin(self.stated):
+        elif self.stated is not None and self.stated > self._reach + self._margin(self.stated):
             # Matroska ends without an error wherever it is cut, MP4 where it is cut between two packets.
             self.truncated = f"it ends after {float(self._reach):.1f} s and states {self.stated:.1f} s"
 
@@ -135,11 +142,15 @@ class Video:
     def _decode(
         self, container: av.container.InputContainer, stream: av.video.stream.VideoStream
     ) -> Iterator[av.VideoFrame | None]:
-        """Yield frames, and None between packets; an error after the first frame comes out."""
+        """Yield frames, and None between packets; what cannot be decoded is noted, and decoding goes on behind it."""
         start = Fraction(container.start_time or 0, av.time_base)
-        seen = packet_damaged = frame_damaged = False
         last: AnyPacket | None = None
-        for packet in _packets(container):
+        cut = False
+        for packet in read_packets(container):
+            if isinstance(packet, FFmpegError):
+                self.damage.fail(float(self._clock.latest or 0), words(packet))
+                yield None
+                continue
             ticks = packet.dts if packet.pts is None else packet.pts
             if ticks is not None:
                 self._reach = max(self._reach, (ticks + (packet.duration or 0)) * packet.time_base - start)
@@ -152,23 +163,33 @@ class Video:
                 yield None
                 continue
             self._packets += 1
-            packet_damaged = packet.is_corrupt
-            try:
-                frames = decoded(packet)
-            except FFmpegError:
-                if seen:
-                    raise
-                frames = []  # a recording may begin between two key frames
-            for frame in frames:
-                seen = True
-                frame_damaged = frame.is_corrupt
-                yield frame
+            cut = packet.is_corrupt
+            yield from self._pictures(packet)
             yield None
-        for frame in [] if last is None else decoded(last):
-            frame_damaged = frame.is_corrupt
+        if last is not None:
+            yield from self._pictures(last)
+        if cut and not self.damage.at_end:
+            self._fail(None, _NOT_WHOLE)
+
+    def _pictures(self, packet: AnyPacket) -> Iterator[av.VideoFrame]:
+        try:
+            frames = decoded(packet)
+        except FFmpegError as error:
+            # A recording may begin between two key frames: what cannot be decoded before the first one is no damage.
+            if self._seen or packet.is_keyframe:
+                self._fail(packet, words(error))
+            return
+        if packet.size:
+            self.damage.succeed()
+        for frame in frames:
+            if frame.is_corrupt and self._seen:
+                self._fail(packet, _NOT_WHOLE)
+            self._seen = True
             yield frame
-        if packet_damaged or frame_damaged:
-            self.truncated = "its last picture is not whole"
+
+    def _fail(self, packet: AnyPacket | None, reason: str) -> None:
+        pts = None if packet is None or packet.pts is None else packet.pts * packet.time_base
+        self.damage.fail(float(self._clock.estimate(pts)), reason)
 
     def _take(self, frame: av.VideoFrame) -> DueFrame | None:
         time = self._time(frame)
@@ -199,16 +220,3 @@ def _picture(frame: av.VideoFrame, aspect: Fraction) -> Frame:
 
 def _still(container: av.container.InputContainer, picture: StillPicture) -> Iterator[av.VideoFrame | None]:
     yield assembled(container, picture)
-
-
-def decoded(packet: AnyPacket) -> list[av.VideoFrame]:
-    """Return the pictures that a packet of a video stream completes."""
-    return cast("list[av.VideoFrame]", packet.decode())
-
-
-def _packets(container: av.container.InputContainer) -> Iterator[AnyPacket]:
-    try:
-        yield from container.demux()
-    except IndexError:
-        # PyAV's end of a file that has announced streams after its beginning; all packets are read by then.
-        return

@@ -114,6 +114,7 @@ def _figures(one: StreamScan) -> str:
         ("Auxiliary, not scanned", _text(", ".join(f"stream {index}" for index in one.auxiliary))),
         ("Outcome", _outcome(one)),
         ("Most severe level", _level(one.level)),
+        ("Damage", _text(str(one.damage))),
         ("Answers", _text(levels)),
         ("Samples", f"{one.due} due, {one.sent} sent, {one.answered} answered"),
         ("Samples a second", f"{one.fps:g}"),

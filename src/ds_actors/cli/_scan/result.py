@@ -8,6 +8,7 @@ from typing import Any
 
 from attrs import define, field
 
+from ds_actors.cli._scan.damage import DamageLog
 from ds_actors.cli._scan.segments import Segment, SegmentTimeline
 from ds_actors.cli._video_streams import VideoStreamName
 from ds_actors.detection.events import Level
@@ -19,6 +20,8 @@ class ScanOutcome(StrEnum):
     COMPLETE = "complete"
     TRUNCATED = "truncated"
     """As many answers as samples, but the file could not be decoded to its end."""
+    DAMAGED = "damaged"
+    """As many answers as samples, but pictures on the way could not be decoded."""
     PARTIAL = "partial"
     """Fewer answers than samples due."""
     BAD_INPUT = "bad_input"
@@ -35,6 +38,7 @@ class ExitCode(IntEnum):
     BAD_INPUT = 3
     TRUNCATED = 4
     PARTIAL = 5
+    DAMAGED = 6
     INTERRUPTED = 130
 
 
@@ -50,6 +54,7 @@ class StreamScan:
     due: int = 0
     sent: int = 0
     truncated: bool = False
+    damage: DamageLog = field(factory=DamageLog)
     last_pts: float | None = None
     """Time of the last decoded frame, in seconds."""
     stated: float | None = None
@@ -98,6 +103,7 @@ class StreamScan:
             "sent": self.sent,
             "answered": self.answered,
             "truncated": self.truncated,
+            "damage": self.damage.as_dict(),
             "last_pts": None if self.last_pts is None else round(self.last_pts, 3),
             "levels": {str(level): count for level, count in self.timeline.levels.items()},
             "ignored": dict(self.ignored),
@@ -117,7 +123,7 @@ def _segment(one: Segment) -> dict[str, Any]:
 def exit_code(
     results: Sequence[StreamScan], *, fail_on: Level | None, interrupted: bool = False, service_failed: bool = False
 ) -> ExitCode:
-    """Return the code of the first that applies: interrupted, level reached, no service, bad input, truncated, partial.
+    """Return the code of the first that applies, as the rows below have them.
 
     A level that was reached is certain whatever else went wrong; the codes after it say that none was found *so far*.
     """
@@ -130,5 +136,6 @@ def exit_code(
         (bool(unread), ExitCode.BAD_INPUT),
         (any(one.truncated for one in results), ExitCode.TRUNCATED),
         (ScanOutcome.PARTIAL in outcomes, ExitCode.PARTIAL),
+        (any(one.damage.places for one in results), ExitCode.DAMAGED),
     )
     return next((code for applies, code in rows if applies), ExitCode.OK)
