@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -12,6 +13,7 @@ import av.video.stream
 from attrs import define, field
 from av.error import FFmpegError, InvalidDataError
 
+from ds_actors.cli._endings import missing_end
 from ds_actors.cli._heif import HeifError, StillPicture, still_pictures
 from ds_actors.cli._pixels import MOST_PIXELS, SQUARE, too_large
 from ds_actors.cli._video_streams import VideoStreams, described, in_playing_order
@@ -96,6 +98,10 @@ class OpenVideo:
         if self.stream.codec_context.width:
             return f"no picture of it could be decoded{f': {reason}' if reason else ''}"
         return f"its pictures have no size, or more than {MOST_PIXELS // 1_000_000} megapixels; make them smaller"
+
+    def missing_end(self) -> str:
+        """Return what is missing at the end of the file, as `missing_end`; for when all of it was read."""
+        return missing_end(self._file, os.fstat(self._file.fileno()).st_size)
 
     def close(self) -> None:
         """Close the file."""

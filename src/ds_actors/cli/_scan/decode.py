@@ -133,6 +133,8 @@ class Video:
         elif self.stated is not None and self.stated > self._reach + self._margin(self.stated):
             # Matroska ends without an error wherever it is cut, MP4 where it is cut between two packets.
             self.truncated = f"it ends after {float(self._reach):.1f} s and states {self.stated:.1f} s"
+        elif missing := self._opened.missing_end():
+            self.truncated = f"it ends after {float(self._reach):.1f} s: {missing}"
 
     def _margin(self, stated: float) -> float:
         """Return how many seconds a container's figure may be wrong without a meaning."""
