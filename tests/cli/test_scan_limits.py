@@ -20,12 +20,13 @@ from ds_actors.cli._crash import CRASHED
 from ds_actors.cli._pixels import MOST_PIXELS, too_large
 
 MEASURED = """
-import resource, sys
+import pathlib, sys
 from ds_actors.cli import app
 try:
     app(sys.argv[1:])
 finally:
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+    status = pathlib.Path("/proc/self/status").read_text()
+    print(status.partition("VmHWM:")[2].split()[0], file=sys.stderr)
 """
 
 

@@ -10,17 +10,19 @@ from typing import BinaryIO, Final
 import av
 import av.container
 import av.video.stream
-from attrs import define, field
-from av.error import FFmpegError, InvalidDataError
+from attrs import define, evolve, field
+from av.error import ArgumentError, FFmpegError, InvalidDataError
 
 from ds_actors.cli._endings import missing_end
 from ds_actors.cli._heif import HeifError, StillPicture, still_pictures
 from ds_actors.cli._pixels import MOST_PIXELS, SQUARE, too_large
+from ds_actors.cli._unscanned import unscanned_parts
 from ds_actors.cli._video_streams import VideoStreams, described, in_playing_order
 from ds_actors.detection.events import plain
 
 _BOUNDS: Final = {"max_pixels": str(MOST_PIXELS)}
 """For FFmpeg's decoders, which otherwise make room for a picture of any size before its size is known here."""
+_REFUSED: Final = "FFmpeg refuses it as invalid"
 _NO_VIDEO: Final = "there is no video stream in it"
 
 
@@ -95,7 +97,7 @@ class OpenVideo:
 
     def unseen(self, reason: str = "") -> str:
         """Return in one line that no picture of it could be decoded, and why as far as that is known."""
-        if self.stream.codec_context.width:
+        if self.stream.codec_context.width or reason not in ("", _REFUSED):
             return f"no picture of it could be decoded{f': {reason}' if reason else ''}"
         return f"its pictures have no size, or more than {MOST_PIXELS // 1_000_000} megapixels; make them smaller"
 
@@ -116,11 +118,12 @@ def video_streams(path: Path) -> VideoStreams:
         BadInput: when there is no such file, or no video stream in it.
     """
     file, container, found = _open(path)
-    file.close()
     container.close()
+    with file:
+        unscanned = unscanned_parts(file)
     if not found.streams:
         raise BadInput(_NO_VIDEO)
-    return found
+    return evolve(found, unscanned=unscanned)
 
 
 def _open(path: Path) -> tuple[BinaryIO, av.container.InputContainer, VideoStreams]:
@@ -146,6 +149,8 @@ def words(error: Exception) -> str:
     """Return what an error says, as one line."""
     if isinstance(error, MemoryError):
         return "there is not enough memory for it"
+    if isinstance(error, ArgumentError):
+        return _REFUSED
     if isinstance(error, InvalidDataError):
         return "its data is damaged"  # FFmpeg's words say no more, and are longer
     return plain(str(getattr(error, "strerror", None) or error), 200) or type(error).__name__

@@ -50,6 +50,8 @@ class VideoStreams:
     """Indexes of what is not shown by itself: covers and chapter pictures; thumbnails, alpha and depth of a still."""
     grids: dict[int, StillPicture] = field(factory=dict[int, StillPicture])
     """Pictures that are put together of tiles, by the index of their first tile's stream, which stands for them."""
+    unscanned: tuple[str, ...] = ()
+    """What else is in the file and cannot be scanned, each in one line."""
     stills: bool = False
     """Whether they are the pictures of a HEIC or AVIF file."""
 

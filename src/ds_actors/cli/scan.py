@@ -102,8 +102,11 @@ class _Scan:
             else:
                 result.problem = f"not scanned: only the first {MOST_STREAMS} video streams of a file are"
             self._show(result)
-        for result in _late(given, sorted(late)):
-            self.results.insert(place + len(results) - 1, result)
+        parts = [StreamScan(given.path, given.fps, problem=f"not scanned: {part}") for part in found.unscanned]
+        others = [*_late(given, sorted(late)), *parts]
+        place += len(results) - 1
+        self.results[place:place] = others
+        for result in others:
             self._show(result)
 
     def _show(self, result: StreamScan) -> None:
