@@ -59,8 +59,8 @@ def steady(seconds: float, rate: int = 10) -> list[int]:
 def packet_end(path: Path, count: int) -> int:
     """Return where the first so many packets of the file end, in bytes."""
     with av.open(str(path)) as container:
-        packets = [one for one in container.demux() if one.size]
-    return max((one.pos or 0) + one.size for one in packets[:count])
+        packets = [packet for packet in container.demux() if packet.size]
+    return max((packet.pos or 0) + packet.size for packet in packets[:count])
 
 
 def cut(path: Path, share: float = 0.55) -> Path:

@@ -26,11 +26,11 @@ class Tags(HTMLParser):
 
 
 def example() -> StreamScan:
-    one = StreamScan(HOSTILE, 1.0, ScanOutcome.PARTIAL, problem=HOSTILE, due=6, sent=6, last_pts=6.0)
+    result = StreamScan(HOSTILE, 1.0, ScanOutcome.PARTIAL, problem=HOSTILE, due=6, sent=6, last_pts=6.0)
     for second, level in enumerate([Level.CLEAR, Level.CLEAR, Level.SUSPICIOUS, Level.ALERT]):
-        one.timeline.add(float(second), level)
-    one.timeline.end(4.0)
-    return one
+        result.timeline.add(float(second), level)
+    result.timeline.end(4.0)
+    return result
 
 
 def test_names_and_reasons_are_text_and_nothing_else() -> None:

@@ -52,8 +52,8 @@ def test_a_file_that_begins_near_zero_keeps_its_own_times(first: Fraction, steps
 def test_whatever_the_times_no_picture_owes_more_than_a_minute(pts: list[Fraction | None], length: Fraction) -> None:
     """At 30 a second that is 1,800 samples of one picture at most; and the latest time never goes back."""
     clock, due, latest = Clock(), 0, Fraction(-NEAR_ZERO)
-    for one in pts:
-        now = samples_due(Fraction(30), clock.next(one, length))
+    for time in pts:
+        now = samples_due(Fraction(30), clock.next(time, length))
         assert now - due <= 30 * LONGEST_STEP + 1
         due = max(due, now)
         assert clock.latest is not None
@@ -75,18 +75,20 @@ def test_segments_cover_the_answers_without_gaps(levels: list[Level], more: floa
     for second, level in enumerate(levels):
         line.add(float(second), level)
     line.end(len(levels) - 1 + more)
-    assert sum(one.samples for one in line.segments) == line.answered == len(levels)
-    assert [one.end for one in line.segments[:-1]] == [one.start for one in line.segments[1:]]
-    assert all(one.level is not other.level for one, other in zip(line.segments, line.segments[1:], strict=False))
+    assert sum(segment.samples for segment in line.segments) == line.answered == len(levels)
+    assert [segment.end for segment in line.segments[:-1]] == [segment.start for segment in line.segments[1:]]
+    assert all(
+        segment.level is not other.level for segment, other in zip(line.segments, line.segments[1:], strict=False)
+    )
     assert line.segments[-1].end == len(levels) - 1 + more
     assert line.level.severity == max(level.severity for level in levels)
 
 
 def scanned(outcome: ScanOutcome, level: Level | None = None, *, truncated: bool = False) -> StreamScan:
-    one = StreamScan("a.mp4", 1.0, outcome, truncated=truncated)
+    result = StreamScan("a.mp4", 1.0, outcome, truncated=truncated)
     if level is not None:
-        one.timeline.add(0.0, level)
-    return one
+        result.timeline.add(0.0, level)
+    return result
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from scan_command import run_scan, scan_json
 from scan_streams import StreamPlan, clean, multiplex, painted, write_program, write_streams
 
 from ds_actors.cli._demo.player import Player
+from ds_actors.cli._scan.run import MOST_STREAMS
 from ds_actors.cli._video_streams import VideoStreamName, in_playing_order, listed_videos
-from ds_actors.cli.scan import MOST_STREAMS
 from ds_actors.sandbox import marker_share
 
 

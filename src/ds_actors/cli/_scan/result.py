@@ -107,17 +107,22 @@ class StreamScan:
             "last_pts": None if self.last_pts is None else round(self.last_pts, 3),
             "levels": {str(level): count for level, count in self.timeline.levels.items()},
             "ignored": dict(self.ignored),
-            "segments": [_segment(one) for one in self.timeline.segments],
+            "segments": [_segment(segment) for segment in self.timeline.segments],
         }
 
 
-def _stream(one: VideoStreamName) -> dict[str, Any]:
-    size = {"width": one.width or None, "height": one.height or None}
-    return {"index": one.index, "codec": one.codec, **size, "default": one.flagged_default}
+def _stream(stream: VideoStreamName) -> dict[str, Any]:
+    size = {"width": stream.width or None, "height": stream.height or None}
+    return {"index": stream.index, "codec": stream.codec, **size, "default": stream.flagged_default}
 
 
-def _segment(one: Segment) -> dict[str, Any]:
-    return {"from": round(one.start, 3), "to": round(one.end, 3), "level": str(one.level), "samples": one.samples}
+def _segment(segment: Segment) -> dict[str, Any]:
+    return {
+        "from": round(segment.start, 3),
+        "to": round(segment.end, 3),
+        "level": str(segment.level),
+        "samples": segment.samples,
+    }
 
 
 def exit_code(
@@ -127,15 +132,18 @@ def exit_code(
 
     A level that was reached is certain whatever else went wrong; the codes after it say that none was found *so far*.
     """
-    outcomes = {one.outcome for one in results}
+    outcomes = {result.outcome for result in results}
     unread = outcomes & {ScanOutcome.BAD_INPUT, ScanOutcome.NOT_SCANNED}
     rows = (
         (interrupted, ExitCode.INTERRUPTED),
-        (fail_on is not None and any(one.level.severity >= fail_on.severity for one in results), ExitCode.REACHED),
+        (
+            fail_on is not None and any(result.level.severity >= fail_on.severity for result in results),
+            ExitCode.REACHED,
+        ),
         (service_failed, ExitCode.SERVICE),
         (bool(unread), ExitCode.BAD_INPUT),
-        (any(one.truncated for one in results), ExitCode.TRUNCATED),
+        (any(result.truncated for result in results), ExitCode.TRUNCATED),
         (ScanOutcome.PARTIAL in outcomes, ExitCode.PARTIAL),
-        (any(one.damage.places for one in results), ExitCode.DAMAGED),
+        (any(result.damage.places for result in results), ExitCode.DAMAGED),
     )
     return next((code for applies, code in rows if applies), ExitCode.OK)
