@@ -21,14 +21,14 @@ from ds_actors.cli._video_streams import in_playing_order
 from ds_actors.cli.clips import HEIGHT, WIDTH
 
 _PATIENCE: Final = 0.25
-"""Seconds that decoding may take at a time: a video too heavy for this machine plays more slowly."""
+"""Seconds that one decoding step may take: a video too heavy for this machine plays more slowly."""
 _MOST_TRIED: Final = 8
 """Video streams that are tried until one gives a picture."""
 
 
 @define(eq=False)
 class Player:
-    """Plays a file from its beginning whenever it is over. Used by one thread at a time."""
+    """Plays a file in a loop. One thread may use it at a time."""
 
     path: Path
     _opened: OpenVideo | None = field(default=None, init=False)
@@ -41,7 +41,7 @@ class Player:
         """Return the RGB picture (360 x 640 x 3) that the file shows at that time; times only grow.
 
         Raises:
-            BadInput: when there is no such file, no video in it, or no picture that can be decoded.
+            BadInput: when the file is missing, contains no video, or no picture of it can be decoded.
         """
         patience = time.monotonic() + _PATIENCE
         for frame in self._frames:
@@ -50,7 +50,7 @@ class Player:
         return self._fitted(self._again(seconds))
 
     def close(self) -> None:
-        """Close the file; asked for another picture, it begins anew."""
+        """Close the file; the next request for a picture starts it again."""
         self._frames = iter(())
         if self._opened is not None:
             self._opened.close()
@@ -77,7 +77,7 @@ class Player:
                 problem = problem or self._opened.unseen()
             else:
                 self._index = index
-                # A file's times need not begin with 0.
+                # A file's timestamps may begin with any number.
                 self._began = seconds - (first.time or 0.0)
                 return first
         raise BadInput(problem)
@@ -90,7 +90,7 @@ class Player:
 
 
 def _decodable(opened: OpenVideo) -> Iterator[av.VideoFrame]:
-    """Yield the frames that can be decoded: one that is damaged ends no demo."""
+    """Yield the frames that can be decoded; a damaged frame is skipped."""
     if opened.grid is not None:
         yield assembled(opened.container, opened.grid)
         return
@@ -109,7 +109,7 @@ def _decodable(opened: OpenVideo) -> Iterator[av.VideoFrame]:
 
 
 def fitted(frame: av.VideoFrame, aspect: Fraction = SQUARE) -> NDArray[np.uint8]:
-    """Return the frame as a viewer shows it, as large as it fits into 640 x 360, on black."""
+    """Return the frame as a viewer shows it, scaled to fit 640 x 360, on black."""
     try:
         turned = orientation(frame)
         room = (HEIGHT, WIDTH) if turned.swaps_sides else (WIDTH, HEIGHT)
