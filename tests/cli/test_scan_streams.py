@@ -90,7 +90,7 @@ def test_streams_beyond_the_limit_are_reported_and_not_scanned(tmp_path: Path) -
     done = scan_json(path)
     assert [row["outcome"] for row in done.rows] == ["complete"] * MOST_STREAMS + ["not_scanned"]
     assert done.code == 3
-    assert f"only the first {MOST_STREAMS} video streams of a file are" in done.err
+    assert f"the scan covers the first {MOST_STREAMS} video streams of a file" in done.err
 
 
 def test_a_stream_that_is_announced_late_is_reported(tmp_path: Path) -> None:

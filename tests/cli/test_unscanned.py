@@ -67,7 +67,7 @@ def test_the_video_of_a_motion_photo_is_reported(tmp_path: Path) -> None:
 
 def test_further_pages_are_reported() -> None:
     """Of a TIFF the first page is decoded."""
-    assert parts(pages(4)) == ("3 of its 4 pages; save each page as a file of its own",)
+    assert parts(pages(4)) == ("3 of its 4 pages; save each page as a separate file",)
     assert parts(pages(1)) == ()
 
 

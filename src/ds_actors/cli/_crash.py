@@ -1,4 +1,4 @@
-"""What becomes of a command that fails in a way that it does not know."""
+"""The end of a command after an unexpected error."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import typer
 from typer.exceptions import TyperException
 
 CRASHED: Final = 70
-"""The exit code: EX_SOFTWARE of sysexits.h. Python's own, 1, is what a scan says when a level was reached."""
+"""The exit code, EX_SOFTWARE of sysexits.h. Python's default of 1 would mean that a scan reached a level."""
 
 
 @contextmanager
 def crashes_apart() -> Generator[None]:
-    """Show the traceback of an unknown error and end the program with 70, which means nothing else.
+    """Show the traceback of an unexpected error, and end the program with exit code 70.
 
     Raises:
         typer.Exit: in place of the error.
@@ -25,7 +25,9 @@ def crashes_apart() -> Generator[None]:
         yield
     except (typer.Exit, typer.Abort, TyperException):
         raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, its exit code must be no verdict
+    except Exception as error:  # noqa: BLE001 - the exit code of any error must differ from a verdict's
         typer.echo("".join(traceback.format_exception(error)).rstrip(), err=True)
-        typer.echo(f"ds-actors: this is a fault of the program, exit code {CRASHED}; please report it", err=True)
+        typer.echo(
+            f"ds-actors: unexpected error (exit code {CRASHED}); please report it with the traceback above", err=True
+        )
         raise typer.Exit(CRASHED) from None

@@ -1,7 +1,7 @@
-"""Whether a file ends where its container says that it must, read from its structure alone.
+"""Detection of a missing end of a file, from the structure of its container.
 
-FFmpeg reads Matroska, fragmented MP4 and Ogg up to wherever they were cut, and says nothing. The structure comes from a
-stranger: nothing of it is trusted beyond the question, and everything is bounded.
+FFmpeg reads a Matroska, fragmented MP4 or Ogg file up to the cut and reports no error. The structure is untrusted: it
+only answers this question, and all work is bounded.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import BinaryIO, Final
 
 MOST_PARTS: Final = 1_000_000
-"""Elements, boxes or chunks that are looked at; beyond them, how the file ends is not known."""
+"""Number of elements, boxes or chunks that are read; a file with more of them counts as whole."""
 _TAIL: Final = 256 * 1024
 _MOST_HEADER: Final = 64 * 1024 * 1024
 _MOST_INDEX: Final = 12 * 0x10000 + 64
@@ -39,16 +39,16 @@ _CUT_BOX: Final = "its last box is cut off"
 
 
 def missing_end(file: BinaryIO, size: int) -> str:
-    """Return what is missing at the end of a file of that many bytes, in one line; empty where nothing shows that.
+    """Return in one line what is missing at the end of a file of `size` bytes; empty when no sign of a cut is found.
 
-    Knows Matroska and WebM, MP4 and its relatives, AVI, Ogg, JPEG and GIF.
+    Supports Matroska and WebM, MP4 and its relatives, AVI, Ogg, JPEG and GIF.
     """
     file.seek(0)
     head = file.read(12)
     try:
         return next((judge(file, size) for mark, judge in _JUDGES if mark(head)), "")
     except (struct.error, IndexError, OSError):
-        return ""  # no structure that is known here
+        return ""  # an unknown structure
 
 
 def _matroska(file: BinaryIO, size: int) -> str:
@@ -62,7 +62,7 @@ def _matroska(file: BinaryIO, size: int) -> str:
             return "its last Matroska element is cut off" if place + 12 > size else ""
         kind, length, head = element
         if length == _UNKNOWN_SIZE:
-            # Its children follow as if they were its neighbours.
+            # The children are read like siblings.
             if kind not in (_SEGMENT, _CLUSTER):
                 return ""
             place += head
@@ -74,7 +74,7 @@ def _matroska(file: BinaryIO, size: int) -> str:
 
 
 def _element(data: bytes) -> tuple[int, int, int] | None:
-    """Return an element's identifier, the length of its data and that of its head; None when that is not whole."""
+    """Return an element's identifier and the lengths of its data and head; None when the head is incomplete."""
     if not data or not data[0] >> 4:
         return None
     id_length = 5 - data[0].bit_length() + 4
@@ -103,7 +103,7 @@ def _iso(file: BinaryIO, size: int) -> str:
             (length,) = struct.unpack_from(">Q", head, 8)
             start = 16
         if kind not in _BOXES or (length and length < start):
-            return ""  # something else is appended
+            return ""  # appended data of another kind
         if length == 0:
             return ""
         if kind == b"sidx":
@@ -122,7 +122,7 @@ def _iso(file: BinaryIO, size: int) -> str:
 
 
 def _indexed(body: bytes) -> int:
-    """Return how many bytes the parts of a segment index take that follow it; `body` is what its box holds."""
+    """Return the total size of the segments that follow a segment index, in bytes; `body` is the content of its box."""
     version = body[0]
     place = 12 + (16 if version else 8)
     first = int.from_bytes(body[20:28] if version else body[16:20], "big")
@@ -163,7 +163,7 @@ def _ogg(file: BinaryIO, size: int) -> str:
         place += 27 + segments + sum(table)
         if place > len(tail):
             return "its last Ogg page is cut off"
-    return "" if flags & 4 else "no Ogg page says that it is the last"
+    return "" if flags & 4 else "no Ogg page is marked as the last one"
 
 
 def _jpeg(file: BinaryIO, size: int) -> str:
@@ -177,7 +177,7 @@ def _jpeg(file: BinaryIO, size: int) -> str:
         if marker == 0xFFDA:
             break
     file.seek(place)
-    # What is coded holds no such bytes: a 0 follows each 0xFF in it.
+    # Coded data never contains these two bytes, because a 0 follows each 0xFF in it.
     before = b""
     while data := file.read(1 << 20):
         if b"\xff\xd9" in before + data:

@@ -1,7 +1,7 @@
-"""Which pictures a HEIC or AVIF file shows, from its meta box: whole ones, and grids of tiles.
+"""The pictures of a HEIC or AVIF file according to its meta box: single items, and grids of tiles.
 
-FFmpeg offers each coded item as a video stream and leaves it to its caller to put tiles together. The box comes from a
-stranger: every length is checked, and everything is bounded.
+FFmpeg provides each coded item as a video stream and leaves the assembly of tiles to its caller. The box is untrusted:
+every length is checked, and all work is bounded.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ _DERIVED: Final = frozenset({b"iovl", b"iden", b"tmap"})
 
 
 class HeifError(ValueError):
-    """A meta box that makes no picture that can be put together; the message is one line that says why."""
+    """A meta box without a picture that can be assembled; the message is one line with the reason."""
 
 
 @frozen
 class TileGrid:
-    """How tiles make one picture: row by row from the upper left corner; what exceeds its size is cut off."""
+    """The layout of tiles, row by row from the upper left corner; the picture is cropped to its stated size."""
 
     rows: int
     columns: int
     width: int
     height: int
     tiles: tuple[int, ...]
-    """The items of the tiles."""
+    """Item numbers of the tiles."""
 
 
 @frozen
@@ -43,15 +43,15 @@ class StillPicture:
     """One picture that a viewer shows."""
 
     item: int
-    """The coded item, or the grid."""
+    """Number of the coded item or the grid."""
     grid: TileGrid | None = None
     orientation: Orientation = UPRIGHT
-    """How the grid's picture is shown. FFmpeg itself applies that of a coded item."""
+    """Orientation of a grid. FFmpeg states the orientation of a coded item in its frames."""
 
 
 @define
 class _Meta:
-    """What the meta box says, as far as it is read here."""
+    """The parts of the meta box that matter here."""
 
     primary: int | None = None
     kinds: dict[int, bytes] = field(factory=dict[int, bytes])
@@ -101,7 +101,7 @@ def _pictures(meta: _Meta, read: Callable[[int, int], bytes]) -> tuple[StillPict
     for item, kind in meta.kinds.items():
         if kind != b"tmap":
             continue
-        # A tone map shows its first input, in another range of brightness; its second input is the gain map.
+        # A tone map shows its first input with another range of brightness; its second input is the gain map.
         inputs = meta.targets(b"dimg", item)
         helpers |= {item, *inputs[1:]}
         if primary == item and inputs:
@@ -131,7 +131,7 @@ def _picture(meta: _Meta, item: int, read: Callable[[int, int], bytes]) -> Still
     if len(tiles) != rows * columns or not width or not height:
         raise HeifError(f"its picture needs {rows} x {columns} tiles and names {len(tiles)}")
     if any(meta.kinds.get(tile) not in _CODED for tile in tiles):
-        raise HeifError("its tiles are no coded pictures; convert it to JPEG")
+        raise HeifError("its tiles are not coded pictures; convert it to JPEG")
     return StillPicture(item, TileGrid(rows, columns, width, height, tiles), _orientation(meta, item))
 
 
@@ -284,13 +284,17 @@ def _check_count(entries: Sized) -> None:
 
 @define
 class _Reader:
-    """Numbers one after another; a number that is not there is an error."""
+    """Reads consecutive numbers."""
 
     data: bytes = field(repr=False)
     place: int = 0
 
     def number(self, size: int) -> int:
-        """Return the next unsigned number of that many bytes; 0 bytes are 0."""
+        """Return the next unsigned number of `size` bytes; 0 for a size of 0.
+
+        Raises:
+            IndexError: when the data ends before the number does.
+        """
         part = self.data[self.place : self.place + size]
         if len(part) < size:
             raise IndexError

@@ -1,4 +1,4 @@
-"""The eight ways in which stored pixels can be turned and mirrored for a viewer. Pure."""
+"""The eight orientations in which a viewer can show stored pixels. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 @frozen
 class Orientation:
-    """Where stored pixels are shown: x' = a x + c y and y' = b x + d y, with y downwards, each factor -1, 0 or 1."""
+    """Maps stored to shown coordinates: x' = a x + c y and y' = b x + d y. Each factor is -1, 0 or 1; y points down."""
 
     a: int = 1
     b: int = 0
@@ -20,13 +20,13 @@ class Orientation:
 
     @classmethod
     def of_matrix(cls, a: float, b: float, c: float, d: float) -> Orientation:
-        """Return the orientation next to a transformation of any angle and scale; upright for one that says nothing."""
+        """Return the orientation nearest to a transformation of any angle and scale; upright for a matrix of zeros."""
         if abs(b) + abs(c) > abs(a) + abs(d):
             return cls(0, _sign(b), _sign(c), 0)
         return cls(_sign(a), 0, 0, _sign(d))
 
     def then(self, other: Orientation) -> Orientation:
-        """Return what both together do, this one first."""
+        """Return the orientation that applies this one first and the other one second."""
         return Orientation(
             self.a * other.a + self.b * other.c,
             self.a * other.b + self.b * other.d,
@@ -40,7 +40,7 @@ class Orientation:
         return self.a == 0
 
     def apply(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return pixels (height x width x channels) as they are shown; a view where that is possible."""
+        """Return a view of the pixels (height x width x channels) as they are shown."""
         out = pixels.swapaxes(0, 1) if self.swaps_sides else pixels
         if self.a + self.c < 0:
             out = out[:, ::-1]
@@ -51,7 +51,7 @@ class Orientation:
 
 UPRIGHT: Final = Orientation()
 QUARTER_LEFT: Final = Orientation(0, -1, 1, 0)
-"""A quarter turn against the clock."""
+"""A quarter turn counterclockwise."""
 MIRRORED: Final = Orientation(-1, 0, 0, 1)
 """Left and right change places."""
 FLIPPED: Final = Orientation(1, 0, 0, -1)
@@ -59,7 +59,7 @@ FLIPPED: Final = Orientation(1, 0, 0, -1)
 
 
 def quarters_left(turns: int) -> Orientation:
-    """Return so many quarter turns against the clock."""
+    """Return a number of quarter turns counterclockwise."""
     out = UPRIGHT
     for _ in range(turns % 4):
         out = out.then(QUARTER_LEFT)

@@ -1,4 +1,4 @@
-"""Decoded frames to the pixels that a viewer sees: upright, and as wide as they are meant to be."""
+"""Conversion of decoded frames to the pixels that a viewer sees: upright, with the right proportions."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ Pixels = NDArray[np.uint8]
 SQUARE: Final = Fraction(1)
 """The sample aspect ratio of square pixels."""
 MOST_PIXELS: Final = 64_000_000
-"""Pixels of a picture that are decoded at most: each takes up to 20 bytes of memory on its way."""
+"""Largest picture that is decoded, in pixels; each pixel needs up to 20 bytes of memory."""
 MOST_SIDE: Final = 16_384
-"""Pixels of a side at most."""
+"""Longest side of a picture, in pixels."""
 WIDEST: Final = 4_096
-"""Pixels of a side to which stretching makes a picture at most; a longer one keeps its length."""
+"""Longest side after stretching, in pixels; a side that is longer already keeps its length."""
 _UNKNOWN_KINDS: Final = range(28, 48)
-"""FFmpeg's kinds of side data that PyAV has no name for, 31 (EXIF) among them, and some that are still to come."""
+"""Kinds of FFmpeg's side data without a name in PyAV: 31 is EXIF, and the last ones are not assigned yet."""
 
 
 def too_large(width: int, height: int) -> str:
-    """Return why a picture of that size is not decoded, in one line; empty where it may be."""
+    """Return in one line why a picture of this size is refused; empty when it is accepted."""
     if width * height <= MOST_PIXELS and max(width, height) <= MOST_SIDE:
         return ""
     limits = f"{MOST_PIXELS // 1_000_000} megapixels and {MOST_SIDE:,} pixels a side"
@@ -40,7 +40,7 @@ def too_large(width: int, height: int) -> str:
 def shown_size(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
     """Return the width and height at which a viewer shows stored pixels of that aspect ratio (width to height).
 
-    The shorter side is stretched, so that nothing is lost; where that exceeds the limit, the picture is made smaller.
+    The shorter side is stretched, so that no detail is lost; a picture above the limit is scaled down.
     """
     if aspect <= 0 or aspect == SQUARE:
         return width, height
@@ -61,7 +61,7 @@ def upright(frame: av.VideoFrame, aspect: Fraction = SQUARE) -> Pixels:
 
 
 def orientation(frame: av.VideoFrame) -> Orientation:
-    """Return how the frame's display matrix, or its EXIF tag, wants it to be shown.
+    """Return the orientation that the frame's display matrix or EXIF tag states.
 
     Raises:
         ValueError: when PyAV cannot read the frame's side data.
@@ -69,7 +69,7 @@ def orientation(frame: av.VideoFrame) -> Orientation:
     try:
         matrix = _matrix(frame)
     except ValueError:
-        # PyAV refuses all side data for the sake of one kind that it does not know.
+        # PyAV refuses all side data of a frame with one unknown kind.
         matrix = _matrix(_without_unknown_side_data(frame))
     if matrix is None:
         return UPRIGHT
@@ -78,7 +78,7 @@ def orientation(frame: av.VideoFrame) -> Orientation:
 
 
 def _matrix(frame: av.VideoFrame) -> bytes | None:
-    entries = cast("Iterable[SideData]", frame.side_data)  # PyAV's stubs say that it is one of them
+    entries = cast("Iterable[SideData]", frame.side_data)  # PyAV's stubs state another type
     return next((bytes(entry) for entry in entries if entry.type is SideDataType.DISPLAYMATRIX), None)
 
 

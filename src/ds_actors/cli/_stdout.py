@@ -46,7 +46,7 @@ def ends_with_its_output() -> Generator[None]:
 
 
 def escape_what_cannot_be_encoded() -> None:
-    """Let stdout write an escape with a backslash for a character that its encoding does not have, as stderr does."""
+    """Make stdout escape the characters that its encoding lacks, as stderr does."""
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="backslashreplace")

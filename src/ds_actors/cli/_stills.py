@@ -1,4 +1,4 @@
-"""Tiles of a HEIC or AVIF picture, put together. These functions block: run them in a worker thread."""
+"""Assembly of the tiles of a HEIC or AVIF picture. These functions block: run them in a worker thread."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ds_actors.cli._pixels import Pixels, rgb
 
 
 class TileError(ValueError):
-    """Tiles that make no whole picture; the message is one line that says why."""
+    """Tiles that do not form a complete picture; the message is one line with the reason."""
 
 
 def assembled(container: av.container.InputContainer, picture: StillPicture) -> av.VideoFrame:
-    """Return the picture of a grid as a viewer shows it: upright, cut to its stated size.
+    """Return the picture of a grid as a viewer shows it: upright, and cropped to its stated size.
 
     Raises:
         TileError: when a tile is missing, cannot be decoded, or does not fit.

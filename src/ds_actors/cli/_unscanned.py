@@ -1,6 +1,6 @@
-"""What a file shows that FFmpeg does not read: a second movie, the video of a motion photo, further pages.
+"""Parts of a file that FFmpeg does not read: a second movie, the video of a motion photo, further pages.
 
-The structure comes from a stranger: it is only looked through for these parts, and everything is bounded.
+The structure is untrusted: it is only searched for these parts, and all work is bounded.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from ds_actors.cli._endings import MOST_PARTS
 _MOST_SEARCHED: Final = 256 * 1024 * 1024
 _BLOCK: Final = 1 << 20
 _MOST_ENTRIES: Final = 100_000
-"""Entries of a TIFF's pages that are looked at."""
+"""Number of entries in the pages of a TIFF that are read."""
 _MOVIE_HEAD: Final = re.compile(rb"\0\0\0[\x10-\xff]ftyp[0-9A-Za-z ]{4}")
-"""How an MP4 begins: with a small box of this kind, and a brand of four letters."""
+"""The beginning of an MP4: a small box of this kind, with a brand of four letters."""
 _PREVIEW: Final = 1
-"""The bit of a page's kind that says it is a smaller version of another one."""
+"""The bit that marks a page as a smaller version of another page."""
 
-SECOND_MOVIE: Final = "a second movie behind the first one; split the file"
-MOTION_PHOTO: Final = "the video of a motion photo; save it as a file of its own"
+SECOND_MOVIE: Final = "a second movie after the first one; split the file"
+MOTION_PHOTO: Final = "the video of a motion photo; save it as a separate file"
 
 
 def unscanned_parts(file: BinaryIO) -> tuple[str, ...]:
-    """Return what is in a file and cannot be scanned, each in one line with what to do about it."""
+    """Return the parts of a file that cannot be scanned, one line each, with the remedy."""
     file.seek(0)
     head = file.read(12)
     try:
@@ -44,7 +44,7 @@ def unscanned_parts(file: BinaryIO) -> tuple[str, ...]:
 def _of_movie(file: BinaryIO) -> tuple[str, ...]:
     kinds = [kind for kind, _place in _boxes(file)]
     parts: list[str] = []
-    # Fragments of all movies are read, since a joined stream repeats its first part.
+    # FFmpeg reads the fragments of all movies: a joined stream repeats its first part.
     if kinds.count(b"moov") > 1 and b"moof" not in kinds:
         parts.append(SECOND_MOVIE)
     if b"mpvd" in kinds:
@@ -69,7 +69,7 @@ def _boxes(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
 
 
 def _is_motion_photo(file: BinaryIO) -> bool:
-    """Return whether an MP4 begins behind the end marker of a JPEG."""
+    """Return whether an MP4 begins after the end marker of a JPEG."""
     file.seek(0)
     before, ended = b"", False
     for _ in range(_MOST_SEARCHED // _BLOCK):
@@ -88,7 +88,7 @@ def _is_motion_photo(file: BinaryIO) -> bool:
 
 
 def _of_pages(file: BinaryIO, order: str) -> tuple[str, ...]:
-    """Return that a TIFF has further pages, if it has; previews of a page do not count."""
+    """Return one line when a TIFF has further pages; previews of a page do not count."""
     pages = 0
     seen: set[int] = set()
     (place,) = struct.unpack(f"{order}I", _at(file, 4, 4))
@@ -103,7 +103,7 @@ def _of_pages(file: BinaryIO, order: str) -> tuple[str, ...]:
         kinds = [struct.unpack_from(f"{order}HHII", entries, 12 * number) for number in range(count)]
         pages += not any(tag == 254 and value & _PREVIEW for tag, _kind, _count, value in kinds)
         (place,) = struct.unpack(f"{order}I", _at(file, place + 2 + 12 * count, 4))
-    return (f"{pages - 1:,} of its {pages:,} pages; save each page as a file of its own",) if pages > 1 else ()
+    return (f"{pages - 1:,} of its {pages:,} pages; save each page as a separate file",) if pages > 1 else ()
 
 
 def _at(file: BinaryIO, place: int, length: int) -> bytes:

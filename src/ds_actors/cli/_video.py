@@ -21,7 +21,7 @@ from ds_actors.cli._video_streams import VideoStreams, described, in_playing_ord
 from ds_actors.detection.events import plain
 
 _BOUNDS: Final = {"max_pixels": str(MOST_PIXELS)}
-"""For FFmpeg's decoders, which otherwise make room for a picture of any size before its size is known here."""
+"""Options of FFmpeg's decoders, which otherwise allocate a picture of any size before its size is known here."""
 _REFUSED: Final = "FFmpeg refuses it as invalid"
 _NO_VIDEO: Final = "there is no video stream in it"
 
@@ -47,7 +47,7 @@ class OpenVideo:
     container: av.container.InputContainer = field(init=False)
     stream: av.video.stream.VideoStream = field(init=False)
     grid: StillPicture | None = field(default=None, init=False)
-    """The picture of which the stream is the first tile; None for any other stream."""
+    """The picture whose first tile is the stream; None for any other stream."""
     _file: BinaryIO = field(init=False)
     _found: VideoStreams = field(init=False)
     _first_aspect: Fraction | None = field(default=None, init=False)
@@ -71,7 +71,7 @@ class OpenVideo:
         stream = next((stream for stream in self.container.streams.video if stream.index == index), None)
         name = next((entry for entry in self._found.streams if entry.index == index), None)
         if stream is None or name is None:
-            raise BadInput(f"it has no video stream {index} any more: it was changed during the scan")
+            raise BadInput(f"it lost its video stream {index}: the file was changed during the scan")
         if not name.decodable:
             raise BadInput("no decoder for its codec is available; convert it, for example to H.264 in MP4")
         self.grid = self._found.grids.get(index)
@@ -87,22 +87,22 @@ class OpenVideo:
     def aspect(self) -> Fraction:
         """The sample aspect ratio of the latest picture: the width of a stored pixel, with its height as 1."""
         if self._found.stills or self.container.format.name.endswith("_pipe"):
-            return SQUARE  # viewers of photos pay no heed to it
+            return SQUARE  # viewers of photos ignore it
         now = self.stream.codec_context.sample_aspect_ratio
         if self._first_aspect is None:
             self._first_aspect = now or SQUARE
-        # A broadcast may change it on the way; what the container states is for its beginning.
+        # A broadcast may change its aspect ratio; the ratio that the container states is that of the beginning.
         changed = now is not None and now != self._first_aspect
         return (now if changed else self.stream.sample_aspect_ratio) or SQUARE
 
     def unseen(self, reason: str = "") -> str:
-        """Return in one line that no picture of it could be decoded, and why as far as that is known."""
+        """Return in one line that no picture was decoded, with the reason as far as it is known."""
         if self.stream.codec_context.width or reason not in ("", _REFUSED):
-            return f"no picture of it could be decoded{f': {reason}' if reason else ''}"
-        return f"its pictures have no size, or more than {MOST_PIXELS // 1_000_000} megapixels; make them smaller"
+            return f"none of its pictures could be decoded{f': {reason}' if reason else ''}"
+        return f"its pictures have no valid size, or more than {MOST_PIXELS // 1_000_000} megapixels; make them smaller"
 
     def missing_end(self) -> str:
-        """Return what is missing at the end of the file, as `missing_end`; for when all of it was read."""
+        """Return what is missing at the end of the file, as `missing_end` does; call it after the last packet."""
         return missing_end(self._file, os.fstat(self._file.fileno()).st_size)
 
     def close(self) -> None:

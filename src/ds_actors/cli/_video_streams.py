@@ -19,7 +19,7 @@ _VIDEO_LINE: Final = re.compile(r"^  Stream #0:(\d+)\D.*?: Video: ", re.MULTILIN
 
 @frozen
 class VideoStreamName:
-    """What names a video stream to people and programs."""
+    """Identifies and describes a video stream."""
 
     index: int
     """Its index among all streams of the file, as FFmpeg counts them, from 0."""
@@ -47,17 +47,17 @@ class VideoStreams:
 
     streams: tuple[VideoStreamName, ...]
     auxiliary: tuple[int, ...] = ()
-    """Indexes of what is not shown by itself: covers and chapter pictures; thumbnails, alpha and depth of a still."""
+    """Indexes of covers and chapter pictures, and of the thumbnails, alpha and depth of a still picture."""
     grids: dict[int, StillPicture] = field(factory=dict[int, StillPicture])
-    """Pictures that are put together of tiles, by the index of their first tile's stream, which stands for them."""
+    """Pictures in tiles, by the index of the stream of their first tile, which represents them."""
     unscanned: tuple[str, ...] = ()
-    """What else is in the file and cannot be scanned, each in one line."""
+    """Other parts of the file that cannot be scanned, one line each."""
     stills: bool = False
-    """Whether they are the pictures of a HEIC or AVIF file."""
+    """Whether the streams are the pictures of a HEIC or AVIF file."""
 
 
 def in_playing_order(streams: Sequence[VideoStreamName]) -> list[VideoStreamName]:
-    """Return the streams as a player prefers them: those it can decode first, of these the one flagged as default."""
+    """Return the streams in the order of a player's preference: decodable ones first, then the default one."""
     return sorted(streams, key=lambda stream: (not stream.decodable, not stream.flagged_default, stream.index))
 
 
@@ -78,7 +78,7 @@ def described(container: av.container.InputContainer, stills: Sequence[StillPict
 
 
 def _pictures(videos: Sequence[av.video.stream.VideoStream], stills: Sequence[StillPicture]) -> VideoStreams:
-    # FFmpeg's streams have the numbers of their items.
+    # The identifier of a stream is the number of its item.
     by_item = {stream.id: stream for stream in reversed(videos)}
     names: list[VideoStreamName] = []
     grids: dict[int, StillPicture] = {}
@@ -107,7 +107,7 @@ def _name(stream: av.video.stream.VideoStream) -> VideoStreamName:
 
 
 def late_streams(container: av.container.InputContainer) -> tuple[int, ...]:
-    """Return the indexes of the video streams that FFmpeg met after the container was opened.
+    """Return the indexes of the video streams that FFmpeg found after the container was opened.
 
     MPEG-TS may announce streams anywhere. PyAV drops their packets, and only FFmpeg's own description lists them.
     """

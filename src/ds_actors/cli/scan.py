@@ -27,7 +27,7 @@ _STAND_IN = "the sandbox on this machine, a stand-in that looks for a painted pa
 
 
 class FailOn(StrEnum):
-    """The level from which on the exit code is 1."""
+    """The lowest level that makes the exit code 1."""
 
     SUSPICIOUS = "suspicious"
     ALERT = "alert"
@@ -54,7 +54,7 @@ def scan(
     fail_on: Annotated[
         FailOn | None, typer.Option(help="Exit with 1 when a sample is judged at least that severe.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a video stream, one a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per video stream and line.")] = False,
     report_to: Annotated[
         Path | None, typer.Option("--report", help="Write one self-contained HTML page.", metavar="FILE.html")
     ] = None,
@@ -64,30 +64,31 @@ def scan(
 ) -> None:
     """Judge videos in files, faster than real time, and never drop a sample.
 
-    Every video stream of a file is judged by itself; covers are not.
+    Every video stream of a file has its own result; covers are not scanned.
 
     Sample k is the first picture at or after k / fps seconds of the video.
 
     Time counts from the first picture, unless that is within 2 s of zero.
-    Where it jumps back, or by over a minute, it goes on by one picture.
+    When it jumps back, or by over a minute, it advances by one picture.
 
-    One answer a sample, in order, is assumed, because answers carry no number.
+    The scan assumes one answer per sample, in order, because the answers
+    carry no number.
 
-    Done is a file with as many answers as samples. Partial: 10 s without one
-    after the last sample, or 60 s before it.
+    A file is complete when every sample has its answer. It is partial after
+    10 s without an answer behind the last sample, or 60 s before it.
 
     Exit codes, the first that applies:
 
-      141  the reader of its output ended, as in ds-actors scan ... | head -1
-       74  its output cannot be written, as on a full disk
-       70  the program failed in a way that it does not know
-      130  stopped by Ctrl-C, which shows what there is
+      141  the reader of the output ended, as in ds-actors scan ... | head -1
+       74  the output cannot be written, as on a full disk
+       70  the program failed unexpectedly, with a traceback
+      130  stopped by Ctrl-C, after showing the results so far
         1  --fail-on was reached
         2  wrong usage, or the service cannot be used
-        3  a file, or a video stream in it, cannot be read or was not scanned
-        4  a file is truncated: scanned as far as it goes
+        3  a file or a video stream cannot be read, or was not scanned
+        4  a file is truncated, and scanned as far as possible
         5  a result is partial: fewer answers than samples
-        6  a file is damaged on its way: pictures are missing
+        6  a file is damaged: pictures before its end are missing
         0  none of these
     """
     if not (math.isfinite(fps) and 0 < fps <= 30):
@@ -129,7 +130,7 @@ def _finish(run: ScanRun, service: Dataspike | None, report_to: Path | None, fai
 
 
 def _service(*, sandbox: bool, key: list[str | None], url: str | None) -> Dataspike | None:
-    """Return the service, None for the sandbox; the key comes in a list, which no traceback's frame need keep."""
+    """Return the service, or None for the sandbox; the key is in a list, so that no traceback's frame keeps it."""
     if sandbox:
         if key[0] is not None or url is not None:
             _stop("--sandbox goes with neither --api-key nor --url")

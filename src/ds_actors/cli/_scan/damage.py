@@ -1,4 +1,4 @@
-"""Where a video is damaged on its way: pictures that could not be decoded, with others after them. Pure."""
+"""Damage inside a video: data that could not be decoded, with decodable pictures after it. Pure."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from attrs import define, field
 from ds_actors._text import counted
 
 MOST_TIMES: Final = 20
-"""Places whose time is kept; all are counted."""
+"""Number of places whose time is kept; every place is counted."""
 _TIMES_SHOWN: Final = 3
 
 
 @define
 class DamageLog:
-    """Failures one after another are one place; those with nothing good after them are the video's end."""
+    """Counts damaged places. Consecutive failures are one place; failures at the end of the video are not damage."""
 
     failures: int = 0
-    """Packets that could not be decoded, and pictures that could not be sent."""
+    """Number of packets that could not be decoded and pictures that could not be sent."""
     places: int = 0
     times: list[float] = field(factory=list[float])
-    """When the first places begin, in seconds."""
+    """Start times of the first places, in seconds."""
     reason: str = ""
-    """What the latest failure said."""
+    """Reason of the latest failure."""
     _open: int = field(default=0, init=False)
     _since: float = field(default=0.0, init=False)
 
     def fail(self, seconds: float, reason: str) -> None:
-        """Note a failure at that time."""
+        """Record a failure at a time in seconds."""
         if not self._open:
             self._since = seconds
         self._open += 1
         self.reason = reason
 
     def succeed(self) -> None:
-        """Note that decoding goes on: the failures before are damage, and not the end."""
+        """Record that decoding succeeded again, so that the failures before are damage and not the end."""
         if not self._open:
             return
         self.failures += self._open
@@ -46,11 +46,11 @@ class DamageLog:
 
     @property
     def at_end(self) -> bool:
-        """Whether nothing good has come since the latest failure."""
+        """Whether nothing has been decoded since the latest failure."""
         return self._open > 0
 
     def __str__(self) -> str:
-        """Return one line, empty without damage: damaged at 2.0 s, 7.5 s, 9.0 s and 4 more places."""
+        """Return one line such as "damaged at 2.0 s, 7.5 s, 9.0 s and 4 more places"; empty without damage."""
         if not self.places:
             return ""
         shown = ", ".join(f"{seconds:.1f} s" for seconds in self.times[:_TIMES_SHOWN])

@@ -27,7 +27,7 @@ from ds_actors.detection.tracks.encoding import EncodingError, Frame, encode_jpe
 THUMBNAIL_SIDE: Final = 192
 _STEP: Final = 32
 """The most packets that one step reads, so that its caller can stop between two steps."""
-_NOT_WHOLE: Final = "its last picture is not whole"
+_NOT_WHOLE: Final = "its last picture is incomplete"
 
 
 @frozen
@@ -64,9 +64,9 @@ class Video:
     """The container's own figure for its length, in seconds."""
     ended: bool = field(default=False, init=False)
     truncated: str = field(default="", init=False)
-    """Why the rest of the file is missing; empty when it was decoded to its end."""
+    """Why the end of the file is missing; empty when the file was decoded to its end."""
     late: tuple[int, ...] = field(default=(), init=False)
-    """Indexes of the video streams that turned up while the file was read, too late to be scanned."""
+    """Indexes of the video streams that were announced after the beginning, too late for a scan."""
     damage: DamageLog = field(factory=DamageLog, init=False)
     _clock: Clock = field(factory=Clock, init=False)
     _seen: bool = field(default=False, init=False)
@@ -144,7 +144,7 @@ class Video:
     def _decode(
         self, container: av.container.InputContainer, stream: av.video.stream.VideoStream
     ) -> Iterator[av.VideoFrame | None]:
-        """Yield frames, and None between packets; what cannot be decoded is noted, and decoding goes on behind it."""
+        """Yield frames, and None between packets; record data that cannot be decoded, and continue after it."""
         start = Fraction(container.start_time or 0, av.time_base)
         last: AnyPacket | None = None
         cut = False
@@ -160,7 +160,7 @@ class Video:
                 yield None
                 continue
             if packet.size == 0:
-                # Theora repeats a picture by an empty packet. To decode one ends the decoding: only the last may do so.
+                # An empty packet repeats a picture in Theora. Decoding one ends the decoder: only the last is decoded.
                 last = packet
                 yield None
                 continue
@@ -177,7 +177,7 @@ class Video:
         try:
             frames = decoded(packet)
         except FFmpegError as error:
-            # A recording may begin between two key frames: what cannot be decoded before the first one is no damage.
+            # A recording may begin between two key frames: failures before the first key frame are not damage.
             if self._seen or packet.is_keyframe:
                 self._fail(packet, words(error))
             return

@@ -1,4 +1,4 @@
-"""A container's packets, from front to back, past what cannot be read. These functions block."""
+"""Reading the packets of a container in order, and continuing after errors. These functions block."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import av.stream
 from av.error import FFmpegError
 
 MOST_ERRORS: Final = 64
-"""Errors one after another, with no packet between them, that end the reading."""
+"""Number of consecutive errors that ends the reading."""
 
 AnyPacket: TypeAlias = "av.Packet[av.stream.Stream]"
 
 
 def read_packets(container: av.container.InputContainer) -> Iterator[AnyPacket | FFmpegError]:
-    """Yield packets, and in place of what cannot be read the error; the last packets are empty, one a stream."""
+    """Yield packets, and the error in place of data that cannot be read; at the end, one empty packet per stream."""
     errors = 0
     while errors < MOST_ERRORS:
         try:
@@ -26,9 +26,9 @@ def read_packets(container: av.container.InputContainer) -> Iterator[AnyPacket |
                 yield packet
         except FFmpegError as error:
             errors += 1
-            yield error  # reading goes on behind it
+            yield error  # the next turn reads on after it
         except IndexError:
-            # PyAV's end of a file that has announced streams after its beginning; all packets are read by then.
+            # PyAV ends like this in a file that announced streams after its beginning, once all packets are read.
             return
         else:
             return

@@ -21,7 +21,7 @@ class ScanOutcome(StrEnum):
     TRUNCATED = "truncated"
     """As many answers as samples, but the file could not be decoded to its end."""
     DAMAGED = "damaged"
-    """As many answers as samples, but pictures on the way could not be decoded."""
+    """As many answers as samples, but pictures before the end could not be decoded."""
     PARTIAL = "partial"
     """Fewer answers than samples due."""
     BAD_INPUT = "bad_input"
@@ -63,15 +63,15 @@ class StreamScan:
     """Messages of the service that answer no sample, by reason."""
     timeline: SegmentTimeline = field(factory=SegmentTimeline)
     stream: VideoStreamName | None = None
-    """Which video stream of the file; None while that is not known, as for a file that cannot be opened."""
+    """The video stream of the file; None while it is unknown, for example when the file cannot be opened."""
     video_streams: int = 1
     """How many video streams the file has."""
     auxiliary: tuple[int, ...] = ()
-    """Indexes of the pictures that are not shown by themselves, as covers and thumbnails: they are not scanned."""
+    """Indexes of the streams that belong to another picture, such as covers and thumbnails; they are not scanned."""
 
     @property
     def name(self) -> str:
-        """The file, and where it has several video streams, which one."""
+        """The path of the file, followed by the stream when the file has several video streams."""
         return self.path if self.stream is None or self.video_streams < 2 else f"{self.path}, {self.stream}"
 
     @property
@@ -128,7 +128,7 @@ def _segment(segment: Segment) -> dict[str, Any]:
 def exit_code(
     results: Sequence[StreamScan], *, fail_on: Level | None, interrupted: bool = False, service_failed: bool = False
 ) -> ExitCode:
-    """Return the code of the first that applies, as the rows below have them.
+    """Return the first exit code that applies, in the order of the rows below.
 
     A level that was reached is certain whatever else went wrong; the codes after it say that none was found *so far*.
     """

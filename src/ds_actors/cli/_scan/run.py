@@ -22,7 +22,7 @@ from ds_actors.detection import Dataspike, Refused, Unreachable
 from ds_actors.sandbox import judge_marker, open_sandbox
 
 MOST_STREAMS: Final = 32
-"""Video streams of one file that are scanned: each takes one pass over the file."""
+"""Number of video streams of one file that are scanned; each takes one pass over the file."""
 
 
 @define(eq=False)
@@ -30,7 +30,7 @@ class ScanRun:
     """One run of the command."""
 
     results: list[StreamScan]
-    """At first one a file; a file with several video streams gets one for each of them once it is opened."""
+    """One result per file at first; opening a file replaces its result by one result per video stream."""
     thumbnails: bool
     as_json: bool
     silence: float = SILENCE
@@ -40,7 +40,7 @@ class ScanRun:
     shown: set[StreamScan] = field(factory=set[StreamScan])
 
     async def run(self, service: Dataspike | None) -> None:
-        """Scan the files one after another until one of them ends it all, or Ctrl-C does."""
+        """Scan the files in order, until the service becomes unusable or Ctrl-C arrives."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._until_ctrl_c, nursery.cancel_scope)
             async with _opened(service) as ready:
@@ -79,7 +79,7 @@ class ScanRun:
                     self._show(result)
                     return
             else:
-                result.problem = f"not scanned: only the first {MOST_STREAMS} video streams of a file are"
+                result.problem = f"not scanned: the scan covers the first {MOST_STREAMS} video streams of a file"
             self._show(result)
         parts = [StreamScan(given.path, given.fps, problem=f"not scanned: {part}") for part in found.unscanned]
         others = [*_late(given, sorted(late)), *parts]
@@ -93,7 +93,7 @@ class ScanRun:
         show(result, as_json=self.as_json)
 
     async def _stream(self, service: Dataspike, result: StreamScan) -> tuple[int, ...]:
-        """Scan one video stream; return the indexes of the streams that turned up too late for a scan."""
+        """Scan one video stream; return the indexes of the streams that were announced too late for a scan."""
         assert result.stream is not None
         video = Video(Path(result.path), exact(result.fps), self.thumbnails, result.stream.index)
         try:
@@ -153,7 +153,7 @@ def _late(given: StreamScan, indexes: list[int]) -> list[StreamScan]:
 
 
 async def _begin(video: Video) -> DueFrame | None:
-    """Return the first samples: what is no video is known before anybody connects."""
+    """Return the first samples, so that a bad file is known before the connection is opened."""
     await trio.to_thread.run_sync(video.open)
     first: DueFrame | None = None
     while first is None and not video.ended:

@@ -66,7 +66,7 @@ class Clock:
         return time
 
     def estimate(self, pts: Fraction | None) -> Fraction:
-        """Return the time of a picture that cannot be decoded, in seconds, and change nothing."""
+        """Return the estimated time of a picture that cannot be decoded, in seconds, without a change of the clock."""
         if self.latest is None:
             return Fraction(0)
         time = self.latest if pts is None else pts + self.shift
