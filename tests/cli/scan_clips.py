@@ -59,8 +59,8 @@ def steady(seconds: float, rate: int = 10) -> list[int]:
 def packet_end(path: Path, count: int) -> int:
     """Return where the first so many packets of the file end, in bytes."""
     with av.open(str(path)) as container:
-        packets = [one for one in container.demux() if one.size]
-    return max((one.pos or 0) + one.size for one in packets[:count])
+        packets = [packet for packet in container.demux() if packet.size]
+    return max((packet.pos or 0) + packet.size for packet in packets[:count])
 
 
 def cut(path: Path, share: float = 0.55) -> Path:
@@ -83,14 +83,17 @@ def sound_only(path: Path) -> Path:
 
 
 def decoded(path: Path) -> list[Fraction]:
-    """Return the times of all frames as the plainest loop gets them, up to the first error."""
+    """Return the times of all frames as the plainest loop gets them that goes on after an error."""
     times: list[Fraction] = []
-    try:
-        with av.open(str(path)) as container:
-            for frame in container.decode(video=0):
+    with av.open(str(path)) as container:
+        container.streams.video[0].thread_type = "SLICE"
+        for packet in container.demux(video=0):
+            try:
+                frames = packet.decode()
+            except FFmpegError:
+                continue
+            for frame in frames:
                 assert frame.pts is not None
                 assert frame.time_base is not None
                 times.append(frame.pts * frame.time_base)
-    except FFmpegError:
-        pass
     return times

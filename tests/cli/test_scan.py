@@ -19,8 +19,8 @@ from terminal import run_on_a_terminal
 from waiting import until_in_trio
 
 from ds_actors.cli import app
-from ds_actors.cli._scan.result import FileScan, ScanOutcome
-from ds_actors.cli.scan import _Scan
+from ds_actors.cli._scan.result import ScanOutcome, StreamScan
+from ds_actors.cli._scan.run import ScanRun
 from ds_actors.detection import Dataspike, Sample
 from ds_actors.detection.events import ResultType
 from ds_actors.sandbox import Sandbox, open_sandbox
@@ -65,7 +65,7 @@ def test_the_patch_is_found_where_it_is(tmp_path: Path, run: Run) -> None:
     code, out, err = run("--sandbox", "--json", path)
     (row,) = rows(out)
     assert (code, err, row["outcome"], row["level"]) == (0, "", "complete", "alert")
-    assert [(one["from"], one["level"], one["samples"]) for one in row["segments"]] == [
+    assert [(segment["from"], segment["level"], segment["samples"]) for segment in row["segments"]] == [
         (0.0, "clear", 2),
         (2.0, "alert", 2),
         (4.0, "clear", 2),
@@ -77,7 +77,7 @@ def test_a_file_that_shows_nothing_at_first_is_judged_from_its_beginning(tmp_pat
     """The first picture, a little later than 0, is the sample that is due at 0: no gap before it in JSON or table."""
     path = clips.make(tmp_path / "a.mkv", [40, 140, 240])
     (row,) = rows(run("--sandbox", "--json", path)[1])
-    assert [(one["from"], one["to"]) for one in row["segments"]] == [(0.0, 0.24)]
+    assert [(segment["from"], segment["to"]) for segment in row["segments"]] == [(0.0, 0.24)]
     assert "1 sample due, 1 sent, 1 answered; complete" in run("--sandbox", path)[1]
 
 
@@ -191,9 +191,9 @@ def judge(sample: Sample, _now: float) -> ResultType:
 
 async def against(
     sandbox: Sandbox, paths: list[Path], *, fps: float = 1.0, silence: float = 10.0, stalled: float = 60.0
-) -> _Scan:
-    files = [FileScan(str(path), fps) for path in paths]
-    scan = _Scan(files, thumbnails=False, as_json=True, silence=silence, stalled=stalled)
+) -> ScanRun:
+    results = [StreamScan(str(path), fps) for path in paths]
+    scan = ScanRun(results, thumbnails=False, as_json=True, silence=silence, stalled=stalled)
     await scan.run(Dataspike(api_key="good", url=sandbox.url))
     return scan
 
@@ -209,8 +209,8 @@ async def test_nothing_is_dropped_when_the_service_is_slow(tmp_path: Path) -> No
         return judge(sample, now)
 
     async with open_sandbox(slow) as sandbox:
-        scan = _Scan([FileScan(str(path), 20.0)], thumbnails=False, as_json=True)
-        scan_result = scan.files[0]
+        scan = ScanRun([StreamScan(str(path), 20.0)], thumbnails=False, as_json=True)
+        scan_result = scan.results[0]
         await scan.run(Dataspike(api_key="good", url=sandbox.url))
         assert len(sandbox.samples) == scan_result.due == scan_result.answered == 99
     assert max(ahead) <= 16
@@ -227,10 +227,10 @@ async def test_silence_after_the_samples_is_partial(tmp_path: Path) -> None:
         return ResultType.SUSPICIOUS if len(seen) <= 2 else None
 
     async with open_sandbox(twice) as sandbox:
-        (one,) = (await against(sandbox, [path], silence=0.3)).files
-    assert (one.outcome, one.due, one.sent, one.answered) == (ScanOutcome.PARTIAL, 5, 5, 2)
-    assert "2 of 5" in one.problem
-    assert one.timeline.segments[0].end == 2.0
+        (result,) = (await against(sandbox, [path], silence=0.3)).results
+    assert (result.outcome, result.due, result.sent, result.answered) == (ScanOutcome.PARTIAL, 5, 5, 2)
+    assert "2 of 5" in result.problem
+    assert result.timeline.segments[0].end == 2.0
 
 
 async def test_late_answers_hold_samples_back_and_lose_none(tmp_path: Path) -> None:
@@ -238,18 +238,18 @@ async def test_late_answers_hold_samples_back_and_lose_none(tmp_path: Path) -> N
     path = clips.make(tmp_path / "a.mp4", clips.steady(5))
     async with open_sandbox(judge) as sandbox:
         sandbox.faults.begin(Slow(1.5))
-        (one,) = (await against(sandbox, [path], fps=4, silence=1.0)).files
-        assert len(sandbox.samples) == one.sent == one.due == 20
-    assert one.answered >= 16
+        (result,) = (await against(sandbox, [path], fps=4, silence=1.0)).results
+        assert len(sandbox.samples) == result.sent == result.due == 20
+    assert result.answered >= 16
 
 
 async def test_a_service_that_says_nothing_is_given_up_before_all_is_sent(tmp_path: Path) -> None:
     """The window is sent, and no more of what nobody answers."""
     path = clips.make(tmp_path / "a.mp4", clips.steady(5))
     async with open_sandbox(lambda _sample, _now: None) as sandbox:
-        (one,) = (await against(sandbox, [path], fps=4, stalled=0.3)).files
-    assert (one.outcome, one.sent, one.answered) == (ScanOutcome.PARTIAL, 16, 0)
-    assert "no answer for 0.3 s" in one.problem
+        (result,) = (await against(sandbox, [path], fps=4, stalled=0.3)).results
+    assert (result.outcome, result.sent, result.answered) == (ScanOutcome.PARTIAL, 16, 0)
+    assert "no answer for 0.3 s" in result.problem
 
 
 async def test_a_lost_connection_is_partial_and_the_next_file_goes_on(tmp_path: Path) -> None:
@@ -264,7 +264,7 @@ async def test_a_lost_connection_is_partial_and_the_next_file_goes_on(tmp_path: 
         return judge(sample, now)
 
     async with open_sandbox(cut) as sandbox:
-        first, second = (await against(sandbox, [path, path])).files
+        first, second = (await against(sandbox, [path, path])).results
         assert len(sandbox.attempts) == 2
     assert first.outcome is ScanOutcome.PARTIAL
     assert first.answered < first.sent
@@ -278,7 +278,7 @@ async def test_a_refused_key_ends_the_scan(tmp_path: Path) -> None:
         scan = await against(sandbox, [path, path])
         assert len(sandbox.attempts) == 1
     assert scan.service_problem == ("the service refused the key (HTTP 401); check --api-key (or DATASPIKE_API_KEY)")
-    assert [one.outcome for one in scan.files] == [ScanOutcome.NOT_SCANNED] * 2
+    assert [result.outcome for result in scan.results] == [ScanOutcome.NOT_SCANNED] * 2
 
 
 async def test_a_file_that_is_no_video_needs_no_connection(tmp_path: Path) -> None:
@@ -287,7 +287,7 @@ async def test_a_file_that_is_no_video_needs_no_connection(tmp_path: Path) -> No
     async with open_sandbox(judge) as sandbox:
         scan = await against(sandbox, [tmp_path / "a.mp4"])
         assert sandbox.attempts == []
-    assert scan.files[0].outcome is ScanOutcome.BAD_INPUT
+    assert scan.results[0].outcome is ScanOutcome.BAD_INPUT
 
 
 async def test_ctrl_c_gives_the_partial_result(tmp_path: Path) -> None:
@@ -318,7 +318,7 @@ async def test_ctrl_c_gives_the_partial_result(tmp_path: Path) -> None:
             await process.wait()
     with err:
         err.seek(0)
-        assert err.read().endswith(b"\nds-actors scan: stopped by Ctrl-C (1 of 2 files not scanned)\n")
+        assert err.read().endswith(b"\nds-actors scan: stopped by Ctrl-C (1 of 2 videos not scanned)\n")
     assert process.returncode == 130
     assert "clear" in report.read_text("utf-8")
 

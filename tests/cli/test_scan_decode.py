@@ -33,7 +33,7 @@ def read(path: Path, fps: float = 1.0) -> tuple[Video, list[DueFrame]]:
 
 
 def times(found: list[DueFrame]) -> list[float]:
-    return [one.seconds for one in found for _ in range(one.count)]
+    return [due.seconds for due in found for _ in range(due.count)]
 
 
 def expected(frames: list[Fraction], fps: float) -> list[float]:
@@ -50,7 +50,7 @@ def test_sample_k_is_the_first_frame_at_or_after_its_time(tmp_path: Path, name: 
     path = clips.make(tmp_path / name, [0, *uneven[1:], 12_340])
     video, found = read(path, fps)
     assert times(found) == expected(clips.decoded(path), fps)
-    assert video.due == sum(one.count for one in found)
+    assert video.due == sum(due.count for due in found)
     assert video.truncated == ""
 
 
@@ -69,14 +69,14 @@ def test_a_jump_forward_owes_nothing_for_what_it_skips(tmp_path: Path) -> None:
     video, found = read(path)
     # The picture after the jump is one frame's length, by the stated rate of 25, after the one before it.
     assert times(found) == [0.0, 1.0, 2.04, 3.04]
-    assert [one.count for one in found] == [1, 1, 1, 1]
+    assert [due.count for due in found] == [1, 1, 1, 1]
     assert video.due == 4
 
 
 def test_a_gap_of_a_minute_is_no_jump(tmp_path: Path) -> None:
     """A slide that stays for a minute is shown for a minute."""
     video, found = read(clips.make(tmp_path / "slide.mkv", [0, 60_000]))
-    assert (video.due, [one.count for one in found]) == (61, [1, 60])
+    assert (video.due, [due.count for due in found]) == (61, [1, 60])
 
 
 def test_recordings_that_were_joined_owe_samples_of_all(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_recordings_that_were_joined_owe_samples_of_all(tmp_path: Path) -> None:
 def test_the_pictures_are_those_of_their_time(tmp_path: Path) -> None:
     """Each JPEG shows the brightness of its second."""
     _video, found = read(clips.make(tmp_path / "a.mp4", clips.steady(8)))
-    means = [float(np.asarray(Image.open(io.BytesIO(one.jpeg)).convert("L")).mean()) for one in found]
+    means = [float(np.asarray(Image.open(io.BytesIO(due.jpeg)).convert("L")).mean()) for due in found]
     assert len(means) == 8
     assert all(abs(mean - (20 + 20 * second)) < 4 for second, mean in enumerate(means))
 

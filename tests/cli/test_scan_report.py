@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 from ds_actors.cli._scan import report
 from ds_actors.cli._scan.report import clock
-from ds_actors.cli._scan.result import FileScan, ScanOutcome
+from ds_actors.cli._scan.result import ScanOutcome, StreamScan
 from ds_actors.detection import Level
 
 HOSTILE = "\"><script>alert(1)</script>&'\x1b[2J\u202e.mp4"
@@ -25,12 +25,12 @@ class Tags(HTMLParser):
         self.tags.append((tag, dict(attrs)))
 
 
-def example() -> FileScan:
-    one = FileScan(HOSTILE, 1.0, ScanOutcome.PARTIAL, problem=HOSTILE, due=6, sent=6, last_pts=6.0)
+def example() -> StreamScan:
+    result = StreamScan(HOSTILE, 1.0, ScanOutcome.PARTIAL, problem=HOSTILE, due=6, sent=6, last_pts=6.0)
     for second, level in enumerate([Level.CLEAR, Level.CLEAR, Level.SUSPICIOUS, Level.ALERT]):
-        one.timeline.add(float(second), level)
-    one.timeline.end(4.0)
-    return one
+        result.timeline.add(float(second), level)
+    result.timeline.end(4.0)
+    return result
 
 
 def test_names_and_reasons_are_text_and_nothing_else() -> None:
@@ -62,7 +62,7 @@ def test_the_picture_is_drawn_to_scale() -> None:
 
 def test_several_files_have_an_overview_and_one_has_none() -> None:
     """A row a file at the top: its name, its most severe level and its outcome."""
-    absent = FileScan("absent.mp4", 1.0, ScanOutcome.BAD_INPUT, problem="there is no such file")
+    absent = StreamScan("absent.mp4", 1.0, ScanOutcome.BAD_INPUT, problem="there is no such file")
     several = report.page([example(), absent], service="s", made="now")
     overview = several[: several.index("<section>")]
     assert overview.count("<tr>") == 3
@@ -74,10 +74,10 @@ def test_several_files_have_an_overview_and_one_has_none() -> None:
 
 def test_a_file_that_was_not_read_has_no_figures() -> None:
     """Its problem is all that is said of it, or that it was not scanned."""
-    bad = report.page([FileScan("a.mp4", 1.0, ScanOutcome.BAD_INPUT, problem="it is empty")], service="s", made="now")
+    bad = report.page([StreamScan("a.mp4", 1.0, ScanOutcome.BAD_INPUT, problem="it is empty")], service="s", made="now")
     assert "it is empty" in bad
     assert "<table>" not in bad
-    assert "<p>Not scanned.</p>" in report.page([FileScan("a.mp4", 1.0)], service="s", made="now")
+    assert "<p>Not scanned.</p>" in report.page([StreamScan("a.mp4", 1.0)], service="s", made="now")
 
 
 def test_times_are_read_as_clocks() -> None:

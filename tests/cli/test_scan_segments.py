@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ds_actors.cli._scan.result import ExitCode, FileScan, ScanOutcome, exit_code
+from ds_actors.cli._scan.result import ExitCode, ScanOutcome, StreamScan, exit_code
 from ds_actors.cli._scan.segments import LONGEST_STEP, NEAR_ZERO, Clock, SegmentTimeline, exact, samples_due
 from ds_actors.detection import Level
 
@@ -52,8 +52,8 @@ def test_a_file_that_begins_near_zero_keeps_its_own_times(first: Fraction, steps
 def test_whatever_the_times_no_picture_owes_more_than_a_minute(pts: list[Fraction | None], length: Fraction) -> None:
     """At 30 a second that is 1,800 samples of one picture at most; and the latest time never goes back."""
     clock, due, latest = Clock(), 0, Fraction(-NEAR_ZERO)
-    for one in pts:
-        now = samples_due(Fraction(30), clock.next(one, length))
+    for time in pts:
+        now = samples_due(Fraction(30), clock.next(time, length))
         assert now - due <= 30 * LONGEST_STEP + 1
         due = max(due, now)
         assert clock.latest is not None
@@ -75,18 +75,20 @@ def test_segments_cover_the_answers_without_gaps(levels: list[Level], more: floa
     for second, level in enumerate(levels):
         line.add(float(second), level)
     line.end(len(levels) - 1 + more)
-    assert sum(one.samples for one in line.segments) == line.answered == len(levels)
-    assert [one.end for one in line.segments[:-1]] == [one.start for one in line.segments[1:]]
-    assert all(one.level is not other.level for one, other in zip(line.segments, line.segments[1:], strict=False))
+    assert sum(segment.samples for segment in line.segments) == line.answered == len(levels)
+    assert [segment.end for segment in line.segments[:-1]] == [segment.start for segment in line.segments[1:]]
+    assert all(
+        segment.level is not other.level for segment, other in zip(line.segments, line.segments[1:], strict=False)
+    )
     assert line.segments[-1].end == len(levels) - 1 + more
     assert line.level.severity == max(level.severity for level in levels)
 
 
-def scanned(outcome: ScanOutcome, level: Level | None = None, *, truncated: bool = False) -> FileScan:
-    one = FileScan("a.mp4", 1.0, outcome, truncated=truncated)
+def scanned(outcome: ScanOutcome, level: Level | None = None, *, truncated: bool = False) -> StreamScan:
+    result = StreamScan("a.mp4", 1.0, outcome, truncated=truncated)
     if level is not None:
-        one.timeline.add(0.0, level)
-    return one
+        result.timeline.add(0.0, level)
+    return result
 
 
 @pytest.mark.parametrize(
@@ -106,7 +108,7 @@ def scanned(outcome: ScanOutcome, level: Level | None = None, *, truncated: bool
         ([scanned(ScanOutcome.PARTIAL, Level.CLEAR)], Level.ALERT, ExitCode.PARTIAL),
     ],
 )
-def test_the_first_code_that_applies(files: list[FileScan], fail_on: Level | None, expected: ExitCode) -> None:
+def test_the_first_code_that_applies(files: list[StreamScan], fail_on: Level | None, expected: ExitCode) -> None:
     """A level that was reached rules over what went wrong; then bad input, truncated, partial."""
     assert exit_code(files, fail_on=fail_on) is expected
 

@@ -8,7 +8,8 @@ import typer
 from typer.core import TyperGroup
 
 from ds_actors._version import __version__
-from ds_actors.cli._stdout import ends_with_its_output
+from ds_actors.cli._crash import crashes_apart
+from ds_actors.cli._stdout import ends_with_its_output, escape_what_cannot_be_encoded
 from ds_actors.cli.clip import clip
 from ds_actors.cli.demo import demo
 from ds_actors.cli.sandbox import sandbox
@@ -37,7 +38,7 @@ class _Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
-        with ends_with_its_output():
+        with crashes_apart(), ends_with_its_output():
             return super().invoke(ctx)
 
 
@@ -85,4 +86,5 @@ app.command()(simulate)
 
 def run() -> None:
     """Run the command line."""
+    escape_what_cannot_be_encoded()
     app()

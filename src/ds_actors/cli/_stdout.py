@@ -45,6 +45,13 @@ def ends_with_its_output() -> Generator[None]:
     raise typer.Exit(code)
 
 
+def escape_what_cannot_be_encoded() -> None:
+    """Make stdout escape the characters that its encoding lacks, as stderr does."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")
+
+
 def is_unwritable(error: BaseException | None) -> bool:
     """Return whether an error says that the output cannot be written."""
     return isinstance(error, OSError) and error.errno in _UNWRITABLE

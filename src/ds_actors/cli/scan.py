@@ -1,32 +1,24 @@
-"""`ds-actors scan`: videos in files, sample by sample, to the service and back."""
+"""`ds-actors scan`: the video streams of files, sample by sample, to the service and back."""
 
 from __future__ import annotations
 
 import math
 import os
-import signal
 import time
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import trio
 import typer
-from attrs import define, field
 
 from ds_actors._text import counted
 from ds_actors.cli._scan import report
-from ds_actors.cli._scan.client import SILENCE, STALLED, Exchange
-from ds_actors.cli._scan.console import complain, progress_bar, show
-from ds_actors.cli._scan.decode import DueFrame, Video
-from ds_actors.cli._scan.result import ExitCode, FileScan, ScanOutcome, exit_code
-from ds_actors.cli._scan.segments import exact
-from ds_actors.cli._video import BadInput
-from ds_actors.detection import Dataspike, Level, Refused, Unreachable
+from ds_actors.cli._scan.console import complain, show
+from ds_actors.cli._scan.result import ExitCode, ScanOutcome, StreamScan, exit_code
+from ds_actors.cli._scan.run import ScanRun, in_options
+from ds_actors.detection import Dataspike, Level
 from ds_actors.detection.service import KEY_VARIABLE, PERMITS_INSECURE, URL_VARIABLE
-from ds_actors.sandbox import judge_marker, open_sandbox
 
 _NO_SERVICE = (
     f"no service: give a key (--api-key or {KEY_VARIABLE}) for Dataspike's, or --sandbox for the local stand-in"
@@ -35,126 +27,10 @@ _STAND_IN = "the sandbox on this machine, a stand-in that looks for a painted pa
 
 
 class FailOn(StrEnum):
-    """The level from which on the exit code is 1."""
+    """The lowest level that makes the exit code 1."""
 
     SUSPICIOUS = "suspicious"
     ALERT = "alert"
-
-
-@define(eq=False)
-class _Scan:
-    """One run of the command."""
-
-    files: list[FileScan]
-    thumbnails: bool
-    as_json: bool
-    silence: float = SILENCE
-    stalled: float = STALLED
-    service_problem: str = ""
-    interrupted: bool = False
-    shown: set[int] = field(factory=set[int])
-
-    async def run(self, service: Dataspike | None) -> None:
-        """Scan the files one after another until one of them ends it all, or Ctrl-C does."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._until_ctrl_c, nursery.cancel_scope)
-            async with _opened(service) as ready:
-                for index, one in enumerate(self.files):
-                    await self._file(ready, one)
-                    self.shown.add(index)
-                    show(one, as_json=self.as_json)
-                    if self.service_problem:
-                        break
-            nursery.cancel_scope.cancel()
-
-    async def _until_ctrl_c(self, scope: trio.CancelScope) -> None:
-        # The first one ends the scan in order; the handler is then gone, and a second one ends the program.
-        with trio.open_signal_receiver(signal.SIGINT) as signals:
-            async for _ in signals:
-                break
-        self.interrupted = True
-        scope.cancel()
-
-    async def _file(self, service: Dataspike, one: FileScan) -> None:
-        video = Video(Path(one.path), exact(one.fps), self.thumbnails)
-        try:
-            first = await _begin(video)
-            one.stated = video.stated
-            with progress_bar(Path(one.path).name) as bar:
-                exchange = Exchange(
-                    video, first, one, lambda: bar.update(one), silence=self.silence, stalled=self.stalled
-                )
-                await self._exchange(exchange, service)
-        except BadInput as error:
-            one.outcome, one.problem = ScanOutcome.BAD_INPUT, str(error)
-        finally:
-            video.close()
-
-    async def _exchange(self, exchange: Exchange, service: Dataspike) -> None:
-        problem = ""
-        cancelled = True
-        try:
-            if exchange.first is not None:
-                await exchange.run(service)
-            cancelled = False
-        except Refused as error:
-            problem = _in_options(str(error))
-            cancelled, self.service_problem = False, problem
-        except Unreachable as error:
-            cancelled, problem = False, _unreachable(error)
-            if not exchange.connected:
-                self.service_problem = problem
-        finally:
-            if cancelled:
-                problem = "stopped before its end"
-            _conclude(exchange, problem, cancelled=cancelled)
-            if self.service_problem and not exchange.result.sent:
-                # Said once, for all files that are left.
-                exchange.result.outcome, exchange.result.problem = ScanOutcome.NOT_SCANNED, ""
-
-
-async def _begin(video: Video) -> DueFrame | None:
-    """Return the first samples: what is no video is known before anybody connects."""
-    await trio.to_thread.run_sync(video.open)
-    first: DueFrame | None = None
-    while first is None and not video.ended:
-        first = await trio.to_thread.run_sync(video.step)
-    return first
-
-
-def _conclude(exchange: Exchange, problem: str, *, cancelled: bool) -> None:
-    video, one = exchange.video, exchange.result
-    exchange.note()
-    one.truncated = bool(video.truncated)
-    unanswered = exchange.unanswered_from
-    one.timeline.end(one.last_pts or 0.0 if unanswered is None else unanswered)
-    if exchange.complete:
-        one.outcome = ScanOutcome.TRUNCATED if one.truncated else ScanOutcome.COMPLETE
-        one.problem = video.truncated
-        return
-    one.outcome = ScanOutcome.INTERRUPTED if cancelled else ScanOutcome.PARTIAL
-    if exchange.gave_up_after is not None:
-        problem = f"the service gave no answer for {exchange.gave_up_after:g} s"
-    reasons = [f"{one.answered} of {one.due} samples answered", problem, video.truncated]
-    one.problem = "; ".join(reason for reason in reasons if reason)
-
-
-def _in_options(text: str) -> str:
-    """Return an error about a setting of `Dataspike` with the name that the setting has on the command line."""
-    return text.replace("api_key (or ", "--api-key (or ").replace("url (or ", "--url (or ")
-
-
-def _unreachable(error: Unreachable) -> str:
-    return str(error) if error.retry_after is None else f"{error}; it asks to be left alone for {error.retry_after:g} s"
-
-
-@asynccontextmanager
-async def _opened(service: Dataspike | None) -> AsyncGenerator[Dataspike]:
-    if service is not None:
-        yield service
-        return
-    async with open_sandbox(judge_marker) as sandbox:
-        yield Dataspike(api_key="sandbox", url=sandbox.url)
 
 
 def scan(
@@ -178,7 +54,7 @@ def scan(
     fail_on: Annotated[
         FailOn | None, typer.Option(help="Exit with 1 when a sample is judged at least that severe.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a file, one a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per video stream and line.")] = False,
     report_to: Annotated[
         Path | None, typer.Option("--report", help="Write one self-contained HTML page.", metavar="FILE.html")
     ] = None,
@@ -188,26 +64,31 @@ def scan(
 ) -> None:
     """Judge videos in files, faster than real time, and never drop a sample.
 
+    Every video stream of a file has its own result; covers are not scanned.
+
     Sample k is the first picture at or after k / fps seconds of the video.
 
     Time counts from the first picture, unless that is within 2 s of zero.
-    Where it jumps back, or by over a minute, it goes on by one picture.
+    When it jumps back, or by over a minute, it advances by one picture.
 
-    One answer a sample, in order, is assumed, because answers carry no number.
+    The scan assumes one answer per sample, in order, because the answers
+    carry no number.
 
-    Done is a file with as many answers as samples. Partial: 10 s without one
-    after the last sample, or 60 s before it.
+    A file is complete when every sample has its answer. It is partial after
+    10 s without an answer behind the last sample, or 60 s before it.
 
     Exit codes, the first that applies:
 
-      141  the reader of its output ended, as in ds-actors scan ... | head -1
-       74  its output cannot be written, as on a full disk
-      130  stopped by Ctrl-C, which shows what there is
+      141  the reader of the output ended, as in ds-actors scan ... | head -1
+       74  the output cannot be written, as on a full disk
+       70  the program failed unexpectedly, with a traceback
+      130  stopped by Ctrl-C, after showing the results so far
         1  --fail-on was reached
         2  wrong usage, or the service cannot be used
-        3  a file cannot be read, or is no video
-        4  a file is truncated: scanned as far as it goes
+        3  a file or a video stream cannot be read, or was not scanned
+        4  a file is truncated, and scanned as far as possible
         5  a result is partial: fewer answers than samples
+        6  a file is damaged: pictures before its end are missing
         0  none of these
     """
     if not (math.isfinite(fps) and 0 < fps <= 30):
@@ -217,7 +98,7 @@ def scan(
     if report_to is not None:
         _check_report(report_to, files)
     service = _service(sandbox=sandbox, key=[api_key], url=url)
-    run = _Scan([FileScan(str(one), fps) for one in files], thumbnails, as_json)
+    run = ScanRun([StreamScan(str(path), fps) for path in files], thumbnails, as_json)
     try:
         trio.run(run.run, service)
     except* KeyboardInterrupt:
@@ -225,22 +106,23 @@ def scan(
     _finish(run, service, report_to, None if fail_on is None else Level(fail_on.value))
 
 
-def _finish(run: _Scan, service: Dataspike | None, report_to: Path | None, fail_on: Level | None) -> None:
-    for index, one in enumerate(run.files):
-        if index not in run.shown and (run.as_json or one.outcome is not ScanOutcome.NOT_SCANNED):
-            show(one, as_json=run.as_json)
-    left = sum(one.outcome is ScanOutcome.NOT_SCANNED for one in run.files)
-    not_scanned = f"{left} of {counted(len(run.files), 'file')} not scanned"
+def _finish(run: ScanRun, service: Dataspike | None, report_to: Path | None, fail_on: Level | None) -> None:
+    for result in run.results:
+        if result not in run.shown and (run.as_json or result.outcome is not ScanOutcome.NOT_SCANNED):
+            show(result, as_json=run.as_json)
+    left = sum(result.outcome is ScanOutcome.NOT_SCANNED for result in run.results)
+    not_scanned = f"{left} of {counted(len(run.results), 'video')} not scanned"
     if run.interrupted:
         complain(f"stopped by Ctrl-C{f' ({not_scanned})' if left else ''}")
     if run.service_problem:
         complain(f"{run.service_problem} ({not_scanned})")
-    code = exit_code(run.files, fail_on=fail_on, interrupted=run.interrupted, service_failed=bool(run.service_problem))
+    failed = bool(run.service_problem)
+    code = exit_code(run.results, fail_on=fail_on, interrupted=run.interrupted, service_failed=failed)
     if report_to is not None:
         words = _STAND_IN if service is None else service.log_url
         made = time.strftime("Scanned on %Y-%m-%d at %H:%M:%S %z")
         try:
-            report_to.write_text(report.page(run.files, service=words, made=made), "utf-8")
+            report_to.write_text(report.page(run.results, service=words, made=made), "utf-8")
         except OSError as error:
             complain(f"{report_to} cannot be written: {error.strerror}")
             code = code or ExitCode.SERVICE
@@ -248,7 +130,7 @@ def _finish(run: _Scan, service: Dataspike | None, report_to: Path | None, fail_
 
 
 def _service(*, sandbox: bool, key: list[str | None], url: str | None) -> Dataspike | None:
-    """Return the service, None for the sandbox; the key comes in a list, which no traceback's frame need keep."""
+    """Return the service, or None for the sandbox; the key is in a list, so that no traceback's frame keeps it."""
     if sandbox:
         if key[0] is not None or url is not None:
             _stop("--sandbox goes with neither --api-key nor --url")
@@ -258,13 +140,13 @@ def _service(*, sandbox: bool, key: list[str | None], url: str | None) -> Datasp
     try:
         return Dataspike(api_key=key.pop(), url=url)
     except ValueError as error:
-        _stop(_in_options(str(error).removesuffix(PERMITS_INSECURE)))
+        _stop(in_options(str(error).removesuffix(PERMITS_INSECURE)))
 
 
 def _check_report(path: Path, files: list[Path]) -> None:
     if path.is_dir() or not path.parent.is_dir():
         _stop(f"--report {path}: it must name a file in a folder that exists")
-    if path.exists() and any(one.exists() and path.samefile(one) for one in files):
+    if path.exists() and any(file.exists() and path.samefile(file) for file in files):
         _stop(f"--report {path} would overwrite a video")
 
 

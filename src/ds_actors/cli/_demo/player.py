@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
@@ -13,11 +14,16 @@ from attrs import define, field
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
-from ds_actors.cli._video import BadInput, OpenVideo, quarter_turns, words
+from ds_actors.cli._pixels import SQUARE, orientation, rgb, shown_size
+from ds_actors.cli._stills import TileError, assembled
+from ds_actors.cli._video import BadInput, OpenVideo, video_streams, words
+from ds_actors.cli._video_streams import in_playing_order
 from ds_actors.cli.clips import HEIGHT, WIDTH
 
 _PATIENCE: Final = 0.25
 """Seconds that one decoding step may take: a video too heavy for this machine plays more slowly."""
+_MOST_TRIED: Final = 8
+"""Video streams that are tried until one gives a picture."""
 
 
 @define(eq=False)
@@ -28,6 +34,8 @@ class Player:
     _opened: OpenVideo | None = field(default=None, init=False)
     _frames: Iterator[av.VideoFrame] = field(factory=lambda: iter(()), init=False)
     _began: float = field(default=0.0, init=False)
+    _index: int | None = field(default=None, init=False)
+    """The stream that plays; None before the first picture."""
 
     def at(self, seconds: float) -> NDArray[np.uint8]:
         """Return the RGB picture (360 x 640 x 3) that the file shows at that time; times only grow.
@@ -38,8 +46,8 @@ class Player:
         patience = time.monotonic() + _PATIENCE
         for frame in self._frames:
             if (frame.time or 0.0) >= seconds - self._began or time.monotonic() > patience:
-                return fitted(frame)
-        return fitted(self._again(seconds))
+                return self._fitted(frame)
+        return self._fitted(self._again(seconds))
 
     def close(self) -> None:
         """Close the file; the next request for a picture starts it again."""
@@ -48,45 +56,69 @@ class Player:
             self._opened.close()
             self._opened = None
 
+    def _fitted(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
+        return fitted(frame, SQUARE if self._opened is None else self._opened.aspect)
+
     def _again(self, seconds: float) -> av.VideoFrame:
-        self.close()
-        self._opened = OpenVideo(self.path)
-        self._frames = _decodable(self._opened)
-        first = next(self._frames, None)
-        if first is None:
-            raise BadInput("none of its pictures could be decoded")
-        # A file's timestamps may begin with any number.
-        self._began = seconds - (first.time or 0.0)
-        return first
+        problem = ""
+        for index in self._candidates():
+            self.close()
+            try:
+                self._opened = OpenVideo(self.path, index)
+            except BadInput as error:
+                problem = problem or str(error)
+                continue
+            self._frames = _decodable(self._opened)
+            try:
+                first = next(self._frames, None)
+            except (TileError, MemoryError) as error:
+                raise BadInput(words(error)) from error
+            if first is None:
+                problem = problem or self._opened.unseen()
+            else:
+                self._index = index
+                # A file's timestamps may begin with any number.
+                self._began = seconds - (first.time or 0.0)
+                return first
+        raise BadInput(problem)
+
+    def _candidates(self) -> list[int]:
+        if self._index is not None:
+            return [self._index]
+        streams = in_playing_order(video_streams(self.path).streams)
+        return [stream.index for stream in streams[:_MOST_TRIED]]
 
 
 def _decodable(opened: OpenVideo) -> Iterator[av.VideoFrame]:
     """Yield the frames that can be decoded; a damaged frame is skipped."""
+    if opened.grid is not None:
+        yield assembled(opened.container, opened.grid)
+        return
     packets = opened.container.demux(opened.stream)
     while True:
         try:
             packet = next(packets, None)
             if packet is None:
                 return
-        except (FFmpegError, ValueError, OSError):
+        except (FFmpegError, ValueError, OSError, MemoryError):
             return
         try:
             yield from packet.decode()
-        except (FFmpegError, ValueError):
+        except (FFmpegError, ValueError, MemoryError):
             continue
 
 
-def fitted(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    """Return the frame upright, scaled to fit 640 x 360, on black."""
-    turns = quarter_turns(frame)
-    room = (HEIGHT, WIDTH) if turns % 2 else (WIDTH, HEIGHT)
-    scale = min(room[0] / frame.width, room[1] / frame.height)
-    width, height = (max(2, round(side * scale)) for side in (frame.width, frame.height))
+def fitted(frame: av.VideoFrame, aspect: Fraction = SQUARE) -> NDArray[np.uint8]:
+    """Return the frame as a viewer shows it, scaled to fit 640 x 360, on black."""
     try:
-        pixels = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
-    except (FFmpegError, ValueError) as error:
+        turned = orientation(frame)
+        room = (HEIGHT, WIDTH) if turned.swaps_sides else (WIDTH, HEIGHT)
+        shown = shown_size(frame.width, frame.height, aspect)
+        scale = min(room[0] / shown[0], room[1] / shown[1])
+        width, height = (max(2, round(side * scale)) for side in shown)
+        upright = turned.apply(rgb(frame, (width, height)))
+    except (FFmpegError, ValueError, MemoryError) as error:
         raise BadInput(f"its pictures cannot be shown ({words(error)})") from error
-    upright = np.rot90(pixels, -turns)
     high, wide = upright.shape[:2]
     top, left = (HEIGHT - high) // 2, (WIDTH - wide) // 2
     canvas = np.zeros((HEIGHT, WIDTH, 3), np.uint8)

@@ -13,7 +13,7 @@ from attrs import define, field, frozen
 from trio_websocket import WebSocketConnection
 
 from ds_actors.cli._scan.decode import DueFrame, Video
-from ds_actors.cli._scan.result import FileScan
+from ds_actors.cli._scan.result import StreamScan
 from ds_actors.detection.events import ResultType, Sample, WireResult
 from ds_actors.detection.service import Dataspike
 from ds_actors.detection.uplink.connection import open_websocket
@@ -42,7 +42,7 @@ class Exchange:
     video: Video
     first: DueFrame | None
     """What the video's first steps gave; it is sent before the rest."""
-    result: FileScan
+    result: StreamScan
     progress: Callable[[], object]
     """Called whenever the result has changed."""
     window: int = WINDOW
@@ -135,5 +135,6 @@ class Exchange:
     def note(self) -> None:
         """Bring the result up to date, and show it."""
         self.result.due = self.video.due
+        self.result.damage = self.video.damage
         self.result.last_pts = None if self.video.last is None else float(self.video.last)
         self.progress()

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from ds_actors._text import counted
 from ds_actors.cli._scan.report import clock
-from ds_actors.cli._scan.result import FileScan, ScanOutcome
+from ds_actors.cli._scan.result import ScanOutcome, StreamScan
 from ds_actors.cli._scan.segments import exact, samples_due
 from ds_actors.detection.events import Level, plain
 
@@ -29,24 +29,30 @@ def complain(text: str) -> None:
     typer.echo(f"ds-actors scan: {plain(text)}", err=True)
 
 
-def show(one: FileScan, *, as_json: bool) -> None:
-    """Write one file's result to stdout, and its problem to stderr."""
+def show(result: StreamScan, *, as_json: bool) -> None:
+    """Write one video stream's result to stdout, and its problem to stderr."""
     if as_json:
-        typer.echo(json.dumps(one.as_dict()))
-    elif one.outcome not in (ScanOutcome.BAD_INPUT, ScanOutcome.NOT_SCANNED):
-        _table(one)
-    if one.problem:
-        complain(f"{one.path}: {one.problem}")
+        typer.echo(json.dumps(result.as_dict()))
+    elif result.outcome not in (ScanOutcome.BAD_INPUT, ScanOutcome.NOT_SCANNED):
+        _table(result)
+    if result.problem:
+        complain(f"{result.name}: {result.problem}")
 
 
-def _table(one: FileScan) -> None:
+def _table(result: StreamScan) -> None:
     console = Console(highlight=False)
-    figures = f"{counted(one.due, 'sample')} due, {one.sent} sent, {one.answered} answered; {one.outcome}"
-    console.print(Text(plain(one.path)), Text(str(one.level), _STYLES.get(one.level, "")), soft_wrap=True, sep=": ")
+    figures = f"{counted(result.due, 'sample')} due, {result.sent} sent, {result.answered} answered; {result.outcome}"
+    if result.damage.places:
+        figures += f"; {result.damage}"
+    if result.auxiliary:
+        figures += f"; {counted(len(result.auxiliary), 'auxiliary picture')} not scanned"
+    console.print(
+        Text(plain(result.name)), Text(str(result.level), _STYLES.get(result.level, "")), soft_wrap=True, sep=": "
+    )
     table = Table(box=None, pad_edge=False)
     for name in ("from", "to", "level", "samples"):
         table.add_column(name, justify="left" if name == "level" else "right")
-    for part in one.timeline.segments:
+    for part in result.timeline.segments:
         level = Text(str(part.level), _STYLES.get(part.level, ""))
         table.add_row(clock(part.start), clock(part.end), level, str(part.samples))
     console.print(table)
@@ -60,14 +66,14 @@ class Bar:
     progress: Progress
     task: TaskID
 
-    def update(self, one: FileScan) -> None:
+    def update(self, result: StreamScan) -> None:
         """Show how far the file is."""
         elapsed = self.progress.tasks[0].elapsed or 0.0
-        rate = f"{one.answered / elapsed:.1f}/s" if elapsed else ""
+        rate = f"{result.answered / elapsed:.1f}/s" if elapsed else ""
         total = None
-        if one.stated is not None:
-            total = max(one.due, samples_due(exact(one.fps), exact(round(one.stated, 3))))
-        self.progress.update(self.task, completed=one.answered, total=total, rate=rate)
+        if result.stated is not None:
+            total = max(result.due, samples_due(exact(result.fps), exact(round(result.stated, 3))))
+        self.progress.update(self.task, completed=result.answered, total=total, rate=rate)
 
 
 @contextmanager

@@ -1,26 +1,33 @@
-"""A file's samples, decoded once from front to back by PyAV. These functions block: run them in a worker thread."""
+"""A video stream's samples, decoded from front to back by PyAV. These functions block: run them in a worker thread."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Final, Literal, cast
+from typing import Final
 
 import av
 import av.container
 import av.video.stream
+import numpy as np
 from attrs import define, field, frozen
 from av.error import FFmpegError
 
+from ds_actors.cli._heif import StillPicture
+from ds_actors.cli._pixels import upright
+from ds_actors.cli._scan.damage import DamageLog
+from ds_actors.cli._scan.packets import AnyPacket, decoded, read_packets
 from ds_actors.cli._scan.segments import Clock, samples_due
-from ds_actors.cli._video import BadInput, OpenVideo, quarter_turns, words
+from ds_actors.cli._stills import assembled
+from ds_actors.cli._video import BadInput, OpenVideo, words
+from ds_actors.cli._video_streams import late_streams
 from ds_actors.detection.tracks.encoding import EncodingError, Frame, encode_jpeg
 
 THUMBNAIL_SIDE: Final = 192
 _STEP: Final = 32
 """The most packets that one step reads, so that its caller can stop between two steps."""
-_TURNS: Final[tuple[Literal[0, 90, 180, 270], ...]] = (0, 90, 180, 270)
+_NOT_WHOLE: Final = "its last picture is incomplete"
 
 
 @frozen
@@ -36,17 +43,19 @@ class DueFrame:
 
 @define(eq=False)
 class Video:
-    """One open file. Used by one thread at a time; `close` it.
+    """One video stream of an open file. Used by one thread at a time; `close` it.
 
     Args:
         path: a regular file.
         fps: samples a second of video.
         thumbnails: make a small JPEG of each sample too.
+        index: the stream's index in the file; without it, the stream that a player would choose.
     """
 
     path: Path
     fps: Fraction
     thumbnails: bool = False
+    index: int | None = None
     due: int = field(default=0, init=False)
     """Samples due by what is decoded."""
     last: Fraction | None = field(default=None, init=False)
@@ -55,8 +64,13 @@ class Video:
     """The container's own figure for its length, in seconds."""
     ended: bool = field(default=False, init=False)
     truncated: str = field(default="", init=False)
-    """Why the rest of the file is missing; empty when it was decoded to its end."""
+    """Why the end of the file is missing; empty when the file was decoded to its end."""
+    late: tuple[int, ...] = field(default=(), init=False)
+    """Indexes of the video streams that were announced after the beginning, too late for a scan."""
+    damage: DamageLog = field(factory=DamageLog, init=False)
     _clock: Clock = field(factory=Clock, init=False)
+    _seen: bool = field(default=False, init=False)
+    """Whether a picture was decoded."""
     _opened: OpenVideo | None = field(default=None, init=False)
     _frames: Iterator[av.VideoFrame | None] = field(factory=lambda: iter(()), init=False)
     _reach: Fraction = field(default=Fraction(0), init=False)
@@ -65,12 +79,12 @@ class Video:
     """How many packets the container's index lists; 0 when it has none."""
 
     def open(self) -> None:
-        """Open the file and find its video stream.
+        """Open the file and its video stream.
 
         Raises:
-            BadInput: when there is no such file, or no video in it.
+            BadInput: as `OpenVideo`.
         """
-        self._opened = opened = OpenVideo(self.path)
+        self._opened = opened = OpenVideo(self.path, self.index)
         container = opened.container
         if container.duration is not None and container.duration > 0:
             self.stated = container.duration / av.time_base
@@ -78,7 +92,7 @@ class Video:
         if container.format.name == "avi" and opened.stream.time_base is not None:
             # FFmpeg's figure is for what is left of a cut AVI; the header's count, in ticks, is of the whole.
             self.stated = max(self.stated or 0.0, float(self._indexed * opened.stream.time_base)) or None
-        self._frames = self._decode(container, opened.stream)
+        self._frames = self._decode(container, opened.stream) if opened.grid is None else _still(container, opened.grid)
 
     def close(self) -> None:
         """Close the file."""
@@ -96,9 +110,12 @@ class Video:
                 frame = next(self._frames)
                 made = None if frame is None else self._take(frame)
             except StopIteration:
-                self._finish("")
+                self._finish(self.damage.reason if self.damage.at_end else "")
                 return None
-            except (FFmpegError, EncodingError, ValueError, OSError) as error:
+            except EncodingError as error:
+                self._fail(None, str(error))
+                continue
+            except (FFmpegError, ValueError, OSError, MemoryError) as error:
                 self._finish(words(error))
                 return None
             if made is not None:
@@ -107,13 +124,17 @@ class Video:
 
     def _finish(self, error: str) -> None:
         self.ended = True
+        assert self._opened is not None
+        self.late = late_streams(self._opened.container)
         if self.last is None:
-            raise BadInput(f"no picture of it could be decoded{f': {error}' if error else ''}")
+            raise BadInput(self._opened.unseen(error or self.damage.reason))
         if error:
             self.truncated = f"it could be decoded up to {float(self.last):.1f} s only: {error}"
-        elif not self.truncated and self.stated is not None and self.stated > self._reach + self._margin(self.stated):
+        elif self.stated is not None and self.stated > self._reach + self._margin(self.stated):
             # Matroska ends without an error wherever it is cut, MP4 where it is cut between two packets.
             self.truncated = f"it ends after {float(self._reach):.1f} s and states {self.stated:.1f} s"
+        elif missing := self._opened.missing_end():
+            self.truncated = f"it ends after {float(self._reach):.1f} s: {missing}"
 
     def _margin(self, stated: float) -> float:
         """Return how many seconds a container's figure may be wrong without a meaning."""
@@ -123,39 +144,62 @@ class Video:
     def _decode(
         self, container: av.container.InputContainer, stream: av.video.stream.VideoStream
     ) -> Iterator[av.VideoFrame | None]:
-        """Yield frames, and None between packets; an error after the first frame comes out."""
+        """Yield frames, and None between packets; record data that cannot be decoded, and continue after it."""
         start = Fraction(container.start_time or 0, av.time_base)
-        seen = packet_damaged = frame_damaged = False
-        for packet in container.demux():
+        last: AnyPacket | None = None
+        cut = False
+        for packet in read_packets(container):
+            if isinstance(packet, FFmpegError):
+                self.damage.fail(float(self._clock.latest or 0), words(packet))
+                yield None
+                continue
             ticks = packet.dts if packet.pts is None else packet.pts
             if ticks is not None:
                 self._reach = max(self._reach, (ticks + (packet.duration or 0)) * packet.time_base - start)
-            # Theora repeats a picture by an empty packet, which FFmpeg refuses. The one that ends all has no time.
-            if packet.stream.index != stream.index or (packet.size == 0 and ticks is not None):
+            if packet.stream.index != stream.index:
                 yield None
                 continue
-            self._packets += bool(packet.size)
-            packet_damaged = packet.is_corrupt if packet.size else packet_damaged
-            try:
-                frames = cast("list[av.VideoFrame]", packet.decode())
-            except FFmpegError:
-                if seen:
-                    raise
-                frames = []  # a recording may begin between two key frames
-            for frame in frames:
-                seen = True
-                frame_damaged = frame.is_corrupt
-                yield frame
+            if packet.size == 0:
+                # An empty packet repeats a picture in Theora. Decoding one ends the decoder: only the last is decoded.
+                last = packet
+                yield None
+                continue
+            self._packets += 1
+            cut = packet.is_corrupt
+            yield from self._pictures(packet)
             yield None
-        if packet_damaged or frame_damaged:
-            self.truncated = "its last picture is not whole"
+        if last is not None:
+            yield from self._pictures(last)
+        if cut and not self.damage.at_end:
+            self._fail(None, _NOT_WHOLE)
+
+    def _pictures(self, packet: AnyPacket) -> Iterator[av.VideoFrame]:
+        try:
+            frames = decoded(packet)
+        except FFmpegError as error:
+            # A recording may begin between two key frames: failures before the first key frame are not damage.
+            if self._seen or packet.is_keyframe:
+                self._fail(packet, words(error))
+            return
+        if packet.size:
+            self.damage.succeed()
+        for frame in frames:
+            if frame.is_corrupt and self._seen:
+                self._fail(packet, _NOT_WHOLE)
+            self._seen = True
+            yield frame
+
+    def _fail(self, packet: AnyPacket | None, reason: str) -> None:
+        pts = None if packet is None or packet.pts is None else packet.pts * packet.time_base
+        self.damage.fail(float(self._clock.estimate(pts)), reason)
 
     def _take(self, frame: av.VideoFrame) -> DueFrame | None:
         time = self._time(frame)
         due = max(self.due, samples_due(self.fps, time))
         made: DueFrame | None = None
         if due > self.due:
-            picture = _picture(frame)
+            assert self._opened is not None
+            picture = _picture(frame, self._opened.aspect)
             small = encode_jpeg(picture, quality=60, max_side=THUMBNAIL_SIDE) if self.thumbnails else None
             made = DueFrame(due - self.due, float(time), encode_jpeg(picture), small)
         self.due = due
@@ -170,6 +214,11 @@ class Video:
         return self._clock.next(pts, 1 / (self._opened.stream.guessed_rate or Fraction(25)))
 
 
-def _picture(frame: av.VideoFrame) -> Frame:
-    pixels = frame.to_ndarray(format="rgb24")
-    return Frame(frame.width, frame.height, "rgb24", pixels.tobytes(), _TURNS[quarter_turns(frame)])
+def _picture(frame: av.VideoFrame, aspect: Fraction) -> Frame:
+    pixels = np.ascontiguousarray(upright(frame, aspect))
+    height, width = pixels.shape[:2]
+    return Frame(width, height, "rgb24", pixels.reshape(-1).data)
+
+
+def _still(container: av.container.InputContainer, picture: StillPicture) -> Iterator[av.VideoFrame | None]:
+    yield assembled(container, picture)

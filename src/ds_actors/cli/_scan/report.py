@@ -11,7 +11,7 @@ from html import escape
 from typing import Final
 
 from ds_actors._text import counted
-from ds_actors.cli._scan.result import FileScan
+from ds_actors.cli._scan.result import StreamScan
 from ds_actors.cli._scan.segments import Segment
 from ds_actors.detection.events import Level, plain
 
@@ -19,7 +19,7 @@ WIDTH: Final = 960
 HEIGHT: Final = 73
 _BASE: Final = 72
 THUMBNAILS_SHOWN: Final = 200
-"""Thumbnails of one file on the page, at most."""
+"""Thumbnails of one video on the page, at most."""
 
 _COLOURS: Final = {
     Level.CLEAR: "#2e7d32",
@@ -54,15 +54,15 @@ def clock(seconds: float) -> str:
     return f"{tenths // 36_000}:{tenths // 600 % 60:02}:{tenths // 10 % 60:02}.{tenths % 10}"
 
 
-def page(files: Sequence[FileScan], *, service: str, made: str) -> str:
+def page(results: Sequence[StreamScan], *, service: str, made: str) -> str:
     """Return the page.
 
     Args:
-        files: what was scanned, in order.
+        results: what was scanned, in order: one a video stream.
         service: which service gave the verdicts, in words.
         made: when, in words.
     """
-    body = _joined([*([_overview(files)] if len(files) > 1 else []), *(_file(one) for one in files)])
+    body = _joined([*([_overview(results)] if len(results) > 1 else []), *(_video(result) for result in results)])
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -81,25 +81,25 @@ def page(files: Sequence[FileScan], *, service: str, made: str) -> str:
 """
 
 
-def _overview(files: Sequence[FileScan]) -> str:
+def _overview(results: Sequence[StreamScan]) -> str:
     rows = (
-        f'<tr><td class="p">{_text(one.path)}</td><td>{_level(one.level) if one.answered else ""}</td>'
-        f"<td>{_outcome(one)}</td></tr>"
-        for one in files
+        f'<tr><td class="p">{_text(result.name)}</td><td>{_level(result.level) if result.answered else ""}</td>'
+        f"<td>{_outcome(result)}</td></tr>"
+        for result in results
     )
-    return _joined(["<table>", "<tr><th>File</th><th>Most severe level</th><th>Outcome</th></tr>", *rows, "</table>"])
+    return _joined(["<table>", "<tr><th>Video</th><th>Most severe level</th><th>Outcome</th></tr>", *rows, "</table>"])
 
 
-def _file(one: FileScan) -> str:
-    parts = [f"<h2>{_text(one.path)}</h2>"]
-    if one.problem:
-        parts.append(f'<p class="problem">{_text(one.problem)}</p>')
-    if one.due:
-        parts.append(_figures(one))
-    elif not one.problem:
-        parts.append(f"<p>{_outcome(one).capitalize()}.</p>")
-    if one.timeline.segments:
-        parts += [timeline(one), _segments(one.timeline.segments)]
+def _video(result: StreamScan) -> str:
+    parts = [f"<h2>{_text(result.name)}</h2>"]
+    if result.problem:
+        parts.append(f'<p class="problem">{_text(result.problem)}</p>')
+    if result.due:
+        parts.append(_figures(result))
+    elif not result.problem:
+        parts.append(f"<p>{_outcome(result).capitalize()}.</p>")
+    if result.timeline.segments:
+        parts += [timeline(result), _segments(result.timeline.segments)]
     return _joined(["<section>", *parts, "</section>"])
 
 
@@ -107,31 +107,34 @@ def _joined(parts: Iterable[str]) -> str:
     return "\n".join(parts)
 
 
-def _figures(one: FileScan) -> str:
-    levels = ", ".join(f"{count} {level}" for level, count in one.timeline.levels.items()) or "none"
+def _figures(result: StreamScan) -> str:
+    levels = ", ".join(f"{count} {level}" for level, count in result.timeline.levels.items()) or "none"
     rows = [
-        ("Outcome", _outcome(one)),
-        ("Most severe level", _level(one.level)),
+        ("Video stream", "" if result.stream is None else _text(str(result.stream))),
+        ("Auxiliary, not scanned", _text(", ".join(f"stream {index}" for index in result.auxiliary))),
+        ("Outcome", _outcome(result)),
+        ("Most severe level", _level(result.level)),
+        ("Damage", _text(str(result.damage))),
         ("Answers", _text(levels)),
-        ("Samples", f"{one.due} due, {one.sent} sent, {one.answered} answered"),
-        ("Samples a second", f"{one.fps:g}"),
-        ("Last decoded picture at", "none" if one.last_pts is None else clock(one.last_pts)),
+        ("Samples", f"{result.due} due, {result.sent} sent, {result.answered} answered"),
+        ("Samples a second", f"{result.fps:g}"),
+        ("Last decoded picture at", "none" if result.last_pts is None else clock(result.last_pts)),
     ]
-    return _joined(["<table>", *(f"<tr><th>{a}</th><td>{b}</td></tr>" for a, b in rows), "</table>"])
+    return _joined(["<table>", *(f"<tr><th>{a}</th><td>{b}</td></tr>" for a, b in rows if b), "</table>"])
 
 
-def _outcome(one: FileScan) -> str:
-    return str(one.outcome).replace("_", " ")
+def _outcome(result: StreamScan) -> str:
+    return str(result.outcome).replace("_", " ")
 
 
 def _level(level: Level) -> str:
     return f'<span class="level {level}">{level}</span>'
 
 
-def timeline(one: FileScan) -> str:
-    """Return the file's timeline as inline SVG; what has no answer stays empty."""
-    segments = one.timeline.segments
-    end = max(one.last_pts or 0.0, segments[-1].end, 1e-9)
+def timeline(result: StreamScan) -> str:
+    """Return the video's timeline as inline SVG; what has no answer stays empty."""
+    segments = result.timeline.segments
+    end = max(result.last_pts or 0.0, segments[-1].end, 1e-9)
     scale = WIDTH / end
     shapes: list[str] = []
     for part in segments:
@@ -145,7 +148,7 @@ def timeline(one: FileScan) -> str:
             f'fill="{_COLOURS[part.level]}"><title>{_text(label)}</title></rect>'
         )
     marks = [f"<span>{clock(place * end)}</span>" for place in (0.0, 0.5, 1.0)]
-    title = f"Levels over time, from {clock(0)} to {clock(end)}; the most severe is {one.level}"
+    title = f"Levels over time, from {clock(0)} to {clock(end)}; the most severe is {result.level}"
     return _joined(
         [
             f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" aria-label="{_text(title)}">',
@@ -159,25 +162,25 @@ def timeline(one: FileScan) -> str:
 
 
 def _segments(segments: Sequence[Segment]) -> str:
-    pictures = any(one.thumbnail for one in segments)
+    pictures = any(segment.thumbnail for segment in segments)
     head = "<tr><th>From</th><th>To</th><th>Level</th><th>Samples</th>" + ("<th>First</th>" if pictures else "")
     rows: list[str] = []
-    for index, one in enumerate(segments):
+    for index, segment in enumerate(segments):
         row = (
-            f'<tr><td class="n">{clock(one.start)}</td><td class="n">{clock(one.end)}</td>'
-            f'<td>{_level(one.level)}</td><td class="n">{one.samples}</td>'
+            f'<tr><td class="n">{clock(segment.start)}</td><td class="n">{clock(segment.end)}</td>'
+            f'<td>{_level(segment.level)}</td><td class="n">{segment.samples}</td>'
         )
         if pictures:
-            row += f"<td>{_picture(one) if index < THUMBNAILS_SHOWN else ''}</td>"
+            row += f"<td>{_picture(segment) if index < THUMBNAILS_SHOWN else ''}</td>"
         rows.append(f"{row}</tr>")
     return _joined(["<table>", f"{head}</tr>", *rows, "</table>"])
 
 
-def _picture(one: Segment) -> str:
-    if one.thumbnail is None:
+def _picture(segment: Segment) -> str:
+    if segment.thumbnail is None:
         return ""
-    data = base64.b64encode(one.thumbnail).decode("ascii")
-    return f'<img alt="{_text(f"picture at {clock(one.start)}")}" src="data:image/jpeg;base64,{data}">'
+    data = base64.b64encode(segment.thumbnail).decode("ascii")
+    return f'<img alt="{_text(f"picture at {clock(segment.start)}")}" src="data:image/jpeg;base64,{data}">'
 
 
 def _text(text: str) -> str:

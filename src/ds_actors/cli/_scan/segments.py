@@ -65,6 +65,13 @@ class Clock:
         self.latest = max(self.latest, time)
         return time
 
+    def estimate(self, pts: Fraction | None) -> Fraction:
+        """Return the estimated time of a picture that cannot be decoded, in seconds, without a change of the clock."""
+        if self.latest is None:
+            return Fraction(0)
+        time = self.latest if pts is None else pts + self.shift
+        return time if self.latest - _OUT_OF_ORDER <= time <= self.latest + LONGEST_STEP else self.latest
+
 
 @define
 class Segment:
