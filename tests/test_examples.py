@@ -20,9 +20,12 @@ EXAMPLES = sorted(
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_each_example_runs_and_prints_what_it_says(
-    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Each is a whole program that ends by itself, and prints each `prints ...` of its comments."""
+    """Each is a whole program that ends by itself, prints each `prints ...` of its comments, and logs only crashes."""
     monkeypatch.setattr(sys, "argv", [str(path)])
     runpy.run_path(str(path), run_name="__main__")
     said = capsys.readouterr().out
@@ -30,3 +33,9 @@ def test_each_example_runs_and_prints_what_it_says(
     assert expected
     for line in expected:
         assert line in said
+    # Programs that show a crash log that crash; a normal end logs nothing.
+    assert not [
+        record.getMessage()
+        for record in caplog.records
+        if record.name == "ds_actors" and "crashed (in hand" not in record.getMessage()
+    ]

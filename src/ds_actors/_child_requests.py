@@ -12,6 +12,9 @@ from ds_actors._rules import ChildStatus, Phase
 from ds_actors._specs import ChildSpec, SupervisorSpec
 from ds_actors._supervisor_incarnation import ChildLink, SupervisorIncarnation
 
+# Seconds for the end of a child that was cancelled when its grace was over.
+_CANCELLATION_TAKES = 1.0
+
 
 class ChildRequests:
     """Turns requests into events for a supervisor, and waits for what comes of them."""
@@ -84,10 +87,10 @@ class ChildRequests:
         if link.incarnation is None:
             return
         link.gone = link.gone or trio.Event()
-        grace = link.spec.grace
+        within = link.spec.grace + _CANCELLATION_TAKES
         if self._parent.supervision.starts_in_order:
-            grace = 0.0  # the round may wait for the caller of this
-        with trio.move_on_after(grace, shield=True):
+            within = 0.0  # the round may wait for the caller of this
+        with trio.move_on_after(within, shield=True):
             await link.gone.wait()
 
     def _refuse_from_start(self) -> None:

@@ -49,17 +49,17 @@ def start_open(app: Supervisor) -> Any:
     return app.start(Open, contexts, inboxes, deferred, expected=(ValueError,)), contexts, inboxes, deferred
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda context: context.spawn(nothing),
-        lambda context: context.send_after(1, "x"),
-        lambda context: context.send_every(1, "x"),
-        lambda context: context.watch(context.ref, "x"),
-        lambda context: context.unwatch(context.ref),
-        lambda context: context.stop(),
-    ],
-)
+CALLS: list[Callable[[Context[object]], object]] = [
+    lambda context: context.spawn(nothing),
+    lambda context: context.send_after(1, "x"),
+    lambda context: context.send_every(1, "x"),
+    lambda context: context.watch(context.ref, "x"),
+    lambda context: context.unwatch(context.ref),
+    lambda context: context.stop(),
+]
+
+
+@pytest.mark.parametrize("call", CALLS)
 async def test_a_context_belongs_to_trios_thread(call: Callable[[Context[object]], object]) -> None:
     """From a worker thread each call raises at once, and the block still ends."""
     async with Supervisor("app") as app:

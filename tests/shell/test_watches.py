@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import trio
-from attrs import define, field
+from attrs import define, field, frozen
 
 from ds_actors import (
     Actor,
@@ -36,22 +36,30 @@ class Plain(Actor[Any]):
             self.context.stop()
 
 
-Command = Callable[["Watcher"], object]
+@frozen
+class Do:
+    """Run a function in the watcher."""
+
+    function: Callable[[Watcher], object]
 
 
 @define(eq=False)
 class Watcher(Actor[Any]):
-    """Runs functions that it receives, and notes everything else."""
+    """Notes what it receives, but for functions to run."""
 
     seen: list[Any] = field(factory=list[Any])
 
     async def receive(self, message: Any, /) -> None:
-        if callable(message):
-            message(self)
+        if isinstance(message, Do):
+            message.function(self)
         elif message == "slow":
             await trio.sleep(10)
         else:
             self.seen.append(message)
+
+
+def watch_down(ref: ActorRef[Any], watcher: Watcher) -> None:
+    watcher.context.watch(ref, on_down=lambda down: down)
 
 
 async def settle() -> None:
@@ -69,7 +77,7 @@ async def test_a_notice_survives_every_mailbox_policy(
     async with Supervisor("app") as app:
         target = await app.start(Plain, name="target")
         watcher = await app.start(Watcher, seen, mailbox=mailbox)
-        watcher.tell(lambda self: self.context.watch(target, "gone"))
+        watcher.tell(Do(lambda self: self.context.watch(target, "gone")))
         await settle()
         watcher.tell("slow")
         await settle()
@@ -95,7 +103,7 @@ async def test_a_notice_comes_after_the_messages_that_the_watched_actor_sent_bef
     async with Supervisor("app") as app:
         sender = await app.start(Sender, restart="temporary")
         watcher = await app.start(Watcher, seen)
-        watcher.tell(lambda self: self.context.watch(sender, "gone"))
+        watcher.tell(Do(lambda self: self.context.watch(sender, "gone")))
         watcher.tell("slow")
         await settle()
         sender.tell(watcher)
@@ -113,15 +121,16 @@ async def test_on_down_gets_the_reason_of_the_end(autojump_clock: object) -> Non
         }
         watcher = await app.start(Watcher, seen)
         for ref in refs.values():
-            watcher.tell(lambda self, ref=ref: self.context.watch(ref, on_down=lambda down: down))
+            watcher.tell(Do(partial(watch_down, ref)))
         await settle()
         refs["crash"].tell("crash")
+        await settle()
         refs["stop"].tell("stop")
         await settle()
         await app.terminate("terminated")
         await trio.sleep(1)
         late = refs["crash"]
-        watcher.tell(lambda self: self.context.watch(late, on_down=lambda down: ("late", down.why)))
+        watcher.tell(Do(lambda self: self.context.watch(late, on_down=lambda down: ("late", down.why))))
         await trio.sleep(1)
     assert [(down.path, down.why) for down in seen[:3]] == [
         ("/app/crash", "crashed"),
@@ -150,7 +159,7 @@ async def test_an_on_down_that_raises_is_logged_and_loses_one_notice_only(
             self.context.watch(target, on_down=failing)
             self.context.watch(target, "gone")
 
-        watcher.tell(watch)
+        watcher.tell(Do(watch))
         await settle()
         await app.terminate("target")
         await settle()
@@ -171,14 +180,14 @@ async def test_unwatch_ends_the_watch_and_drops_a_notice_on_its_way(autojump_clo
             self.context.watch(first, "first")
             self.context.watch(second, "second")
 
-        watcher.tell(watch)
+        watcher.tell(Do(watch))
         await settle()
-        watcher.tell(lambda self: self.context.unwatch(first))
+        watcher.tell(Do(lambda self: self.context.unwatch(first)))
         await settle()
         await app.terminate(first)
         watcher.tell("slow")
         await settle()
-        watcher.tell(lambda self: self.context.unwatch(second))
+        watcher.tell(Do(lambda self: self.context.unwatch(second)))
         await app.terminate(second)
         await trio.sleep(60)
     assert seen == []
@@ -196,14 +205,15 @@ async def test_a_supervisor_can_be_watched(autojump_clock: object) -> None:
     )
     async with Supervisor("app", children=[spec], listeners=(events.append,)) as app:
         inner = app.find_supervisor("inner")
-        assert not inner.stopped
+        stopped = [inner.stopped]
         watcher = await app.start(Watcher, seen)
-        watcher.tell(lambda self: self.context.watch(inner, on_down=lambda down: down))
+        watcher.tell(Do(lambda self: self.context.watch(inner, on_down=lambda down: down)))
         await settle()
         app.find_actor("inner/a").tell("stop")
         await inner.wait_stopped()
         await settle()
-        assert inner.stopped
+        stopped.append(inner.stopped)
+    assert stopped == [False, True]
     assert seen == [Down("/app/inner", "finished", None)]
     assert app.stopped
     await app.wait_stopped()
@@ -215,17 +225,18 @@ async def test_nothing_is_left_of_a_watch(autojump_clock: object) -> None:
         target = await app.start(Plain, name="target")
         for number in range(20):
             watcher = await app.start(Watcher, name=f"w{number}")
-            watcher.tell(lambda self: self.context.watch(target, "gone"))
+            watcher.tell(Do(lambda self: self.context.watch(target, "gone")))
             await settle()
             assert len(target._cell.watchers or ()) == 1
             await app.terminate(watcher)
             assert target._cell.watchers is None
         last = await app.start(Watcher, name="last")
-        last.tell(lambda self: self.context.watch(target, "gone"))
+        last.tell(Do(lambda self: self.context.watch(target, "gone")))
         await settle()
         await app.terminate(target)
         await settle()
-        assert last._cell.watching is last._cell.notices is None
+        assert not last._cell.watching
+        assert last._cell.notices is None
 
 
 async def test_a_notice_that_its_watcher_never_takes_is_a_dead_letter(autojump_clock: object) -> None:
@@ -234,7 +245,7 @@ async def test_a_notice_that_its_watcher_never_takes_is_a_dead_letter(autojump_c
     async with Supervisor("app", listeners=(events.append,)) as app:
         target = await app.start(Plain, name="target")
         watcher = await app.start(Watcher, name="w", grace=1)
-        watcher.tell(lambda self: self.context.watch(target, "gone"))
+        watcher.tell(Do(lambda self: self.context.watch(target, "gone")))
         watcher.tell("slow")
         await settle()
         await app.terminate(target)

@@ -1,0 +1,50 @@
+"""What is no longer needed is not kept: senders that gave up and cancelled timers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import trio
+import trio.testing
+
+from ds_actors import Actor, ChildSpec, ExponentialBackoff, Reject, Supervisor
+
+
+class Busy(Actor[Any]):
+    async def receive(self, message: Any, /) -> None:
+        await trio.sleep_forever()
+
+
+async def test_senders_that_timed_out_do_not_pile_up_behind_one_that_waits(autojump_clock: object) -> None:
+    """Each is forgotten when it gives up, not when its turn comes."""
+    async with Supervisor("app") as app, trio.open_nursery() as nursery:
+        ref = await app.start(Busy, mailbox=lambda: Reject[Any](1), grace=0)
+        ref.tell("in hand")
+        nursery.start_soon(ref.send, "waits")
+        await trio.testing.wait_all_tasks_blocked()
+        for number in range(50):
+            with trio.move_on_after(0.01):
+                await ref.send(number)
+        assert len(ref._cell.senders or ()) == 1
+        nursery.cancel_scope.cancel()
+
+
+async def test_cancelled_timers_do_not_pile_up_until_their_time(autojump_clock: object) -> None:
+    """Children that are terminated while they wait out a backoff of an hour leave next to nothing."""
+
+    class Crashing(Actor[Any]):
+        async def receive(self, message: Any, /) -> None:
+            raise ValueError
+
+    backoff = ExponentialBackoff(base=3600, cap=3600)
+    async with Supervisor("app", "dynamic", random=lambda: 0.9) as app:
+        for number in range(500):
+            ref = await app.start(
+                ChildSpec(Crashing, name=f"{number}", backoff=backoff, expected=(ValueError,), restart="transient")
+            )
+            ref.tell("x")
+            await trio.testing.wait_all_tasks_blocked()
+            await app.terminate(ref)
+        timers = app._living()._timers
+        assert timers is not None
+        assert len(timers) < 150
