@@ -226,9 +226,6 @@ class Cell(Lifetime):
     @trio.lowlevel.enable_ki_protection
     def add_notice(self, target: Lifetime, message: Any) -> None:
         """Give this actor a watch's message, behind the messages that are queued now."""
-        if self.gone:
-            self._dead(message, "stopped")
-            return
         if self.notices is None:
             self.notices = Notices()
         self.fast = None  # invariant 3
@@ -245,14 +242,13 @@ class Cell(Lifetime):
     def take_any(self) -> Any | Empty:
         """Take the next message or notice in hand, or EMPTY; for an actor that has notices."""
         notices = self.notices
+        assert notices is not None
         item: Any = EMPTY
-        if notices is not None and not notices.due():
+        if not notices.due():
             item = self.mailbox.take(self.now())
             if item is not EMPTY:
                 notices.count_message()
-            elif not self._queued():
-                item = notices.pop() if notices else EMPTY
-        elif notices is not None:
+        if item is EMPTY and notices and (notices.due() or not self._queued()):
             item = notices.pop()
         if not notices:
             self.notices = None
@@ -327,8 +323,8 @@ class Cell(Lifetime):
             self._forget_sender(sender)
 
     def _forget_sender(self, sender: _Sender) -> None:
-        if self.senders is not None:
-            self.senders.pop(sender, None)
+        assert self.senders is not None
+        self.senders.pop(sender, None)
 
     def admit(self) -> None:
         """Admit waiting sends in order while there is room."""

@@ -86,9 +86,6 @@ class Notices:
     def __bool__(self) -> bool:
         return bool(self._queue)
 
-    def __len__(self) -> int:
-        return len(self._queue)
-
     def add(self, target: Lifetime, message: Any, behind: int) -> None:
         """Add a notice behind a number of queued messages."""
         self._queue.append(Notice(target, message, self._taken + behind))

@@ -265,7 +265,8 @@ class SupervisorIncarnation:
         if not any(type(known) is type(error) for known in self._upward):  # a second Ctrl-C adds nothing
             self._upward.append(error)
         self._abandon()
-        self.feed(events.Shutdown())
+        if self.supervision.phase not in (Phase.STOPPING, Phase.HALTED):
+            self.feed(events.Shutdown())
 
     def spawn(self, function: Callable[..., Awaitable[object]], /, *args: Any) -> None:
         """Run a task of a child."""

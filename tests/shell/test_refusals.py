@@ -244,6 +244,17 @@ async def test_after_a_cancelled_start_the_name_is_free_at_once(autojump_clock: 
         assert app.which()[0].status == "running"
 
 
+async def test_a_start_that_is_cancelled_before_its_turn_leaves_nothing(autojump_clock: object) -> None:
+    """It waits behind a group that is being started again, and its caller gives up."""
+    children = [ChildSpec(Plain, name="first", expected=(ValueError,)), ChildSpec(SlowStart, name="slow")]
+    async with Supervisor("app", "one_for_all", children) as app:
+        app.find_actor("first").tell("crash")
+        await trio.sleep(1)
+        with trio.move_on_after(1):
+            await app.start(Plain, name="late")
+        assert [node.name for node in app.which()] == ["first", "slow"]
+
+
 async def test_tree_never_raises(autojump_clock: object) -> None:
     """Before the start, while it runs, and after the end."""
     app = Supervisor("app", children=[ChildSpec(Plain, name="a")])

@@ -18,11 +18,13 @@ from ds_actors import (
     ActorRef,
     Answer,
     AskDropped,
+    ChildReady,
     ChildSpec,
     Conflate,
     Down,
     Dropped,
     Exit,
+    ExponentialBackoff,
     Failure,
     Reject,
     Request,
@@ -33,6 +35,7 @@ from ds_actors import (
     SupervisorSpec,
     TelemetryEvent,
 )
+from ds_actors._telemetry import Telemetry
 from ds_actors.testing import run_virtual
 
 MOST_CALLS = 110
@@ -443,3 +446,84 @@ async def test_a_conflate_key_that_raises_refuses_the_message(autojump_clock: ob
         assert ref.tell("abc")
         await trio.sleep(1)
         assert ref.statistics().handled == 1
+
+
+class HidesItsCounts(Reject[Any]):
+    def statistics(self) -> Any:
+        raise LookupError("mine")
+
+
+async def test_a_mailbox_without_counts_costs_neither_the_notice_nor_the_tree(autojump_clock: object) -> None:
+    """The notice comes at once, and `tree()` shows the actor without a mailbox."""
+    seen: list[Any] = []
+
+    class Watching(Actor[Any]):
+        def __init__(self, target: ActorRef[Any]) -> None:
+            self.target = target
+
+        async def started(self) -> None:
+            self.context.watch(self.target, "gone")
+
+        async def receive(self, message: Any, /) -> None:
+            seen.append(message)
+
+    async with Supervisor("app") as app:
+        target = await app.start(Plain, name="target")
+        await app.start(Watching, target, mailbox=HidesItsCounts)
+        await app.terminate("target")
+        await trio.sleep(1)
+        assert app.which()[1].mailbox is None
+    assert seen == ["gone"]
+
+
+async def test_system_exit_in_a_backoff_stops_the_tree_and_comes_out(autojump_clock: object) -> None:
+    """In order, like Ctrl-C."""
+
+    @frozen
+    class Exits:
+        def delay(self, failures: Sequence[Failure], u: float) -> float:
+            raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        async with Supervisor(
+            "app", children=[ChildSpec(Plain, name="a", backoff=Exits(), expected=(ValueError,))]
+        ) as app:
+            app.find_actor("a").tell("crash")
+            await trio.sleep(5)
+            raise AssertionError
+
+
+async def test_a_jitter_outside_its_range_is_logged_and_replaced(
+    autojump_clock: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The restart happens all the same."""
+    backoff = ExponentialBackoff(base=1)
+    children = [ChildSpec(Plain, name="a", backoff=backoff, expected=(ValueError,))]
+    async with Supervisor("app", children=children, random=lambda: 2.0) as app:
+        app.find_actor("a").tell("crash")
+        await trio.sleep(5)
+        assert app.which()[0].incarnation == 2
+    assert "random must return a number in [0, 1), not 2.0" in caplog.text
+
+
+async def test_system_exit_in_the_source_of_jitter_comes_out(autojump_clock: object) -> None:
+    """It raises at the first decision."""
+
+    def draw() -> float:
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        async with Supervisor("app", random=draw):
+            await trio.sleep(5)
+
+
+def test_without_a_tree_a_listener_s_exit_is_raised_where_it_happens() -> None:
+    """A test kit's probe, for instance, has no tree to stop."""
+
+    def listener(_: TelemetryEvent) -> None:
+        raise SystemExit(3)
+
+    telemetry = Telemetry()
+    telemetry.add(listener)
+    with pytest.raises(SystemExit):
+        telemetry.emit(ChildReady("/app/a", 1))
