@@ -252,6 +252,9 @@ async def test_a_start_that_is_cancelled_before_its_turn_leaves_nothing(autojump
         await trio.sleep(1)
         with trio.move_on_after(1):
             await app.start(Plain, name="late")
+        with trio.move_on_after(12):
+            await app.start(SlowStart, name="slow too")  # its turn comes after 10 s, and it is not ready yet
+        await trio.sleep(6)
         assert [node.name for node in app.which()] == ["first", "slow"]
 
 

@@ -11,6 +11,7 @@ import trio
 from attrs import define, field, frozen
 
 from ds_actors import (
+    EMPTY,
     Actor,
     ActorRef,
     ChildSpec,
@@ -325,3 +326,30 @@ async def test_settling_what_is_not_in_hand_raises_at_once(autojump_clock: objec
         "/app/Loop has no such str in hand; settle what take returned, once",
         "/app/Taker takes its messages in receive; inbox.take is for a run of your own",
     ]
+
+
+class Several(Reject[Any]):
+    """Lets its actor have any number of messages in hand."""
+
+    def take(self, now: float = 0.0, /) -> Any:
+        return self._queue.popleft() if self._queue else EMPTY
+
+    def settle(self, message: Any, now: float = 0.0, /) -> None:
+        self.handled += 1
+
+
+async def test_messages_in_hand_may_be_settled_in_any_order(autojump_clock: object) -> None:
+    """Each by itself, with a mailbox that allows several in hand."""
+
+    class Loop(Actor[Any]):
+        async def run(self) -> None:
+            first, second = await self.inbox.take(), await self.inbox.take()
+            self.inbox.settle(second)
+            self.inbox.settle(first)
+
+    async with Supervisor("app") as app:
+        ref = await app.start(Loop, mailbox=Several, restart="temporary")
+        ref.tell("a")
+        ref.tell("b")
+        await settle()
+        assert ref.statistics().handled == 2
