@@ -27,7 +27,7 @@ from typing import Any, cast
 import trio
 
 from ds_actors._errors import ActorStopped, AskDropped, SendDropped
-from ds_actors._lifetime import Down, Lifetime, Notices, Watch
+from ds_actors._lifetime import Lifetime, Notices, Watch
 from ds_actors._mailbox import EMPTY, Dropped, Empty, Envelope, Mailbox, Notice, Reject, content
 from ds_actors._telemetry import DeadLetter, Telemetry
 
@@ -153,7 +153,11 @@ class Cell(Lifetime):
             RuntimeError: naming the way in.
         """
         self.check_thread()
-        if not trio.lowlevel.in_trio_run() or trio.lowlevel.current_trio_token() is not self.token:
+        try:
+            token = trio.lowlevel.current_trio_token()
+        except RuntimeError:
+            token = None
+        if token is not self.token:
             raise RuntimeError(f"{self.path} belongs to another trio run; use it in the run of its Supervisor")
 
     @trio.lowlevel.enable_ki_protection
@@ -371,7 +375,7 @@ class Cell(Lifetime):
         self.admit()
 
     @trio.lowlevel.enable_ki_protection
-    def end(self, down: Down) -> None:
+    def end(self, why: str, error: BaseException | None = None) -> None:
         """End the actor for good, and notify everyone who waits, once."""
         if self.gone:
             return
@@ -381,7 +385,7 @@ class Cell(Lifetime):
         finally:  # a mailbox may raise SystemExit
             for target in tuple(self.watching or ()):
                 self.unwatch(target)
-            super().end(down)
+            super().end(why, error)
 
     def _end_messages(self) -> None:
         error = ActorStopped(f"{self.path} has stopped")

@@ -215,11 +215,13 @@ class Incarnation(MessageHandler):
         except Exception as error:  # noqa: BLE001 - from a mailbox that the user wrote
             self._failures.append(error)
         del crash
-        await self._end_tasks()
+        if self._tasks:
+            await self._end_tasks()
         if actor is not None and self.ready_at is not None:
             await self._stopping(actor)
         self._over = True
-        await self._end_tasks()
+        if self._tasks:
+            await self._end_tasks()
         if self._stop_asked is not None:
             self._stop_asked.set()
         if len(self._failures) > reported:
@@ -296,10 +298,9 @@ class Incarnation(MessageHandler):
             logger.warning("%s took longer than its grace to clean up and was cut off", self.cell.path)
 
     async def _end_tasks(self) -> None:
-        if self._tasks:
-            self._tasks_done = trio.Event()
-            for scope in self._tasks:
-                scope.cancel()
-            with trio.CancelScope(shield=True):
-                await self._tasks_done.wait()
-            self._tasks_done = None
+        self._tasks_done = trio.Event()
+        for scope in self._tasks:
+            scope.cancel()
+        with trio.CancelScope(shield=True):
+            await self._tasks_done.wait()
+        self._tasks_done = None

@@ -29,14 +29,19 @@ class Down:
 class Lifetime:
     """What stays of a child across its incarnations, until it is gone for good."""
 
-    __slots__ = ("down", "name", "path", "watchers")
+    __slots__ = ("_ended", "name", "path", "watchers")
 
     def __init__(self, name: str, path: str) -> None:
         self.name: str = name
         self.path: str = path
-        self.down: Down | None = None
+        self._ended: tuple[str, BaseException | None] | None = None
         self.watchers: dict[object, Callable[[Down], None]] | None = None
         """Called once, at the end; None while there are none, because most children have none."""
+
+    @property
+    def down(self) -> Down | None:
+        """The end, once it has come."""
+        return None if self._ended is None else Down(self.path, *self._ended)
 
     def add_watcher(self, key: object, watcher: Callable[[Down], None]) -> None:
         """Call `watcher` at the end."""
@@ -50,12 +55,12 @@ class Lifetime:
             self.watchers.pop(key, None)
             self.watchers = self.watchers or None
 
-    def end(self, down: Down) -> None:
+    def end(self, why: str, error: BaseException | None = None) -> None:
         """Note the end, and call every watcher."""
-        self.down = down
+        self._ended = (why, error)
         watchers, self.watchers = self.watchers, None
         for watcher in (watchers or {}).values():
-            watcher(down)
+            watcher(Down(self.path, why, error))
 
     async def wait_down(self) -> None:
         """Wait for the end."""

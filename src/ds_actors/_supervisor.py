@@ -16,7 +16,6 @@ from ds_actors._cell import Cell
 from ds_actors._child_requests import ChildRequests
 from ds_actors._errors import ActorStopped
 from ds_actors._exits import combine
-from ds_actors._lifetime import Down
 from ds_actors._mailbox import Mailbox, Reject
 from ds_actors._ref import ActorRef, lifetime_of
 from ds_actors._rules import AutoShutdown, Restart, Strategy
@@ -363,7 +362,7 @@ class Supervisor(SupervisorRef):
         failure = incarnation.failure()
         if failure is not None:
             errors.append(failure)
-        self._cell.end(Down(self.path, "stopped" if failure is None else "gave up", failure))
+        self._cell.end("stopped" if failure is None else "gave up", failure)
         final = combine(_telling(errors), "the block and its tree failed")
         if final is not None:
             raise final

@@ -23,7 +23,7 @@ from ds_actors._cell import Cell
 from ds_actors._errors import Ignore, RestartLimitReached, StartFailed
 from ds_actors._exits import Exit, combine, judge
 from ds_actors._incarnation import Incarnation
-from ds_actors._lifetime import Down, Lifetime
+from ds_actors._lifetime import Lifetime
 from ds_actors._rules import STRATEGIES, ChildStatus, Phase
 from ds_actors._specs import ChildSpec, SupervisorSpec, check_children
 from ds_actors._supervision import Supervision
@@ -382,7 +382,7 @@ class SupervisorIncarnation:
         if effect.forgotten:
             del self.links[effect.name]
         try:
-            link.cell.end(Down(link.cell.path, effect.why, effect.error))
+            link.cell.end(effect.why, effect.error)
         finally:  # a mailbox or a watch may raise SystemExit
             if link.gone is not None:
                 link.gone.set()

@@ -8,7 +8,6 @@ from typing import Any, Generic, TypeVar, cast
 import trio
 
 from ds_actors._cell import Cell
-from ds_actors._lifetime import Down
 from ds_actors._mailbox import EMPTY, Envelope, Reject, content
 from ds_actors._ref import ActorRef, Answer
 from ds_actors._telemetry import Telemetry
@@ -84,7 +83,7 @@ class Probe(Generic[M]):
 
     def stop(self) -> None:
         """Stop for good, like an actor: asks end with ActorStopped, and watchers are notified."""
-        self._cell.end(Down(self._cell.path, "finished"))
+        self._cell.end("finished")
 
     def _note(self, item: Any) -> M:
         message = cast("M", content(item))
