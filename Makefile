@@ -70,6 +70,7 @@ check: $(READY) ## Lint, types (mypy and pyright strict, all that is public know
 	$(BIN)/mypy
 	$(BIN)/mypy -p livekit.plugins.dataspike
 	$(BIN)/pyright
+	$(BIN)/pyright tests/typing/every_name.py tests/typing/right_uses.py
 	@mkdir -p .cache
 	@PATH="$(abspath $(BIN)):$$PATH" pyright --verifytypes ds_actors --ignoreexternal >.cache/verifytypes \
 	  || { grep -E ' error: |score' -B1 .cache/verifytypes; exit 1; }

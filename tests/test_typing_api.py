@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import ds_actors
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -26,8 +29,15 @@ def mypy(cache: Path, *paths: Path) -> subprocess.CompletedProcess[str]:
 
 def test_right_uses_pass_and_every_expected_error_comes(cache: Path) -> None:
     """In strict mode; an expected error is an ignore, and an ignore without its error fails the run."""
-    run = mypy(cache, HERE / "typing" / "right_uses.py", HERE / "typing" / "wrong_uses.py")
+    run = mypy(cache, *(HERE / "typing" / name for name in ("right_uses.py", "every_name.py", "wrong_uses.py")))
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_one_program_uses_every_public_name() -> None:
+    """Without an ignore; `make check` runs pyright over it too."""
+    text = (HERE / "typing" / "every_name.py").read_text()
+    assert [name for name in ds_actors.__all__ if not re.search(rf"\b{name}\b", text)] == []
+    assert "ignore" not in text
 
 
 def test_each_wrong_use_is_reported_and_no_other_line(cache: Path, tmp_path: Path) -> None:

@@ -1,0 +1,186 @@
+"""Every public name of `ds_actors`, used as a program would use it.
+
+Checked by `test_typing_api.py`, never run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, assert_type
+
+from attrs import define, frozen
+
+import ds_actors
+from ds_actors import (
+    EMPTY,
+    Actor,
+    ActorError,
+    ActorRef,
+    ActorStopped,
+    Answer,
+    AskDropped,
+    AskFailed,
+    AskTimeout,
+    Backoff,
+    ChildEnded,
+    ChildReady,
+    ChildSpec,
+    Conflate,
+    Context,
+    Counts,
+    DeadLetter,
+    DeferredReply,
+    Down,
+    DropOldest,
+    Dropped,
+    Empty,
+    Exit,
+    ExponentialBackoff,
+    Failure,
+    Ignore,
+    Inbox,
+    Latest,
+    Mailbox,
+    MailboxStatistics,
+    Node,
+    Reject,
+    Request,
+    RestartLimitReached,
+    RestartScheduled,
+    SendDropped,
+    Spec,
+    StartFailed,
+    Supervisor,
+    SupervisorGaveUp,
+    SupervisorRef,
+    SupervisorSpec,
+    TelemetryEvent,
+)
+
+
+@frozen
+class Total(Request[int]):
+    pass
+
+
+@frozen
+class Gone:
+    why: str
+
+
+@define(eq=False)
+class Counter(Actor["int | Total | Gone"]):
+    watched: ActorRef[str] | SupervisorRef
+    later: DeferredReply[int] | None = None
+
+    async def started(self) -> None:
+        if not self.watched.path:
+            raise Ignore
+        self.context.watch(self.watched, on_down=self.gone)
+        self.context.spawn(self.work, 1.0)
+        self.context.send_after(1, 2)
+        self.context.send_every(1, 3).cancel()
+
+    def gone(self, down: Down) -> Gone:
+        return Gone(f"{down.path} {down.why} {down.error}")
+
+    async def work(self, seconds: float) -> None:
+        await self.context.wait_stop_requested()
+
+    async def receive(self, message: int | Total | Gone, /) -> Answer | None:
+        if isinstance(message, Total):
+            self.later = self.context.defer(message)
+            self.later.answer(1)
+        else:
+            self.context.unwatch(self.watched)
+            self.context.mark_unproven()
+            self.context.mark_healthy()
+            self.context.stop()
+        return None
+
+    async def stopping(self, exit: Exit, /) -> None:
+        assert_type(exit.kind, str)
+
+
+class Loop(Actor[str]):
+    async def run(self) -> None:
+        context: Context[str] = self.context
+        inbox: Inbox[str] = self.inbox
+        assert_type(context.supervisor, SupervisorRef)
+        async for message in inbox:
+            assert_type(message, str)
+
+
+class Newest:
+    """A mailbox of your own."""
+
+    timed: ClassVar[bool] = False
+
+    def put(self, message: str, now: float, /) -> Dropped[str] | None:
+        return Dropped(message, "always")
+
+    def has_room(self, message: str, /) -> bool:
+        return False
+
+    def take(self, now: float, /) -> str | Empty:
+        return EMPTY
+
+    def settle(self, message: str, now: float, /) -> None: ...
+    def interrupted(self, now: float, /) -> Iterable[Dropped[str]]:
+        return ()
+
+    def close(self, now: float, /) -> Iterable[str]:
+        return ()
+
+    def statistics(self) -> MailboxStatistics:
+        return MailboxStatistics(capacity=1)
+
+
+class Fixed:
+    """A backoff of your own."""
+
+    def delay(self, failures: Sequence[Failure], u: float) -> float:
+        return sum(failure.lived for failure in failures) + u
+
+
+def specs() -> list[Spec]:
+    mailbox: Mailbox[str] = Newest()
+    backoff: Backoff = Fixed()
+    return [
+        ChildSpec(Loop, name="own", mailbox=lambda: mailbox, backoff=backoff),
+        ChildSpec(Loop, name="exponential", backoff=ExponentialBackoff(base=1)),
+        ChildSpec(Loop, name="reject", mailbox=lambda: Reject[Any](3)),
+        ChildSpec(Loop, name="oldest", mailbox=lambda: DropOldest[Any](3)),
+        ChildSpec(Loop, name="latest", mailbox=Latest),
+        ChildSpec(Loop, name="conflate", mailbox=lambda: Conflate[Any](str)),
+        SupervisorSpec("inner", "dynamic"),
+    ]
+
+
+def note(event: TelemetryEvent) -> str:
+    match event:
+        case ChildReady(path, _) | ChildEnded(path, _, _, _) | RestartScheduled(path, _, _):
+            return path
+        case SupervisorGaveUp(_, child, _):
+            return child
+        case DeadLetter(path, _, _):  # pragma: no branch - there are no others
+            return path
+
+
+async def main() -> str:
+    try:
+        async with Supervisor("app", children=specs, listeners=(note,)) as app:
+            loop = await app.start(Loop)
+            counter = await app.start(Counter, loop, name="counter")
+            assert_type(counter, ActorRef[int | Total | Gone])
+            assert_type(await counter.ask(Total(), timeout=1), int)
+            await counter.send(1)
+            assert_type(app.count(), Counts)
+            assert_type(app.tree(), Node)
+            assert_type(app.get_childspec(loop), ChildSpec[Any] | SupervisorSpec)
+            await app.terminate(counter)
+    except (AskDropped, AskFailed, AskTimeout, SendDropped, ActorStopped, StartFailed, RestartLimitReached) as error:
+        return str(error)
+    except ActorError:
+        raise
+    return ds_actors.__version__
