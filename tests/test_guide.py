@@ -21,10 +21,9 @@ def test_every_program_is_shown_and_every_snippet_is_a_program() -> None:
 
 
 def test_every_page_is_in_the_navigation() -> None:
-    """Ten pages, each listed once."""
+    """Once each."""
     listed = re.findall(r"guide/([\w-]+\.md)", (ROOT / "mkdocs.yml").read_text("utf-8"))
     assert sorted(listed) == [page.name for page in PAGES]
-    assert len(PAGES) == 10
 
 
 def test_our_column_of_the_comparison_has_no_empty_cell() -> None:
