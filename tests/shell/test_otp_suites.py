@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import gc
 import math
+import re
 import weakref
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -276,15 +279,19 @@ async def test_a_significant_child_needs_an_auto_shutdown_and_may_not_be_permane
 # ---- stops
 
 
-async def test_an_infinite_grace_waits_as_long_as_the_whole_stop_may_take(autojump_clock: object) -> None:
+@pytest.mark.parametrize(("strategy", "order", "seconds"), [("one_for_one", "ba", 1000), ("dynamic", "ab", 500)])
+async def test_an_infinite_grace_waits_as_long_as_the_whole_stop_may_take(
+    strategy: Strategy, order: str, seconds: float, autojump_clock: object
+) -> None:
     """For an actor and a supervisor; only `close_within` ends it."""
     log: Log = []
-    children = [SupervisorSpec("s", children=[spec("a", log, {}, 500, grace=math.inf)], grace=math.inf)]
     began = trio.current_time()
-    async with Supervisor("app", children=[*children, spec("b", log, {}, 500, grace=math.inf)], close_within=2000):
-        pass
-    assert trio.current_time() - began == pytest.approx(1000)
-    assert log == ["+a", "+b", "-b", "-a"]
+    async with Supervisor("app", strategy, close_within=2000) as app:
+        inner = [spec("a", log, {}, 499, grace=math.inf)]
+        await app.start(SupervisorSpec("s", children=inner, grace=math.inf))
+        await app.start(spec("b", log, {}, 500, grace=math.inf))
+    assert trio.current_time() - began == pytest.approx(seconds, abs=1)
+    assert log == ["+a", "+b", *(f"-{name}" for name in order)]
 
 
 @pytest.mark.parametrize(("strategy", "seconds"), [("one_for_one", 3), ("dynamic", 2)])
@@ -350,15 +357,16 @@ async def test_children_that_end_by_themselves_during_a_shutdown_do_not_disturb_
     assert sum(line.startswith("+") for line in log) == 8
 
 
+@pytest.mark.parametrize("fails", [False, True])
 @pytest.mark.parametrize("restart", RESTARTS)
-async def test_an_error_in_stopping_during_a_shutdown_is_no_failure_of_the_supervisor(
-    restart: Restart, autojump_clock: object
+async def test_how_dynamic_children_end_when_they_are_stopped_does_not_disturb_the_shutdown(
+    restart: Restart, fails: bool, autojump_clock: object
 ) -> None:
-    """Of a dynamic supervisor's children, of any restart kind."""
+    """With or without an error in `stopping`, and of any restart kind."""
     log: Log = []
     async with Supervisor("app", "dynamic", max_restarts=0) as app:
         for name in "abc":
-            await app.start(spec(name, log, {}, 0.5, True, restart=restart))
+            await app.start(spec(name, log, {}, 0.5, fails, restart=restart))
     assert sorted(log) == ["+a", "+b", "+c", "-a", "-b", "-c"]
 
 
@@ -387,15 +395,17 @@ async def test_requests_about_a_child_at_rest_or_unknown(autojump_clock: object)
             with pytest.raises(LookupError):
                 await request("a")
         await app.terminate(inner)
-        for ask in (inner.which, inner.count):
+        calls = [
+            inner.which,
+            inner.count,
+            *(partial(ask, "b") for ask in (inner.delete, inner.get_childspec, inner.find)),
+        ]
+        for call in calls:
             with pytest.raises(ActorStopped):
-                ask()
-        with pytest.raises(ActorStopped):
-            await inner.start(spec("c"))
-        with pytest.raises(ActorStopped):
-            await inner.terminate("b")
-        with pytest.raises(ActorStopped):
-            inner.delete("b")
+                call()
+        for later in (partial(inner.start, spec("c")), partial(inner.terminate, "b"), partial(inner.restart, "b")):
+            with pytest.raises(ActorStopped):
+                await later()
 
 
 @pytest.mark.parametrize("grace", [0, 1.0])
@@ -707,6 +717,26 @@ async def test_a_child_that_fails_its_restarts_can_be_terminated_and_started_aga
     assert trio.current_time() == left
 
 
+@pytest.mark.parametrize("strategy", ["one_for_all", "rest_for_one"])
+async def test_children_that_wait_for_a_siblings_restart_are_not_at_rest(
+    strategy: Strategy, autojump_clock: object
+) -> None:
+    """A request to start or delete them is refused: they start behind it by themselves."""
+    starts: dict[str, str] = {}
+    async with Supervisor("app", strategy, [spec(name, [], starts) for name in "abc"]) as app:
+        starts["b"] = "fails late"
+        app.find_actor("b").tell("crash")
+        await trio.sleep(1)
+        assert [node.status for node in app.which()][1:] == ["starting", "waiting"]
+        with pytest.raises(RuntimeError, match="c is waiting; only a child at rest can be started again"):
+            await app.restart("c")
+        with pytest.raises(RuntimeError, match="c is waiting; only a child at rest can be deleted"):
+            app.delete("c")
+        del starts["b"]
+        await trio.sleep(5)
+        assert app.count() == workers(3, 3)
+
+
 # ---- trees
 
 
@@ -857,3 +887,24 @@ async def test_an_automatic_shutdown_reaches_the_parent_through_a_significant_su
         await end(app, "b/c", "finish")
         assert app.stopped == significant
         assert significant or app.which()[0].why == "finished"
+
+
+# ---- the page
+
+
+def test_every_test_that_the_page_names_exists() -> None:
+    """And every row names one, unless the case does not apply or is not tested."""
+    root = Path(__file__).parents[2]
+    known = {
+        name
+        for path in (root / "tests").rglob("*.py")
+        for name in re.findall(r"^(?:async )?def (\w+)", path.read_text("utf-8"), re.MULTILINE)
+    }
+    lines = (root / "docs" / "actors" / "otp-suites.md").read_text("utf-8").splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| `")]
+    assert len(rows) >= 100
+    for case, asserts, here, shown_by in rows:
+        named = re.findall(r"`(\w+)`", shown_by)
+        assert asserts
+        assert set(named) <= known, case
+        assert bool(named) != (shown_by == "-" and here.startswith(("does not apply: ", "not tested: "))), case
