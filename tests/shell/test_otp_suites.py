@@ -9,7 +9,8 @@ import gc
 import math
 import re
 import weakref
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
@@ -74,7 +75,8 @@ class Worker(Actor[str]):
                 self.context.stop()
 
     async def stopping(self, exit: Exit, /) -> None:
-        await trio.sleep(self.stops_in)
+        if self.stops_in:
+            await trio.sleep(self.stops_in)
         self.log.append(f"-{self.name}")
         if self.stop_fails:
             raise LookupError(self.name)
@@ -82,6 +84,16 @@ class Worker(Actor[str]):
 
 def spec(name: str, *args: Any, **options: Any) -> ChildSpec[str]:
     return ChildSpec(Worker, name, *args, name=name, expected=(Exception,), **options)
+
+
+@asynccontextmanager
+async def tree(name: str, strategy: Strategy = "one_for_one", **options: Any) -> AsyncGenerator[Supervisor]:
+    """Run a tree that must not end before its body does, which would leave the rest of a test out."""
+    finished = False
+    async with Supervisor(name, strategy, **options) as app:
+        yield app
+        finished = True
+    assert finished
 
 
 async def settle() -> None:
@@ -103,7 +115,7 @@ def workers(specs: int, active: int) -> Counts:
 
 async def test_a_supervisor_without_children_starts_and_stops(autojump_clock: object) -> None:
     """Of any strategy, nested; its end has the reason of the request."""
-    async with Supervisor("app") as app:
+    async with tree("app") as app:
         for strategy in STRATEGIES:
             inner = await app.start(SupervisorSpec(strategy, strategy))
             assert (inner.which(), inner.count()) == ((), workers(0, 0))
@@ -120,7 +132,7 @@ async def test_an_ignored_start_leaves_a_spec_unless_the_child_is_temporary(
     """In the first batch and in `start` alike, and the next child starts."""
     starts = {"a": "ignored"}
     children = [spec(name, [], starts, restart=restart) for name in "ab"]
-    async with Supervisor("app", children=[] if added else children) as app:
+    async with tree("app", children=[] if added else children) as app:
         if added:
             refs = [await app.start(child) for child in children]
             assert [ref.stopped for ref in refs] == [True, False]
@@ -131,7 +143,7 @@ async def test_an_ignored_start_leaves_a_spec_unless_the_child_is_temporary(
 @pytest.mark.parametrize("restart", RESTARTS)
 async def test_a_dynamic_supervisor_keeps_nothing_of_an_ignored_start(restart: Restart, autojump_clock: object) -> None:
     """Of any restart kind, and it stops without an error."""
-    async with Supervisor("app", "dynamic") as app:
+    async with tree("app", "dynamic") as app:
         ref = await app.start(spec("a", [], {"a": "ignored"}, restart=restart))
         await app.start(spec("b", restart=restart))
         assert ref.stopped
@@ -147,13 +159,13 @@ async def test_children_that_cannot_be_had_fail_the_start_of_their_supervisor(
     children: Callable[[], Any], cause: type[Exception], autojump_clock: object
 ) -> None:
     """The caller gets the cause, and nothing is left."""
-    async with Supervisor("app") as app:
+    async with tree("app") as app:
         with pytest.raises(StartFailed) as caught:
             await app.start(SupervisorSpec("inner", children=children))
         assert isinstance(caught.value.__cause__, cause)
         assert app.count().specs == 0
     with pytest.raises(cause):
-        async with Supervisor("app", children=children):
+        async with tree("app", children=children):
             raise AssertionError("the body must not run")
 
 
@@ -162,7 +174,7 @@ async def test_a_start_that_raises_or_makes_no_actor_leaves_no_child(
     strategy: Strategy, autojump_clock: object
 ) -> None:
     """StartFailed has the cause, and nothing is spent or retried."""
-    async with Supervisor("app", strategy, max_restarts=0) as app:
+    async with tree("app", strategy, max_restarts=0) as app:
         factories: list[tuple[Any, type[Exception]]] = [(_raises, LookupError), (lambda: "no actor", TypeError)]
         for factory, cause in factories:
             with pytest.raises(StartFailed) as caught:
@@ -176,7 +188,7 @@ async def test_a_start_that_raises_or_makes_no_actor_leaves_no_child(
 async def test_get_childspec_returns_the_spec_with_its_defaults(autojump_clock: object) -> None:
     """By name or reference, in any strategy: permanent, 5 s for an actor, no limit for a supervisor."""
     children = [spec("a"), spec("b", grace=0), SupervisorSpec("c", "dynamic")]
-    async with Supervisor("app", children=children) as app:
+    async with tree("app", children=children) as app:
         inner = app.find_supervisor("c")
         first = await inner.start(spec("d", restart="temporary"))
         assert [app.get_childspec(name) for name in "abc"] == children
@@ -235,7 +247,7 @@ async def test_wrong_options_of_a_child_are_refused(
     options: dict[str, Any], error: type[Exception], autojump_clock: object
 ) -> None:
     """At once, in a spec and in `start`; one without a factory, or with an instance for it, as well."""
-    async with Supervisor("app", "dynamic") as app:
+    async with tree("app", "dynamic") as app:
         with pytest.raises(error):
             ChildSpec(Worker, "a", **options)
         with pytest.raises(error):
@@ -249,9 +261,9 @@ async def test_wrong_options_of_a_child_are_refused(
 async def test_two_children_of_one_name_are_refused(autojump_clock: object) -> None:
     """In the first batch, beside one that runs, and beside one at rest."""
     with pytest.raises(ValueError, match="'a'"):
-        async with Supervisor("app", children=[spec("a"), spec("a")]):
+        async with tree("app", children=[spec("a"), spec("a")]):
             raise AssertionError("the body must not run")
-    async with Supervisor("app", children=[spec("a")]) as app:
+    async with tree("app", children=[spec("a")]) as app:
         with pytest.raises(ValueError, match="already has a child called 'a'"):
             await app.start(spec("a"))
         await app.terminate("a")
@@ -267,7 +279,7 @@ async def test_a_significant_child_needs_an_auto_shutdown_and_may_not_be_permane
 ) -> None:
     """Every other combination starts."""
     allowed = not significant or (auto != "never" and restart != "permanent")
-    async with Supervisor("app", auto_shutdown=auto) as app:
+    async with tree("app", auto_shutdown=auto) as app:
         try:
             await app.start(spec("a", restart=restart, significant=significant))
         except ValueError:
@@ -286,7 +298,7 @@ async def test_an_infinite_grace_waits_as_long_as_the_whole_stop_may_take(
     """For an actor and a supervisor; only `close_within` ends it."""
     log: Log = []
     began = trio.current_time()
-    async with Supervisor("app", strategy, close_within=2000) as app:
+    async with tree("app", strategy, close_within=2000) as app:
         inner = [spec("a", log, {}, 499, grace=math.inf)]
         await app.start(SupervisorSpec("s", children=inner, grace=math.inf))
         await app.start(spec("b", log, {}, 500, grace=math.inf))
@@ -301,7 +313,7 @@ async def test_a_child_whose_stop_takes_longer_than_its_grace_is_cut_off(
     """Its siblings stop in full: one after the other, or all together under dynamic."""
     log: Log = []
     began = trio.current_time()
-    async with Supervisor("app", strategy) as app:
+    async with tree("app", strategy) as app:
         for name, stops_in in (("a", 0.5), ("b", 0.5), ("c", 5)):
             await app.start(spec(name, log, {}, stops_in, restart="temporary", grace=2))
     assert trio.current_time() - began == pytest.approx(seconds)
@@ -316,7 +328,7 @@ async def test_a_child_with_a_grace_of_zero_is_stopped_without_its_stopping(
     """By request and by a shutdown, idle or in a message, while its siblings' `stopping` runs in full."""
     log: Log = []
     began = trio.current_time()
-    async with Supervisor("app", strategy) as app:
+    async with tree("app", strategy) as app:
         await app.start(spec("a", log, {}, 1.0))
         refs = [await app.start(spec(name, log, grace=0)) for name in "bc"]
         if busy:
@@ -338,7 +350,7 @@ async def test_children_that_end_by_themselves_during_a_shutdown_do_not_disturb_
     """Of any restart kind, with or without an error: nothing is started again, and no limit is reached."""
     log: Log = []
     ends = [(f"{restart} {message}", restart, message) for restart in RESTARTS for message in ("crash", "finish")]
-    async with Supervisor("app", max_restarts=0) as app:
+    async with tree("app", max_restarts=0) as app:
         inner = await app.start(SupervisorSpec("inner", strategy, max_restarts=0))
         await inner.start(spec("first", log))
         refs = [await inner.start(spec(name, log, restart=restart)) for name, restart, _ in ends]
@@ -364,7 +376,7 @@ async def test_how_dynamic_children_end_when_they_are_stopped_does_not_disturb_t
 ) -> None:
     """With or without an error in `stopping`, and of any restart kind."""
     log: Log = []
-    async with Supervisor("app", "dynamic", max_restarts=0) as app:
+    async with tree("app", "dynamic", max_restarts=0) as app:
         for name in "abc":
             await app.start(spec(name, log, {}, 0.5, fails, restart=restart))
     assert sorted(log) == ["+a", "+b", "+c", "-a", "-b", "-c"]
@@ -375,7 +387,7 @@ async def test_how_dynamic_children_end_when_they_are_stopped_does_not_disturb_t
 
 async def test_requests_about_a_child_at_rest_or_unknown(autojump_clock: object) -> None:
     """Terminating one at rest does nothing; an unknown one is a LookupError; a supervisor that is gone raises."""
-    async with Supervisor("app", children=[spec("a")]) as app:
+    async with tree("app", children=[spec("a")]) as app:
         inner = await app.start(SupervisorSpec("inner", restart="temporary", children=[spec("b")]))
         await app.terminate("a")
         await app.terminate("a")
@@ -411,7 +423,7 @@ async def test_requests_about_a_child_at_rest_or_unknown(autojump_clock: object)
 @pytest.mark.parametrize("grace", [0, 1.0])
 async def test_a_terminated_child_of_a_dynamic_supervisor_is_forgotten(grace: float, autojump_clock: object) -> None:
     """By name or reference, of any restart kind; a second request, or one for a stranger, is a LookupError."""
-    async with Supervisor("app", "dynamic") as app:
+    async with tree("app", "dynamic") as app:
         for restart in RESTARTS:
             ref = await app.start(spec("a", restart=restart, grace=grace))
             other = await app.start(spec("b", restart=restart, grace=grace))
@@ -434,7 +446,7 @@ async def test_which_lists_the_children_in_start_order_with_those_at_rest(
     strategy: Strategy, autojump_clock: object
 ) -> None:
     """A terminated one stays until it is deleted, except in a dynamic supervisor."""
-    async with Supervisor("app", strategy) as app:
+    async with tree("app", strategy) as app:
         for name in "acb":
             await app.start(spec(name))
         assert [(node.name, node.kind, node.status) for node in app.which()] == [
@@ -457,7 +469,7 @@ async def test_what_is_held_after_the_end_of_a_child(
     restart: Restart, message: str, strategy: Strategy, autojump_clock: object
 ) -> None:
     """A permanent child runs again, a transient one after a crash only, and a temporary one is forgotten."""
-    async with Supervisor("app", strategy) as app:
+    async with tree("app", strategy) as app:
         await app.start(spec("a", restart=restart))
         await end(app, "a", message)
         again = restart == "permanent" or (restart == "transient" and message == "crash")
@@ -471,7 +483,7 @@ async def test_only_the_name_of_a_temporary_child_is_free_after_its_end(
     strategy: Strategy, how: str, autojump_clock: object
 ) -> None:
     """The spec of a permanent or transient one is still there."""
-    async with Supervisor("app", strategy, max_restarts=9) as app:
+    async with tree("app", strategy, max_restarts=9) as app:
         for restart in RESTARTS:
             child = spec(restart, restart=restart)
             await app.start(child)
@@ -495,7 +507,7 @@ async def test_a_temporary_child_that_stops_with_its_group_is_forgotten(
 ) -> None:
     """It is not started again, and its supervisor goes on."""
     log: Log = []
-    async with Supervisor("app", strategy, [spec("a", log), spec("b", log, restart="temporary")]) as app:
+    async with tree("app", strategy, children=[spec("a", log), spec("b", log, restart="temporary")]) as app:
         await end(app, "a", "finish")
         assert [node.name for node in app.which()] == ["a"]
     assert log == ["+a", "+b", "-a", "-b", "+a", "-a"]
@@ -516,7 +528,7 @@ async def test_the_arguments_of_a_temporary_child_live_as_long_as_it_does(
 
     large = Large()
     freed = weakref.ref(large)
-    async with Supervisor("app", strategy) as app:
+    async with tree("app", strategy) as app:
         ref = await app.start(Holder, large, restart="temporary")
         del large
         gc.collect()
@@ -541,7 +553,7 @@ async def test_a_restarted_child_begins_with_the_state_of_its_spec(autojump_cloc
             self.items.append(message)
             seen.append(list(self.items))
 
-    async with Supervisor("app", children=[ChildSpec(Stack, "hello", name="stack")]) as app:
+    async with tree("app", children=[ChildSpec(Stack, "hello", name="stack")]) as app:
         for message in ("a", "stop", "b"):
             await end(app, "stack", message)
     assert seen == [["hello", "a"], ["hello", "b"]]
@@ -560,7 +572,7 @@ async def test_the_third_restart_of_two_granted_ends_the_supervisor(
     """Whichever child asks for it; before that, the strategy's children restart each time, and all are there."""
     log: Log = []
     with pytest.raises(RestartLimitReached):
-        async with Supervisor("app", strategy, max_restarts=2, within=3600) as app:
+        async with tree("app", strategy, max_restarts=2, within=3600) as app:
             for name in "abc":
                 await app.start(spec(name, log))
             log.clear()
@@ -569,15 +581,16 @@ async def test_the_third_restart_of_two_granted_ends_the_supervisor(
             assert app.count() == workers(3, 3)
             await end(app, "c", "crash")
             assert app.count() == workers(3, 3)
-            log.clear()
+            log[:] = ["two are granted"]
             await end(app, "b", "crash")
             await trio.sleep_forever()
+    assert log.pop(0) == "two are granted"
     assert sorted(log) == ["-a", "-b", "-c"]
 
 
 async def test_restarts_that_are_further_apart_than_the_interval_are_all_granted(autojump_clock: object) -> None:
     """One in a second, at every 2.1 s."""
-    async with Supervisor("app", max_restarts=1, within=1) as app:
+    async with tree("app", max_restarts=1, within=1) as app:
         await app.start(spec("a", grace=0))
         for incarnation in range(2, 6):
             await end(app, "a", "crash")
@@ -598,7 +611,7 @@ async def test_a_child_that_never_starts_again_ends_its_supervisor_and_its_sibli
     refs: list[ActorRef[str]] = []
     fails = crashes if strategy in ("one_for_one", "dynamic") else "b"
     with pytest.raises(RestartLimitReached, match="more than 4 restarts") as caught:
-        async with Supervisor("app", strategy, max_restarts=4, within=3600) as app:
+        async with tree("app", strategy, max_restarts=4, within=3600) as app:
             refs.extend([await app.start(spec(name, log, starts)) for name in "ab"])
             starts[fails] = "fails"
             app.find_actor(crashes).tell("crash")
@@ -618,7 +631,7 @@ async def test_a_start_that_fails_in_the_restart_of_a_group_repeats_the_strategy
     """one_for_all stops what it had started again; rest_for_one keeps it."""
     log: Log = []
     starts: dict[str, str] = {}
-    async with Supervisor("app", strategy, [spec(name, log, starts) for name in "ab"]) as app:
+    async with tree("app", strategy, children=[spec(name, log, starts) for name in "ab"]) as app:
         log.clear()
         starts["b"] = "fails late"
         app.find_actor("a").tell("crash")
@@ -633,7 +646,7 @@ async def test_a_start_that_fails_in_the_restart_of_a_group_repeats_the_strategy
 async def test_a_dynamic_child_whose_restart_is_ignored_is_forgotten(restart: Restart, autojump_clock: object) -> None:
     """After restarts that went well."""
     starts: dict[str, str] = {}
-    async with Supervisor("app", "dynamic") as app:
+    async with tree("app", "dynamic") as app:
         ref = await app.start(spec("a", [], starts, restart=restart))
         await end(app, "a", "crash")
         await end(app, "a", "crash")
@@ -647,7 +660,7 @@ async def test_a_dynamic_child_whose_restart_is_ignored_is_forgotten(restart: Re
 async def test_a_child_that_fails_one_restart_and_starts_the_next_time_goes_on(autojump_clock: object) -> None:
     """The two restarts that are granted are enough for both."""
     starts: dict[str, str] = {}
-    async with Supervisor("app", "dynamic", max_restarts=2) as app:
+    async with tree("app", "dynamic", max_restarts=2) as app:
         ref = await app.start(spec("a", [], starts))
         starts["a"] = "fails late"
         await end(app, "a", "finish")
@@ -663,7 +676,7 @@ async def test_a_child_on_its_way_back_counts_towards_max_children(starting: boo
     """While it starts again it is active, and while it waits for its backoff it is not."""
     starts: dict[str, str] = {}
     backoff = None if starting else ExponentialBackoff(base=20.0)
-    async with Supervisor("app", "dynamic", max_children=1, random=lambda: 0.5) as app:
+    async with tree("app", "dynamic", max_children=1, random=lambda: 0.5) as app:
         await app.start(spec("a", [], starts, backoff=backoff))
         starts["a"] = "fails late"
         await end(app, "a", "crash")
@@ -674,7 +687,7 @@ async def test_a_child_on_its_way_back_counts_towards_max_children(starting: boo
 
 async def test_max_children_of_zero_refuses_every_start(autojump_clock: object) -> None:
     """StartFailed says so."""
-    async with Supervisor("app", "dynamic", max_children=0) as app:
+    async with tree("app", "dynamic", max_children=0) as app:
         with pytest.raises(StartFailed, match="has its 0 children already"):
             await app.start(spec("a"))
 
@@ -687,7 +700,7 @@ async def test_a_child_that_fails_its_restarts_can_be_terminated_and_started_aga
     log: Log = []
     starts: dict[str, str] = {}
     began = trio.current_time()
-    async with Supervisor("app", strategy, max_restarts=8, within=10) as app:
+    async with tree("app", strategy, max_restarts=8, within=10) as app:
         for name in "abc":
             await app.start(spec(name, log, starts, grace=0))
         starts["b"] = "fails late"
@@ -723,7 +736,7 @@ async def test_children_that_wait_for_a_siblings_restart_are_not_at_rest(
 ) -> None:
     """A request to start or delete them is refused: they start behind it by themselves."""
     starts: dict[str, str] = {}
-    async with Supervisor("app", strategy, [spec(name, [], starts) for name in "abc"]) as app:
+    async with tree("app", strategy, children=[spec(name, [], starts) for name in "abc"]) as app:
         starts["b"] = "fails late"
         app.find_actor("b").tell("crash")
         await trio.sleep(1)
@@ -750,7 +763,7 @@ async def test_a_supervisor_that_gives_up_is_started_again_without_the_children_
         SupervisorSpec("s2", max_restarts=4, within=3600),
         SupervisorSpec("s3", max_restarts=4, within=3600, restart="transient"),
     ]
-    async with Supervisor("app", "one_for_all", inner, max_restarts=4, within=3600) as app:
+    async with tree("app", "one_for_all", children=inner, max_restarts=4, within=3600) as app:
         await app.terminate("s3")
         assert app.count() == Counts(specs=3, active=2, workers=0, supervisors=3)
         second = app.find_supervisor("s2")
@@ -769,7 +782,7 @@ async def test_a_supervisor_that_gives_up_is_started_again_without_the_children_
 @pytest.mark.parametrize("nested", [False, True])
 async def test_a_thousand_children_are_counted_and_forgotten_again(nested: bool, autojump_clock: object) -> None:
     """Actors and supervisors, each as one spec."""
-    async with Supervisor("app", "dynamic") as app:
+    async with tree("app", "dynamic") as app:
         for number in range(1000):
             name = str(number)
             child = SupervisorSpec(name, restart="temporary") if nested else spec(name, restart="temporary")
@@ -783,7 +796,7 @@ async def test_a_thousand_children_are_counted_and_forgotten_again(nested: bool,
 
 async def test_dynamic_supervisors_live_side_by_side_under_another(autojump_clock: object) -> None:
     """Each by its own name, and a second one of the same name is refused."""
-    async with Supervisor("app", children=[SupervisorSpec("a", "dynamic"), SupervisorSpec("b", "dynamic")]) as app:
+    async with tree("app", children=[SupervisorSpec("a", "dynamic"), SupervisorSpec("b", "dynamic")]) as app:
         await app.find_supervisor("a").start(spec("w"))
         assert (app.find_supervisor("a").count(), app.find_supervisor("b").count()) == (workers(1, 1), workers(0, 0))
         with pytest.raises(ValueError, match="already has a child called 'a'"):
@@ -800,7 +813,7 @@ async def test_system_exit_in_a_start_on_request_ends_the_tree_and_an_exception_
             raise SystemExit(3)
 
     with pytest.raises(SystemExit):
-        async with Supervisor("app", "dynamic") as app:
+        async with tree("app", "dynamic") as app:
             with pytest.raises(StartFailed):
                 await app.start(spec("a", [], {"a": "fails"}))
             assert app.count() == workers(0, 0)
@@ -816,7 +829,7 @@ async def test_a_child_that_is_not_significant_never_ends_its_supervisor(
     restart: Restart, auto: AutoShutdown, autojump_clock: object
 ) -> None:
     """By a request, a crash or a finish, whatever the auto_shutdown."""
-    async with Supervisor("app", auto_shutdown=auto, max_restarts=5) as app:
+    async with tree("app", auto_shutdown=auto, max_restarts=5) as app:
         for how in ("terminate", "crash", "finish"):
             await app.start(spec(how, restart=restart))
             if how == "terminate":
@@ -839,12 +852,13 @@ async def test_a_significant_child_ends_its_supervisor_by_its_own_final_end_alon
         spec("b", restart=restart, significant=True),
         spec("c", restart=restart),
     ]
-    async with Supervisor("top") as top:
+    async with tree("top") as top:
         plan = SupervisorSpec("app", children=children, auto_shutdown=auto, restart="temporary", max_restarts=5)
         app = await top.start(plan)
         final = how == "finish" or (how == "crash" and restart == "temporary")
         if how == "terminate":
             await app.terminate("a")
+            await settle()
         else:
             await end(app, "a", how)
         assert app.stopped == (final and auto == "any_significant")
@@ -865,7 +879,7 @@ async def test_a_significant_child_that_a_siblings_restart_stops_does_not_end_th
 ) -> None:
     """It starts again with its group."""
     children = [spec(name, restart="transient", significant=name != "b") for name in "abc"]
-    async with Supervisor("app", strategy, children, auto_shutdown=auto) as app:
+    async with tree("app", strategy, children=children, auto_shutdown=auto) as app:
         await end(app, "b", "crash")
         await trio.sleep(1)
         lives = {"one_for_one": [1, 2, 1], "one_for_all": [2, 2, 2], "rest_for_one": [1, 2, 2]}[strategy]
@@ -881,7 +895,7 @@ async def test_an_automatic_shutdown_reaches_the_parent_through_a_significant_su
     inner = SupervisorSpec(
         "b", children=[leaf], restart="transient", auto_shutdown="any_significant", significant=significant
     )
-    async with Supervisor("top") as top:
+    async with tree("top") as top:
         outer = SupervisorSpec("a", children=[inner], restart="transient", auto_shutdown="any_significant")
         app: SupervisorRef = await top.start(outer)
         await end(app, "b/c", "finish")
