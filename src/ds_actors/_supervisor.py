@@ -219,9 +219,9 @@ class SupervisorRef:
     def _name_of(self, child: Child) -> str:
         if isinstance(child, str):
             return child
-        for name, link in self._living().links.items():
-            if link.cell is lifetime_of(child):
-                return name
+        link = self._living().links.get(child.name)
+        if link is not None and link.cell is lifetime_of(child):
+            return child.name
         raise LookupError(f"{child.path} is not a child of {self.path}")
 
     def actors(self) -> list[ActorRef[Any]]:

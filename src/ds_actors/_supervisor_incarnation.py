@@ -409,7 +409,8 @@ class SupervisorIncarnation:
 
     def _over(self, link: ChildLink, incarnation: Incarnation) -> None:
         path = incarnation.cell.path
-        logger.warning("%s did not stop in time and is cancelled", path)
+        if link.spec.grace > 0:
+            logger.warning("%s did not stop in time and is cancelled", path)
         incarnation.kill()
         self._set_timer(
             link,

@@ -268,14 +268,20 @@ async def test_tree_never_raises(autojump_clock: object) -> None:
     assert (before.status, during.status, after.status) == ("down", "running", "halted")
 
 
-async def test_a_grace_of_zero_runs_no_clean_up(autojump_clock: object) -> None:
-    """OTP's brutal_kill: the child is cancelled, and `stopping` is not called."""
+async def test_a_grace_of_zero_runs_no_clean_up(autojump_clock: object, caplog: pytest.LogCaptureFixture) -> None:
+    """OTP's brutal_kill: the child is cancelled in the middle of a message, `stopping` is not called, nothing logged."""
     log: list[str] = []
 
     class Tidy(Actor[str]):
+        async def receive(self, message: str, /) -> None:
+            await trio.sleep_forever()
+
         async def stopping(self, exit: Exit, /) -> None:
             log.append(self.context.name)
 
-    async with Supervisor("app", children=[ChildSpec(Tidy, name="killed", grace=0), ChildSpec(Tidy, name="tidy")]):
+    children = [ChildSpec(Tidy, name="killed", grace=0), ChildSpec(Tidy, name="tidy")]
+    async with Supervisor("app", children=children) as app:
+        app.find_actor("killed").tell("x")
         await trio.sleep(1)
     assert log == ["tidy"]
+    assert caplog.records == []
