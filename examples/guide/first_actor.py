@@ -24,7 +24,7 @@ class Account(Actor[Deposit | Withdraw]):
                 self.balance += amount
             case Withdraw(amount):
                 if amount > 1_000:
-                    raise ValueError("a negative amount")
+                    raise ValueError("over the limit")
                 self.balance -= amount
                 return message.answer(self.balance)
         return None
@@ -38,7 +38,7 @@ async def main() -> None:
         try:
             await account.ask(Withdraw(5_000), timeout=1)
         except AskFailed as failed:
-            print(failed.__cause__)  # prints a negative amount
+            print(failed.__cause__)  # prints over the limit
         # The same reference, but a new incarnation with new fields.
         print(await account.ask(Withdraw(0), timeout=1))  # prints 0
 

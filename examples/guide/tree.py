@@ -2,7 +2,7 @@ import trio
 import trio.testing
 from attrs import define
 
-from ds_actors import Actor, ActorRef, ChildSpec, ExponentialBackoff, Supervisor, SupervisorSpec
+from ds_actors import Actor, ChildSpec, ExponentialBackoff, Supervisor, SupervisorSpec
 
 Totals = dict[str, int]
 
@@ -27,9 +27,7 @@ def town(totals: Totals) -> list[SupervisorSpec]:
 async def main() -> None:
     totals: Totals = {}
     async with Supervisor("town", children=town(totals), random=lambda: 0.5) as app:
-        bakery, post = app.find("market/bakery"), app.find("services/post")
-        assert isinstance(bakery, ActorRef)
-        assert isinstance(post, ActorRef)
+        bakery, post = app.find_actor("market/bakery"), app.find_actor("services/post")
         for sale in (5, -1, 3):
             bakery.tell(sale)
         post.tell(-4)

@@ -212,7 +212,8 @@ class Context(Generic[M]):
         """Get a message, exactly once, when that actor or supervisor is gone for good; its restarts do not count.
 
         No mailbox policy can drop the message, and it arrives after the messages that were queued before it. A watch
-        survives the restarts of the watcher; repeating a watch changes nothing.
+        survives the restarts of the watcher; repeating a watch changes nothing. When the target is gone already, the
+        message comes at once, after each call.
 
         Args:
             ref: what to watch.

@@ -17,7 +17,7 @@ MAX_FAILURES_KEPT = 32
 
 @frozen
 class Failure:
-    """One unsuccessful life of a child, as its supervisor remembers it."""
+    """One incarnation that failed, as its supervisor remembers it."""
 
     error: BaseException | None
     """What escaped the incarnation or its start; None when a permanent child simply finished."""
@@ -26,7 +26,7 @@ class Failure:
     lived: float
     """Seconds from ready to the end; 0.0 when it never became ready."""
     healthy: bool
-    """False while an incarnation that called `Context.mark_unproven` had not yet called `Context.healthy`."""
+    """False while an incarnation that called `Context.mark_unproven` had not yet called `Context.mark_healthy`."""
 
 
 class Backoff(Protocol):

@@ -98,7 +98,8 @@ class ChildRequests:
         task = trio.lowlevel.current_task()
         if any(link.is_run_by(task, starting=True) for link in self._parent.links.values()):
             raise RuntimeError(
-                f"{self._parent.path} is still starting its children; start further ones from a task spawned there"
+                f"{self._parent.path} is still starting its children, so started() must not wait for a further one;"
+                " start it in a task: self.context.spawn(...)"
             )
 
     async def terminate(self, name: str) -> None:

@@ -135,7 +135,11 @@ class MessageHandler:
             slot.end(answer.value)
         elif slot not in self._deferred:
             name = type(item.request).__name__
-            slot.end(error=AskFailed(f"{self.cell.path} returned no answer to {name}"))
+            slot.end(
+                error=AskFailed(
+                    f"{self.cell.path} returned no answer to {name}; receive must return request.answer(...)"
+                )
+            )
 
     @trio.lowlevel.enable_ki_protection
     async def serve(self, receive: Callable[[Any], Awaitable[Answer | None]]) -> None:  # noqa: C901, PLR0912 - below

@@ -142,6 +142,12 @@ class SupervisorRef:
         """
         await ChildRequests(self._living()).terminate(self._name_of(child))
 
+    @overload
+    async def restart(self, child: ActorRef[M], /) -> ActorRef[M]: ...
+    @overload
+    async def restart(self, child: SupervisorRef, /) -> SupervisorRef: ...
+    @overload
+    async def restart(self, child: str, /) -> ActorRef[Any] | SupervisorRef: ...
     async def restart(self, child: Child, /) -> ActorRef[Any] | SupervisorRef:
         """Start a child that is at rest (it finished, ignored its start or was terminated); wait until it is ready.
 

@@ -20,7 +20,7 @@ from ds_actors.detection.service import Dataspike
 from ds_actors.detection.sinks._actor import SinkActor
 from ds_actors.detection.sinks._record import SinkRecord
 from ds_actors.detection.tracks.audio_actor import AudioTrackActor
-from ds_actors.detection.tracks.encoding import Frame
+from ds_actors.detection.tracks.encoding import Frame, for_slow_link
 from ds_actors.detection.tracks.messages import TrackMessage
 from ds_actors.detection.tracks.registry import RegisteredTrack
 from ds_actors.detection.tracks.sources import FrameSource, PcmSource
@@ -30,8 +30,6 @@ from ds_actors.detection.uplink.actor import Uplink
 from ds_actors.detection.uplink.backoff import UplinkBackoff
 from ds_actors.detection.uplink.connection import Connect
 
-SLOW_QUALITY: Final = 50
-SLOW_SIDE: Final = 960
 _BACKOFF: Final = ExponentialBackoff(base=0.5, cap=30.0)
 
 
@@ -73,7 +71,7 @@ class TrackFactory:
 
     async def _encode(self, frame: Frame, quality: int, max_side: int | None) -> bytes:
         if self.hub.slow:
-            quality, max_side = min(quality, SLOW_QUALITY), min(max_side or SLOW_SIDE, SLOW_SIDE)
+            quality, max_side = for_slow_link(quality, max_side)
         return await self.encode(frame, quality, max_side)
 
 

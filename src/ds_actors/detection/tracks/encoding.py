@@ -22,6 +22,9 @@ MAX_SAMPLE_BYTES: Final = 2 * 1024 * 1024
 """Bytes; a larger sample is never sent."""
 REDUCED_SIDE: Final = 1_920
 REDUCED_QUALITY: Final = 50
+SLOW_QUALITY: Final = 50
+SLOW_SIDE: Final = 960
+"""The quality and the longest side of samples while sends are slow, which `uplink/heartbeat.py` decides."""
 _MAX_SIDE: Final = 16_384
 
 _TURNS: Final = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
@@ -61,6 +64,11 @@ class Frame:
     data: bytes | bytearray | memoryview = field(repr=False)
     rotation: Literal[0, 90, 180, 270] = 0
     """Degrees clockwise by which the picture must be turned to be upright."""
+
+
+def for_slow_link(quality: int, max_side: int | None) -> tuple[int, int]:
+    """Return the JPEG quality and the longest side, in pixels, while sends are slow."""
+    return min(quality, SLOW_QUALITY), min(max_side or SLOW_SIDE, SLOW_SIDE)
 
 
 def encode_jpeg(frame: Frame, *, quality: int = 75, max_side: int | None = None) -> bytes:
