@@ -366,10 +366,8 @@ async def test_starting_a_sibling_from_the_start_of_a_restarted_set_raises_at_on
     async with Supervisor("app", "one_for_all", [ChildSpec(Nosy, name="nosy"), spec("b", [])]) as app:
         actor(app, "nosy").tell("crash")
         await trio.sleep(1)
-    assert refusals == [
-        "/app is still starting its children, so started() must not wait for a further one;"
-        " start it in a task: self.context.spawn(...)"
-    ]
+    [refusal] = refusals
+    assert "still starting its children, so started() must not wait for a further one" in refusal
 
 
 async def test_an_end_that_is_not_news_touches_nobody(autojump_clock: object) -> None:

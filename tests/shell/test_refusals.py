@@ -269,7 +269,7 @@ async def test_tree_never_raises(autojump_clock: object) -> None:
 
 
 async def test_a_grace_of_zero_runs_no_clean_up(autojump_clock: object, caplog: pytest.LogCaptureFixture) -> None:
-    """OTP's brutal_kill: the child is cancelled in the middle of a message, `stopping` is not called, nothing logged."""
+    """OTP's brutal_kill: the child is cancelled in a message, `stopping` is not called, and nothing is logged."""
     log: list[str] = []
 
     class Tidy(Actor[str]):
