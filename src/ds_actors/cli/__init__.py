@@ -1,4 +1,4 @@
-"""The commands: `ds-actors demo | clip | scan | sandbox | simulate`."""
+"""The commands: `ds-actors demo | doctor | clip | scan | sandbox | simulate`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ds_actors.cli._crash import crashes_apart
 from ds_actors.cli._stdout import ends_with_its_output, escape_what_cannot_be_encoded
 from ds_actors.cli.clip import clip
 from ds_actors.cli.demo import demo
+from ds_actors.cli.doctor import doctor
 from ds_actors.cli.sandbox import sandbox
 from ds_actors.cli.scan import scan
 from ds_actors.cli.simulate import simulate
@@ -82,6 +83,7 @@ app.command()(clip)
 app.command()(scan)
 app.command()(sandbox)
 app.command()(simulate)
+app.command()(doctor)
 
 
 def run() -> None:
