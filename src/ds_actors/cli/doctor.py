@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Annotated, NoReturn
+from typing import Annotated, Final, NoReturn
 
 import trio
 import typer
@@ -18,9 +18,19 @@ from ds_actors.cli._doctor.rendering import json_line, summary_line, text_lines
 from ds_actors.cli._doctor.result import CheckResult, CheckStatus, any_failed
 from ds_actors.cli._doctor.service import check_service
 from ds_actors.cli._doctor.versions import check_versions
+from ds_actors.cli._epilog import epilog
 from ds_actors.detection.events import plain
 from ds_actors.detection.service import URL_VARIABLE, Dataspike
 from ds_actors.sandbox import MarkerVerdicts, open_sandbox
+
+DOCTOR_EPILOG: Final = epilog(
+    codes={
+        130: "stopped by Ctrl-C",
+        2: "wrong usage",
+        1: "a check failed",
+        0: "no check failed; there may be warnings",
+    }
+)
 
 
 @define
@@ -61,16 +71,6 @@ def doctor(
 
     Where LiveKit's variables are set, two participants join a room of their
     own for a moment, and a data packet goes from one to the other.
-
-    Exit codes, the first that applies:
-
-      141  the reader of the output ended
-       74  the output cannot be written, as on a full disk
-       70  the program failed unexpectedly, with a traceback
-      130  stopped by Ctrl-C
-        2  wrong usage
-        1  a check failed
-        0  no check failed; there may be warnings
     """
     if not 0.1 <= timeout <= 120:
         _stop("--timeout must be from 0.1 to 120 seconds")
