@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree as ET
 
 ROOT = Path(__file__).parent.parent
@@ -25,6 +27,10 @@ def test_the_picture_shows_an_alert() -> None:
 
 
 def test_the_readme_and_the_site_show_the_picture() -> None:
-    """Both name the file as seen from where they are."""
+    """The site's first page is the README, and its links lead to pages as seen from there."""
     assert "](docs/demo.svg)" in (ROOT / "README.md").read_text("utf-8")
-    assert "](demo.svg)" in (ROOT / "docs" / "index.md").read_text("utf-8")
+    home = runpy.run_path(str(ROOT / "scripts" / "docs_home.py"))["on_page_markdown"]
+    first = home("", page=SimpleNamespace(file=SimpleNamespace(src_uri="index.md")))
+    assert "](demo.svg)" in first
+    assert "](docs/" not in first
+    assert home("", page=SimpleNamespace(file=SimpleNamespace(src_uri="scan.md"))) is None

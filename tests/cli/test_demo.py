@@ -170,12 +170,29 @@ def test_the_help_says_what_it_is_and_how_it_ends() -> None:
         assert expected in text
 
 
-@pytest.mark.parametrize("command", [[], ["demo"], ["scan"], ["sandbox"], ["clip"]])
-def test_the_help_names_no_type_beside_a_flag(command: list[str]) -> None:
-    """A flag is given or it is not."""
+@pytest.mark.parametrize("command", [[], ["demo"], ["scan"], ["sandbox"], ["clip"], ["simulate"], ["doctor"]])
+def test_the_help_names_no_type_of_python(command: list[str]) -> None:
+    """A flag is given or it is not, and a value is called by what it stands for."""
     text = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "80"}).stdout
     assert "--help" in text
-    assert "bool" not in text.lower()
+    assert not re.search(r"bool|list\[|<path>|<int|<float|<str", text.lower())
+
+
+@pytest.mark.parametrize("command", ["scan", "simulate", "doctor"])
+def test_the_help_has_its_exit_codes_behind_the_options(command: str) -> None:
+    """One code a line, after what a reader looks for first."""
+    text = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "80"}).stdout
+    options, codes = text.index("--help"), text.index("Exit codes")
+    assert options < codes
+    assert re.findall(r"^ +(\d+)  \w", text[codes:], re.MULTILINE)[:3] == ["141", "74", "70"]
+
+
+def test_without_a_command_the_help_is_shown() -> None:
+    """Asking for nothing is no error."""
+    result = CliRunner().invoke(app, [])
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "simulate" in result.stdout
+    assert CliRunner().invoke(app, ["nonsense"]).exit_code == 2
 
 
 def test_ctrl_c_ends_the_sandbox_with_a_summary() -> None:

@@ -9,11 +9,12 @@ from types import MappingProxyType
 from typing import Literal
 
 import pytest
+from attrs import evolve
 from rich.console import Console
 from rich.screen import Screen
 
 from ds_actors import Node
-from ds_actors.cli._demo.show import REASONS, DemoRunner, Entry, line
+from ds_actors.cli._demo.show import REASONS, DemoRunner, Entry, counts, line
 from ds_actors.cli._demo.view import LOG_LINES, DemoState, draw
 from ds_actors.detection import Level, ResultEvent, Status
 from ds_actors.detection.coverage import Coverage
@@ -65,6 +66,13 @@ def test_the_uplink_and_the_drops_are_said_in_words() -> None:
     lines = shown(moment(cause="unreachable"))
     assert "uplink down (unreachable), 1 connection, an answer takes 12 ms" in lines
     assert "36 samples due, 33 sent; dropped: 2 replaced by newer ones, 1 because the track ended" in lines
+
+
+def test_a_sample_that_is_neither_sent_nor_dropped_is_waiting() -> None:
+    """The counts add up: due is sent, waiting and dropped; a granted turn is a sample that waits."""
+    status = moment().status
+    uplink = evolve(status.uplink, due=38, waiting=1, granted=1)
+    assert counts(evolve(status, uplink=uplink)).startswith("38 samples due, 33 sent, 2 waiting; dropped: 2 replaced")
 
 
 def test_each_reason_of_a_drop_is_explained_in_the_documentation() -> None:

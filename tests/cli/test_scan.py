@@ -318,7 +318,9 @@ async def test_ctrl_c_gives_the_partial_result(tmp_path: Path) -> None:
             await process.wait()
     with err:
         err.seek(0)
-        assert err.read().endswith(b"\nds-actors scan: stopped by Ctrl-C (1 of 2 videos not scanned)\n")
+        last = err.read().decode().splitlines()[-2:]
+    assert last[0] == "ds-actors scan: stopped by Ctrl-C (1 of 2 videos not scanned)"
+    assert last[1] == f"ds-actors scan: report written to {report}"
     assert process.returncode == 130
     assert "clear" in report.read_text("utf-8")
 

@@ -16,9 +16,12 @@ import pytest
 from waiting import until
 
 from ds_actors.cli import app
+from ds_actors.cli._simulate.comparison import LEGEND, compare
 from ds_actors.cli._simulate.policies import PolicyError, parse_policy
 from ds_actors.cli.simulate import SCENARIO
 from ds_actors.detection.sampling import AdaptiveSampling, Budget, Budgeted, Fastest
+from ds_actors.simulation import Outcome
+from ds_actors.simulation.outcome import Detection
 
 Run = Callable[..., tuple[int, str, str]]
 COLUMNS = ["policy", "samples", "MB", "/min", "dropped", "found", "median", "p99", "fairness", "gap"]
@@ -54,6 +57,37 @@ def test_several_policies_stand_in_one_table_and_one_picture(tmp_path: Path, run
     assert picture.read_text().count("://") == 1
 
 
+def outcome(policy: str, sent: int, *times: float | None) -> Outcome:
+    """Return a policy's outcome with these times to detection."""
+    detections = [Detection("TR_1", 0.0, after) for after in times]
+    return Outcome(policy, 1, 60.0, sent, sent, 0, {}, 0, detections, 1.0, 1.0)
+
+
+def test_the_winner_finds_the_most_and_then_the_soonest() -> None:
+    """The other lines say what its samples bought."""
+    slow, blind, quick = outcome("slow", 50, 5.0, 7.0), outcome("blind", 10, 1.0, None), outcome("quick", 100, 2.0, 3.0)
+    assert compare([slow, blind, quick]) == [
+        "winner: quick: 2 of 2 found, half within 2.00 s, for 100 samples",
+        "        slow: 0.50 times its samples, as many found, half within 5.00 s",
+        "        blind: 0.10 times its samples, 1 fewer found, half within 1.00 s",
+    ]
+    assert compare([outcome("dear", 9, 2.0), outcome("cheap", 3, 2.0)])[0].startswith("winner: cheap: ")
+
+
+def test_without_a_contest_there_is_no_winner() -> None:
+    """As with a single policy, or without a manipulation to find."""
+    assert compare([outcome("alone", 9, 2.0)]) == []
+    assert compare([outcome("a", 9), outcome("b", 9)]) == []
+
+
+def test_every_column_is_explained(run: Run) -> None:
+    """Below the table."""
+    _, out, _ = run("adaptive", *SHORT)
+    explained = {word for line in LEGEND for word in line.split("  ")[0].split(", ")}
+    assert {*COLUMNS} - explained == {"policy"}
+    assert out.splitlines()[-len(LEGEND) :] == list(LEGEND)
+
+
 def test_json_is_one_object_a_policy(run: Run) -> None:
     """With every figure of the table, and the times to detection themselves."""
     code, out, _ = run("adaptive", "decaying", *SHORT, "--json")
@@ -76,7 +110,8 @@ def test_a_policy_of_ones_own_comes_from_a_file(tmp_path: Path, run: Run, monkey
     )
     code, out, _ = run(f"{path}:Mine", f"{path}:slow(fps=0.05)", f"{path}:budgeted(Mine, samples_per_minute=6)", *SHORT)
     assert code == 0
-    assert "".join(out.split()).count("mine_for_th") == 3  # the table may fold what follows
+    table = out[: out.index("5 tracks")]
+    assert "".join(table.split()).count("mine_for_th") == 3  # the table may fold what follows
     assert isinstance(parse_policy("ds_actors.detection.sampling:AdaptiveSampling(0.5, 2)")(), AdaptiveSampling)
 
 

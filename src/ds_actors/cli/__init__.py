@@ -1,20 +1,21 @@
-"""The commands: `ds-actors demo | clip | scan | sandbox | simulate`."""
+"""The commands: `ds-actors demo | doctor | clip | scan | sandbox | simulate`."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperArgument, TyperGroup
 
 from ds_actors._version import __version__
 from ds_actors.cli._crash import crashes_apart
 from ds_actors.cli._stdout import ends_with_its_output, escape_what_cannot_be_encoded
 from ds_actors.cli.clip import clip
 from ds_actors.cli.demo import demo
+from ds_actors.cli.doctor import DOCTOR_EPILOG, doctor
 from ds_actors.cli.sandbox import sandbox
-from ds_actors.cli.scan import scan
-from ds_actors.cli.simulate import simulate
+from ds_actors.cli.scan import SCAN_EPILOG, scan
+from ds_actors.cli.simulate import SIMULATE_EPILOG, simulate
 
 
 class _Commands(TyperGroup):
@@ -26,7 +27,7 @@ class _Commands(TyperGroup):
             return super().make_context(*args, **options)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a command whose help shows no type next to its flags."""
+        """Return a command whose help shows no type next to its flags and arguments."""
         command = super().get_command(ctx, cmd_name)
         if command is not None:
             _without_types(command.get_params(ctx))
@@ -46,13 +47,20 @@ def _without_types(parameters: list[Any]) -> list[Any]:
     for parameter in parameters:
         if getattr(parameter, "is_flag", False):
             parameter.metavar = ""
+        elif isinstance(parameter, TyperArgument):
+            # Its name says what it is; the type would be Python's, such as list[Path].
+            parameter.display_type_rich = _no_type  # type: ignore[method-assign]
     return parameters
+
+
+def _no_type(ctx: object) -> None:
+    return None
 
 
 app: typer.Typer = typer.Typer(
     cls=_Commands,
     help="Supervised actors for trio, and the live deepfake monitor built from them.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     pretty_exceptions_show_locals=False,  # a local may hold a key or a frame
     add_completion=False,
 )
@@ -66,6 +74,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _main(  # pyright: ignore[reportUnusedFunction]
+    context: typer.Context,
     version: bool = typer.Option(
         False,
         "--version",
@@ -74,14 +83,17 @@ def _main(  # pyright: ignore[reportUnusedFunction]
         help="Print the version and exit.",
     ),
 ) -> None:
-    pass
+    # Asking for nothing is no error: the help is the answer, with exit code 0.
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 app.command()(demo)
 app.command()(clip)
-app.command()(scan)
+app.command(epilog=SCAN_EPILOG)(scan)
 app.command()(sandbox)
-app.command()(simulate)
+app.command(epilog=SIMULATE_EPILOG)(simulate)
+app.command(epilog=DOCTOR_EPILOG)(doctor)
 
 
 def run() -> None:

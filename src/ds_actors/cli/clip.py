@@ -13,6 +13,7 @@ from av.error import FFmpegError
 from rich.console import Console
 from rich.progress import Progress
 
+from ds_actors._text import counted
 from ds_actors.cli._program import program
 from ds_actors.cli._video import words
 from ds_actors.cli.clips import CREDIT, HEIGHT, WIDTH, picture_at, portrait
@@ -27,12 +28,14 @@ def clip(
     file: Annotated[
         Path, typer.Argument(help="Where to write the video; the file must not exist yet.", metavar="FILE.mp4")
     ],
-    seconds: Annotated[int, typer.Option(help="Length in seconds.", min=3, max=600)] = 12,
+    seconds: Annotated[int, typer.Option(help="Length of the video.", min=3, max=600, metavar="SECONDS")] = 12,
 ) -> None:
     """Write a video that `ds-actors scan --sandbox` raises an alert on.
 
-    It shows a public-domain portrait that moves. In its middle third, the patch
-    that the sandbox looks for is painted over the face. Exit code 2: the file could not be written.
+    It shows a public-domain portrait that moves. In its middle third, the
+    patch that the sandbox looks for is painted over the face.
+
+    Exit code 2: the file could not be written.
     """
     shown = plain(str(file))
     if file.suffix.lower() != ".mp4":
@@ -40,6 +43,9 @@ def clip(
     try:
         with file.open("xb") as target:
             try:
+                if not sys.stderr.isatty():
+                    pictures = counted(seconds * _FPS, "picture")
+                    typer.echo(f"ds-actors clip: painting {pictures} into {shown}, which takes a while", err=True)
                 _write(target, seconds)
             except BaseException:
                 file.unlink()

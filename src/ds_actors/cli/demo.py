@@ -33,7 +33,7 @@ def demo(
     video: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Play this video instead of the portrait, over and over.")
     ] = None,
-    seconds: Annotated[float, typer.Option(help="Running time in seconds.", min=8, max=55)] = 24,
+    seconds: Annotated[float, typer.Option(help="Running time.", min=8, max=55, metavar="SECONDS")] = 24,
     json_lines: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
     """Watch two participants, one of them tampered with for a while; the connection is cut once.

@@ -50,9 +50,14 @@ def sandbox(
 ) -> None:
     """Run a local detector service, to try things out.
 
-    It is a stand-in, not a deepfake detector: it finds a magenta and green checkerboard painted into the picture.
-    Where a script has an entry, the entry decides. Ctrl-C ends it with a table of the rules each client kept or broke;
-    a rule is untested when nothing put it to the test. Exit code 2: the service could not start.
+    It is a stand-in, not a deepfake detector: it finds a magenta and green
+    checkerboard painted into the picture. Where a script has an entry, the
+    entry decides.
+
+    Ctrl-C ends it with a table of the rules each client kept or broke; a rule
+    is untested when nothing put it to the test.
+
+    Exit code 2: the service could not start.
     """
     try:
         plan = None if script is None else load_script(script)

@@ -7,12 +7,13 @@ import os
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Final, NoReturn
 
 import trio
 import typer
 
 from ds_actors._text import counted
+from ds_actors.cli._epilog import epilog
 from ds_actors.cli._scan import report
 from ds_actors.cli._scan.console import complain, show
 from ds_actors.cli._scan.result import ExitCode, ScanOutcome, StreamScan, exit_code
@@ -24,6 +25,24 @@ _NO_SERVICE = (
     f"no service: give a key (--api-key or {KEY_VARIABLE}) for Dataspike's, or --sandbox for the local stand-in"
 )
 _STAND_IN = "the sandbox on this machine, a stand-in that looks for a painted patch and is no deepfake detector"
+
+
+SCAN_EPILOG: Final = epilog(
+    "Sample k is the first picture at or after k / fps seconds of the video. Time counts from the first picture, "
+    "unless that is within 2 s of zero. When it jumps back, or by over a minute, it advances by one picture.",
+    "A file is complete when every sample has its answer. It is partial after 10 s without an answer behind the last "
+    "sample, or 60 s before it. The scan assumes one answer per sample, in order, because the answers carry no number.",
+    codes={
+        130: "stopped by Ctrl-C, after showing the results so far",
+        1: "--fail-on was reached",
+        2: "wrong usage, or the service cannot be used",
+        3: "a file or a video stream cannot be read, or was not scanned",
+        4: "a file is truncated, and scanned as far as possible",
+        5: "a result is partial: fewer answers than samples",
+        6: "a file is damaged: pictures before its end are missing",
+        0: "none of these",
+    },
+)
 
 
 class FailOn(StrEnum):
@@ -64,32 +83,9 @@ def scan(
 ) -> None:
     """Judge videos in files, faster than real time, and never drop a sample.
 
+    For example: ds-actors scan --sandbox painted.mp4 --report painted.html
+
     Every video stream of a file has its own result; covers are not scanned.
-
-    Sample k is the first picture at or after k / fps seconds of the video.
-
-    Time counts from the first picture, unless that is within 2 s of zero.
-    When it jumps back, or by over a minute, it advances by one picture.
-
-    The scan assumes one answer per sample, in order, because the answers
-    carry no number.
-
-    A file is complete when every sample has its answer. It is partial after
-    10 s without an answer behind the last sample, or 60 s before it.
-
-    Exit codes, the first that applies:
-
-      141  the reader of the output ended, as in ds-actors scan ... | head -1
-       74  the output cannot be written, as on a full disk
-       70  the program failed unexpectedly, with a traceback
-      130  stopped by Ctrl-C, after showing the results so far
-        1  --fail-on was reached
-        2  wrong usage, or the service cannot be used
-        3  a file or a video stream cannot be read, or was not scanned
-        4  a file is truncated, and scanned as far as possible
-        5  a result is partial: fewer answers than samples
-        6  a file is damaged: pictures before its end are missing
-        0  none of these
     """
     if not (math.isfinite(fps) and 0 < fps <= 30):
         _stop("--fps must be above 0 and 30 at most")
@@ -126,6 +122,8 @@ def _finish(run: ScanRun, service: Dataspike | None, report_to: Path | None, fai
         except OSError as error:
             complain(f"{report_to} cannot be written: {error.strerror}")
             code = code or ExitCode.SERVICE
+        else:
+            complain(f"report written to {report_to}")
     raise typer.Exit(int(code))
 
 

@@ -14,6 +14,8 @@ from attrs import define, field
 from rich.console import Console
 from rich.progress import Progress
 
+from ds_actors.cli._epilog import epilog
+from ds_actors.cli._simulate.comparison import LEGEND, compare
 from ds_actors.cli._simulate.plot import draw
 from ds_actors.cli._simulate.policies import PolicyError, parse_policy
 from ds_actors.cli._simulate.table import table
@@ -42,6 +44,17 @@ from = 300
 until = 320
 """
 """The scenario that is simulated by default."""
+SIMULATE_EPILOG: Final = epilog(
+    "POLICY is adaptive, decaying, speaker or scene, each with its figures as in adaptive(normal_fps=0.5); "
+    "fastest(A, B); budgeted(A, samples_per_minute=6); FILE.py:NAME or MODULE:NAME for your own; "
+    "FILE.py:budgeted(NAME, samples_per_minute=6) for your own inside another.",
+    codes={
+        130: "stopped by Ctrl-C, after showing the results so far",
+        1: "a policy failed during the simulation",
+        2: "wrong usage, a scenario that cannot be followed, or no such policy",
+        0: "none of these",
+    },
+)
 _SLICES: Final = 100
 _WIDE: Final = 160
 """Columns where stdout is no terminal."""
@@ -76,23 +89,33 @@ def simulate(
     policies: Annotated[
         list[str],
         typer.Argument(
-            help="adaptive, decaying, speaker, scene, each with its figures as in adaptive(normal_fps=0.5);"
-            " fastest(A, B); budgeted(A, samples_per_minute=6); FILE.py:NAME or MODULE:NAME for your own,"
-            " FILE.py:budgeted(NAME, samples_per_minute=6) for your own in another.",
+            help="Policies to compare: adaptive, decaying, speaker, scene, FILE.py:NAME; more below.",
             metavar="POLICY",
         ),
     ],
     *,
     scenario: Annotated[
         Path | None,
-        typer.Option(help="TOML file: a room and a script, as the sandbox reads it. Default: see --show-scenario."),
+        typer.Option(
+            help="TOML file: a room and a script, as the sandbox reads it. Default: see --show-scenario.",
+            metavar="FILE.toml",
+        ),
     ] = None,
     tracks: Annotated[
         int | None,
-        typer.Option(help="Number of participants, one track each, instead of the scenario's.", min=1, max=10_000),
+        typer.Option(
+            help="Number of participants, one track each, instead of the scenario's.",
+            min=1,
+            max=10_000,
+            metavar="COUNT",
+        ),
     ] = None,
-    seconds: Annotated[float | None, typer.Option(help="Duration in seconds, instead of the scenario's.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the lost frames and the jitter, the same for every policy.")] = 0,
+    seconds: Annotated[
+        float | None, typer.Option(help="Duration, instead of the scenario's.", metavar="SECONDS")
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the lost frames and the jitter, the same for every policy.", metavar="NUMBER")
+    ] = 0,
     plot: Annotated[
         Path | None, typer.Option(help="Write a plot of the times to detection of all policies.", metavar="FILE.svg")
     ] = None,
@@ -109,18 +132,10 @@ def simulate(
 ) -> None:
     """Compare sampling policies in a simulated room: their cost, their detections and how soon those come.
 
-    The policy, the outbox and the assessment are the monitor's own; cameras, link and service are the scenario's.
+    For example: ds-actors simulate adaptive "budgeted(adaptive, samples_per_minute=6)"
 
-    A file that you name is run as Python.
-
-    Exit codes, the first that applies:
-
-      141  the reader of the output ended
-       74  the output cannot be written, as on a full disk
-      130  stopped by Ctrl-C, after showing the results so far
-        1  a policy failed during the simulation
-        2  wrong usage, a scenario that cannot be followed, or no such policy
-        0  none of these
+    The policy, the outbox and the assessment are the monitor's own; cameras,
+    link and service are the scenario's. A file that you name is run as Python.
     """
     run = _Run(_script(scenario, tracks, seconds), seed)
     _check(run.script, policies, plot)
@@ -191,6 +206,8 @@ def _show(run: _Run, *, as_json: bool) -> None:
     each = sum(run.took) / due * 1e6 if due else 0.0
     cost = f"{sum(run.took):.1f} s of processor time, {each:.0f} us per sample"
     typer.echo(f"{first.tracks} tracks, {first.seconds:g} s each; simulated in {cost}")
+    for line in (*compare(run.outcomes), *LEGEND):
+        typer.echo(line)
 
 
 def _stop(text: str) -> NoReturn:

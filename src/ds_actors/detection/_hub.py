@@ -18,6 +18,7 @@ from ds_actors.detection._refs import TreeRefs
 from ds_actors.detection.assessment import Applied, Assessments
 from ds_actors.detection.coverage import Coverage, coverage
 from ds_actors.detection.events import Level, Sample, WireResult
+from ds_actors.detection.progress import ProgressLog
 from ds_actors.detection.sampling import Plan, SampleSent
 from ds_actors.detection.sinks._record import SinkRecord
 from ds_actors.detection.status import SinkStatus, State, Status, UplinkStatus
@@ -42,6 +43,7 @@ class Hub:
     only_changes: bool
     """Sinks receive changes of level and first errors only."""
     state_cb: Callable[[Status], object] | None
+    progress: ProgressLog
     refs: TreeRefs = field(init=False)
     """Set once the tree is built, before any actor runs."""
     assessments: Assessments = field(factory=Assessments, init=False)
@@ -111,6 +113,7 @@ class Hub:
         """Record that the upgrade was accepted."""
         self._round_trip.connected()
         self._availability.up()
+        self.progress.connected()
         self._uplink_changed(None)
 
     def uplink_answered(self) -> None:
@@ -131,6 +134,8 @@ class Hub:
         registered = self.registry.get(sample.track)
         if registered is not None:
             registered.sample_sent(now)
+            if registered.sent == 1:
+                self.progress.first_sample(registered.info)
             ref = self.refs.track(sample.track)
             if ref is not None:
                 ref.tell(SampleSent(len(sample.data)))
@@ -146,6 +151,7 @@ class Hub:
         applied = self.assessments.result(result, now, time.time_ns() // 1_000_000)
         if applied is None:
             return
+        self.progress.result(applied.event)
         registered = self.registry.get(applied.event.track_id)
         if registered is not None:
             registered.facts.last_result = now
@@ -171,7 +177,8 @@ class Hub:
     # ---- what the sinks need
 
     def track_added(self, track: str) -> None:
-        """Record for the sinks that a track lives."""
+        """Record for the summary and the sinks that a track lives."""
+        self.progress.track_added()
         for record in self.sinks.values():
             if record.reports is not None:
                 record.reports.track_added(track)

@@ -19,6 +19,8 @@ from ds_actors.detection._tree import TrackFactory, build_tree
 from ds_actors.detection.budget import Budget
 from ds_actors.detection.coverage import Coverage, Facts
 from ds_actors.detection.events import Level, TrackInfo
+from ds_actors.detection.progress import ProgressLog
+from ds_actors.detection.progress_text import settings_text
 from ds_actors.detection.sampling import AdaptiveSampling, SamplingPolicy, Scene, Speaking, check_quality, make_policy
 from ds_actors.detection.service import Dataspike
 from ds_actors.detection.sinks import BufferingSink, Sink, check_sink
@@ -104,7 +106,7 @@ class Monitor:
         if notify not in ("all", "changes"):
             raise ValueError(f'notify must be "all" or "changes", not {notify!r}')
         service = Dataspike() if service is None else service
-        make_policy(sampling)  # an error in it is raised here, not when the first track is added
+        policy = make_policy(sampling)  # an error in it is raised here, not when the first track is added
         if not isinstance(cast("object", budget), Budget | None):
             raise TypeError(f"budget must be a Budget, such as Budget(samples_per_minute=600), not {budget!r}")
         quality = check_quality(quality)
@@ -116,13 +118,24 @@ class Monitor:
             records[sink.name] = record = SinkRecord(sink, LevelReports() if notify == "changes" else None)
             if isinstance(sink, BufferingSink):
                 sink.when_lost(partial(record.lost, random))
-        self._hub = Hub(Outbox(budget=budget), records, Ledger() if ledger else None, notify == "changes", state_cb)
+        settings = settings_text(
+            service=service.log_url,
+            policy=type(policy).__name__,
+            promise=policy.promise,
+            quality=quality,
+            budget=budget,
+            notify=notify,
+            sinks=records,
+        )
+        progress, kept = ProgressLog(settings), Ledger() if ledger else None
+        self._hub = Hub(Outbox(budget=budget), records, kept, notify == "changes", state_cb, progress)
         self._factory = TrackFactory(self._hub, sampling, AudioPace() if audio is None else audio, encode, quality)
         self._supervisor = build_tree(self._hub, self._factory, service, connect, random)
         self._hub.refs = TreeRefs(self._supervisor)
 
     async def __aenter__(self) -> Self:
         self._hub.entered()
+        self._hub.progress.began()
         await self._supervisor.__aenter__()
         self._hub.set_state("running")
         return self
@@ -145,6 +158,7 @@ class Monitor:
                         nursery.start_soon(self._close_source, track)
             if hub.state != "failed":
                 hub.set_state("closed")
+            hub.progress.ended(hub.status())
             hub.assessments.clear()
 
     async def add_track(self, info: TrackInfo, source: FrameSource | PcmSource, *, muted: bool = False) -> bool:

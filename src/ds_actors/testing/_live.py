@@ -219,7 +219,8 @@ class Stage:
         if isinstance(action, StartChild):
             ref: Any = await supervisor.start(self._spec(action.plan))
         elif action.kind == "restart":
-            ref = await supervisor.restart(action.child)
+            child: str = action.child
+            ref = await supervisor.restart(child)
         elif action.kind == "terminate":
             await supervisor.terminate(action.child)
             return "ok"

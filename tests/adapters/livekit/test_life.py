@@ -53,6 +53,23 @@ def test_it_waits_for_a_room_that_is_not_connected_yet() -> None:
     assert len(told) == len(set(told))
 
 
+def test_its_story_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """At INFO: what the rules watch, the monitor's settings, and a summary at the close; the key is not in it."""
+    caplog.set_level(logging.INFO)
+
+    async def main() -> None:
+        room_detector = detector(api_key="sesame", sources=["camera"], consent=bool)
+        await room_detector.start(None, room=rtc.Room())
+        await room_detector.aclose()
+
+    asyncio.run(main())
+    story = [record.getMessage() for record in caplog.records if record.levelno == logging.INFO]
+    assert "the detector watches the room: video of camera, subject to consent" in story
+    assert any(line.startswith(f"monitoring begins: {NOWHERE}, AdaptiveSampling with") for line in story)
+    assert any(line.startswith("monitoring ends after 0 s: 0 tracks; ") for line in story)
+    assert "sesame" not in caplog.text
+
+
 def test_a_second_start_and_one_after_closing_are_refused() -> None:
     """One detector watches one room, once."""
 

@@ -204,3 +204,21 @@ def test_a_source_that_nobody_knows_yet_is_unknown() -> None:
     participant = Mock(identity="alice", sid="PA")
     publication = Mock(kind=rtc.TrackKind.KIND_VIDEO, source=99, sid="TR", encryption_type=rtc.EncryptionType.NONE)
     assert track_info(publication, participant).source == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("rules", "words"),
+    [
+        (TrackRules(), "video of every source"),
+        (TrackRules(audio=True), "video of every source and microphones"),
+        (TrackRules(sources=("screen_share", "camera")), "video of camera, screen_share"),
+        (TrackRules(sources=()), "video of no source"),
+        (
+            TrackRules(track_filter=lambda _publication, _participant: True, consent=lambda _participant: True),
+            "video of every source, subject to track_filter and consent",
+        ),
+    ],
+)
+def test_the_rules_say_what_is_watched(rules: TrackRules, words: str) -> None:
+    """In words for the log."""
+    assert rules.describe() == words

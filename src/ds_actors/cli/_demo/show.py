@@ -97,11 +97,13 @@ REASONS: Final = {
 
 
 def counts(status: Status) -> str:
-    """Return how many samples were due, sent and dropped, with the reasons."""
+    """Return how many samples were due and sent, how many wait, and how many were dropped for which reason."""
     uplink = status.uplink
     words = ((count, REASONS.get(reason, plain(reason))) for reason, count in uplink.dropped.items())
     dropped = ", ".join(f"{count} {why}" for count, why in words)
-    return f"{counted(uplink.due, 'sample')} due, {uplink.sent} sent; dropped: {dropped or 'none'}"
+    waiting = uplink.waiting + uplink.granted
+    left = f", {waiting} waiting" if waiting else ""
+    return f"{counted(uplink.due, 'sample')} due, {uplink.sent} sent{left}; dropped: {dropped or 'none'}"
 
 
 def as_line(entry: Entry) -> None:

@@ -63,6 +63,17 @@ class TrackRules:
             if function is not None and (not callable(function) or inspect.iscoroutinefunction(function)):
                 raise TypeError(f"{name} must be a plain function: the loop calls it and cannot wait for it")
 
+    def describe(self) -> str:
+        """Return what is watched, in words for the log."""
+        video = (
+            "video of every source"
+            if self.sources is None
+            else f"video of {', '.join(sorted(self.sources)) or 'no source'}"
+        )
+        conditions = [name for name in ("track_filter", "consent") if getattr(self, name) is not None]
+        limits = f", subject to {' and '.join(conditions)}" if conditions else ""
+        return f"{video}{' and microphones' if self.audio else ''}{limits}"
+
     def consents(self, participant: rtc.RemoteParticipant) -> bool:
         """Ask whether a participant may be watched."""
         return self.consent is None or self._ask("consent", self.consent, participant)

@@ -41,6 +41,7 @@ class RoomSession:
     def __init__(self, settings: Settings, room: rtc.Room) -> None:
         self._room = room
         self._state_cb = settings.state_cb
+        self._rules = settings.rules
         self._pid = os.getpid()
         self._connected = room.isconnected()
         self.bridge: LoopBridge = LoopBridge()
@@ -103,6 +104,7 @@ class RoomSession:
         if vad_stream is not None:
             self._gate = SpeechGate(session, vad_stream, self._watcher.shut)
             self._gate.start()
+        logger.info("the detector watches the room: %s", self._rules.describe())
         self._state_changed(self.monitor.status())
 
     @property

@@ -1,0 +1,1 @@
+"""The checks of `ds-actors doctor`, one module per group."""

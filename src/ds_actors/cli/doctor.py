@@ -1,0 +1,110 @@
+"""`ds-actors doctor`: why there are no results, one line per check."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Annotated, Final, NoReturn
+
+import trio
+import typer
+from attrs import define, field
+
+from ds_actors.cli._doctor import livekit_checks
+from ds_actors.cli._doctor.encoder import check_encoder
+from ds_actors.cli._doctor.environment import check_rates, read_service
+from ds_actors.cli._doctor.rendering import json_line, summary_line, text_lines
+from ds_actors.cli._doctor.result import CheckResult, CheckStatus, any_failed
+from ds_actors.cli._doctor.service import check_service
+from ds_actors.cli._doctor.versions import check_versions
+from ds_actors.cli._epilog import epilog
+from ds_actors.detection.events import plain
+from ds_actors.detection.service import URL_VARIABLE, Dataspike
+from ds_actors.sandbox import MarkerVerdicts, open_sandbox
+
+DOCTOR_EPILOG: Final = epilog(
+    codes={
+        130: "stopped by Ctrl-C",
+        2: "wrong usage",
+        1: "a check failed",
+        0: "no check failed; there may be warnings",
+    }
+)
+
+
+@define
+class _Report:
+    """Writes each result as it comes, and keeps it."""
+
+    as_json: bool
+    verbose: bool
+    results: list[CheckResult] = field(factory=list[CheckResult])
+
+    def add(self, result: CheckResult) -> None:
+        self.results.append(result)
+        if self.as_json:
+            typer.echo(json_line(result))
+            return
+        for line in text_lines(result, verbose=self.verbose):
+            typer.echo(line)
+
+
+def doctor(
+    *,
+    url: Annotated[
+        str | None,
+        typer.Option(help=f"The service's WebSocket URL. Without it: {URL_VARIABLE}, else Dataspike's.", metavar="URL"),
+    ] = None,
+    sandbox: Annotated[
+        bool, typer.Option("--sandbox", help="Check against a local stand-in, which needs no key.")
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option(help="Seconds that each step of the network may take, from 0.1 to 120.", metavar="SECONDS")
+    ] = 10.0,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show the figures and settings too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per check and line.")] = False,
+) -> None:
+    """Check everything that the monitor needs, and say how to fix what is wrong.
+
+    It sends the service six synthetic pictures, which count as samples.
+
+    Where LiveKit's variables are set, two participants join a room of their
+    own for a moment, and a data packet goes from one to the other.
+    """
+    if not 0.1 <= timeout <= 120:
+        _stop("--timeout must be from 0.1 to 120 seconds")
+    if sandbox and url is not None:
+        _stop("--sandbox does not go with --url")
+    report = _Report(as_json, verbose)
+    report.add(check_versions())
+    result, rates = check_rates(os.environ)
+    report.add(result)
+    result, sample = check_encoder(rates)
+    report.add(result)
+    settings, service = read_service(os.environ, url=url, key_may_miss=sandbox)
+    report.add(settings)
+    keyed = settings.status is not CheckStatus.FAILURE
+    interrupted = False
+    check = partial(check_service, sample=sample, rates=rates, timeout=timeout, report=report.add)
+    try:
+        trio.run(partial(_check_sandbox, check) if sandbox else partial(check, service, keyed=keyed))
+        for result in livekit_checks.run(os.environ, timeout):
+            report.add(result)
+    except* KeyboardInterrupt:
+        interrupted = True
+    if interrupted:
+        raise typer.Exit(130)
+    if not as_json:
+        typer.echo(summary_line(report.results))
+    raise typer.Exit(int(any_failed(report.results)))
+
+
+async def _check_sandbox(check: Callable[..., Awaitable[None]]) -> None:
+    async with open_sandbox(MarkerVerdicts()) as stand_in:
+        await check(Dataspike(api_key="sandbox", url=stand_in.url), keyed=True)
+
+
+def _stop(text: str) -> NoReturn:
+    typer.echo(f"ds-actors doctor: {plain(text)}", err=True)
+    raise typer.Exit(2)

@@ -1,0 +1,113 @@
+"""`ds-actors doctor`, as a person or a script runs it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from ds_actors import cli
+from ds_actors.cli import app
+from ds_actors.cli._doctor import livekit_checks
+from ds_actors.cli._doctor.environment import LIVEKIT_VARIABLES
+from ds_actors.cli._doctor.result import CheckStatus
+
+NOTHING_SET = dict.fromkeys(("DATASPIKE_API_KEY", "DATASPIKE_WS_URL", "LIVEKIT_TOKEN", *LIVEKIT_VARIABLES))
+CLOSED = "ws://127.0.0.1:1"
+
+
+def run(*arguments: str, **environment: str) -> Result:
+    result = CliRunner().invoke(app, ["doctor", *arguments], env={**NOTHING_SET, **environment})
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def test_the_sandbox_needs_no_key() -> None:
+    """Every check passes or is skipped, and the exit code is 0."""
+    result = run("--sandbox")
+    assert result.exit_code == 0, result.output
+    assert "failure" not in result.stdout
+    assert result.stdout.splitlines()[-1].startswith("12 of 14 checks ok")
+
+
+def test_a_failure_is_exit_1_with_its_fix() -> None:
+    """The checks after it are listed as skipped."""
+    result = run(DATASPIKE_API_KEY="k", DATASPIKE_WS_URL=CLOSED)
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    (number,) = [number for number, line in enumerate(lines) if line.startswith("failure")]
+    assert lines[number].split()[1] == "tcp"
+    assert lines[number + 1].startswith("         fix: ")
+    assert lines[number + 2].split()[:2] == ["skipped", "proxy"]
+
+
+def test_json_is_one_object_per_check() -> None:
+    """The option --url overrides the environment; the key is nowhere."""
+    result = run("--json", "--url", CLOSED, DATASPIKE_API_KEY="sk-very-secret")
+    assert result.exit_code == 1
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [row["check"] for row in rows if row["status"] == "failure"] == ["tcp"]
+    assert "sk-very-secret" not in result.stdout
+
+
+def test_details_are_shown_with_v() -> None:
+    """The environment's variables are among them, masked."""
+    result = run("-v", "--sandbox", DATASPIKE_API_KEY="sk-very-secret")
+    assert "DATASPIKE_API_KEY: *** (14 characters)" in result.stdout
+    assert "sk-very-secret" not in result.stdout
+
+
+@pytest.mark.parametrize("arguments", [("--timeout", "0"), ("--sandbox", "--url", CLOSED)])
+def test_wrong_usage_is_exit_2(arguments: tuple[str, ...]) -> None:
+    """One line on stderr, and nothing is checked."""
+    result = run(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("ds-actors doctor: --")
+
+
+def test_ctrl_c_is_exit_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The results so far are on stdout, without a summary."""
+
+    def interrupted(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(livekit_checks, "run", interrupted)
+    result = run("--sandbox")
+    assert result.exit_code == 130
+    assert result.stdout.splitlines()[-1].split()[:2] == ["ok", "throughput"]
+
+
+def test_livekit_without_its_sdk_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fix names the package to install."""
+    monkeypatch.setattr(livekit_checks, "has_livekit", lambda: False)
+    (result,) = livekit_checks.run(dict.fromkeys(LIVEKIT_VARIABLES, "ws://127.0.0.1:1"), 1.0)
+    assert result.status is CheckStatus.FAILURE
+    assert "dataspike-livekit-plugins" in result.fix
+
+
+def test_without_livekits_variables_livekit_is_skipped() -> None:
+    """One line stands for all its checks."""
+    (result,) = livekit_checks.run({"LIVEKIT_URL": "ws://127.0.0.1:1"}, 1.0)
+    assert result.status is CheckStatus.SKIPPED
+
+
+def test_each_missing_grant_is_named() -> None:
+    """A hidden agent is a warning: its packets arrive without a sender."""
+    nothing = livekit_checks.judge_grants(can_subscribe=False, can_publish_data=False, hidden=False)
+    assert nothing.status is CheckStatus.FAILURE
+    assert "can_subscribe" in nothing.summary
+    assert "can_publish_data" in nothing.summary
+    hidden = livekit_checks.judge_grants(can_subscribe=True, can_publish_data=True, hidden=True)
+    assert hidden.status is CheckStatus.WARNING
+
+
+def test_one_module_alone_imports_livekit() -> None:
+    """The actor library, the monitor and every other command work without it."""
+    package = Path(cli.__file__).parents[1]
+    importing = re.compile(r"^\s*(from|import) livekit\b", re.MULTILINE)
+    found = [path.name for path in package.rglob("*.py") if importing.search(path.read_text("utf-8"))]
+    assert found == ["livekit_room.py"]
