@@ -16,6 +16,7 @@ import typer
 from attrs import asdict
 
 from ds_actors._text import counted
+from ds_actors.cli._interrupt import until_interrupted
 from ds_actors.cli._stdout import is_unwritable, say_unwritable, write_nowhere
 from ds_actors.detection.events import plain
 from ds_actors.sandbox import (
@@ -68,7 +69,7 @@ def sandbox(
     tell = partial(_tell, as_json)
     opening = open_sandbox(verdicts, script=plan, api_keys=api_key, host=host, port=port, tell=tell)
     try:
-        trio.run(_run, opening, seen, f"{plain(host)} port {port}", as_json)
+        trio.run(until_interrupted, _run, opening, seen, f"{plain(host)} port {port}", as_json)
     except* KeyboardInterrupt:
         pass
     for service in seen:
