@@ -387,7 +387,7 @@ async def test_a_mailbox_that_ends_the_program_ends_the_tree_in_order(autojump_c
             ref.tell("crash")
             await trio.sleep_forever()
     assert caught.value.code == 3
-    assert stopped == ["a"]
+    assert stopped == ["b", "a"]
 
 
 async def test_a_start_that_is_called_off_was_not_too_slow(

@@ -212,7 +212,8 @@ class Context(Generic[M]):
         """Get a message, exactly once, when that actor or supervisor is gone for good; its restarts do not count.
 
         No mailbox policy can drop the message, and it arrives after the messages that were queued before it. A watch
-        survives the restarts of the watcher; repeating a watch changes nothing. When the target is gone already, the
+        survives the restarts of the watcher, until a newer incarnation watches the same target anew. Repeating a watch
+        with an equal message, or with the same function, changes nothing. When the target is gone already, the
         message comes at once, after each call.
 
         Args:
@@ -225,7 +226,9 @@ class Context(Generic[M]):
         """
         self._incarnation.check_current()
         target = lifetime_of(ref)
+        target.check_run()
         watch = self._incarnation.cell.watch(target)
+        watch.asked_by(self._incarnation.number)
         if on_down is not None:
             watch.add_maker(on_down)
         else:

@@ -8,9 +8,10 @@ the messages at the head of that queue, without a call between. Six invariants m
 1. `fast` is None, or the queue of this cell's own `Reject` mailbox. An append to it is an accepted `put`: a `Reject`
    counts a message where it ends, not where it enters.
 2. While `fast` is set, the queue holds told messages only. An ask is an `Envelope` and clears `fast`.
-3. While `fast` is set, no send waits for room and no notice of a watch is due, so an append overtakes nothing. A send
-   that waits and a notice clear `fast`.
-4. While `fast` is set, the child lives and is not asked to stop. `request_stop`, `interrupted` and `close` clear it.
+3. While `fast` is set, no notice of a watch is due, and an append overtakes no send that waits: the mailbox is full
+   then, so that `tell` goes through `put` and is refused. A send that begins to wait and a notice clear `fast`.
+4. `request_stop`, `interrupted`, `flush` and `end` clear `fast`. A `put` may set it again while the child stops or
+   waits for its restart; that does no harm, because `serve` looks at `stop_requested` before told messages.
 5. While `fast` is set, the mailbox has no message in hand of its own: `take` clears `fast`. During the handling of told
    messages the message in hand is the head of the queue, and `Reject.at_head` says so for the counts.
 6. The code that appends checks the capacity (`limit`) and wakes the receiver, as `put` does. Only `put` sets `fast`.
@@ -21,7 +22,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from threading import get_ident
+from functools import partial
 from typing import Any, cast
 
 import trio
@@ -59,11 +60,12 @@ class Slot:
             trio.lowlevel.reschedule(self._task)
             self._task = None
 
-    async def wait(self) -> Any:
-        """Return or raise the ending."""
+    async def wait(self, abandoned: Callable[[], object] | None = None) -> Any:
+        """Return or raise the ending; call `abandoned` in the moment in which the wait is cancelled."""
         if not self.ended:
             self._task = trio.lowlevel.current_task()
-            await trio.lowlevel.wait_task_rescheduled(self._forget)
+            abort = self._forget if abandoned is None else partial(self._abandon, abandoned)
+            await trio.lowlevel.wait_task_rescheduled(abort)
         else:
             await trio.lowlevel.checkpoint()
         return self.take()
@@ -71,6 +73,10 @@ class Slot:
     def _forget(self, _: object) -> trio.lowlevel.Abort:
         self._task = None
         return trio.lowlevel.Abort.SUCCEEDED
+
+    def _abandon(self, abandoned: Callable[[], object], _: object) -> trio.lowlevel.Abort:
+        abandoned()
+        return self._forget(_)
 
     def take(self) -> Any:
         """Return or raise the ending that arrived."""
@@ -105,13 +111,11 @@ class Cell(Lifetime):
         "stop_requested",
         "task",
         "telemetry",
-        "thread",
-        "token",
         "watching",
     )
 
     def __init__(self, name: str, path: str, mailbox: Mailbox[Any], telemetry: Telemetry, thread: int) -> None:
-        super().__init__(name, path)
+        super().__init__(name, path, thread, trio.lowlevel.current_trio_token())
         self.mailbox: Mailbox[Any] = mailbox
         self.telemetry: Telemetry = telemetry
         self.gone: bool = False
@@ -121,8 +125,6 @@ class Cell(Lifetime):
         """The capacity, where `fast` is set."""
         self.stop_requested: bool = False
         self.task: trio.lowlevel.Task | None = None
-        self.token: trio.lowlevel.TrioToken = trio.lowlevel.current_trio_token()
-        self.thread: int = thread
         self.receiver: trio.lowlevel.Task | None = None
         self.senders: OrderedDict[_Sender, None] | None = None
         """The sends that wait for room, in order of arrival."""
@@ -133,32 +135,6 @@ class Cell(Lifetime):
     def now(self) -> float:
         """Return the time for the mailbox, which is 0.0 where it needs none."""
         return trio.current_time() if self.mailbox.timed else 0.0
-
-    def check_thread(self) -> None:
-        """Refuse a caller from another thread.
-
-        Raises:
-            RuntimeError: naming the way in.
-        """
-        if get_ident() != self.thread:
-            raise RuntimeError(
-                f"{self.path} belongs to trio's thread; from another one use ref.tell_from_thread, or"
-                " trio.from_thread.run and run_sync for everything else"
-            )
-
-    def check_run(self) -> None:
-        """Refuse a caller from another thread, another trio run, or none.
-
-        Raises:
-            RuntimeError: naming the way in.
-        """
-        self.check_thread()
-        try:
-            token = trio.lowlevel.current_trio_token()
-        except RuntimeError:
-            token = None
-        if token is not self.token:
-            raise RuntimeError(f"{self.path} belongs to another trio run; use it in the run of its Supervisor")
 
     @trio.lowlevel.enable_ki_protection
     def put(self, item: Any) -> bool:
@@ -238,7 +214,10 @@ class Cell(Lifetime):
 
     def _queued(self) -> int:
         try:
-            return self.mailbox.statistics().queued
+            queued = cast("object", self.mailbox.statistics().queued)
+            if isinstance(queued, int):
+                return queued
+            raise TypeError(f"queued is {type(queued).__name__}, not an integer")
         except Exception:
             logger.exception("the mailbox of %s failed to return its statistics", self.path)
             return 0
@@ -277,6 +256,8 @@ class Cell(Lifetime):
         if self.mailbox.timed:
             ready_at: Callable[[float], float | None] | None = getattr(self.mailbox, "ready_at", None)
             at = None if ready_at is None else ready_at(trio.current_time())
+        if self.receiver is not None:
+            raise RuntimeError(f"{self.path}: one task takes from an inbox; another one does already")
         self.receiver = trio.lowlevel.current_task()
         if at is None:
             await trio.lowlevel.wait_task_rescheduled(self._forget_receiver)
@@ -321,10 +302,7 @@ class Cell(Lifetime):
         self.senders[sender] = None
         self.fast = None  # invariant 3
         self.admit()
-        try:
-            await sender.slot.wait()
-        finally:
-            self._forget_sender(sender)
+        await sender.slot.wait(partial(self._forget_sender, sender))
 
     def _forget_sender(self, sender: _Sender) -> None:
         assert self.senders is not None
@@ -365,7 +343,10 @@ class Cell(Lifetime):
     def interrupted(self) -> None:
         """The incarnation is over: settle what it had in hand by the mailbox's rule."""
         self.fast = None  # invariant 4
+        before = self._queued() if self.notices else 0
         self.report(tuple(self.mailbox.interrupted(self.now())))
+        if self.notices:
+            self.notices.delay(max(0, self._queued() - before))
         self.admit()
 
     def flush(self, reason: str) -> None:

@@ -8,12 +8,13 @@ import trio
 
 from ds_actors import _events as events
 from ds_actors._errors import ActorStopped, StartFailed
+from ds_actors._incarnation import Incarnation
 from ds_actors._rules import ChildStatus, Phase
 from ds_actors._specs import ChildSpec, SupervisorSpec
 from ds_actors._supervisor_incarnation import ChildLink, SupervisorIncarnation
 
-# Seconds for the end of a child that was cancelled when its grace was over.
-_CANCELLATION_TAKES = 1.0
+_CALLED_OFF_WITHIN = 6.0
+"""Seconds that a called-off start waits for the end of its child, where it cannot be cancelled at once."""
 
 
 class ChildRequests:
@@ -55,6 +56,7 @@ class ChildRequests:
     async def _accept_starts(self) -> None:
         if self._parent.supervision.starts_in_order:
             self._refuse_from_start()
+            self._refuse_while_stopping()
         if self._parent.supervision.phase is Phase.BOOTING:
             await self._parent.booted.wait()
         if self._parent.supervision.phase is not Phase.RUNNING:
@@ -63,8 +65,9 @@ class ChildRequests:
     @trio.lowlevel.enable_ki_protection
     async def _requested(self, name: str, link: ChildLink, request: events.Event) -> ChildLink:
         decided = trio.Event()
-        link.waiter, link.asker, link.ready = decided, trio.lowlevel.current_task(), False
-        self._parent.asking[link] = None
+        asker = trio.lowlevel.current_task()
+        link.waiter, link.asker, link.ready, link.rested = decided, asker, False, False
+        self._parent.asking[asker] = link
         self._parent.feed(request)
         path = self._parent.child_path(name)
         try:
@@ -72,29 +75,39 @@ class ChildRequests:
         except BaseException:
             await self._call_off(name, link)
             raise
-        if link.ready or link.why == events.IGNORED:
+        if link.ready or (link.rested and link.why == events.IGNORED):
             return link
-        if link.why == events.START_FAILED:
+        if link.rested and link.why == events.START_FAILED:
             raise StartFailed(f"{path} did not start") from link.failure
-        if link.why:
+        if link.rested:
             raise ActorStopped(f"{path} was stopped before it was ready") from link.failure
         await self._call_off(name, link)
         raise ActorStopped(f"{path} was not started: the actor that asked for it is being stopped")
 
     async def _call_off(self, name: str, link: ChildLink) -> None:
-        """Stop a child whose start is not wanted any more, and wait at most its grace, so that its name is free."""
-        self._parent.feed(events.Terminate(name))
-        if link.incarnation is None:
-            return
+        """End a child whose start is not wanted any more, and wait until its name is free, except during a round."""
+        parent = self._parent
+        if parent.links.get(name) is not link:
+            return  # it has failed by itself, and the name may belong to another child
+        parent.feed(events.Terminate(name))
+        incarnation = link.incarnation
+        if incarnation is None or parent.supervision.starts_in_order:
+            return  # a round may wait for the caller of this
+        if isinstance(incarnation, Incarnation) and incarnation.ready_at is None:
+            incarnation.kill()  # nothing of it was ever in use
         link.gone = link.gone or trio.Event()
-        within = link.spec.grace + _CANCELLATION_TAKES
-        if self._parent.supervision.starts_in_order:
-            within = 0.0  # the round may wait for the caller of this
-        with trio.move_on_after(within, shield=True):
+        with trio.move_on_after(min(link.spec.grace + 1.0, _CALLED_OFF_WITHIN), shield=True):
             await link.gone.wait()
 
+    def _refuse_while_stopping(self) -> None:
+        # In a round, what an actor asks for waits until the actor itself has stopped.
+        task = trio.lowlevel.current_task()
+        for name, link in self._parent.links.items():
+            if self._parent.supervision.children[name].status is ChildStatus.STOPPING and link.is_run_by(task):
+                raise ActorStopped(f"{link.cell.path} is being stopped, and must not wait for its siblings")
+
     def _refuse_from_start(self) -> None:
-        # Each of a set waits for the one before: a sibling started from one's started() would wait forever.
+        # In a round each child waits for the one before it, so a started() that waits for a sibling would wait forever.
         task = trio.lowlevel.current_task()
         if any(link.is_run_by(task, starting=True) for link in self._parent.links.values()):
             raise RuntimeError(
@@ -108,6 +121,8 @@ class ChildRequests:
         if link.is_run_by(trio.lowlevel.current_task()):
             path = self._parent.child_path(name)
             raise RuntimeError(f"{path} must not be stopped from within and waited for; use self.context.stop()")
+        if self._parent.supervision.starts_in_order:
+            self._refuse_while_stopping()
         self._parent.feed(events.Terminate(name))
         if link.incarnation is not None:
             if link.gone is None:

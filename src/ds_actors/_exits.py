@@ -39,6 +39,15 @@ def _goes_up(error: BaseException) -> bool:
     return not isinstance(error, (Exception, BaseExceptionGroup))
 
 
+def unwrapped(error: BaseException) -> BaseException:
+    """Return the one exception in a group, at any depth; a group of several as it is."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    group = cast("BaseExceptionGroup[BaseException]", error)
+    first, *others = group.exceptions
+    return group if others else unwrapped(first)
+
+
 def judge(escaped: BaseException | None, *, stopped: bool = False, ignored: bool = False) -> Exit:
     """Split what escaped into the crash and what must go up; groups are split at every depth."""
     if escaped is None:
@@ -49,7 +58,7 @@ def judge(escaped: BaseException | None, *, stopped: bool = False, ignored: bool
         group = cast("BaseExceptionGroup[BaseException]", escaped)
         upward, crash = group.split(_goes_up)
         # What is left holds Exceptions only, and a group of those is one itself.
-        return Exit(cast("Exception | None", crash), upward, stopped)
+        return Exit(cast("Exception | None", crash), None if upward is None else unwrapped(upward), stopped)
     return Exit(upward=escaped, stopped=stopped)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, cast
 
@@ -11,7 +12,7 @@ import trio
 
 from ds_actors._actor import Actor, Context, Inbox
 from ds_actors._cell import Cell
-from ds_actors._errors import Ignore
+from ds_actors._errors import ActorStopped, Ignore
 from ds_actors._exits import Exit, combine, judge
 from ds_actors._mailbox import content
 from ds_actors._message_handler import MessageHandler, call_hook
@@ -124,6 +125,16 @@ class Incarnation(MessageHandler):
         for scope in self._tasks:
             scope.cancel()
 
+    @property
+    def deadline(self) -> float:
+        """When it is cancelled, on trio's clock (seconds)."""
+        return math.inf if self._deadline is None else self._deadline
+
+    @property
+    def killed(self) -> bool:
+        """Whether it was cancelled."""
+        return self._killed
+
     # ---- what the actor calls through its context and inbox
 
     def spawn(self, function: Callable[..., Awaitable[object]], /, *args: Any) -> trio.CancelScope:
@@ -209,12 +220,12 @@ class Incarnation(MessageHandler):
             self._failures.append(error)
         reported = len(self._failures)
         crash = self._judge().crash
-        self._report(crash)
-        try:
-            self._fail_in_hand(crash)
-        except Exception as error:  # noqa: BLE001 - from a mailbox that the user wrote
-            self._failures.append(error)
-        del crash
+        for step in (self._report, self._fail_in_hand):
+            try:
+                step(crash)
+            except BaseException as error:  # noqa: BLE001 - from a handler of logs or a mailbox that the user wrote
+                self._failures.append(error)
+        del crash, step
         if self._tasks:
             await self._end_tasks()
         if actor is not None and self.ready_at is not None:
@@ -272,7 +283,7 @@ class Incarnation(MessageHandler):
     def _report(self, crash: Exception | None) -> None:
         if crash is None:
             return
-        if isinstance(crash, self._expected):
+        if isinstance(crash, self._expected) or (self._asked_to_stop and isinstance(crash, ActorStopped)):
             logger.debug("%s ended with %s", self.cell.path, type(crash).__name__)
         else:
             # The types of messages, never their content.

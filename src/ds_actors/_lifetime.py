@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
+from threading import get_ident
 from typing import Any
 
 import trio
@@ -29,9 +30,13 @@ class Down:
 class Lifetime:
     """What stays of a child across its incarnations, until it is gone for good."""
 
-    __slots__ = ("_ended", "name", "path", "watchers")
+    __slots__ = ("_ended", "name", "path", "thread", "token", "watchers")
 
-    def __init__(self, name: str, path: str) -> None:
+    def __init__(
+        self, name: str, path: str, thread: int | None = None, token: trio.lowlevel.TrioToken | None = None
+    ) -> None:
+        self.thread: int | None = thread
+        self.token: trio.lowlevel.TrioToken | None = token
         self.name: str = name
         self.path: str = path
         self._ended: tuple[str, BaseException | None] | None = None
@@ -42,6 +47,32 @@ class Lifetime:
     def down(self) -> Down | None:
         """The end, once it has come."""
         return None if self._ended is None else Down(self.path, *self._ended)
+
+    def check_thread(self) -> None:
+        """Refuse a caller from another thread.
+
+        Raises:
+            RuntimeError: naming the way in.
+        """
+        if get_ident() != self.thread and self.thread is not None:
+            raise RuntimeError(
+                f"{self.path} belongs to trio's thread; from another one use ref.tell_from_thread, or"
+                " trio.from_thread.run and run_sync for everything else"
+            )
+
+    def check_run(self) -> None:
+        """Refuse a caller from another thread, another trio run, or none.
+
+        Raises:
+            RuntimeError: naming the way in.
+        """
+        self.check_thread()
+        try:
+            token = trio.lowlevel.current_trio_token()
+        except RuntimeError:
+            token = None
+        if token is not self.token and self.token is not None:
+            raise RuntimeError(f"{self.path} belongs to another trio run; use it in the run of its Supervisor")
 
     def add_watcher(self, key: object, watcher: Callable[[Down], None]) -> None:
         """Call `watcher` at the end."""
@@ -107,21 +138,37 @@ class Notices:
         """Return the first notice and take it out."""
         return self._queue.popleft()
 
+    def delay(self, messages: int) -> None:
+        """Note that messages were put back in front."""
+        for notice in self._queue:
+            notice.due += messages
+
     def discard(self, target: Lifetime) -> None:
         """Drop the notices about one child."""
         self._queue = deque(notice for notice in self._queue if notice.target is not target)
 
 
 class Watch:
-    """One watcher's watch of one child: what to tell it at the end."""
+    """One watcher's watch of one child: what to tell it at the end.
 
-    __slots__ = ("_make", "_notify", "_target", "_watcher")
+    The first watch of a newer incarnation takes the place of what older ones asked for, so that `started` may watch.
+    """
+
+    __slots__ = ("_incarnation", "_make", "_notify", "_target", "_watcher")
 
     def __init__(self, watcher: Any, target: Lifetime) -> None:
         self._watcher = watcher
         self._target = target
+        self._incarnation = 0
         self._notify: list[Any] = []
         self._make: list[Callable[[Down], Any]] = []
+
+    def asked_by(self, incarnation: int) -> None:
+        """Forget what older incarnations of the watcher asked for."""
+        if incarnation > self._incarnation:
+            self._incarnation = incarnation
+            self._notify.clear()
+            self._make.clear()
 
     def add(self, message: Any) -> None:
         """Send this message too; a repeated one changes nothing."""
@@ -142,5 +189,7 @@ class Watch:
                 message = make(down)
             except Exception:
                 logger.exception("%s gets no notice of the end of %s: on_down failed", self._watcher.path, down.path)
+            except BaseException as error:  # noqa: BLE001 - raised at the top of the watcher's tree
+                self._watcher.telemetry.escape(error)
             else:
                 self._watcher.add_notice(self._target, message)

@@ -56,7 +56,7 @@ class MessageHandler:
     It is a base class and not a part of the incarnation, because a part would cost each parked actor one more object.
     """
 
-    __slots__ = ("_deferred", "_drain", "_finishing", "_hands", "_over", "_serves", "_serving", "cell")
+    __slots__ = ("_deferred", "_drain", "_finishing", "_hands", "_over", "_serves", "_serving", "_taken", "cell")
 
     def __init__(self, cell: Cell, *, drain: bool) -> None:
         self.cell: Cell = cell
@@ -68,6 +68,8 @@ class MessageHandler:
         """The items taken through the inbox and not settled."""
         self._over = False
         """The incarnation has ended, or waits for nothing but its tasks."""
+        self._taken = 0
+        """Messages taken through the inbox since the last schedule point."""
         self._serves = False
         """`serve` runs, or was left with a message in hand."""
         self._deferred: dict[Slot, None] = {}
@@ -79,7 +81,9 @@ class MessageHandler:
         if type(item) is not Envelope:
             return DeferredReply(None)
         slot: Slot = item.slot
-        self._deferred = {waiting: None for waiting in self._deferred if not waiting.closed}
+        count = len(self._deferred)
+        if count & (count - 1) == 0:  # at powers of two, so that each deferral costs little
+            self._deferred = {waiting: None for waiting in self._deferred if not waiting.closed}
         self._deferred[slot] = None
         return DeferredReply(slot, self.cell)
 
@@ -93,14 +97,20 @@ class MessageHandler:
             raise RuntimeError(f"{cell.path} takes its messages in receive; inbox.take is for a run of your own")
         while not cell.stop_requested or (self._drain and not self._finishing):
             # Before the message is in hand: a caller's own timeout must not lose it.
-            await trio.lowlevel.checkpoint_if_cancelled()
+            if self._taken < _MESSAGES_PER_SCHEDULE_POINT:
+                await trio.lowlevel.checkpoint_if_cancelled()
+            else:
+                self._taken = 0
+                await trio.lowlevel.checkpoint()
             item = cell.take()
             if item is not EMPTY:
+                self._taken += 1
                 self._hands.append(item)
                 return item
             if cell.stop_requested:
                 break
             await cell.wait_for_message()
+            self._taken = 0
         return EMPTY
 
     def settle(self, message: object, answer: Answer | None) -> None:

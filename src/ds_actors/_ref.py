@@ -111,6 +111,7 @@ class ActorRef(Generic[M_contra]):
         Raises:
             trio.RunFinishedError: when the trio run is over.
         """
+        assert self._cell.token is not None
         self._cell.token.run_sync_soon(self._cell.put_from_thread, message)
 
     async def send(self, message: M_contra, /) -> None:

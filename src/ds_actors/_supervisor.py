@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from threading import get_ident
 from types import TracebackType
 from typing import Any, Self, TypeAlias, TypeVar, TypeVarTuple, cast, overload
 
@@ -15,7 +16,7 @@ from ds_actors._backoff import Backoff
 from ds_actors._cell import Cell
 from ds_actors._child_requests import ChildRequests
 from ds_actors._errors import ActorStopped
-from ds_actors._exits import combine
+from ds_actors._exits import combine, unwrapped
 from ds_actors._mailbox import Mailbox, Reject
 from ds_actors._ref import ActorRef, lifetime_of
 from ds_actors._rules import AutoShutdown, Restart, Strategy
@@ -27,7 +28,6 @@ from ds_actors._supervisor_incarnation import (
     SupervisorIncarnation,
     TreeParts,
     escape,
-    unwrapped,
 )
 from ds_actors._telemetry import Listener, Node, Telemetry
 
@@ -80,10 +80,16 @@ class SupervisorRef:
         Raises:
             RuntimeError: when an actor below waits for it, which would never end.
         """
+        self._cell.check_run()
         incarnation = self._cell.incarnation
         if incarnation is not None and incarnation.runs(trio.lowlevel.current_task()):
             raise RuntimeError(f"{self.path} cannot stop while an actor below waits for that; spawn a task to wait")
         await self._cell.wait_down()
+
+    def _requests(self) -> ChildRequests:
+        living = self._living()
+        self._cell.check_run()
+        return ChildRequests(living)
 
     def _living(self) -> SupervisorIncarnation:
         if self._cell.incarnation is None or self._cell.incarnation.halted.is_set():
@@ -131,7 +137,7 @@ class SupervisorRef:
             spec = cast("ChildSpec[Any] | SupervisorSpec", factory)
         else:
             spec = ChildSpec(factory, *args, **options)
-        return _ref(await ChildRequests(self._living()).start(spec))
+        return _ref(await self._requests().start(spec))
 
     async def terminate(self, child: Child, /) -> None:
         """Stop a child, given by name or reference, in order and wait until it is gone; it is not restarted.
@@ -140,7 +146,7 @@ class SupervisorRef:
             LookupError: there is no such child.
             RuntimeError: called by the child itself, or from below it, which would wait for itself.
         """
-        await ChildRequests(self._living()).terminate(self._name_of(child))
+        await self._requests().terminate(self._name_of(child))
 
     @overload
     async def restart(self, child: ActorRef[M], /) -> ActorRef[M]: ...
@@ -160,7 +166,7 @@ class SupervisorRef:
             ActorStopped: this supervisor is stopping, or stopped the child before it was ready.
             RuntimeError: it is not at rest, or this is called from `started` of a child of the first batch.
         """
-        return _ref(await ChildRequests(self._living()).restart(self._name_of(child)))
+        return _ref(await self._requests().restart(self._name_of(child)))
 
     def delete(self, child: Child, /) -> None:
         """Forget a child that is at rest, which frees its name.
@@ -169,7 +175,7 @@ class SupervisorRef:
             LookupError: there is no such child.
             RuntimeError: it is not at rest.
         """
-        ChildRequests(self._living()).delete(self._name_of(child))
+        self._requests().delete(self._name_of(child))
 
     def find(self, path: str) -> ActorRef[Any] | SupervisorRef:
         """Return the reference at a path below this supervisor, as in `find("tracks/TR_1")`.
@@ -350,6 +356,7 @@ class Supervisor(SupervisorRef):
     @asynccontextmanager
     @trio.lowlevel.enable_ki_protection
     async def _open(self) -> AsyncGenerator[None]:
+        self._cell.thread, self._cell.token = get_ident(), trio.lowlevel.current_trio_token()
         parts = TreeParts(self.telemetry, self._draw, SupervisorRef)
         incarnation = self._cell.incarnation = SupervisorIncarnation(self._spec, self._cell, parts)
         incarnation.on_end = self._body.cancel
@@ -376,6 +383,7 @@ class Supervisor(SupervisorRef):
     async def wait(self) -> None:
         """Wait until the tree has stopped by itself, which also ends the block's body."""
         incarnation = self._cell.incarnation or self._living()
+        self._cell.check_run()
         await incarnation.halted.wait()
 
     def listen(self, listener: Listener) -> Callable[[], None]:

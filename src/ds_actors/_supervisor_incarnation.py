@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from threading import get_ident
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import trio
 from attrs import define, frozen
@@ -21,7 +21,7 @@ from attrs import define, frozen
 from ds_actors import _events as events
 from ds_actors._cell import Cell
 from ds_actors._errors import Ignore, RestartLimitReached, StartFailed
-from ds_actors._exits import Exit, combine, judge
+from ds_actors._exits import Exit, combine, judge, unwrapped
 from ds_actors._incarnation import Incarnation
 from ds_actors._lifetime import Lifetime
 from ds_actors._rules import STRATEGIES, ChildStatus, Phase
@@ -41,7 +41,11 @@ logger = logging.getLogger("ds_actors")
 _MAILBOX: Final = ("put", "has_room", "take", "settle", "interrupted", "close", "statistics")
 
 # Seconds after which a cancelled actor that still runs is named once more.
-_CANCELLATION_TAKES = 1.0
+_NAMED_AGAIN_AFTER = 1.0
+
+
+def _nothing() -> None:
+    return None
 
 
 def escape(name: str) -> str:
@@ -52,15 +56,6 @@ def escape(name: str) -> str:
         c if c.isprintable() and c not in "/%" else "".join(f"%{b:02x}" for b in c.encode("utf-8", "replace"))
         for c in name
     )
-
-
-def unwrapped(error: BaseException) -> BaseException:
-    """Return the one exception in a nursery's group, or the group."""
-    if not isinstance(error, BaseExceptionGroup):
-        return error
-    group = cast("BaseExceptionGroup[BaseException]", error)
-    first, *others = group.exceptions
-    return group if others else unwrapped(first)
 
 
 MAX_DEPTH: Final = 100
@@ -102,6 +97,8 @@ class ChildLink:
     """It became ready since its start was requested."""
     why: str = ""
     """Why it is at rest; empty while it is not."""
+    rested: bool = False
+    """It came to rest since its start was requested."""
     timers: tuple[Timer, ...] = ()
     gone: trio.Event | None = None
     """Set when it is at rest; made when a caller waits for that."""
@@ -128,8 +125,8 @@ class SupervisorIncarnation:
         self._parts = parts
         self.healthy = True
         self.links: dict[str, ChildLink] = {}
-        self.asking: dict[ChildLink, None] = {}
-        """The children whose requested start is not decided yet."""
+        self.asking: dict[trio.lowlevel.Task, ChildLink] = {}
+        """The children whose requested start is not decided yet, by the task that waits for it."""
         self.supervision: Supervision = Supervision(spec.strategy, spec.max_restarts, spec.within, spec.auto_shutdown)
         self.telemetry: Telemetry = parts.telemetry
         self._events: deque[events.Event] = deque()
@@ -209,14 +206,16 @@ class SupervisorIncarnation:
     def stop(self, deadline: float, *, again: bool = False) -> None:
         """Stop everything by `deadline` (trio's clock, seconds); a second call can only shorten the time."""
         self._stopped = True
-        self.cut(deadline)
+        self._deadline = min(self._deadline, deadline)
         self.feed(events.Shutdown())
+        self.cut(deadline)
 
     def cut(self, deadline: float) -> None:
         """Shorten the time left to everything below."""
         self._deadline = min(self._deadline, deadline)
-        for link in self.links.values():
-            if link.incarnation is not None and self.supervision.phase is Phase.STOPPING:
+        for name, link in self.links.items():
+            child = self.supervision.children.get(name)
+            if child is not None and child.status is ChildStatus.STOPPING:
                 self._limit(link, self._deadline)
 
     # ---- decide and act
@@ -231,9 +230,11 @@ class SupervisorIncarnation:
         if self._feeding:
             return
         self._feeding = True
-        while self._events:
-            self._decide(self._events.popleft())
-        self._feeding = False
+        try:
+            while self._events:
+                self._decide(self._events.popleft())
+        finally:
+            self._feeding = False
 
     def _decide(self, event: events.Event) -> None:
         # User code runs in here: a backoff, the jitter's source, mailboxes, factories of mailboxes, listeners.
@@ -307,15 +308,17 @@ class SupervisorIncarnation:
     def _begin(self, name: str, number: int) -> None:
         link = self.links[name]
         assert self._nursery is not None
+        prepare: Callable[[], None] = _nothing
         if link.why:  # it was at rest, so its old mailbox is closed and its watchers were notified
             link.gone, link.why = None, ""
-            try:
-                link.cell = self._cell(link.spec, name)
-            except BaseException as error:  # noqa: BLE001 - the factory of the mailbox failed, and with it the start
-                self._ended(link, name, number, judge(error), healthy=False)
-                return
+            prepare = partial(self._renew_cell, link, name)
         elif number > 1 and isinstance(link.cell, Cell) and STRATEGIES[self.spec.strategy].restarts != "itself":
-            link.cell.flush("its group starts again")
+            prepare = partial(link.cell.flush, "its group starts again")
+        try:
+            prepare()
+        except BaseException as error:  # noqa: BLE001 - the user's mailbox failed, and with it the start
+            self._ended(link, name, number, judge(error), healthy=False)
+            return
         incarnation: Incarnation | SupervisorIncarnation
         if isinstance(link.cell, SupervisorCell):
             assert isinstance(link.spec, SupervisorSpec)
@@ -335,6 +338,9 @@ class SupervisorIncarnation:
             )
         link.incarnation = incarnation
         self._nursery.start_soon(self._run, link, incarnation, name, number, name=link.cell.path)
+
+    def _renew_cell(self, link: ChildLink, name: str) -> None:
+        link.cell = self._cell(link.spec, name)
 
     @trio.lowlevel.enable_ki_protection
     async def _run(
@@ -372,12 +378,14 @@ class SupervisorIncarnation:
     def _decided(self, link: ChildLink) -> None:
         if link.waiter is not None:
             link.waiter.set()
-            link.waiter = link.asker = None
-            self.asking.pop(link, None)
+            link.waiter = None
+            if link.asker is not None:
+                self.asking.pop(link.asker, None)
+                link.asker = None
 
     def _rest(self, effect: events.Rest) -> None:
         link = self.links[effect.name]
-        link.why = effect.why
+        link.why, link.rested = effect.why, True
         self._cancel_timers(link)
         if effect.forgotten:
             del self.links[effect.name]
@@ -390,31 +398,41 @@ class SupervisorIncarnation:
 
     def _request_stop(self, link: ChildLink, *, again: bool) -> None:
         if link.incarnation is None:
-            return  # it is about to report its end
-        for asking in tuple(self.asking):
-            # An actor that waits for a start here would wait for the others, and they for it.
-            if asking.asker is not None and link.is_run_by(asking.asker):
-                self._decided(asking)
+            return  # it has ended, and reports that next
+        if self.asking and (self.supervision.starts_in_order or self.supervision.phase is Phase.STOPPING):
+            self._call_off_starts_of(link)
         deadline = min(self._deadline, trio.current_time() + link.spec.grace)
         link.incarnation.stop(deadline, again=again)
         self._limit(link, deadline)
+
+    def _call_off_starts_of(self, link: ChildLink) -> None:
+        # An actor that waits for a start here would wait for the others, and they for it.
+        if isinstance(link.incarnation, Incarnation):
+            task = link.incarnation.cell.task
+            asking = [self.asking[task]] if task in self.asking else []
+        else:
+            asking = [asked for task, asked in self.asking.items() if link.is_run_by(task)]
+        for asked in asking:
+            self._decided(asked)
 
     def _limit(self, link: ChildLink, deadline: float) -> None:
         incarnation = link.incarnation
         if incarnation is None or math.isinf(deadline):
             return
         incarnation.cut(deadline)
-        if isinstance(incarnation, Incarnation):  # a supervisor does the same with its own children
-            self._set_timer(link, deadline, lambda: self._over(link, incarnation))
+        if isinstance(incarnation, Incarnation) and not incarnation.killed:  # a supervisor limits its own children
+            self._cancel_timers(link)
+            deadline = incarnation.deadline
+            self._set_timer(link, deadline, lambda: self._grace_over(link, incarnation))
 
-    def _over(self, link: ChildLink, incarnation: Incarnation) -> None:
+    def _grace_over(self, link: ChildLink, incarnation: Incarnation) -> None:
         path = incarnation.cell.path
         if link.spec.grace > 0:
             logger.warning("%s did not stop in time and is cancelled", path)
         incarnation.kill()
         self._set_timer(
             link,
-            trio.current_time() + _CANCELLATION_TAKES,
+            trio.current_time() + _NAMED_AGAIN_AFTER,
             lambda: logger.warning("%s ignores its cancellation; trio can do no more than wait for it", path),
         )
 
@@ -442,7 +460,8 @@ class SupervisorIncarnation:
         self._abandon()
 
     def _abandon(self) -> None:
-        self._deadline = min(self._deadline, trio.current_time() + self.spec.grace)
+        self.cut(trio.current_time() + self.spec.grace)
+        self.booted.set()  # a start that waits for the first batch learns now that it is called off
         if self.on_end is not None:
             self.on_end()
 
@@ -470,7 +489,9 @@ class SupervisorIncarnation:
         if isinstance(spec, SupervisorSpec):
             if path.count("/") > MAX_DEPTH:
                 raise StartFailed(f"{escape(name)} would be more than {MAX_DEPTH} levels deep in its tree")
-            return SupervisorCell(name, path)
+            cell = SupervisorCell(name, path)
+            cell.thread, cell.token = self._thread, trio.lowlevel.current_trio_token()
+            return cell
         mailbox = spec.mailbox()
         missing = [method for method in _MAILBOX if not callable(getattr(mailbox, method, None))]
         if missing:
