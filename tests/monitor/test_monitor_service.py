@@ -21,10 +21,11 @@ OURS = "ds_actors.detection"
 
 
 class StateLog(list[tuple[str, str]]):
-    """The pairs of states that `state_cb` was called with."""
+    """The pairs of states that `state_cb` was called with, without repetition."""
 
     def __call__(self, status: Status) -> None:
-        self.append((status.state, status.uplink.state))
+        if self[-1:] != [(status.state, status.uplink.state)]:
+            self.append((status.state, status.uplink.state))
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:

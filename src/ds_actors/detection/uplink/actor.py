@@ -46,8 +46,8 @@ class UplinkHost(Protocol):
         """A sample's send returned; `slow` when it took longer than 10 s."""
         ...
 
-    def result(self, result: WireResult) -> None:
-        """The service answered."""
+    def result(self, result: WireResult) -> bool:
+        """The service answered; return whether about a known track."""
         ...
 
     def malformed(self) -> None:
@@ -82,7 +82,7 @@ class Uplink(Actor[OutboxMessage]):
                         nursery,
                         websocket,
                         heartbeat,
-                        result=self.host.result,
+                        result=partial(self._result, heartbeat),
                         malformed=self.host.malformed,
                         answered=self.host.uplink_answered,
                         alive=partial(self._alive, heartbeat),
@@ -106,9 +106,14 @@ class Uplink(Actor[OutboxMessage]):
                 case Deliver(_, sample):
                     before = heartbeat.slow_sends
                     await websocket.send_message(encode_request(sample))
+                    heartbeat.sample_sent(trio.current_time())
                     self.host.sample_sent(sample, slow=heartbeat.slow_sends > before)
                 case _:
                     pass
+
+    def _result(self, heartbeat: Heartbeat, result: WireResult) -> None:
+        if self.host.result(result):
+            heartbeat.sample_answered()
 
     def _alive(self, heartbeat: Heartbeat, now: float) -> None:
         if heartbeat.is_healthy(now):

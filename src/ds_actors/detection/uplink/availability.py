@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
-from attrs import define, frozen
+from attrs import define
 
 from ds_actors.detection.errors import Refused
+from ds_actors.detection.notes import Note
 from ds_actors.detection.status import UplinkState
 
 REMIND_EVERY: Final = 300.0
-
-
-@frozen
-class Note:
-    """A line for the log."""
-
-    level: Literal["info", "warning", "error"]
-    text: str
 
 
 @define
