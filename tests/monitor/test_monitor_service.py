@@ -43,12 +43,13 @@ def test_a_service_that_accepts_and_closes_is_said_once_in_five_minutes(caplog: 
         said = lines(caplog)
         assert len(service.attempts) > 200
         assert {level for level, _ in said} == {"WARNING"}
-        assert 5 <= len(said) <= 7
+        assert 6 <= len(said) <= 8
         service.close_code = None
-        await trio.sleep(30)
-        (back,) = lines(caplog)[len(said) :]
-        assert back[0] == "INFO"
+        await trio.sleep(60)
+        seen, back = lines(caplog)[len(said) :]
+        assert (back[0], seen[0]) == ("INFO", "INFO")
         assert "is back after 18" in back[1]
+        assert "is left unchecked" in seen[1]
 
     kit.run(body)
 
@@ -278,3 +279,25 @@ def test_without_being_asked_nothing_is_kept_of_what_was_sent() -> None:
     """The error says how to ask."""
     with pytest.raises(RuntimeError, match="ledger=True"):
         Monitor(service=kit.KEY).ledger()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("up", "down"), [(45.0, 15.0), (240.0, 60.0)])
+def test_a_day_of_flapping_has_less_than_300_lines_in_the_log(
+    up: float, down: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of all kinds together: losses, summaries, unchecked tracks."""
+    caplog.set_level(logging.INFO, "ds_actors")
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        await kit.add(monitor, "B")
+        for _ in range(int(86_400 / (up + down))):
+            service.reachable = True
+            await trio.sleep(up)
+            service.reachable = False
+            await service.links[-1].aclose()
+            await trio.sleep(down)
+        assert len(service.connections) > 86_400 / (up + down) * 0.9
+        assert 0 < len(caplog.records) < 300
+
+    kit.run(body, sampling=partial(AdaptiveSampling, 0.05, 0.05))

@@ -121,9 +121,9 @@ class Hub:
         """Record a result or a pong."""
         self._uplink_changed(self._availability.answered(trio.current_time()))
 
-    def uplink_down(self, error: Exception | None) -> None:
-        """Record that the connection, or the attempt, ended."""
-        self._uplink_changed(self._availability.down(error, trio.current_time()))
+    def uplink_down(self, error: Exception | None, heard: float | None) -> None:
+        """Record that the connection, or the attempt, ended; an open connection's last byte arrived at `heard`."""
+        self._uplink_changed(self._availability.down(error, trio.current_time(), heard))
 
     def sample_sent(self, sample: Sample, *, slow: bool) -> None:
         """Count a sample whose send returned, and tell its track."""

@@ -6,7 +6,7 @@ blind when a track has been blind for 30 s, or its room has been reconnecting fo
     one has been blind for 30 s                  -> WARNING
     twice as many as in the last warning         -> WARNING
     another one, 300 s after the last warning    -> WARNING
-    none for 30 s (600 s, when it had returned)  -> INFO
+    none for 30 s (900 s, when it had returned)  -> INFO
 
 Whatever happens, a day has fewer than 300 warnings, apart from those about twice as many.
 """

@@ -8,7 +8,7 @@ from attrs import frozen
 
 STABLE_AFTER: Final = 30.0
 """Seconds without trouble after which it is reported as over."""
-FLAPPING_WITHIN: Final = 600.0
+FLAPPING_WITHIN: Final = 900.0
 """Trouble that returns within these seconds after its end is the same trouble; then it must be away for as long."""
 REMIND_EVERY: Final = 300.0
 """Seconds between two warnings about the same trouble."""

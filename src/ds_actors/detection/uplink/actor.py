@@ -10,7 +10,7 @@ from functools import partial
 from typing import Protocol
 
 import trio
-from attrs import define
+from attrs import define, field
 from trio_websocket import WebSocketConnection
 
 from ds_actors import Actor, Exit
@@ -38,8 +38,8 @@ class UplinkHost(Protocol):
         """A result or a pong arrived."""
         ...
 
-    def uplink_down(self, error: Exception | None) -> None:
-        """The connection or the attempt ended."""
+    def uplink_down(self, error: Exception | None, heard: float | None) -> None:
+        """The connection or the attempt ended; an open connection's last byte arrived at `heard`."""
         ...
 
     def sample_sent(self, sample: Sample, *, slow: bool) -> None:
@@ -62,6 +62,7 @@ class Uplink(Actor[OutboxMessage]):
     service: Dataspike
     host: UplinkHost
     connect: Connect
+    _heartbeat: Heartbeat | None = field(default=None, init=False)
 
     async def started(self) -> None:
         """Be ready at once: readiness is not connectedness."""
@@ -70,7 +71,7 @@ class Uplink(Actor[OutboxMessage]):
     async def run(self) -> None:
         """Connect, then send, receive and watch the heartbeat until one of them fails or a stop is requested."""
         self.host.uplink_connecting()
-        heartbeat = Heartbeat(trio.current_time())
+        self._heartbeat = heartbeat = Heartbeat(trio.current_time())
         with trio.CancelScope() as attempt:
             watcher = self.context.spawn(self._give_up_on_stop, attempt)
             async with open_websocket(self.service, connect=self.connect, heartbeat=heartbeat) as websocket:
@@ -96,7 +97,7 @@ class Uplink(Actor[OutboxMessage]):
 
     async def stopping(self, exit: Exit, /) -> None:  # noqa: A002 - the word of the field
         """Notify the host that there is no connection."""
-        self.host.uplink_down(exit.crash)
+        self.host.uplink_down(exit.crash, None if self._heartbeat is None else self._heartbeat.heard)
 
     async def _send(self, websocket: WebSocketConnection, heartbeat: Heartbeat) -> None:
         async for message in self.inbox:

@@ -82,6 +82,11 @@ class Heartbeat:
         """Return whether this connection is healthy, so that earlier failures are forgotten."""
         return self._answered and self._opened is not None and now - self._opened >= HEALTHY_AFTER
 
+    @property
+    def heard(self) -> float | None:
+        """When the last byte arrived; None while the upgrade is not accepted."""
+        return None if self._opened is None else self._heard
+
     def ping_sent(self, now: float) -> None:
         """Record that the ping's send returned; the wait for its answer begins."""
         if self._pinging:
