@@ -114,3 +114,15 @@ def test_a_service_that_answers_none_of_the_samples_of_60_seconds_is_dead() -> N
     assert heartbeat.tick(170) is None
     heartbeat.sample_sent(170)
     assert isinstance(heartbeat.tick(170), Close)
+
+
+def test_a_message_that_does_not_end_within_ten_seconds_closes() -> None:
+    """Although bytes arrive all the time."""
+    heartbeat = Heartbeat(0)
+    heartbeat.message_began(5)
+    heartbeat.message_ended()
+    heartbeat.message_began(7)
+    heartbeat.received(16.9)
+    assert heartbeat.due() == 17
+    assert heartbeat.tick(16.9) is None
+    assert heartbeat.tick(17) == Close("a message of the service did not end within 10 s")
