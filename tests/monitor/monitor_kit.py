@@ -179,9 +179,11 @@ def status_of(monitor: Monitor, track: str) -> TrackStatus:
 
 
 def adds_up(monitor: Monitor) -> bool:
-    """Return whether due = sent + dropped + waiting + granted, exactly."""
+    """Return whether due = sent + dropped + waiting + granted, and whether all that was sent is accounted for."""
     account = monitor.status().uplink
-    return account.due == account.sent + sum(account.dropped.values()) + account.waiting + account.granted
+    due = account.sent + sum(account.dropped.values()) + account.waiting + account.granted
+    sent = account.answered + account.unanswered + account.lost + account.outstanding
+    return (account.due, account.sent) == (due, sent)
 
 
 def living(monitor: Monitor) -> list[str]:

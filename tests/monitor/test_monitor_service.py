@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import math
+from collections import Counter
 from functools import partial
 
 import monitor_kit as kit
@@ -301,3 +302,38 @@ def test_a_day_of_flapping_has_less_than_300_lines_in_the_log(
         assert 0 < len(caplog.records) < 300
 
     kit.run(body, sampling=partial(AdaptiveSampling, 0.05, 0.05))
+
+
+def test_what_was_sent_is_answered_unanswered_or_lost_with_its_connection() -> None:
+    """In the status and, sample by sample, in the ledger."""
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        service.silent.add("C")
+        await kit.add(monitor, "A", "C")
+        await trio.sleep(52)
+        assert kit.adds_up(monitor)
+        before = monitor.status().uplink
+        assert (before.lost, before.unanswered) == (0, 5)  # C's samples of the first 22 s
+        service.silent.add("A")
+        await trio.sleep(6)
+        await service.links[-1].aclose()
+        await trio.sleep(1)
+        after = monitor.status().uplink
+        assert after.lost > before.outstanding  # C's, and those of A since it got no answer
+        assert kit.adds_up(monitor)
+        service.silent.clear()
+        await trio.sleep(20)
+        assert kit.adds_up(monitor)
+        rows = monitor.ledger()
+        count = Counter(row.outcome for row in rows)
+        account = monitor.status().uplink
+        assert (count["answered"], count["unanswered"], count["lost"], count["outstanding"]) == (
+            account.answered,
+            account.unanswered,
+            account.lost,
+            account.outstanding,
+        )
+        assert {row.answer for row in rows if row.track == "A" and row.outcome == "answered"} == {"alert"}
+        assert {row.connection for row in rows} == {1, 2}
+
+    kit.run(body, ledger=True)

@@ -26,10 +26,10 @@ from ds_actors.detection.status import RoomState, RoomStatus, SinkStatus, State,
 from ds_actors.detection.tracks.messages import VerdictArrived
 from ds_actors.detection.tracks.registry import TrackRegistry
 from ds_actors.detection.turns import OutboxMessage
+from ds_actors.detection.uplink.answers import AnswerAccount, Settled
 from ds_actors.detection.uplink.availability import Availability
 from ds_actors.detection.uplink.ledger import Ledger
 from ds_actors.detection.uplink.outbox import Outbox
-from ds_actors.detection.uplink.round_trip import RoundTrip
 
 logger: logging.Logger = logging.getLogger("ds_actors.detection")
 
@@ -57,7 +57,7 @@ class Hub:
     _room: RoomStatus | None = field(default=None, init=False)
     _blindness: Blindness = field(factory=Blindness, init=False)
     _availability: Availability = field(factory=Availability, init=False)
-    _round_trip: RoundTrip = field(factory=RoundTrip, init=False)
+    _answers: AnswerAccount = field(factory=AnswerAccount, init=False)
     _malformed: int = field(default=0, init=False)
     _clock_offset: float = field(default=0.0, init=False)
     _reported: tuple[State, str, str, bool] = field(default=("idle", "connecting", "", False), init=False)
@@ -113,7 +113,6 @@ class Hub:
 
     def uplink_up(self) -> None:
         """Record that the upgrade was accepted."""
-        self._round_trip.connected()
         self._availability.up()
         self._uplink_changed(None)
 
@@ -123,15 +122,20 @@ class Hub:
 
     def uplink_down(self, error: Exception | None, heard: float | None) -> None:
         """Record that the connection, or the attempt, ended; an open connection's last byte arrived at `heard`."""
+        self._settle(*self._answers.connection_ended())
         self._uplink_changed(self._availability.down(error, trio.current_time(), heard))
+
+    def sample_sending(self, sample: Sample) -> None:
+        """Record that a sample's send begins."""
+        self._answers.sending(sample.track)
 
     def sample_sent(self, sample: Sample, *, slow: bool) -> None:
         """Count a sample whose send returned, and tell its track."""
         now = trio.current_time()
         self.slow = slow
-        self._round_trip.sent(sample.track, now)
         if self.ledger is not None:
-            self.ledger.sent(sample, time.time_ns() // 1_000_000)
+            self.ledger.sent(sample, time.time_ns() // 1_000_000, self._availability.connections)
+        self._settle(self._answers.sample_sent(now), *self._answers.expire(now))
         registered = self.registry.get(sample.track)
         if registered is not None:
             registered.sample_sent(now)
@@ -146,10 +150,10 @@ class Hub:
     def result(self, result: WireResult) -> bool:
         """Apply an answer and tell track and sinks, in one step without an await; return whether its track is known."""
         now = trio.current_time()
-        self._round_trip.answered(result.track, now)
         applied = self.assessments.result(result, now, time.time_ns() // 1_000_000)
         if applied is None:
             return False
+        self._settle(*self._answers.expire(now), self._answers.answer(result.track, applied.event.level.value, now))
         registered = self.registry.get(applied.event.track_id)
         if registered is not None:
             registered.answered(now, verdict=applied.event.level.is_verdict)
@@ -173,6 +177,11 @@ class Hub:
             else:
                 ref.tell(event)
 
+    def _settle(self, *settled: Settled | None) -> None:
+        for sample in settled:
+            if sample is not None and self.ledger is not None:
+                self.ledger.settle(sample)
+
     # ---- what the sinks need
 
     def track_added(self, track: str) -> None:
@@ -192,6 +201,7 @@ class Hub:
     def look(self) -> None:
         """Look whether the tracks that should be checked are checked; log and report when that changes."""
         now = trio.current_time()
+        self._settle(*self._answers.expire(now))
         blind, wanted = self.registry.blind(self.level, now)
         availability, room = self._availability, self._room
         no_uplink = "" if availability.state == "up" else availability.cause or availability.state
@@ -226,7 +236,11 @@ class Hub:
             account.waiting,
             account.granted,
             self._malformed,
-            self._round_trip.seconds,
+            self._answers.round_trip,
+            self._answers.answered,
+            self._answers.unanswered,
+            self._answers.lost,
+            self._answers.outstanding,
         )
         now = self._now()
         shown = (*self.registry, *self.registry.unwatched())

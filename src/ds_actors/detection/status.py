@@ -72,6 +72,14 @@ class UplinkStatus:
     malformed: int
     round_trip: float | None
     """Seconds; measured only when one sample was outstanding."""
+    answered: int = 0
+    """Of the sent samples: sent = answered + unanswered + lost + outstanding."""
+    unanswered: int = 0
+    """Not answered for 30 s."""
+    lost: int = 0
+    """Sent and not answered when the connection ended."""
+    outstanding: int = 0
+    """Sent, and neither of these yet."""
 
 
 @frozen

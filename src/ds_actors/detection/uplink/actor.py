@@ -42,6 +42,10 @@ class UplinkHost(Protocol):
         """The connection or the attempt ended; an open connection's last byte arrived at `heard`."""
         ...
 
+    def sample_sending(self, sample: Sample) -> None:
+        """A sample's send begins; its answer may arrive before the send returns."""
+        ...
+
     def sample_sent(self, sample: Sample, *, slow: bool) -> None:
         """A sample's send returned; `slow` when it took longer than 10 s."""
         ...
@@ -106,6 +110,7 @@ class Uplink(Actor[OutboxMessage]):
                     message.grantee.tell(Granted(message))
                 case Deliver(_, sample):
                     before = heartbeat.slow_sends
+                    self.host.sample_sending(sample)
                     await websocket.send_message(encode_request(sample))
                     heartbeat.sample_sent(trio.current_time())
                     self.host.sample_sent(sample, slow=heartbeat.slow_sends > before)
