@@ -30,7 +30,7 @@ REMEMBERED: Final = 10_000
 _ROOM: Final = None
 _CAUSES: Final[Mapping[Coverage, str]] = {
     Coverage.UNJUDGED: "the service answers only with errors, or with types that this version does not know",
-    Coverage.STALE: "the service does not answer their samples, or the samples do not reach it in time",
+    Coverage.STALE: "the service does not answer their samples, or none can be made and sent in time (see `dropped`)",
     Coverage.NO_FRAMES: "no frames arrive; the publisher may withhold permission, or the media server forwards nothing",
     Coverage.FAILING: "their actors crash; the log has the errors",
     Coverage.TOO_SMALL: "their pictures are too small to judge",

@@ -26,6 +26,7 @@ from ds_actors.detection.sinks._record import SinkRecord
 from ds_actors.detection.sinks._reports import LevelReports
 from ds_actors.detection.status import RoomState, Status
 from ds_actors.detection.tracks.encoding import Frame, encode_jpeg
+from ds_actors.detection.tracks.encoding_threads import run_encoding
 from ds_actors.detection.tracks.messages import GateChanged
 from ds_actors.detection.tracks.registry import RegisteredTrack, UnwatchedTrack
 from ds_actors.detection.tracks.sampler import MutedChanged
@@ -46,8 +47,8 @@ Notify = Literal["all", "changes"]
 
 
 async def encode_in_thread(frame: Frame, quality: int, max_side: int | None) -> bytes:
-    """Encode the JPEG in a worker thread."""
-    return await trio.to_thread.run_sync(lambda: encode_jpeg(frame, quality=quality, max_side=max_side))
+    """Encode the JPEG in a thread; at most 3 are encoded at once in this process."""
+    return await run_encoding(lambda: encode_jpeg(frame, quality=quality, max_side=max_side))
 
 
 class Monitor:
