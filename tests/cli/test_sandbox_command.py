@@ -48,6 +48,16 @@ def test_a_script_that_is_no_text_says_so(tmp_path: Path) -> None:
     assert (result.exit_code, result.stderr) == (2, f"ds-actors sandbox: {path} cannot be read: it is not UTF-8\n")
 
 
+@pytest.mark.parametrize("value", ["[" * 5_000 + "]" * 5_000, "9" * 5_000])
+def test_a_script_beyond_every_measure_is_one_line_and_exit_2(value: str, tmp_path: Path) -> None:
+    """Python's parser gives up on it with an error of its own."""
+    path = tmp_path / "script.toml"
+    path.write_text(f"latency = {value}")
+    result = CliRunner().invoke(app, ["sandbox", "--script", str(path)])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert re.fullmatch(r"ds-actors sandbox: .*script\.toml: [^\n]{,100}\n", result.stderr)
+
+
 def test_the_grade_says_kept_broken_or_untested_within_80_columns() -> None:
     """Each client's rules stand below its name; one that did not come up is not called kept."""
     first, second = ClientRecord("client 1"), ClientRecord("client 2")

@@ -190,8 +190,10 @@ def test_an_empty_message_becomes_a_sentence_and_controls_are_removed() -> None:
 
 def test_coverage_is_the_first_that_applies() -> None:
     """In the contract's order, each made to apply by one fact more."""
-    facts: dict[str, Any] = {"last_result": 0.0, "rate": 1.0, "due_since": 0.0}
+    facts: dict[str, Any] = {"last_result": 10.0, "last_verdict": 0.0, "rate": 1.0, "due_since": 0.0}
     expected: list[tuple[Coverage, str, Any]] = [
+        (Coverage.UNJUDGED, "published_at", 0.0),
+        (Coverage.STALE, "last_result", 0.0),
         (Coverage.STALE, "empty_captures", 0),
         (Coverage.STALE, "small_captures", 2),
         (Coverage.TOO_SMALL, "small_captures", 3),
@@ -205,6 +207,23 @@ def test_coverage_is_the_first_that_applies() -> None:
     ]
     assert coverage(Facts(**facts), 14.9) is Coverage.CHECKED
     assert coverage(Facts(due_since=0.0, rate=1.0), 14.9) is Coverage.WAITING
+    assert coverage(Facts(last_result=10.0, due_since=0.0, rate=1.0), 14.9) is Coverage.WAITING
     for wanted, name, value in expected:
         facts[name] = value
         assert coverage(Facts(**facts), 15.0) is wanted
+
+
+@given(
+    last_result=st.none() | st.integers(0, 100),
+    last_verdict=st.none() | st.integers(0, 100),
+    due_since=st.none() | st.integers(0, 100),
+    now=st.integers(0, 200),
+)
+def test_a_checked_track_had_a_verdict_in_time(
+    last_result: int | None, last_verdict: int | None, due_since: int | None, now: int
+) -> None:
+    """Whatever else arrived, and whenever it was muted."""
+    found = coverage(Facts(last_result=last_result, last_verdict=last_verdict, due_since=due_since), now)
+    recent = last_verdict is not None and now - last_verdict < 15
+    assert recent or found is not Coverage.CHECKED
+    assert not recent or found in (Coverage.CHECKED, Coverage.STALE)

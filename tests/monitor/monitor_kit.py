@@ -85,6 +85,10 @@ class Service:
     silent: set[str] = field(factory=set[str])
     """Tracks whose samples are not answered."""
     answers_after: float = 0.0
+    answer: int | None = None
+    """The type of every answer, instead of the track's."""
+    about: str | None = None
+    """The track that every answer is about, instead of the sample's."""
     attempts: array[float] = field(factory=lambda: array("d"))
     samples: list[tuple[float, Sample]] = field(factory=list[tuple[float, Sample]])
     connections: list[WebSocketConnection] = field(factory=list[WebSocketConnection])
@@ -124,8 +128,8 @@ class Service:
                     sample = decode_request(message)
                     self.samples.append((trio.current_time(), sample))
                     if sample.track not in self.silent:
-                        verdict = VERDICTS.get(sample.track, ResultType.CLEAR)
-                        answer = encode_result(WireResult(verdict, sample.participant, sample.track))
+                        verdict = VERDICTS.get(sample.track, ResultType.CLEAR) if self.answer is None else self.answer
+                        answer = encode_result(WireResult(verdict, sample.participant, self.about or sample.track))
                         if self.answers_after:
                             await trio.sleep(self.answers_after)
                         await websocket.send_message(answer)
@@ -175,9 +179,11 @@ def status_of(monitor: Monitor, track: str) -> TrackStatus:
 
 
 def adds_up(monitor: Monitor) -> bool:
-    """Return whether due = sent + dropped + waiting + granted, exactly."""
+    """Return whether due = sent + dropped + waiting + granted, and whether all that was sent is accounted for."""
     account = monitor.status().uplink
-    return account.due == account.sent + sum(account.dropped.values()) + account.waiting + account.granted
+    due = account.sent + sum(account.dropped.values()) + account.waiting + account.granted
+    sent = account.answered + account.unanswered + account.lost + account.outstanding
+    return (account.due, account.sent) == (due, sent)
 
 
 def living(monitor: Monitor) -> list[str]:

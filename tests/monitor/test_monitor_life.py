@@ -59,8 +59,8 @@ def test_a_monitor_closes_in_order_with_everything_stuck() -> None:
     with kit.without_log():
         run_virtual(main)
     paths = [path for path, _ in ended]
-    assert set(paths[:2]) == {"/monitor/tracks/A", "/monitor/tracks/B"}
-    assert paths[2:] == ["/monitor/tracks", "/monitor/uplink", "/monitor/sinks/callback", "/monitor/sinks"]
+    assert set(paths[:3]) == {"/monitor/watch", "/monitor/tracks/A", "/monitor/tracks/B"}
+    assert paths[3:] == ["/monitor/tracks", "/monitor/uplink", "/monitor/sinks/callback", "/monitor/sinks"]
     at = dict(ended)
     assert at["/monitor/tracks"] <= 0.5
     assert at["/monitor/uplink"] - at["/monitor/tracks"] <= 1.0

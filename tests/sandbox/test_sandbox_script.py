@@ -111,6 +111,12 @@ def test_faults_take_the_options_of_their_class() -> None:
     ("text", "says"),
     [
         ("level = ", "not TOML"),
+        (f"level = {'[' * 5_000}{']' * 5_000}", "nested 16 deep"),
+        (f"level = {'[' * 17}{']' * 17}", "nested 16 deep"),
+        (f"default{'.a' * 900} = 1", "nested 16 deep"),
+        (f"latency = {'9' * 5_000}", "an integer may have 64 bits"),
+        (f"latency = 0x{'f' * 5_000}", "an integer may have 64 bits"),
+        ("latency = 9223372036854775808", "an integer may have 64 bits"),
         ("colour = 1", "'colour' is not known here; known are default, verdict, fault, service, room"),
         ('default = "fine"', "default must be one of clear, suspicious"),
         ("verdict = 1", r"write each verdict as \[\[verdict\]\]"),

@@ -16,19 +16,21 @@ from attrs import define, field
 from ds_actors import ActorRef
 from ds_actors.detection._refs import TreeRefs
 from ds_actors.detection.assessment import Applied, Assessments
+from ds_actors.detection.blindness import Blindness, Sight
 from ds_actors.detection.coverage import Coverage, coverage
 from ds_actors.detection.events import Level, Sample, WireResult
+from ds_actors.detection.notes import Note
 from ds_actors.detection.progress import ProgressLog
 from ds_actors.detection.sampling import Plan, SampleSent
 from ds_actors.detection.sinks._record import SinkRecord
-from ds_actors.detection.status import SinkStatus, State, Status, UplinkStatus
+from ds_actors.detection.status import RoomState, RoomStatus, SinkStatus, State, Status, UplinkStatus
 from ds_actors.detection.tracks.messages import VerdictArrived
 from ds_actors.detection.tracks.registry import TrackRegistry
 from ds_actors.detection.turns import OutboxMessage
-from ds_actors.detection.uplink.availability import Availability, Note
+from ds_actors.detection.uplink.answers import AnswerAccount, Settled
+from ds_actors.detection.uplink.availability import Availability
 from ds_actors.detection.uplink.ledger import Ledger
 from ds_actors.detection.uplink.outbox import Outbox
-from ds_actors.detection.uplink.round_trip import RoundTrip
 
 logger: logging.Logger = logging.getLogger("ds_actors.detection")
 
@@ -54,11 +56,13 @@ class Hub:
     leaving: bool = field(default=False, init=False)
     """The monitor closes: what happens to its uplink from here on is no news."""
     state: State = field(default="idle", init=False)
+    _room: RoomStatus | None = field(default=None, init=False)
+    _blindness: Blindness = field(factory=Blindness, init=False)
     _availability: Availability = field(factory=Availability, init=False)
-    _round_trip: RoundTrip = field(factory=RoundTrip, init=False)
+    _answers: AnswerAccount = field(factory=AnswerAccount, init=False)
     _malformed: int = field(default=0, init=False)
     _clock_offset: float = field(default=0.0, init=False)
-    _reported: tuple[State, str] = field(default=("idle", "connecting"), init=False)
+    _reported: tuple[State, str, str, bool] = field(default=("idle", "connecting", "", False), init=False)
 
     # ---- what the track actors need
 
@@ -111,7 +115,6 @@ class Hub:
 
     def uplink_up(self) -> None:
         """Record that the upgrade was accepted."""
-        self._round_trip.connected()
         self._availability.up()
         self.progress.connected()
         self._uplink_changed(None)
@@ -120,17 +123,22 @@ class Hub:
         """Record a result or a pong."""
         self._uplink_changed(self._availability.answered(trio.current_time()))
 
-    def uplink_down(self, error: Exception | None) -> None:
-        """Record that the connection, or the attempt, ended."""
-        self._uplink_changed(self._availability.down(error, trio.current_time()))
+    def uplink_down(self, error: Exception | None, heard: float | None) -> None:
+        """Record that the connection, or the attempt, ended; an open connection's last byte arrived at `heard`."""
+        self._settle(*self._answers.connection_ended())
+        self._uplink_changed(self._availability.down(error, trio.current_time(), heard))
+
+    def sample_sending(self, sample: Sample) -> None:
+        """Record that a sample's send begins."""
+        self._answers.sending(sample.track)
 
     def sample_sent(self, sample: Sample, *, slow: bool) -> None:
         """Count a sample whose send returned, and tell its track."""
         now = trio.current_time()
         self.slow = slow
-        self._round_trip.sent(sample.track, now)
         if self.ledger is not None:
-            self.ledger.sent(sample, time.time_ns() // 1_000_000)
+            self.ledger.sent(sample, time.time_ns() // 1_000_000, self._availability.connections)
+        self._settle(self._answers.sample_sent(now), *self._answers.expire(now))
         registered = self.registry.get(sample.track)
         if registered is not None:
             registered.sample_sent(now)
@@ -144,22 +152,23 @@ class Hub:
         """Count a message of the service that could not be read."""
         self._malformed += 1
 
-    def result(self, result: WireResult) -> None:
-        """Apply an answer and tell track and sinks, in one step without an await."""
+    def result(self, result: WireResult) -> bool:
+        """Apply an answer and tell track and sinks, in one step without an await; return whether its track is known."""
         now = trio.current_time()
-        self._round_trip.answered(result.track, now)
         applied = self.assessments.result(result, now, time.time_ns() // 1_000_000)
         if applied is None:
-            return
+            return False
         self.progress.result(applied.event)
+        self._settle(*self._answers.expire(now), self._answers.answer(result.track, applied.event.level.value, now))
         registered = self.registry.get(applied.event.track_id)
         if registered is not None:
-            registered.facts.last_result = now
+            registered.answered(now, verdict=applied.event.level.is_verdict)
         if applied.level is not None:
             ref = self.refs.track(applied.track)
             if ref is not None:
                 ref.tell(VerdictArrived())
         self._tell_sinks(applied)
+        return True
 
     def _tell_sinks(self, applied: Applied) -> None:
         if self.only_changes and not applied.notable:
@@ -173,6 +182,11 @@ class Hub:
                 record.queue.put(event)  # its next actor finds it there
             else:
                 ref.tell(event)
+
+    def _settle(self, *settled: Settled | None) -> None:
+        for sample in settled:
+            if sample is not None and self.ledger is not None:
+                self.ledger.settle(sample)
 
     # ---- what the sinks need
 
@@ -188,6 +202,25 @@ class Hub:
         for record in self.sinks.values():
             if record.reports is not None:
                 record.reports.track_ended(track, trio.current_time())
+
+    # ---- what the watch and the room need
+
+    def look(self) -> None:
+        """Look whether the tracks that should be checked are checked; log and report when that changes."""
+        now = trio.current_time()
+        self._settle(*self._answers.expire(now))
+        blind, wanted = self.registry.blind(self.level, now)
+        availability, room = self._availability, self._room
+        no_uplink = "" if availability.state == "up" else availability.cause or availability.state
+        reconnecting = room is not None and room.state == "reconnecting"
+        self._log(self._blindness.look(Sight(blind, wanted, no_uplink, reconnecting), now))
+        self._report_state()
+
+    def set_room(self, state: RoomState) -> None:
+        """Record that the room is connected or reconnecting, and report the change."""
+        if self._room is None or self._room.state != state:
+            self._room = RoomStatus(state, time.time_ns() // 1_000_000)
+            self._report_state()
 
     # ---- status
 
@@ -210,7 +243,11 @@ class Hub:
             account.waiting,
             account.granted,
             self._malformed,
-            self._round_trip.seconds,
+            self._answers.round_trip,
+            self._answers.answered,
+            self._answers.unanswered,
+            self._answers.lost,
+            self._answers.outstanding,
         )
         now = self._now()
         shown = (*self.registry, *self.registry.unwatched())
@@ -219,7 +256,7 @@ class Hub:
         results = MappingProxyType(dict(self.assessments.counts))
         reason = availability.cause if self.state in ("running", "refused") else ""
         refused = MappingProxyType(dict(self.registry.refused))
-        return Status(self.state, reason, uplink, tracks, sinks, results, refused)
+        return Status(self.state, reason, uplink, tracks, sinks, results, refused, self._room, self._blindness.cause)
 
     def coverage(self, track: str) -> Coverage:
         """Return how well a track is covered, from any thread."""
@@ -253,14 +290,18 @@ class Hub:
         )
 
     def _uplink_changed(self, note: Note | None) -> None:
-        if note is not None:
-            logger.log(getattr(logging, note.level.upper()), "%s", note.text)
+        self._log(note)
         if self.state in ("running", "refused"):
             self.state = "refused" if self._availability.state == "refused" else "running"
         self._report_state()
 
+    def _log(self, note: Note | None) -> None:
+        if note is not None:
+            logger.log(getattr(logging, note.level.upper()), "%s", note.text)
+
     def _report_state(self) -> None:
-        current = (self.state, self._availability.state)
+        room = "" if self._room is None else self._room.state
+        current = (self.state, self._availability.state, room, bool(self._blindness.cause))
         if current == self._reported or (self.leaving and self.state not in ("closed", "failed")):
             return
         self._reported = current

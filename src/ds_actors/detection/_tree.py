@@ -2,7 +2,8 @@
 
 monitor ─┬─ sinks    one actor per sink
          ├─ uplink   permanent, own backoff, never gives up
-         └─ tracks   dynamic, one actor per live track, own backoff each
+         ├─ tracks   dynamic, one actor per live track, own backoff each
+         └─ watch    looks whether the tracks that should be checked are checked
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from attrs import define
 
 from ds_actors import Actor, ChildSpec, ExponentialBackoff, Supervisor, SupervisorSpec
 from ds_actors.detection._hub import Hub
+from ds_actors.detection._watch import CoverageWatch
 from ds_actors.detection.errors import UplinkError
 from ds_actors.detection.sampling import SamplingPolicy
 from ds_actors.detection.service import Dataspike
@@ -113,6 +115,7 @@ def build_tree(
             SupervisorSpec("sinks", children=sinks, backoff=_BACKOFF, grace=1.0),
             uplink,
             SupervisorSpec("tracks", "dynamic", tracks.specs, backoff=_BACKOFF, grace=0.5),
+            ChildSpec(CoverageWatch, hub, name="watch", backoff=_BACKOFF, grace=0.5),
         ],
         close_within=5.0,
         random=random,

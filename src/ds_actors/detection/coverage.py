@@ -25,8 +25,18 @@ class Coverage(StrEnum):
     NO_FRAMES = "no_frames"
     TOO_SMALL = "too_small"
     STALE = "stale"
+    UNJUDGED = "unjudged"
+    """Results arrive, but no verdict: errors only, or types that this version does not know."""
     WAITING = "waiting"
     CHECKED = "checked"
+
+    @property
+    def is_blind(self) -> bool:
+        """True when a track that should be checked is not, and waiting does not help."""
+        return self not in _NOT_BLIND
+
+
+_NOT_BLIND: Final = frozenset({Coverage.MUTED, Coverage.WAITING, Coverage.CHECKED})
 
 
 @define
@@ -47,17 +57,17 @@ class Facts:
     small_captures: int = 0
     """Captures whose frame was too small to judge, since the last frame that was large enough."""
     last_result: float | None = None
+    last_verdict: float | None = None
+    """The time of the last result that was a verdict."""
     due_since: float | None = None
     """Since when results are possible: the start or the unmuting."""
     rate: float = 0.2
-    """The samples per second promised now; with 0, nothing is stale."""
+    """The samples per second promised now; with 0, nothing is stale or unjudged."""
 
 
 def coverage(facts: Facts, now: float) -> Coverage:
     """Return the first coverage that applies."""
     stale_after = max(STALE_AFTER, 3 / facts.rate) if facts.rate > 0 else math.inf
-    # A mute restarts the clock: no result was possible meanwhile.
-    since = max((t for t in (facts.last_result, facts.due_since) if t is not None), default=None)
     if not facts.monitored:
         found = Coverage.NOT_MONITORED
     elif facts.muted:
@@ -72,8 +82,17 @@ def coverage(facts: Facts, now: float) -> Coverage:
         found = Coverage.ENCRYPTED if facts.end_to_end else Coverage.NO_FRAMES
     elif facts.small_captures >= TOO_SMALL_AFTER:
         found = Coverage.TOO_SMALL
-    elif since is not None and now - since >= stale_after:
+    elif _silent(facts.last_result, facts, now) >= stale_after:
         found = Coverage.STALE
+    elif facts.last_result is not None and _silent(facts.last_verdict, facts, now) >= stale_after:
+        found = Coverage.UNJUDGED
+    elif facts.last_verdict is not None and now - facts.last_verdict < stale_after:
+        found = Coverage.CHECKED
     else:
-        found = Coverage.WAITING if facts.last_result is None else Coverage.CHECKED
+        found = Coverage.WAITING
     return found
+
+
+def _silent(last: float | None, facts: Facts, now: float) -> float:
+    """Return the seconds since the last one, or since one became possible: a mute restarts the clock."""
+    return now - max((at for at in (last, facts.due_since) if at is not None), default=math.inf)

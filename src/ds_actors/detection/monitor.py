@@ -26,8 +26,9 @@ from ds_actors.detection.service import Dataspike
 from ds_actors.detection.sinks import BufferingSink, Sink, check_sink
 from ds_actors.detection.sinks._record import SinkRecord
 from ds_actors.detection.sinks._reports import LevelReports
-from ds_actors.detection.status import Status
+from ds_actors.detection.status import RoomState, Status
 from ds_actors.detection.tracks.encoding import Frame, encode_jpeg
+from ds_actors.detection.tracks.encoding_threads import run_encoding
 from ds_actors.detection.tracks.messages import GateChanged
 from ds_actors.detection.tracks.registry import RegisteredTrack, UnwatchedTrack
 from ds_actors.detection.tracks.sampler import MutedChanged
@@ -48,8 +49,8 @@ Notify = Literal["all", "changes"]
 
 
 async def encode_in_thread(frame: Frame, quality: int, max_side: int | None) -> bytes:
-    """Encode the JPEG in a worker thread."""
-    return await trio.to_thread.run_sync(lambda: encode_jpeg(frame, quality=quality, max_side=max_side))
+    """Encode the JPEG in a thread; at most 3 are encoded at once in this process."""
+    return await run_encoding(lambda: encode_jpeg(frame, quality=quality, max_side=max_side))
 
 
 class Monitor:
@@ -67,8 +68,8 @@ class Monitor:
         quality: JPEG quality, 0 to 100, unless the policy's plan says otherwise.
         audio: how often microphones are recorded.
         ledger: keep a record of what was sent, without its pixels, for `ledger()`.
-        state_cb: called with the status when `state` or `uplink.state` changes; an exception in it is logged. Closing
-            the monitor reports "closed", not an outage of the uplink.
+        state_cb: called with the status when `state`, `uplink.state` or `room.state` changes, and when `blind` begins
+            or ends; an exception in it is logged. Closing the monitor reports "closed", not an outage of the uplink.
         connect: opens the stream under the WebSocket.
         encode: makes a JPEG of a frame; raises EncodingError.
         random: draws the jitter, in [0, 1).
@@ -174,7 +175,7 @@ class Monitor:
         if info.track in registry:
             raise ValueError(f"the track {info.track!r} is watched already")
         if not registry.has_room(info):
-            self.report_unwatched(info, monitored=False, why="over the limit")
+            self.report_unwatched(info, monitored=False, why="over the limit", wanted=True)
             return False
         now = trio.current_time()
         policy = self._factory.policy(info.kind)
@@ -202,10 +203,12 @@ class Monitor:
         muted: bool = False,
         encrypted: bool = False,
         subscribed: bool = True,
+        wanted: bool | None = None,
     ) -> None:
         """Show a track that is not watched in the status until it is added or removed.
 
-        The status shows `why` (a few words) as its reason; without it, its coverage.
+        The status shows `why` (a few words) as its reason; without it, its coverage. A track that is `wanted` (by
+        default, if `monitored`) should be checked: when it is not for 30 s, that is reported.
         """
         if info.track not in self._hub.registry:
             facts = Facts(
@@ -216,7 +219,8 @@ class Monitor:
                 published_at=trio.current_time(),
                 rate=0.0,
             )
-            self._hub.registry.add_unwatched(UnwatchedTrack(info, facts, why))
+            wanted = monitored if wanted is None else wanted
+            self._hub.registry.add_unwatched(UnwatchedTrack(info, facts, why, wanted))
 
     async def remove_track(self, track: str) -> None:
         """Stop watching a track; its late results count for another 60 s. Unknown tracks are ignored."""
@@ -299,6 +303,10 @@ class Monitor:
         ref = self._hub.refs.track(track)
         if registered is not None and registered.info.kind == "video" and ref is not None:
             ref.tell(Scene(signature))
+
+    def set_room(self, state: RoomState, /) -> None:
+        """Record that the room of the tracks is connected or reconnecting; while it reconnects, nothing is checked."""
+        self._hub.set_room(state)
 
     def participant_joined(self, identity: str) -> None:
         """Keep the memory of an identity that is present or back, with or without tracks."""

@@ -12,6 +12,27 @@ from ds_actors.detection.events import Level
 
 UplinkState = Literal["connecting", "up", "down", "refused"]
 State = Literal["idle", "waiting_for_room", "running", "refused", "failed", "closed"]
+RoomState = Literal["connected", "reconnecting"]
+
+
+@frozen
+class RoomStatus:
+    """The connection to the room whose tracks are watched."""
+
+    state: RoomState
+    since_ms: int
+    """Wall clock when this state began, in milliseconds since the epoch."""
+
+
+@frozen
+class Watching:
+    """How many of the tracks that should be checked are checked."""
+
+    checked: int
+    wanted: int
+
+    def __str__(self) -> str:
+        return f"{self.checked} of {self.wanted}"
 
 
 @frozen
@@ -31,6 +52,8 @@ class TrackStatus:
     reason: str
     """The reason of the policy's plan; for a track without a policy, why it has none."""
     sent: int
+    wanted: bool = True
+    """False while it is muted, and when the host chose not to have it checked."""
 
 
 @frozen
@@ -49,6 +72,14 @@ class UplinkStatus:
     malformed: int
     round_trip: float | None
     """Seconds; measured only when one sample was outstanding."""
+    answered: int = 0
+    """Of the sent samples: sent = answered + unanswered + lost + outstanding."""
+    unanswered: int = 0
+    """Not answered for 30 s."""
+    lost: int = 0
+    """Sent and not answered when the connection ended."""
+    outstanding: int = 0
+    """Sent, and neither of these yet."""
 
 
 @frozen
@@ -78,10 +109,20 @@ class Status:
     """Answers by outcome."""
     not_watched: Mapping[str, int] = field(factory=dict[str, int])
     """Tracks over a limit, by reason."""
+    room: RoomStatus | None = None
+    """None before the room was joined, and for a monitor without a room."""
+    blind: str = ""
+    """Why tracks that should be checked have not been for 30 s; empty when none is."""
+
+    @property
+    def watching(self) -> Watching:
+        """How many of the tracks that should be checked are checked; printed as `2 of 3`."""
+        wanted = [track for track in self.tracks if track.wanted]
+        return Watching(sum(track.coverage is Coverage.CHECKED for track in wanted), len(wanted))
 
     def dict(self) -> dict[str, Any]:
         """Return plain values, fit for JSON."""
-        return asdict(self, value_serializer=_plain_value)
+        return {**asdict(self, value_serializer=_plain_value), "watching": str(self.watching)}
 
 
 def _plain_value(_instance: object, _attribute: object, value: Any) -> Any:

@@ -23,7 +23,6 @@ latency = 0.3                # seconds from a sample's arrival to its answer; wi
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -31,7 +30,7 @@ from typing import Any, Final
 from attrs import field, fields, frozen
 
 from ds_actors.detection.events import Level
-from ds_actors.sandbox._toml import ScriptError, entries, inside, known, seconds, section, text, times
+from ds_actors.sandbox._toml import ScriptError, entries, inside, known, loads, seconds, section, text, times
 from ds_actors.sandbox.faults import KINDS, Drop, TimedFault
 from ds_actors.sandbox.room import ROOM_KEYS, Room, parse_room
 
@@ -97,10 +96,7 @@ def parse_script(text: str, *, name: str = "script", room: Mapping[str, Any] | N
         ScriptError: when it is not TOML, or a value is invalid.
     """
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ScriptError(f"{name}: not TOML: {error}") from error
-    try:
+        table = loads(text)
         known(table, ("default", "verdict", "fault", "service", *ROOM_KEYS))
         default = _level(table["default"], "default") if "default" in table else None
         if room:

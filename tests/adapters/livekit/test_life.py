@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 import time
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 from unittest.mock import Mock
@@ -68,6 +69,33 @@ def test_its_story_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     assert any(line.startswith(f"monitoring begins: {NOWHERE}, AdaptiveSampling with") for line in story)
     assert any(line.startswith("monitoring ends after 0 s: 0 tracks; ") for line in story)
     assert "sesame" not in caplog.text
+
+
+def test_its_status_says_whether_the_room_is_connected_or_reconnects() -> None:
+    """And `state_cb` is called for each change."""
+    told: list[str] = []
+
+    async def main() -> None:
+        def tell(status: Status) -> None:
+            told.append("" if status.room is None else status.room.state)
+
+        room = rtc.Room()
+        room_detector = detector(state_cb=tell)
+        await room_detector.start(None, room=room)
+        assert room_detector.status().room is None
+
+        def was_told(state: str) -> bool:
+            return told[-1:] == [state]
+
+        for state, shown in (("CONNECTED", "connected"), ("RECONNECTING", "reconnecting"), ("CONNECTED", "connected")):
+            room.emit("connection_state_changed", getattr(rtc.ConnectionState, f"CONN_{state}"))
+            await until_on_loop(partial(was_told, shown))
+            status = room_detector.status().room
+            assert status is not None
+            assert status.state == shown
+        await room_detector.aclose()
+
+    asyncio.run(main())
 
 
 def test_a_second_start_and_one_after_closing_are_refused() -> None:

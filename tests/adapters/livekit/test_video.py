@@ -16,7 +16,7 @@ from livekit.plugins.dataspike._bridge import LoopBridge, TrioThread
 from livekit.plugins.dataspike._video import RoomVideo
 from waiting import until_on_loop
 
-from ds_actors.detection import Frame, FrameTooSmallError
+from ds_actors.detection import EncodingError, Frame, FrameTooSmallError
 
 Capture = Callable[[], Awaitable[Frame | None]]
 Body = Callable[[RoomVideo, Capture], Awaitable[None]]
@@ -78,7 +78,7 @@ def run(body: Body, *frames: rtc.VideoFrame) -> None:
                 async def take() -> None:
                     try:
                         frame = await video.capture()
-                    except FrameTooSmallError as error:
+                    except EncodingError as error:
                         bridge.post(taken.set_exception, error)
                     else:
                         bridge.post(taken.set_result, frame)
@@ -130,6 +130,19 @@ def test_a_picture_that_is_too_small_says_so() -> None:
         await until_on_loop(lambda: streams() == 0)
 
     run(body, i420(8, 8), i420(48, 36))
+
+
+def test_a_picture_that_is_too_large_says_so_before_it_is_converted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Converting it would copy it. The SDK itself fails on pictures that reach the real limit."""
+    monkeypatch.setattr("ds_actors.detection.tracks.frame_size.LARGEST_PIXELS", 320 * 240 - 1)
+
+    async def body(_: RoomVideo, capture: Capture) -> None:
+        with pytest.raises(EncodingError, match="320 x 240 pixels is too large") as raised:
+            await capture()
+        assert raised.value.reason == "too_large"
+        await until_on_loop(lambda: streams() == 0)
+
+    run(body, i422(320, 240))
 
 
 def test_a_layout_that_no_encoder_takes_is_converted() -> None:

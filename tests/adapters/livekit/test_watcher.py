@@ -12,6 +12,7 @@ import pytest
 from attrs import define, field
 from livekit import rtc
 from livekit.plugins.dataspike._bridge import LoopBridge
+from livekit.plugins.dataspike._reconciler import DesiredTrack
 from livekit.plugins.dataspike._rules import TrackRules, track_info
 from livekit.plugins.dataspike._watcher import RoomWatcher
 from waiting import loop_idle
@@ -47,20 +48,25 @@ class FakeMonitor:
     speaks: list[tuple[str, bool]] = field(factory=list[tuple[str, bool]])
     present: list[tuple[str, str]] = field(factory=list[tuple[str, str]])
     left: list[str] = field(factory=list[str])
+    wanted: dict[str, bool] = field(factory=dict[str, bool])
 
-    def watch(self, room: Room) -> RoomWatcher:
+    def watch(self, room: Room, *, auto_subscribe: bool = True) -> RoomWatcher:
         watcher = RoomWatcher(
             cast("rtc.Room", room),
             TrackRules(),
             LoopBridge(),
-            auto_subscribe=True,
-            want=lambda _track, _wish: None,
+            auto_subscribe=auto_subscribe,
+            want=self._want,
             joined=lambda identity: self.present.append(("joined", identity)),
             left=self._leave,
             speaks=lambda identity, speaking: self.speaks.append((identity, speaking)),
         )
         watcher.start()
         return watcher
+
+    def _want(self, track: str, desired: DesiredTrack | None) -> None:
+        if desired is not None:
+            self.wanted[track] = desired.wanted
 
     def _leave(self, identity: str) -> None:
         self.left.append(identity)
@@ -123,6 +129,29 @@ def test_who_comes_back_without_a_track_is_told_of_as_there() -> None:
         room.emit("participant_active", alice)
         await loop_idle()
         assert told.present == [("joined", "alice"), ("left", "alice"), ("joined", "alice")]
+        watcher.stop()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("auto_subscribe", [True, False])
+def test_a_track_without_a_subscription_should_be_checked_unless_the_host_does_not_subscribe(
+    auto_subscribe: bool,
+) -> None:
+    """A server that grants no subscription makes the monitor blind; a host's choice does not."""
+
+    async def main() -> None:
+        room, told = Room(), FakeMonitor()
+        publication = Mock(sid="TR", kind=rtc.TrackKind.KIND_VIDEO, source=1, track=None, encryption_type=0)
+        alice = room.join("alice")
+        alice.sid, alice.kind = "PA", rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD
+        alice.track_publications["TR"] = publication
+        watcher = told.watch(room, auto_subscribe=auto_subscribe)
+        await loop_idle()
+        assert told.wanted == {"TR": auto_subscribe}
+        room.emit("track_unsubscribed", Mock(), publication, alice)
+        await loop_idle()
+        assert told.wanted == {"TR": False}
         watcher.stop()
 
     asyncio.run(main())

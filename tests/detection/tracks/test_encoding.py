@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 from typing import Literal
 
 import numpy as np
@@ -104,6 +105,33 @@ def test_what_does_not_fit_then_either_is_no_sample() -> None:
     with pytest.raises(SampleTooLargeError, match=r"^its JPEG has [0-9,]+ bytes, over 2,097,152$") as raised:
         encode_jpeg(Frame(3000, 3000, "rgb24", noise.tobytes()), quality=100)
     assert (raised.value.reason, EncodingError.reason) == ("too_large", "not_encodable")
+
+
+@pytest.mark.parametrize("layout", ["i420", "nv12", "rgb24", "rgba"])
+def test_a_very_large_frame_is_made_smaller_before_it_is_encoded(layout: Layout) -> None:
+    """It is upright, 1,920 pixels long, and the same picture."""
+    rgb = picture(4_104, 2_052)
+    jpeg = encode_jpeg(Frame(4_104, 2_052, layout, packed(rgb, layout), 90), quality=95)
+    expected = np.rot90(np.asarray(Image.fromarray(rgb).resize((1_920, 960))), -1)
+    assert error(jpeg, expected.astype(np.uint8)) < MEAN_ERROR
+
+
+def test_a_very_large_frame_takes_little_memory() -> None:
+    """8,192 x 8,192 pixels, whose three full planes would have 200 MB."""
+    frame = Frame(8_192, 8_192, "i420", bytes(8_192 * 8_192 * 3 // 2))
+    tracemalloc.start()
+    try:
+        encode_jpeg(frame)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 120 * 1024 * 1024
+
+
+def test_a_frame_beyond_the_largest_is_dropped_before_its_data_is_touched() -> None:
+    """As `too_large`; its data may be anything."""
+    with pytest.raises(SampleTooLargeError, match="8192 x 8193 pixels is too large"):
+        encode_jpeg(Frame(8_192, 8_193, "i420", b""))
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from ds_actors.detection.errors import Refused, Unreachable
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ds_actors.detection.errors import Refused, Unreachable, UplinkError
+from ds_actors.detection.notes import Note
 from ds_actors.detection.uplink.availability import Availability
 
 
 def test_an_outage_is_said_once_then_every_five_minutes_and_once_when_it_is_over() -> None:
-    """WARNING at the first failure, a reminder after 300 s, INFO with the first answer."""
+    """WARNING at the first failure, a reminder after 300 s, INFO when it has answered for 30 s."""
     availability, said = Availability(), list[tuple[float, str]]()
     for now in range(0, 700, 10):
         availability.connecting()
@@ -17,10 +21,13 @@ def test_an_outage_is_said_once_then_every_five_minutes_and_once_when_it_is_over
     assert said == [(0, "warning"), (300, "warning"), (600, "warning")]
     availability.connecting()
     availability.up()
-    note = availability.answered(705)
+    assert availability.answered(705) is None
+    assert availability.state == "up"
+    assert availability.answered(734) is None
+    note = availability.answered(735)
     assert note is not None
     assert (note.level, note.text) == ("info", "the detection service is back after 705 s and 71 attempts")
-    assert availability.answered(706) is None
+    assert availability.answered(736) is None
 
 
 def test_a_service_that_accepts_and_closes_is_not_back() -> None:
@@ -50,6 +57,104 @@ def test_a_refused_key_is_one_error_until_the_service_answers() -> None:
     assert said == ["error"]
     availability.answered(300)
     assert (availability.state, availability.cause) == ("up", "")
+
+
+class Link:
+    """A connection that comes and goes, and the lines that this gives."""
+
+    def __init__(self) -> None:
+        self.availability = Availability()
+        self.lines: list[tuple[float, str, str]] = []
+        self.now = 0.0
+
+    def note(self, note: Note | None) -> None:
+        if note is not None:
+            self.lines.append((self.now, note.level, note.text))
+
+    def up(self, seconds: float, every: float = 5.0) -> None:
+        """Be connected and answer for so long."""
+        self.availability.connecting()
+        self.availability.up()
+        until = self.now + seconds
+        while self.now < until:
+            self.note(self.availability.answered(self.now))
+            self.now += min(every, until - self.now)
+
+    def down(self, seconds: float, error: UplinkError | None = None, every: float = 10.0, silent: float = 0.0) -> None:
+        """Lose the connection, `silent` seconds after its last byte, and fail to connect for so long."""
+        until = self.now + seconds
+        heard: float | None = self.now - silent
+        while self.now < until:
+            self.note(self.availability.down(error or Unreachable("gone"), self.now, heard))
+            self.now += min(every, until - self.now)
+            self.availability.connecting()
+            heard = None
+
+
+def test_a_connection_that_flaps_is_summarised_every_five_minutes_and_back_when_it_is_stable() -> None:
+    """One line at the first loss, then how often it was lost, and one when it has lasted for 15 minutes."""
+    link = Link()
+    link.up(100)
+    for _ in range(60):
+        link.down(5)
+        link.up(15)
+    levels = [level for _, level, _ in link.lines]
+    assert levels == ["warning"] * 4
+    assert [at for at, _, _ in link.lines] == [100, 400, 700, 1_000]
+    assert link.lines[1][2].endswith("is unstable, lost 15 times in the last 300 s: gone")
+    link.up(1_000)
+    at, level, text = link.lines[-1]
+    assert (at, level) == (1_285 + 900, "info")
+    assert "is stable: it was lost 60 times in 1185 s, and was down for 300 of them" in text
+
+
+def test_an_outage_counts_from_the_last_byte_received() -> None:
+    """The 20 s until the heartbeat noticed it belong to it."""
+    link = Link()
+    link.up(100)
+    link.down(40, silent=20)
+    link.up(60)
+    assert link.lines[-1][2].startswith("the detection service is back after 60 s")
+
+
+def test_an_outage_soon_after_the_last_is_the_same_trouble() -> None:
+    """It has no first line of its own, but is in the next summary, and is over after 15 minutes."""
+    link = Link()
+    link.up(100)
+    link.down(10)
+    link.up(200)
+    assert [level for _, level, _ in link.lines] == ["warning", "info"]
+    link.down(400)
+    link.up(899)
+    assert [(at, level) for at, level, _ in link.lines[2:]] == [(400, "warning"), (700, "warning")]
+    assert "is unstable, lost 1 time" in link.lines[2][2]
+    assert "still no connection" in link.lines[3][2]
+    link.up(10)
+    assert link.lines[-1][1] == "info"
+
+
+DAY = 86_400.0
+REFUSED = Refused("the key")
+
+
+@given(
+    cycle=st.lists(
+        st.tuples(st.booleans(), st.sampled_from([1, 14, 29, 31, 60, 290, 310, 599, 899, 901, 940]), st.booleans()),
+        min_size=2,
+        max_size=6,
+    )
+)
+@settings(deadline=None, max_examples=30)
+def test_a_day_of_any_flapping_has_less_than_300_lines(cycle: list[tuple[bool, int, bool]]) -> None:
+    """Whatever its rhythm, and whether the key is refused in between."""
+    link = Link()
+    while link.now < DAY:
+        for is_up, seconds, refused in cycle:
+            if is_up:
+                link.up(seconds, every=10)
+            else:
+                link.down(seconds, REFUSED if refused else None, every=15)
+    assert len(link.lines) < 300
 
 
 def test_the_first_connection_says_nothing() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import threading
 import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -20,6 +21,7 @@ from trio_websocket import ConnectionClosed, WebSocketRequest, serve_websocket
 from ds_actors.detection.errors import Refused, Unreachable
 from ds_actors.detection.proxies import ProxyAddress
 from ds_actors.detection.service import Dataspike
+from ds_actors.detection.uplink import tls
 from ds_actors.detection.uplink.connection import WatchedStream, open_websocket
 from ds_actors.detection.uplink.heartbeat import Close, Heartbeat
 from ds_actors.detection.uplink.tunnel import open_tunnel
@@ -470,3 +472,88 @@ async def test_a_fast_link_is_not_slowed_down_by_small_pieces(autojump_clock: tr
     assert link.sends == 17
     await stream.send_all(b"")
     assert link.sends == 18
+
+
+def sends(data: bytes, *, every: float | None = None) -> Handler:
+    """Return a handler that accepts and sends these bytes, once or again and again."""
+
+    async def handler(request: WebSocketRequest) -> None:
+        websocket = await request.accept()
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            await websocket._stream.send_all(data)
+            while every is not None:
+                await trio.sleep(every)
+                await websocket._stream.send_all(data)
+        await trio.sleep_forever()
+
+    return handler
+
+
+FRAGMENT, EMPTY = b"\x02\x00", b"\x00\x00"
+
+
+async def test_endless_empty_fragments_close_the_connection_at_once() -> None:
+    """The error says which limit they broke."""
+    async with websocket_server(sends(FRAGMENT + EMPTY * 1_000)) as port:
+        with trio.fail_after(5), pytest.raises(Unreachable, match="a message of the service has more than 64 frames"):
+            await use(local(port))
+
+
+async def test_a_message_that_never_ends_is_told_to_the_heartbeat() -> None:
+    """Its time counts from its first byte, whatever arrives in between."""
+    heartbeat = Heartbeat(trio.current_time())
+    async with (
+        websocket_server(sends(b"\x82\x01x" + FRAGMENT)) as port,
+        open_websocket(local(port), heartbeat=heartbeat) as websocket,
+    ):
+        assert await websocket.get_message() == b"x"
+        assert isinstance(heartbeat.tick(trio.current_time() + 10), Close)
+
+
+@pytest.mark.parametrize(
+    ("data", "rule"),
+    [
+        (b"\xc2\x00", "Reserved bit"),
+        (b"\x83\x00", "Invalid opcode"),
+        (b"\x00\x00", "unexpected CONTINUATION"),
+        (b"\x81\x01\xff", "'utf-8' codec"),
+        (b"\x09\x00", "fragment control"),
+    ],
+)
+async def test_the_rule_that_the_service_broke_is_in_the_error(data: bytes, rule: str) -> None:
+    """Reserved bits and opcodes, a continuation of nothing, a text that is no UTF-8, a fragmented ping."""
+    async with websocket_server(sends(data)) as port:
+        with trio.fail_after(5), pytest.raises(Unreachable) as caught:
+            await use(local(port))
+    assert caught.match(rule)
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+async def test_an_unusable_ssl_cert_file_is_named(
+    content: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenSSL would trust no one, without a word."""
+    path = tmp_path / "bundle.pem"
+    if content is not None:
+        path.write_text(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    server, _client = tls_contexts("localhost")
+    async with websocket_server(echo, server) as port:
+        with pytest.raises(Unreachable, match=r"SSL_CERT_FILE names '.*bundle\.pem'"):
+            await use(Dataspike("k", f"wss://localhost:{port}/"))
+
+
+async def test_the_tls_context_is_made_once_and_in_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading the system's certificates takes longer than a frame."""
+    made: list[int] = []
+    create = ssl.create_default_context
+
+    def counted() -> ssl.SSLContext:
+        made.append(threading.get_ident())
+        return create()
+
+    monkeypatch.setattr(ssl, "create_default_context", counted)
+    tls._made.cache_clear()
+    assert await tls.default_tls() is await tls.default_tls()
+    assert len(made) == 1
+    assert threading.get_ident() not in made

@@ -93,3 +93,36 @@ def test_a_connection_is_healthy_ten_seconds_after_its_upgrade_with_an_answer() 
     silent = Heartbeat(0.0)
     silent.opened(1.0)
     assert not silent.is_healthy(1_000.0)
+
+
+def test_a_service_that_answers_none_of_the_samples_of_60_seconds_is_dead() -> None:
+    """Although bytes arrive; an answer begins the 60 s anew, and fewer than three samples may stay unanswered."""
+    heartbeat = Heartbeat(0)
+    for now in range(0, 60, 5):
+        heartbeat.received(now)
+        heartbeat.sample_sent(now)
+        assert heartbeat.tick(now) is None
+    heartbeat.received(59.9)
+    assert heartbeat.tick(59.9) is None
+    assert heartbeat.due() == 60
+    assert heartbeat.tick(60) == Close("the service answered none of the 12 samples of the last 60 s")
+    heartbeat.sample_answered()
+    assert heartbeat.tick(60) is None
+    for now in (100, 150):
+        heartbeat.sample_sent(now)
+    heartbeat.received(170)
+    assert heartbeat.tick(170) is None
+    heartbeat.sample_sent(170)
+    assert isinstance(heartbeat.tick(170), Close)
+
+
+def test_a_message_that_does_not_end_within_ten_seconds_closes() -> None:
+    """Although bytes arrive all the time."""
+    heartbeat = Heartbeat(0)
+    heartbeat.message_began(5)
+    heartbeat.message_ended()
+    heartbeat.message_began(7)
+    heartbeat.received(16.9)
+    assert heartbeat.due() == 17
+    assert heartbeat.tick(16.9) is None
+    assert heartbeat.tick(17) == Close("a message of the service did not end within 10 s")

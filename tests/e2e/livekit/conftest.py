@@ -72,6 +72,15 @@ def room(livekit_server: Server, people_process: Process, service: Service, agen
 
 
 @pytest.fixture
+def room_of_its_own(
+    own_server: Server, people_process: Process, service: Service, agents: ForkServer
+) -> Generator[Room]:
+    """The same, on a server that the test may kill."""
+    with Room(own_server, f"room-{uuid.uuid4().hex[:8]}", people_process, service, agents.take()) as room:
+        yield room
+
+
+@pytest.fixture
 def browser() -> Generator[Browser]:
     """A page with livekit-client, which has joined nothing yet."""
     chromium, client = _need(components.chromium(), "chromium"), _need(components.client_js(), "livekit-client")

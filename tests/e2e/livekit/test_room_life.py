@@ -41,3 +41,17 @@ def test_after_a_full_reconnect_it_subscribes_again_where_nobody_else_does(room:
     until(lambda: room.agent.told("reconnected"))
     before = len(room.service.of("alice"))
     until(lambda: len(room.service.of("alice")) > before + 2)
+
+
+@pytest.mark.slow
+def test_a_room_whose_server_died_is_reconnecting_in_the_status(room_of_its_own: Room) -> None:
+    """It lists no track, or stale ones; the status does not look as if all were well."""
+    room = room_of_its_own
+    room.service.verdicts["alice"] = Level.CLEAR
+    room.join("alice")
+    room.camera("alice", width=320, height=180)
+    room.watch(video={"normal_fps": 2.0, "burst_fps": 5.0})
+    until(lambda: room.agent.call("status")["watching"] == "1 of 1", 15)
+    assert room.agent.call("status")["room"]["state"] == "connected"
+    room.server.process.kill()
+    until(lambda: room.agent.call("status")["room"]["state"] == "reconnecting", 30)

@@ -9,9 +9,11 @@ import io
 from typing import ClassVar, Final, Literal
 
 import numpy as np
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from numpy.typing import NDArray
 from PIL import Image
+
+from ds_actors.detection.tracks.frame_size import FrameSize, frame_size
 
 try:
     import simplejpeg
@@ -25,7 +27,8 @@ REDUCED_QUALITY: Final = 50
 SLOW_QUALITY: Final = 50
 SLOW_SIDE: Final = 960
 """The quality and the longest side of samples while sends are slow, which `uplink/heartbeat.py` decides."""
-_MAX_SIDE: Final = 16_384
+LARGE_SIDE: Final = 4_096
+"""Pixels: a frame with a longer side is made smaller before it is encoded, instead of after."""
 
 _TURNS: Final = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
 
@@ -40,7 +43,7 @@ class EncodingError(ValueError):
 
 
 class SampleTooLargeError(EncodingError):
-    """A frame's JPEG is over 2 MiB, even after it was made smaller."""
+    """A frame has too many pixels, or its JPEG is over 2 MiB even after it was made smaller."""
 
     reason: ClassVar[str] = "too_large"
 
@@ -74,11 +77,12 @@ def for_slow_link(quality: int, max_side: int | None) -> tuple[int, int]:
 def encode_jpeg(frame: Frame, *, quality: int = 75, max_side: int | None = None) -> bytes:
     """Return the frame as a JPEG, upright, its longest side at most `max_side` pixels.
 
-    A JPEG over 2 MiB is encoded once more: with its longest side at 1,920, or if it is no larger than that, at
-    quality 50.
+    A frame with a side over 4,096 gets a longest side of 1,920 before it is encoded. A JPEG over 2 MiB is encoded once
+    more: with its longest side at 1,920, or if it is no larger than that, at quality 50.
 
     Raises:
-        SampleTooLargeError: when it is still over 2 MiB.
+        SampleTooLargeError: when the frame has a side over 16,384 or more pixels than 8,192 x 8,192, before its data is
+            touched, or when its JPEG is still over 2 MiB.
         EncodingError: for an invalid size, layout, rotation or amount of data, a quality outside 0 to
             100, a `max_side` below 1, and whatever the encoder refuses.
     """
@@ -86,7 +90,12 @@ def encode_jpeg(frame: Frame, *, quality: int = 75, max_side: int | None = None)
         raise EncodingError(f"the quality must be 0 to 100, not {quality!r}")
     if max_side is not None and max_side < 1:
         raise EncodingError(f"max_side must be at least 1, not {max_side!r}")
+    if frame_size(frame.width, frame.height) is FrameSize.TOO_LARGE:
+        raise SampleTooLargeError(f"a frame of {frame.width} x {frame.height} pixels is too large to encode")
     planes = _planes(frame)
+    if max(frame.width, frame.height) > LARGE_SIDE:
+        max_side = min(max_side or REDUCED_SIDE, REDUCED_SIDE)
+        frame, planes = _decimated(frame, planes, max_side)
     data = _encode(frame, planes, quality, max_side)
     side = max(frame.width, frame.height) if max_side is None else min(max_side, max(frame.width, frame.height))
     if len(data) > MAX_SAMPLE_BYTES:
@@ -104,6 +113,7 @@ def _encode(frame: Frame, planes: tuple[Plane, ...], quality: int, max_side: int
             return _with_pillow(frame, planes, quality, max_side)
         if frame.layout in ("i420", "nv12"):
             y, u, v = planes
+            u, v = np.ascontiguousarray(u), np.ascontiguousarray(v)
             return simplejpeg.encode_jpeg_yuv_planes(y, u, v, quality=quality)
         space = "RGB" if frame.layout == "rgb24" else "RGBX"
         return simplejpeg.encode_jpeg(planes[0], quality=quality, colorspace=space, colorsubsampling="420")
@@ -113,7 +123,7 @@ def _encode(frame: Frame, planes: tuple[Plane, ...], quality: int, max_side: int
 
 def _planes(frame: Frame) -> tuple[Plane, ...]:
     width, height = frame.width, frame.height
-    if not (0 < width <= _MAX_SIDE and 0 < height <= _MAX_SIDE):
+    if not (width > 0 and height > 0):
         raise EncodingError(f"a frame of {width} x {height} pixels")
     half_width, half_height = (width + 1) // 2, (height + 1) // 2
     luma, chroma = width * height, half_width * half_height
@@ -136,7 +146,15 @@ def _planes(frame: Frame) -> tuple[Plane, ...]:
         u, v = (flat[luma + k * chroma : luma + (k + 1) * chroma].reshape(half_height, half_width) for k in (0, 1))
         return y, u, v
     uv = flat[luma:].reshape(half_height, half_width, 2)
-    return y, np.ascontiguousarray(uv[:, :, 0]), np.ascontiguousarray(uv[:, :, 1])
+    return y, uv[:, :, 0], uv[:, :, 1]
+
+
+def _decimated(frame: Frame, planes: tuple[Plane, ...], side: int) -> tuple[Frame, tuple[Plane, ...]]:
+    """Return every n-th row and column, at least twice as many as `side` needs: views, which copy nothing."""
+    step = max(1, max(frame.width, frame.height) // (2 * side))
+    smaller = tuple(plane[::step, ::step] for plane in planes)
+    height, width = smaller[0].shape[:2]
+    return evolve(frame, width=width, height=height, data=b""), smaller
 
 
 def _with_pillow(frame: Frame, planes: tuple[Plane, ...], quality: int, max_side: int | None) -> bytes:

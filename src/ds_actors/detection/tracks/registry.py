@@ -8,7 +8,7 @@ The hub owns the registry, so it outlives a crash; the supervisor of tracks star
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from attrs import define, evolve, field, frozen
@@ -58,6 +58,12 @@ class RegisteredTrack:
         facts.empty_captures, facts.encrypted = 0, False
         facts.small_captures = facts.small_captures + 1 if too_small else 0
 
+    def answered(self, now: float, *, verdict: bool) -> None:
+        """Record a result, which may be a verdict."""
+        self.facts.last_result = now
+        if verdict:
+            self.facts.last_verdict = now
+
     def sample_sent(self, now: float) -> None:
         """Count a sent sample; a track that sends is not failing."""
         self.sent += 1
@@ -91,6 +97,7 @@ class RegisteredTrack:
             recent / window,
             self.plan.reason,
             self.sent,
+            wanted=not self.muted,
         )
 
 
@@ -101,12 +108,17 @@ class UnwatchedTrack:
     info: TrackInfo
     facts: Facts
     why: str = ""
+    wanted: bool = False
+    """True when it should be watched, and something other than the host's choice prevents it."""
 
     def status(self, level: Level, now: float) -> TrackStatus:
         """Return a snapshot."""
         info, covered = self.info, coverage(self.facts, now)
         why = self.why or covered.value
-        return TrackStatus(info.participant, info.track, info.kind, info.source, level, covered, 0.0, 0.0, why, 0)
+        wanted = self.wanted and covered is not Coverage.MUTED
+        return TrackStatus(
+            info.participant, info.track, info.kind, info.source, level, covered, 0.0, 0.0, why, 0, wanted=wanted
+        )
 
 
 @define(eq=False)
@@ -158,6 +170,15 @@ class TrackRegistry:
         """Remove an unwatched track from the list."""
         self._unwatched.pop(track, None)
         self._over.discard(track)
+
+    def blind(self, level: Callable[[str], Level], now: float) -> tuple[dict[str, Coverage], int]:
+        """Return the coverage of each track that should be checked and is not, and how many should be."""
+        wanted = {
+            **{sid: track.coverage(level(sid), now) for sid, track in self._tracks.items() if not track.muted},
+            **{sid: coverage(track.facts, now) for sid, track in self._unwatched.items() if track.wanted},
+        }
+        wanted = {sid: covered for sid, covered in wanted.items() if covered is not Coverage.MUTED}
+        return {sid: covered for sid, covered in wanted.items() if covered.is_blind}, len(wanted)
 
     def unwatched(self) -> tuple[UnwatchedTrack, ...]:
         """Return the unwatched tracks."""

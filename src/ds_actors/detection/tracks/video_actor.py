@@ -144,8 +144,9 @@ class TrackActor(Actor[TrackMessage]):
                 reason, signature = "", luma_signature(frame)
         except EncodingError as error:
             reason = error.reason
-        too_small = reason == FrameTooSmallError.reason
-        self.host.captured(self.info.track, frame=frame is not None or too_small, too_small=too_small)
+        # A source that raises EncodingError had a frame.
+        arrived, too_small = reason != "no_frame", reason == FrameTooSmallError.reason
+        self.host.captured(self.info.track, frame=arrived, too_small=too_small)
         info = self.info
         sample = None if data is None else Sample(info.participant, info.track, wall_ms, data, at)
         self.context.ref.tell(Captured(turn, sample, reason, signature))

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Protocol
 
 import trio
-from attrs import define
+from attrs import define, field
 from trio_websocket import WebSocketConnection
 
 from ds_actors import Actor, Exit
@@ -38,16 +38,20 @@ class UplinkHost(Protocol):
         """A result or a pong arrived."""
         ...
 
-    def uplink_down(self, error: Exception | None) -> None:
-        """The connection or the attempt ended."""
+    def uplink_down(self, error: Exception | None, heard: float | None) -> None:
+        """The connection or the attempt ended; an open connection's last byte arrived at `heard`."""
+        ...
+
+    def sample_sending(self, sample: Sample) -> None:
+        """A sample's send begins; its answer may arrive before the send returns."""
         ...
 
     def sample_sent(self, sample: Sample, *, slow: bool) -> None:
         """A sample's send returned; `slow` when it took longer than 10 s."""
         ...
 
-    def result(self, result: WireResult) -> None:
-        """The service answered."""
+    def result(self, result: WireResult) -> bool:
+        """The service answered; return whether about a known track."""
         ...
 
     def malformed(self) -> None:
@@ -62,6 +66,7 @@ class Uplink(Actor[OutboxMessage]):
     service: Dataspike
     host: UplinkHost
     connect: Connect
+    _heartbeat: Heartbeat | None = field(default=None, init=False)
 
     async def started(self) -> None:
         """Be ready at once: readiness is not connectedness."""
@@ -70,7 +75,7 @@ class Uplink(Actor[OutboxMessage]):
     async def run(self) -> None:
         """Connect, then send, receive and watch the heartbeat until one of them fails or a stop is requested."""
         self.host.uplink_connecting()
-        heartbeat = Heartbeat(trio.current_time())
+        self._heartbeat = heartbeat = Heartbeat(trio.current_time())
         with trio.CancelScope() as attempt:
             watcher = self.context.spawn(self._give_up_on_stop, attempt)
             async with open_websocket(self.service, connect=self.connect, heartbeat=heartbeat) as websocket:
@@ -82,7 +87,7 @@ class Uplink(Actor[OutboxMessage]):
                         nursery,
                         websocket,
                         heartbeat,
-                        result=self.host.result,
+                        result=partial(self._result, heartbeat),
                         malformed=self.host.malformed,
                         answered=self.host.uplink_answered,
                         alive=partial(self._alive, heartbeat),
@@ -96,7 +101,7 @@ class Uplink(Actor[OutboxMessage]):
 
     async def stopping(self, exit: Exit, /) -> None:  # noqa: A002 - the word of the field
         """Notify the host that there is no connection."""
-        self.host.uplink_down(exit.crash)
+        self.host.uplink_down(exit.crash, None if self._heartbeat is None else self._heartbeat.heard)
 
     async def _send(self, websocket: WebSocketConnection, heartbeat: Heartbeat) -> None:
         async for message in self.inbox:
@@ -105,10 +110,16 @@ class Uplink(Actor[OutboxMessage]):
                     message.grantee.tell(Granted(message))
                 case Deliver(_, sample):
                     before = heartbeat.slow_sends
+                    self.host.sample_sending(sample)
                     await websocket.send_message(encode_request(sample))
+                    heartbeat.sample_sent(trio.current_time())
                     self.host.sample_sent(sample, slow=heartbeat.slow_sends > before)
                 case _:
                     pass
+
+    def _result(self, heartbeat: Heartbeat, result: WireResult) -> None:
+        if self.host.result(result):
+            heartbeat.sample_answered()
 
     def _alive(self, heartbeat: Heartbeat, now: float) -> None:
         if heartbeat.is_healthy(now):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -12,14 +11,17 @@ import trio
 from python_socks import ProxyError, ProxyType
 from python_socks.async_.trio.v2 import Proxy
 from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnection, wrap_client_stream
+from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from ds_actors.detection.errors import Refused, Unreachable, UplinkError
 from ds_actors.detection.events import plain
 from ds_actors.detection.proxies import ProxyAddress
 from ds_actors.detection.service import Dataspike
 from ds_actors.detection.uplink.close_reasons import closed, leaves, parse_head, rejected
+from ds_actors.detection.uplink.frames import FrameScanner
 from ds_actors.detection.uplink.heartbeat import Heartbeat
 from ds_actors.detection.uplink.streams import WrappedStream
+from ds_actors.detection.uplink.tls import default_tls
 from ds_actors.detection.uplink.tunnel import open_tunnel
 
 MAX_MESSAGE_SIZE: Final = 64 * 1024
@@ -48,13 +50,14 @@ async def open_stream(service: Dataspike) -> trio.abc.Stream:
     Raises:
         OSError, trio.BrokenResourceError, python_socks.ProxyError: when host, TLS or proxy fail.
     """
+    # Before the stream is opened, because it may raise.
+    context = (service.ssl_context or await default_tls()) if service.secure else None
     if service.proxy is None:
         stream: trio.abc.Stream = await trio.open_tcp_stream(service.host, service.port)
     else:
         stream = await _open_through(service.proxy, service)
-    if not service.secure:
+    if context is None:
         return stream
-    context = service.ssl_context or ssl.create_default_context()
     secured = trio.SSLStream(stream, context, server_hostname=service.host, https_compatible=True)
     try:
         await secured.do_handshake()
@@ -94,6 +97,10 @@ class WatchedStream(WrappedStream):
         self.head: bytearray = bytearray()
         self.on_end: Callable[[], object] | None = None
         """Called when the stream ends; set while the upgrade is under way only."""
+        self.violation: str = ""
+        """The rule about frames that the other side broke."""
+        self._frames: FrameScanner | None = None
+        self._before_frames: bytearray = bytearray()
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send the bytes; cancelling it spoils the stream."""
@@ -129,9 +136,30 @@ class WatchedStream(WrappedStream):
             self._ended()
             return data
         self._heartbeat.received(trio.current_time())
+        self._scan(data)
+        if self.violation:
+            self._ended()
+            raise trio.BrokenResourceError(self.violation)
         if self.on_end is not None and len(self.head) < _HEAD_LIMIT:
             self.head += data[:_HEAD_LIMIT]
         return data
+
+    def _scan(self, data: bytes | bytearray) -> None:
+        if self._frames is None:  # the head of the answer to the upgrade is not complete
+            self._before_frames += data
+            _head, end, data = self._before_frames.partition(b"\r\n\r\n")
+            if not end:
+                del self._before_frames[: -len(b"\r\n\r")]
+                return
+            self._before_frames = bytearray()
+            self._frames = FrameScanner()
+        frames, completed = self._frames, self._frames.completed
+        was_unfinished = frames.unfinished
+        self.violation = frames.feed(data) or ""
+        if not frames.unfinished:
+            self._heartbeat.message_ended()
+        elif not was_unfinished or frames.completed > completed:
+            self._heartbeat.message_began(trio.current_time())
 
     async def aclose(self) -> None:
         """Close the stream."""
@@ -162,6 +190,7 @@ async def open_websocket(
     """
     body: BaseException | None = None
     failure: BaseException | None = None
+    stream: WatchedStream | None = None
     try:
         async with trio.open_nursery() as nursery:
             websocket, stream = await _open(nursery, service, connect, heartbeat)
@@ -176,6 +205,8 @@ async def open_websocket(
                 nursery.cancel_scope.cancel()
     except BaseException as error:
         failure = _verdict(error, body)
+        if isinstance(failure, Unreachable) and stream is not None and stream.violation:
+            failure = Unreachable(stream.violation)
         if failure is None:
             raise
     # Raised here and without a context: the frames below hold the Authorization header.
@@ -229,6 +260,8 @@ async def _upgrade(nursery: trio.Nursery, stream: WatchedStream, service: Datasp
 
 
 def _unanswered(stream: WatchedStream | None, text: str) -> UplinkError:
+    if stream is not None and stream.violation:
+        return Unreachable(stream.violation)
     answer = None if stream is None else parse_head(bytes(stream.head))
     if answer is None or answer[0] == 101:
         return Unreachable(text)
@@ -272,10 +305,14 @@ def _meaning(error: BaseException, *, ours: bool) -> UplinkError | None:
             reason = error.reason
             return closed(None, None) if reason is None else closed(reason.code, reason.reason)
         case _:
-            return None if ours else Unreachable(f"the WebSocket failed: {type(error).__name__}")
+            return None if ours else Unreachable(f"the WebSocket failed: {_described(error)}")
 
 
 def _described(error: BaseException) -> str:
-    # trio reports TLS trouble as a broken resource; what helps is under it.
-    shown = error.__cause__ if isinstance(error, trio.BrokenResourceError) and error.__cause__ else error
+    # trio reports TLS trouble as a broken resource, and wsproto's answer to a broken rule may fail in turn.
+    shown = error
+    if isinstance(error, trio.BrokenResourceError) and error.__cause__:
+        shown = error.__cause__
+    elif isinstance(error, LocalProtocolError) and isinstance(error.__context__, RemoteProtocolError):
+        shown = error.__context__
     return plain(f"{type(shown).__name__}: {shown}")[:300]

@@ -7,6 +7,9 @@ A `Heartbeat` watches one connection's bytes, not its messages: a slow link that
       the ping's own send returned       -> Close
     a send that moves no byte for 10 s   -> Close
     a hundred malformed messages in a row -> Close
+    samples sent for 60 s, and none of them
+      answered                           -> Close
+    a message unfinished for 10 s        -> Close
 """
 
 from __future__ import annotations
@@ -23,6 +26,12 @@ HEALTHY_AFTER: Final = 10.0
 """Seconds after which a connection that brought a result or a pong resets the backoff."""
 MALFORMED_LIMIT: Final = 100
 """Consecutive malformed messages that end the connection."""
+FINISHED_WITHIN: Final = 10.0
+"""Seconds from the first byte of a message of the service within which its last must arrive."""
+UNANSWERED_FOR: Final = 60.0
+"""Seconds for which samples are sent and none is answered that end the connection."""
+UNANSWERED_SAMPLES: Final = 3
+"""The fewest samples that must have been sent meanwhile: not every sample is answered."""
 
 
 @frozen
@@ -52,6 +61,9 @@ class Heartbeat:
     _sending: float | None = field(default=None, init=False)
     _moved: float = field(default=0.0, init=False)
     _malformed: int = field(default=0, init=False)
+    _unfinished_since: float | None = field(default=None, init=False)
+    _unanswered: int = field(default=0, init=False)
+    _unanswered_since: float = field(default=0.0, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._heard = self.began
@@ -61,6 +73,14 @@ class Heartbeat:
         self._heard = now
         self._pinging = False
         self._pinged = None
+
+    def message_began(self, now: float) -> None:
+        """Record that a message of the service began, and those before it ended."""
+        self._unfinished_since = now
+
+    def message_ended(self) -> None:
+        """Record that no message of the service is under way."""
+        self._unfinished_since = None
 
     def opened(self, now: float) -> None:
         """Record the accepted upgrade."""
@@ -73,6 +93,11 @@ class Heartbeat:
     def is_healthy(self, now: float) -> bool:
         """Return whether this connection is healthy, so that earlier failures are forgotten."""
         return self._answered and self._opened is not None and now - self._opened >= HEALTHY_AFTER
+
+    @property
+    def heard(self) -> float | None:
+        """When the last byte arrived; None while the upgrade is not accepted."""
+        return None if self._opened is None else self._heard
 
     def ping_sent(self, now: float) -> None:
         """Record that the ping's send returned; the wait for its answer begins."""
@@ -98,6 +123,16 @@ class Heartbeat:
             self.slow_sends += 1
         self._sending = None
 
+    def sample_sent(self, now: float) -> None:
+        """Record that a sample was sent."""
+        if not self._unanswered:
+            self._unanswered_since = now
+        self._unanswered += 1
+
+    def sample_answered(self) -> None:
+        """Record a result about a track that is known."""
+        self._unanswered = 0
+
     def wellformed(self) -> None:
         """Record a well-formed message: the run of malformed ones ends."""
         self._malformed = 0
@@ -118,6 +153,10 @@ class Heartbeat:
             times.append(self._pinged + DEAD_AFTER)
         if self._sending is not None:
             times.append(self._moved + DEAD_AFTER)
+        if self._unfinished_since is not None:
+            times.append(self._unfinished_since + FINISHED_WITHIN)
+        if self._unanswered >= UNANSWERED_SAMPLES:
+            times.append(self._unanswered_since + UNANSWERED_FOR)
         return min(times, default=float("inf"))
 
     def tick(self, now: float) -> SendPing | Close | None:
@@ -126,6 +165,11 @@ class Heartbeat:
             return Close(f"a send moved no byte for {DEAD_AFTER:g} s")
         if self._pinged is not None and now >= self._pinged + DEAD_AFTER:
             return Close(f"nothing was received in the {DEAD_AFTER:g} s after a ping")
+        if self._unfinished_since is not None and now >= self._unfinished_since + FINISHED_WITHIN:
+            return Close(f"a message of the service did not end within {FINISHED_WITHIN:g} s")
+        if self._unanswered >= UNANSWERED_SAMPLES and now >= self._unanswered_since + UNANSWERED_FOR:
+            samples = f"{self._unanswered} samples of the last {UNANSWERED_FOR:g} s"
+            return Close(f"the service answered none of the {samples}")
         if not self._pinging and now >= self._heard + PING_AFTER:
             self._pinging = True
             return SendPing()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Final, Literal
 
-from attrs import asdict, define, field, frozen
+from attrs import asdict, define, evolve, field, frozen
 
 from ds_actors.detection.events import Sample
+from ds_actors.detection.uplink.answers import Outcome, Settled
 
 ROWS: Final = 1_000
 
@@ -25,6 +26,14 @@ class LedgerRow:
     format: Literal["jpeg", "pcm"]
     size: int
     """Bytes of the JPEG or of the sound."""
+    connection: int = 0
+    """The number of the connection that it was sent on, counted from 1."""
+    outcome: Outcome = "outstanding"
+    """`answered`, `unanswered` for 30 s, `lost` with its connection, or none of these yet."""
+    answer: str = ""
+    """The level of the answer; empty without one. Answers are matched by track, the oldest sample first."""
+    latency: float | None = None
+    """Seconds from the send's return to the answer; None when it could belong to another sample."""
 
     def dict(self) -> dict[str, Any]:
         """Return plain values, fit for JSON."""
@@ -38,11 +47,21 @@ class Ledger:
     total: int = 0
     _rows: deque[LedgerRow] = field(factory=lambda: deque[LedgerRow](maxlen=ROWS))
 
-    def sent(self, sample: Sample, wall_ms: int) -> None:
+    def sent(self, sample: Sample, wall_ms: int, connection: int = 0) -> None:
         """Record a sent sample."""
         self.total += 1
-        row = LedgerRow(sample.participant, sample.track, sample.timestamp_ms, wall_ms, sample.format, len(sample.data))
-        self._rows.append(row)
+        size = len(sample.data)
+        self._rows.append(
+            LedgerRow(sample.participant, sample.track, sample.timestamp_ms, wall_ms, sample.format, size, connection)
+        )
+
+    def settle(self, settled: Settled) -> None:
+        """Record what became of a sample; one that is not kept any more is ignored."""
+        index = settled.number - 1 - (self.total - len(self._rows))
+        if 0 <= index < len(self._rows):
+            self._rows[index] = evolve(
+                self._rows[index], outcome=settled.outcome, answer=settled.answer, latency=settled.latency
+            )
 
     def rows(self) -> tuple[LedgerRow, ...]:
         """Return the kept rows, oldest first."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import ssl
 from typing import Final
 
 import h11
@@ -12,6 +11,7 @@ from python_socks import ProxyError
 
 from ds_actors.detection.proxies import ProxyAddress
 from ds_actors.detection.uplink.streams import WrappedStream
+from ds_actors.detection.uplink.tls import default_tls
 
 ANSWER_LIMIT: Final = 16 * 1024
 """Bytes of a proxy's answer up to its blank line; a longer one is refused."""
@@ -47,7 +47,7 @@ async def open_tunnel(proxy: ProxyAddress, host: str, port: int) -> trio.abc.Str
         raise ProxyError(f"the proxy {proxy.host}:{proxy.port} was not reached: {error}") from error
     try:
         if proxy.scheme == "https":
-            context = ssl.create_default_context()
+            context = await default_tls()
             secured = trio.SSLStream(stream, context, server_hostname=proxy.host, https_compatible=True)
             await secured.do_handshake()
             stream = secured

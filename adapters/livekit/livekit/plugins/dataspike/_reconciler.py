@@ -28,6 +28,8 @@ class DesiredTrack:
     source: RoomVideo | RoomAudio | None = None
     """The track's frames or sound; None when the track is only listed."""
     monitored: bool = True
+    wanted: bool = True
+    """False when the host chose not to have it checked."""
     why: str = ""
     """Why the track is not monitored."""
     subscribed: bool = True
@@ -99,6 +101,7 @@ class TrackReconciler:
                 subscribed=desired.subscribed,
                 muted=desired.muted,
                 encrypted=desired.encrypted,
+                wanted=desired.wanted,
             )
             return
         if watched is None and not await self._add(desired, source):
@@ -114,5 +117,6 @@ class TrackReconciler:
         except Exception as error:
             if self._complaints.due(type(error).__name__, trio.current_time()):
                 logger.exception("a track could not be watched; the monitor tries again")
-            self.monitor.report_unwatched(desired.info, monitored=False, why=f"failed: {type(error).__name__}")
+            why = f"failed: {type(error).__name__}"
+            self.monitor.report_unwatched(desired.info, monitored=False, why=why, wanted=True)
             return False

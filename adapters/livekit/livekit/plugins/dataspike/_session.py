@@ -30,9 +30,14 @@ from livekit.plugins.dataspike._watcher import RoomWatcher
 from livekit.plugins.dataspike.log import logger
 
 from ds_actors.detection import Sink, Status
+from ds_actors.detection.status import RoomState
 
 CLOSE_WITHIN: Final = 5.0
 STREAMS_WITHIN: Final = 2.0
+_ROOM_STATES: Final[dict[int, RoomState]] = {
+    rtc.ConnectionState.CONN_CONNECTED: "connected",
+    rtc.ConnectionState.CONN_RECONNECTING: "reconnecting",
+}
 
 
 class RoomSession:
@@ -66,7 +71,7 @@ class RoomSession:
         self._closing: asyncio.Task[None] | None = None
         self._closed = False
         self._failed = ""
-        self._reported: tuple[str, str] = ("idle", "connecting")
+        self._reported: tuple[str, str, str, bool] = ("idle", "connecting", "", False)
         self.reconciler: TrackReconciler | None = None
         """Made in trio, before the watcher starts."""
 
@@ -96,6 +101,7 @@ class RoomSession:
             raise
         if self.closing:
             return
+        self._room_changed(self._room.connection_state)
         self._watcher.start()
         if self._publisher is not None:
             self._publisher.start()
@@ -162,7 +168,13 @@ class RoomSession:
         if self._levels is not None:
             self._levels.look_again()
 
+    def _room_changed(self, state: int) -> None:
+        known = _ROOM_STATES.get(state)
+        if known is not None:
+            self.bridge.tell(self.monitor.set_room, known)
+
     def _connection_changed(self, state: int) -> None:
+        self._room_changed(state)
         if state == rtc.ConnectionState.CONN_CONNECTED and not self._connected:
             self._connected = True
             self._state_changed(self.monitor.status())
@@ -175,7 +187,8 @@ class RoomSession:
 
     def _state_changed(self, status: Status) -> None:
         status = self._as_seen(status)
-        state = (status.state, status.uplink.state)
+        room = "" if status.room is None else status.room.state
+        state = (status.state, status.uplink.state, room, bool(status.blind))
         if state == self._reported:
             return
         self._reported = state

@@ -18,6 +18,7 @@ from livekit.plugins.dataspike._closing import Closing
 from livekit.plugins.dataspike.log import logger
 
 from ds_actors.detection import EncodingError, Frame, FrameTooSmallError
+from ds_actors.detection.tracks.encoding import SampleTooLargeError
 from ds_actors.detection.tracks.frame_size import FrameSize, frame_size
 
 KEEP_OPEN: Final = 0.15
@@ -50,6 +51,7 @@ class RoomVideo:
 
         Raises:
             FrameTooSmallError: when the frame is too small to judge.
+            SampleTooLargeError: when the frame has too many pixels to encode.
             EncodingError: when its pixels cannot be converted.
         """
         try:
@@ -59,8 +61,13 @@ class RoomVideo:
         if event is None:
             return None
         frame, rotation = event.frame, _ROTATIONS.get(event.rotation, 0)
-        if frame_size(frame.width, frame.height) is FrameSize.TOO_SMALL:
-            raise FrameTooSmallError(f"a frame of {frame.width} x {frame.height} pixels is too small to judge")
+        match frame_size(frame.width, frame.height):
+            case FrameSize.TOO_SMALL:
+                raise FrameTooSmallError(f"a frame of {frame.width} x {frame.height} pixels is too small to judge")
+            case FrameSize.TOO_LARGE:
+                raise SampleTooLargeError(f"a frame of {frame.width} x {frame.height} pixels is too large to encode")
+            case _:
+                pass
         layout = _LAYOUTS.get(frame.type)
         if layout is None:
             # Ten bits, alpha, 4:4:4 and the like: the conversion copies the picture, so it runs on no loop.

@@ -251,11 +251,11 @@ class RoomWatcher:
         info = track_info(publication, participant)
         why = self._refusal(publication, participant) or ("" if self._consent(participant) else "no consent")
         if why:
-            return DesiredTrack(info, monitored=False, why=why, muted=publication.muted)
+            return DesiredTrack(info, monitored=False, wanted=False, why=why, muted=publication.muted)
         track = publication.track
         if track is None:
-            self._subscribe(publication)
-            return DesiredTrack(info, subscribed=False, muted=publication.muted)
+            wanted = self._subscribe(publication)
+            return DesiredTrack(info, wanted=wanted, subscribed=False, muted=publication.muted)
         if info.end_to_end and not self._room.e2ee_manager.enabled:
             return DesiredTrack(info, muted=publication.muted, encrypted=True)
         return DesiredTrack(
@@ -272,14 +272,16 @@ class RoomWatcher:
             return before.source
         return RoomAudio(self._bridge, track) if info.kind == "audio" else RoomVideo(self._bridge, track)
 
-    def _subscribe(self, publication: rtc.RemoteTrackPublication) -> None:
+    def _subscribe(self, publication: rtc.RemoteTrackPublication) -> bool:
+        """Subscribe, and return whether the track should be checked: who unsubscribes decides that it should not."""
         if not self._auto_subscribe or publication.sid in self._unsubscribed:
-            return  # the host unsubscribed, and that is the host's decision
+            return False
         if self._room.connection_state != rtc.ConnectionState.CONN_CONNECTED:
-            return  # a full reconnect loses subscriptions; the watcher looks again afterwards
+            return True  # a full reconnect loses subscriptions; the watcher looks again afterwards
         if self._asked.get(publication.sid) is not publication:
             self._asked[publication.sid] = publication
             publication.set_subscribed(True)
+        return True
 
     def _consent(self, participant: rtc.RemoteParticipant) -> bool:
         known = self._consents.get(participant.identity)

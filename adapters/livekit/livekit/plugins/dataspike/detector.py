@@ -49,7 +49,8 @@ class DataspikeDetector:
         consent: called with a participant when they join or their attributes change; a participant for whom it
             returns False or raises is not watched.
         auto_subscribe: subscribe to each publication that is to be watched, once.
-        state_cb: called on the loop with the status when its `state` or `uplink.state` changes.
+        state_cb: called on the loop with the status when its `state`, `uplink.state` or `room.state` changes, and when
+            `blind` begins or ends: tracks that should be checked have not been for 30 s.
         url: the URL of the service's WebSocket; else DATASPIKE_WS_URL.
         allow_insecure: permit ws:// to other machines.
         ssl_context: for wss; the default trusts what the system trusts.

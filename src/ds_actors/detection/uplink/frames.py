@@ -1,0 +1,82 @@
+"""The frames of a WebSocket's incoming bytes (RFC 6455, 5.2), counted: a message must come to an end. Pure.
+
+The WebSocket's library limits the bytes of a message, and accepts any number of empty fragments.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrs import define, field
+
+FRAMES_PER_MESSAGE: Final = 64
+"""The most frames of one message."""
+
+_FINAL: Final = 0x80
+_MASKED: Final = 0x80
+_FIRST_CONTROL: Final = 0x8
+_LENGTH_BYTES: Final = {126: 2, 127: 8}
+
+
+@define
+class FrameScanner:
+    """Follows the boundaries of frames; what is in them, and whether it is valid, is the library's concern."""
+
+    completed: int = field(default=0, init=False)
+    """Messages that ended, and control frames outside a message."""
+    _frames: int = field(default=0, init=False)
+    """Frames of the message under way; 0 outside a message."""
+    _header: bytearray = field(factory=bytearray, init=False)
+    _left: int = field(default=0, init=False)
+    """Bytes of the frame under way that have not arrived."""
+    _ends: bool = field(default=False, init=False)
+    """The frame under way ends what it belongs to."""
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a frame or a message is under way."""
+        return bool(self._frames or self._header or self._left)
+
+    def feed(self, data: bytes | bytearray) -> str | None:
+        """Take the next bytes; return the rule that they break, after which the scanner is not usable."""
+        at = 0
+        while at < len(data):
+            if self._left:
+                step = min(self._left, len(data) - at)
+                self._left -= step
+                at += step
+                if not self._left:
+                    self._frame_ended()
+                continue
+            self._header.append(data[at])
+            at += 1
+            if len(self._header) == self._header_size() and self._header_ended() > FRAMES_PER_MESSAGE:
+                return f"a message of the service has more than {FRAMES_PER_MESSAGE} frames"
+        return None
+
+    def _header_size(self) -> int:
+        if len(self._header) < 2:
+            return 2
+        second = self._header[1]
+        return 2 + _LENGTH_BYTES.get(second & 0x7F, 0) + (4 if second & _MASKED else 0)
+
+    def _header_ended(self) -> int:
+        """Begin a frame, and return how many its message has so far."""
+        first, second = self._header[0], self._header[1]
+        size = second & 0x7F
+        extended = _LENGTH_BYTES.get(size, 0)
+        self._left = int.from_bytes(self._header[2 : 2 + extended], "big") if extended else size
+        self._header.clear()
+        is_control = first & 0x0F >= _FIRST_CONTROL
+        if not is_control:
+            self._frames += 1
+        self._ends = not self._frames if is_control else bool(first & _FINAL)
+        frames = self._frames
+        if not self._left:
+            self._frame_ended()
+        return frames
+
+    def _frame_ended(self) -> None:
+        if self._ends:
+            self.completed += 1
+            self._frames = 0

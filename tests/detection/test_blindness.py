@@ -1,0 +1,106 @@
+"""When tracks that should be checked are not: which lines of the log that gives, and when."""
+
+from __future__ import annotations
+
+import pytest
+
+from ds_actors.detection.blindness import BLIND_AFTER, Blindness, Sight
+from ds_actors.detection.coverage import Coverage
+
+STALE, NO_FRAMES = Coverage.STALE, Coverage.NO_FRAMES
+Line = tuple[float, str]
+
+
+def blind(*tracks: str, coverage: Coverage = STALE, wanted: int = 5) -> Sight:
+    return Sight(dict.fromkeys(tracks, coverage), wanted)
+
+
+def watched(blindness: Blindness, began: int, ended: int, sight: Sight) -> list[Line]:
+    """Return the lines from looking every 5 s, with their times."""
+    looks = ((now, blindness.look(sight, now)) for now in range(began, ended, 5))
+    return [(now, f"{note.level}: {note.text}") for now, note in looks if note is not None]
+
+
+def times(lines: list[Line]) -> list[float]:
+    return [now for now, _ in lines]
+
+
+def test_blindness_is_reported_once_after_30_seconds_and_once_when_it_is_over() -> None:
+    """The warning has the counts and the likely cause; it is over after 30 s without a blind track."""
+    blindness = Blindness()
+    ((at, text),) = watched(blindness, 0, 3_600, blind("A", "B"))
+    assert at == BLIND_AFTER
+    assert text.startswith("warning: 2 of 5 tracks that should be checked have not been for 30 s (2 stale): the serv")
+    assert blindness.cause
+    ((at, text),) = watched(blindness, 3_600, 7_200, blind())
+    assert (at, text) == (3_630, "info: no track that should be checked is left unchecked, after 3600 s")
+    assert not blindness.cause
+
+
+def test_less_than_30_seconds_is_no_blindness() -> None:
+    """Each track counts for itself: several that are blind in turn are not blind together."""
+    blindness = Blindness()
+    lines: list[Line] = []
+    for number in range(100):
+        lines += watched(blindness, number * 30, number * 30 + 30, blind(str(number)))
+    assert not lines
+    assert not blindness.cause
+
+
+def test_one_track_that_stays_blind_hides_no_other() -> None:
+    """Twice as many blind tracks are reported at once, another one after 300 s."""
+    blindness = Blindness()
+    assert times(watched(blindness, 0, 100, blind("A"))) == [30]
+    assert times(watched(blindness, 100, 200, blind("A", "B"))) == [130]
+    assert times(watched(blindness, 200, 600, blind("A", "B", "C"))) == [430]
+    assert times(watched(blindness, 600, 700, blind("A", "B", "C", "D", "E", "F"))) == [630]
+
+
+def test_blindness_that_returns_soon_is_over_only_after_15_minutes() -> None:
+    """It is reported again at most every 300 s, and `cause` has it at once."""
+    blindness = Blindness()
+    assert times(watched(blindness, 0, 60, blind("A"))) == [30]
+    assert times(watched(blindness, 60, 120, blind())) == [90]
+    assert not watched(blindness, 120, 300, blind("A"))
+    assert blindness.cause
+    assert times(watched(blindness, 300, 400, blind("A"))) == [330]
+    assert times(watched(blindness, 400, 1_900, blind())) == [1_300]
+
+
+@pytest.mark.parametrize("period", [70, 100, 200, 350, 640, 940, 1_000, 1_300])
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
+def test_a_day_of_coming_and_going_has_less_than_300_lines(period: int, share: float) -> None:
+    """Whatever its rhythm."""
+    blindness, lines = Blindness(), 0
+    for now in range(0, 86_400, 5):
+        sight = blind("A") if now % period < share * period else blind()
+        lines += blindness.look(sight, now) is not None
+    assert lines < 300
+
+
+def test_a_room_that_reconnects_is_blindness_without_any_track() -> None:
+    """While its server is down, a room lists no track."""
+    ((at, text),) = watched(Blindness(), 0, 200, Sight({}, 0, reconnecting=True))
+    assert at == BLIND_AFTER
+    assert text == (
+        "warning: nothing has been checked for 30 s, because the room is reconnecting: "
+        "the connection to the room's server was lost"
+    )
+
+
+def test_the_most_frequent_coverage_decides_the_likely_cause() -> None:
+    """Stale tracks without a connection to the service are its fault; every other coverage has a cause of its own."""
+    blindness = Blindness()
+    mixed = Sight({"A": STALE, "B": NO_FRAMES, "C": NO_FRAMES}, 4)
+    ((_, text),) = watched(blindness, 0, 60, mixed)
+    assert "3 of 4" in text
+    assert "(2 no_frames, 1 stale): no frames arrive" in text
+    lines = watched(Blindness(), 0, 60, Sight({"A": STALE}, 1, no_uplink="HTTP 503"))
+    assert "no connection to the detection service: HTTP 503" in lines[0][1]
+    causes = set[str]()
+    for coverage in Coverage:
+        if coverage.is_blind:
+            watched(blindness := Blindness(), 0, 60, blind("A", coverage=coverage))
+            causes.add(blindness.cause)
+    assert "" not in causes
+    assert len(causes) == sum(coverage.is_blind for coverage in Coverage)

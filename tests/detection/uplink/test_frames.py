@@ -1,0 +1,67 @@
+"""The boundaries of WebSocket frames, in any pieces."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ds_actors.detection.uplink.frames import FrameScanner
+
+CONTINUATION, TEXT, BINARY, PING = 0, 1, 2, 9
+
+
+def frame(opcode: int, payload: bytes = b"", *, final: bool = True, masked: bool = False) -> bytes:
+    """Return a frame (RFC 6455, 5.2)."""
+    size, mask = len(payload), 0x80 if masked else 0
+    if size < 126:
+        head = bytes([size | mask])
+    elif size < 1 << 16:
+        head = bytes([126 | mask]) + size.to_bytes(2, "big")
+    else:
+        head = bytes([127 | mask]) + size.to_bytes(8, "big")
+    return bytes([opcode | (0x80 if final else 0)]) + head + (b"\0\0\0\0" if masked else b"") + payload
+
+
+def message(size: int, parts: int, *, masked: bool) -> list[bytes]:
+    """Return a message of so many frames, each with so many bytes."""
+    opcodes = [BINARY] + [CONTINUATION] * (parts - 1)
+    return [frame(code, bytes(size), final=n == parts, masked=masked) for n, code in enumerate(opcodes, 1)]
+
+
+@given(
+    messages=st.lists(
+        st.tuples(st.sampled_from([0, 1, 125, 126, 70_000]), st.sampled_from([1, 2, 3, 64]), st.booleans()), max_size=3
+    ),
+    cut=st.sampled_from([1_000, 4_096, 100_000]),
+    ping=st.booleans(),
+)
+@settings(max_examples=50, deadline=None)
+def test_every_message_is_counted_however_it_is_cut(
+    messages: list[tuple[int, int, bool]], cut: int, ping: bool
+) -> None:
+    """Control frames inside a message belong to no message."""
+    between = frame(PING, b"p") if ping else b""
+    stream = b"".join(between.join(message(size, parts, masked=masked)) for size, parts, masked in messages)
+    scanner = FrameScanner()
+    for at in range(0, len(stream), cut):
+        assert scanner.feed(stream[at : at + cut]) is None
+    assert (scanner.completed, scanner.unfinished) == (len(messages), False)
+
+
+def test_a_message_may_have_64_frames_and_no_more() -> None:
+    """Whether they are empty or not, and with control frames in between."""
+    for payload in (b"", b"xy"):
+        scanner = FrameScanner()
+        fragments = frame(TEXT, payload, final=False) + frame(PING) + frame(CONTINUATION, payload, final=False) * 63
+        assert scanner.feed(fragments) is None
+        assert scanner.unfinished
+        assert scanner.feed(frame(CONTINUATION, payload)) == "a message of the service has more than 64 frames"
+
+
+def test_a_frame_is_unfinished_from_its_first_byte_to_its_last() -> None:
+    """Also in its header."""
+    scanner, whole = FrameScanner(), frame(BINARY, bytes(300))
+    for at in range(len(whole)):
+        assert scanner.unfinished == (at > 0)
+        scanner.feed(whole[at : at + 1])
+    assert not scanner.unfinished
