@@ -30,6 +30,7 @@ from livekit.plugins.dataspike._watcher import RoomWatcher
 from livekit.plugins.dataspike.log import logger
 
 from ds_actors.detection import Sink, Status
+from ds_actors.detection.metrics import default_metrics
 
 CLOSE_WITHIN: Final = 5.0
 STREAMS_WITHIN: Final = 2.0
@@ -196,14 +197,16 @@ class RoomSession:
             self._stop.set()
         running = False
         try:
-            async with self.monitor as monitor, trio.open_nursery() as nursery:
-                self.reconciler = TrackReconciler(monitor, nursery)
-                running = True
-                task_status.started()
-                nursery.start_soon(self._stop_when_lost)
-                nursery.start_soon(self.reconciler.keep_trying)
-                await self._stop.wait()
-                nursery.cancel_scope.cancel()
+            with default_metrics().recorder(self.monitor) as recorder:
+                async with self.monitor as monitor, trio.open_nursery() as nursery:
+                    self.reconciler = TrackReconciler(monitor, nursery)
+                    running = True
+                    task_status.started()
+                    nursery.start_soon(self._stop_when_lost)
+                    nursery.start_soon(recorder.run)
+                    nursery.start_soon(self.reconciler.keep_trying)
+                    await self._stop.wait()
+                    nursery.cancel_scope.cancel()
         except Exception as error:
             if not running:
                 raise
