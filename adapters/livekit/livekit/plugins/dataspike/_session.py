@@ -30,6 +30,7 @@ from livekit.plugins.dataspike._watcher import RoomWatcher
 from livekit.plugins.dataspike.log import logger
 
 from ds_actors.detection import Sink, Status
+from ds_actors.detection.events import plain
 from ds_actors.detection.metrics import default_metrics
 
 CLOSE_WITHIN: Final = 5.0
@@ -105,7 +106,9 @@ class RoomSession:
         if vad_stream is not None:
             self._gate = SpeechGate(session, vad_stream, self._watcher.shut)
             self._gate.start()
-        logger.info("the detector watches the room: %s", self._rules.describe())
+        # Named as in LiveKit's own lines; before it is connected, a room has no name.
+        room = {"room": plain(self._room.name)} if self._connected else {}
+        logger.info("the detector watches the room: %s", self._rules.describe(), extra=room)
         self._state_changed(self.monitor.status())
 
     @property
