@@ -152,6 +152,16 @@ def test_a_registry_that_fails_ends_the_recording_alone(
     assert caplog.text.count("the metrics could not be updated") == 1
 
 
+def test_without_prometheus_client_the_import_names_the_extra() -> None:
+    """The rest of the monitor works without it."""
+    code = (
+        "import sys, ds_actors.detection; sys.modules['prometheus_client'] = None; import ds_actors.detection.metrics"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith('pip install "ds-actors[metrics]" (in a clone: ".[metrics]")')
+
+
 def test_the_default_registry_has_the_metrics_once() -> None:
     """However many detectors of the process ask for them."""
     assert default_metrics() is default_metrics()

@@ -8,7 +8,15 @@ from types import TracebackType
 from typing import Final, Protocol, Self
 
 import trio
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+
+try:
+    from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f"{error.name} is missing: ds_actors.detection.metrics needs "
+        'pip install "ds-actors[metrics]" (in a clone: ".[metrics]")',
+        name=error.name,
+    ) from None
 
 from ds_actors.detection.metric_values import (
     COUNTERS,
