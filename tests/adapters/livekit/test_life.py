@@ -17,6 +17,7 @@ from unittest.mock import Mock
 import pytest
 from livekit import rtc
 from livekit.plugins.dataspike import DataspikeDetector, ResultEvent, ResultType, Status
+from prometheus_client import REGISTRY
 from waiting import until, until_on_loop
 
 NOWHERE = "ws://127.0.0.1:9"  # nothing listens there
@@ -52,6 +53,22 @@ def test_it_waits_for_a_room_that_is_not_connected_yet() -> None:
     assert told[0] == ("waiting_for_room", "connecting")
     assert told[-1] == ("closed", "down")
     assert len(told) == len(set(told))
+
+
+def test_it_is_in_the_default_registry_while_it_lives() -> None:
+    """Which LiveKit's worker serves."""
+
+    def running() -> float | None:
+        return REGISTRY.get_sample_value("ds_actors_monitors", {"state": "running"})
+
+    async def main() -> None:
+        room_detector = detector()
+        await room_detector.start(None, room=rtc.Room())
+        await until_on_loop(lambda: running() == 1)
+        await room_detector.aclose()
+        assert running() == 0
+
+    asyncio.run(main())
 
 
 def test_its_story_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:

@@ -20,6 +20,15 @@ from livekit_harness.worker import Worker, free_port
 
 from ds_actors.detection import Level
 
+STORY = (
+    "the detector watches the room",
+    "monitoring begins",
+    "connected to the detection service",
+    "first sample of a track sent",
+    "the level of a track is alert",
+    "monitoring ends",
+)
+"""What a run says at INFO, one line each."""
 EXAMPLES = sorted((PROJECT / "examples" / "deepfake-detection" / "dataspike").glob("*.py"))
 
 
@@ -53,6 +62,8 @@ def test_each_example_alerts_the_room_and_ends_on_ctrl_c(
             assert not worker.wrote("did not exit in time|Task was destroyed|never awaited|left behind")
             assert not worker.wrote(r"(ERROR|WARNING)\S* (livekit\.plugins\.dataspike|ds_actors)")
             assert not worker.wrote(r"DEBUG\S* trio-websocket")
+            for step in STORY:
+                assert len(worker.wrote(rf"INFO\S* \S+ - {step}")) == 1, step
     finally:
         people_process.call("clear")
 

@@ -30,6 +30,8 @@ from livekit.plugins.dataspike._watcher import RoomWatcher
 from livekit.plugins.dataspike.log import logger
 
 from ds_actors.detection import Sink, Status
+from ds_actors.detection.events import plain
+from ds_actors.detection.metrics import default_metrics
 from ds_actors.detection.status import RoomState
 
 CLOSE_WITHIN: Final = 5.0
@@ -110,7 +112,9 @@ class RoomSession:
         if vad_stream is not None:
             self._gate = SpeechGate(session, vad_stream, self._watcher.shut)
             self._gate.start()
-        logger.info("the detector watches the room: %s", self._rules.describe())
+        # Named as in LiveKit's own lines; before it is connected, a room has no name.
+        room = {"room": plain(self._room.name)} if self._connected else {}
+        logger.info("the detector watches the room: %s", self._rules.describe(), extra=room)
         self._state_changed(self.monitor.status())
 
     @property
@@ -209,14 +213,16 @@ class RoomSession:
             self._stop.set()
         running = False
         try:
-            async with self.monitor as monitor, trio.open_nursery() as nursery:
-                self.reconciler = TrackReconciler(monitor, nursery)
-                running = True
-                task_status.started()
-                nursery.start_soon(self._stop_when_lost)
-                nursery.start_soon(self.reconciler.keep_trying)
-                await self._stop.wait()
-                nursery.cancel_scope.cancel()
+            with default_metrics().recorder(self.monitor) as recorder:
+                async with self.monitor as monitor, trio.open_nursery() as nursery:
+                    self.reconciler = TrackReconciler(monitor, nursery)
+                    running = True
+                    task_status.started()
+                    nursery.start_soon(self._stop_when_lost)
+                    nursery.start_soon(recorder.run)
+                    nursery.start_soon(self.reconciler.keep_trying)
+                    await self._stop.wait()
+                    nursery.cancel_scope.cancel()
         except Exception as error:
             if not running:
                 raise

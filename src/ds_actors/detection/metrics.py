@@ -1,0 +1,148 @@
+"""Prometheus metrics of monitors. It needs prometheus-client, which the extra `metrics` brings."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from types import TracebackType
+from typing import Final, Protocol, Self
+
+import trio
+
+try:
+    from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f"{error.name} is missing: ds_actors.detection.metrics needs "
+        'pip install "ds-actors[metrics]" (in a clone: ".[metrics]")',
+        name=error.name,
+    ) from None
+
+from ds_actors.detection.metric_values import (
+    COUNTERS,
+    GAUGES,
+    MetricKey,
+    changes,
+    counter_values,
+    gauge_values,
+)
+from ds_actors.detection.status import Status
+
+logger: logging.Logger = logging.getLogger("ds_actors.detection")
+
+PREFIX: Final = "ds_actors_"
+EVERY: Final = 5.0
+"""Seconds between two updates."""
+_ROUND_TRIPS: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
+
+
+class HasStatus(Protocol):
+    """A monitor, as far as its metrics are concerned."""
+
+    def status(self) -> Status:
+        """Return a snapshot."""
+        ...
+
+
+class MonitorMetrics:
+    """The metrics of all monitors in one registry; for the default registry, call `default_metrics`.
+
+    Values are sums over the monitors of the process. In prometheus-client's multiprocess mode they are sums over the
+    processes that live.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.counters: dict[str, Counter] = {
+            name: Counter(PREFIX + name, text, labels, registry=registry) for name, (text, labels) in COUNTERS.items()
+        }
+        self.gauges: dict[str, Gauge] = {
+            name: Gauge(PREFIX + name, text, labels, registry=registry, multiprocess_mode="livesum")
+            for name, (text, labels) in GAUGES.items()
+        }
+        self.round_trip: Histogram = Histogram(
+            f"{PREFIX}round_trip_seconds",
+            "Seconds from a sample to its result, measured while one sample was outstanding.",
+            buckets=_ROUND_TRIPS,
+            registry=registry,
+        )
+
+    def recorder(self, monitor: HasStatus) -> MetricsRecorder:
+        """Return what records one monitor."""
+        return MetricsRecorder(self, monitor)
+
+
+_default: Final[list[MonitorMetrics]] = []
+_lock: Final = threading.Lock()
+
+
+def default_metrics() -> MonitorMetrics:
+    """Return the metrics in prometheus-client's default registry; they are made at the first call, in any thread."""
+    with _lock:
+        if not _default:
+            _default.append(MonitorMetrics(REGISTRY))
+        return _default[0]
+
+
+class MetricsRecorder:
+    """Records one monitor: use it as a context manager around the monitor's block, and run `run` inside.
+
+    A registry that fails, as on a full disk in multiprocess mode, is logged once; the recording ends, and the monitor
+    runs on.
+
+    Example:
+        ```python
+        with default_metrics().recorder(monitor) as recorder:
+            async with monitor, trio.open_nursery() as nursery:
+                nursery.start_soon(recorder.run)
+        ```
+    """
+
+    def __init__(self, metrics: MonitorMetrics, monitor: HasStatus) -> None:
+        self._metrics = metrics
+        self._monitor = monitor
+        self._counters: dict[MetricKey, float] = {}
+        self._gauges: dict[MetricKey, float] = {}
+        self._round_trip: float | None = None
+        self._failed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._works():
+            self._set_gauges({})
+
+    async def run(self) -> None:
+        """Update the metrics every 5 s until cancelled."""
+        while self._works():  # noqa: ASYNC110 - it is a clock that it waits for
+            await trio.sleep(EVERY)
+
+    def _works(self) -> bool:
+        if not self._failed:
+            try:
+                self.update()
+            except Exception:
+                self._failed = True
+                logger.exception("the metrics could not be updated, and are not updated any more")
+        return not self._failed
+
+    def update(self) -> None:
+        """Add to the metrics what changed since the last update."""
+        status = self._monitor.status()
+        counters = counter_values(status)
+        for (name, labels), change in changes(self._counters, counters).items():
+            counter = self._metrics.counters[name]
+            (counter.labels(*labels) if labels else counter).inc(max(0.0, change))
+        self._counters = counters
+        self._set_gauges(gauge_values(status))
+        if status.uplink.round_trip is not None and status.uplink.round_trip != self._round_trip:
+            self._round_trip = status.uplink.round_trip
+            self._metrics.round_trip.observe(self._round_trip)
+
+    def _set_gauges(self, values: dict[MetricKey, float]) -> None:
+        for (name, labels), change in changes(self._gauges, values).items():
+            gauge = self._metrics.gauges[name]
+            (gauge.labels(*labels) if labels else gauge).inc(change)
+        self._gauges = values
