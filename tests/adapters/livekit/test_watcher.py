@@ -12,6 +12,7 @@ import pytest
 from attrs import define, field
 from livekit import rtc
 from livekit.plugins.dataspike._bridge import LoopBridge
+from livekit.plugins.dataspike._forwarding import ForwardingControl
 from livekit.plugins.dataspike._rules import TrackRules, track_info
 from livekit.plugins.dataspike._watcher import RoomWatcher
 from waiting import loop_idle
@@ -49,10 +50,12 @@ class FakeMonitor:
     left: list[str] = field(factory=list[str])
 
     def watch(self, room: Room) -> RoomWatcher:
+        bridge = LoopBridge()
         watcher = RoomWatcher(
             cast("rtc.Room", room),
             TrackRules(),
-            LoopBridge(),
+            bridge,
+            ForwardingControl(bridge.loop, "always"),
             auto_subscribe=True,
             want=lambda _track, _wish: None,
             joined=lambda identity: self.present.append(("joined", identity)),
