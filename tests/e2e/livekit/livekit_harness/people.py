@@ -245,6 +245,15 @@ class People:
             for participant in self._people[who].room.remote_participants.values()
         ]
 
+    async def key_frames(self, who: str) -> int:
+        """Return how many key frames the encoders of somebody's tracks have made."""
+        stats = await self._people[who].room.get_rtc_stats()
+        return sum(
+            stat.outbound_rtp.outbound.key_frames_encoded
+            for stat in [*stats.publisher_stats, *stats.subscriber_stats]
+            if stat.WhichOneof("stats") == "outbound_rtp"
+        )
+
     async def leave(self, who: str) -> None:
         """Leave the room."""
         person = self._people.pop(who)
