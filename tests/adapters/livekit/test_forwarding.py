@@ -227,9 +227,8 @@ def test_a_publication_is_asked_for_once_and_after_the_patience() -> None:
 def test_a_video_track_that_arrives_unasked_shows_that_the_host_subscribes() -> None:
     """A microphone shows nothing: an agent that takes audio only subscribes to it."""
     subscriptions = Subscriptions(enabled=True)
-    subscriptions.arrived(publication(kind=rtc.TrackKind.KIND_AUDIO))
-    assert not subscriptions.host_subscribes
-    subscriptions.arrived(publication())
+    assert not subscriptions.arrived(publication(kind=rtc.TrackKind.KIND_AUDIO))
+    assert [subscriptions.arrived(publication(sid)) for sid in ("TR_1", "TR_2")] == [True, False]
     assert subscriptions.host_subscribes
 
 

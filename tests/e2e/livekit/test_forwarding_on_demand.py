@@ -57,6 +57,15 @@ def coverage(room: Room, track: str) -> str:
     return str({found["track"]: found["coverage"] for found in room.agent.call("status")["tracks"]}.get(track))
 
 
+def restarts(room: Room, track: str) -> int:
+    """Return how often the track's actor was restarted."""
+    code = f"""
+tree = detector._session.monitor.tree()
+result = [a.restarts for n in tree.children if n.name == "tracks" for a in n.children if a.name == {track!r}]
+"""
+    return int(sum(room.evaluate(code)))
+
+
 def received(room: Room, seconds: float) -> float:
     """Return the bytes per second that the agent receives."""
     before = room.evaluate(RECEIVED)
@@ -106,6 +115,23 @@ def test_auto_pauses_what_only_the_detector_subscribed_to(room: Room) -> None:
     start(room)
     until(lambda: room.service.samples)
     until(lambda: paused(room) == {track})
+
+
+@pytest.mark.slow
+def test_auto_pauses_again_after_a_full_reconnect(room: Room) -> None:
+    """The publications are new objects, which the detector asks for once more, and so is what comes later."""
+    room.join("alice")
+    track = room.camera("alice", **CAMERA)
+    join(room)
+    start(room)
+    until(lambda: paused(room) == {track})
+    room.agent.call("simulate", scenario="SIMULATE_FULL_RECONNECT")
+    until(lambda: room.agent.told("reconnected"))
+    before = len(room.service.samples)
+    until(lambda: len(room.service.samples) >= before + 2)
+    until(lambda: paused(room) == {track})
+    later = room.camera("alice", name="second", source="unknown", **CAMERA)
+    until(lambda: paused(room) == {track, later})
 
 
 @pytest.mark.parametrize("subscribes", ["to everything", "to one by hand"])
@@ -170,7 +196,10 @@ def test_a_dead_publisher_is_seen_to_give_no_frames(room: Room) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scenario", ["SIMULATE_SIGNAL_RECONNECT", "SIMULATE_FULL_RECONNECT", "SIMULATE_MIGRATION"])
+@pytest.mark.parametrize(
+    "scenario",
+    ["SIMULATE_SIGNAL_RECONNECT", "SIMULATE_FULL_RECONNECT", "SIMULATE_MIGRATION", "SIMULATE_NODE_FAILURE"],
+)
 @pytest.mark.parametrize("was_paused", [True, False])
 def test_after_a_reconnect_the_track_is_sampled_and_paused_again(room: Room, scenario: str, was_paused: bool) -> None:
     """Whether it broke in a pause or while a frame was awaited; and a closed detector leaves it forwarded."""
@@ -209,9 +238,48 @@ session = detector._session
 session.bridge.tell(session.monitor._hub.refs.track({track!r}).tell, "a message that no actor knows")
 """
     room.evaluate(crash)
+    until(lambda: restarts(room, track) == 1)
     before = len(room.service.samples)
     until(lambda: len(room.service.samples) >= before + 2)
     until(lambda: paused(room) == {track})
+
+
+@pytest.mark.slow
+def test_a_viewer_of_the_same_track_misses_no_frame(room: Room) -> None:
+    """Pauses are the detector's own: the publisher encodes on, and the server sends on to everybody else."""
+    room.join("alice")
+    track = room.camera("alice", **CAMERA)
+    room.join("viewer", subscribe=True)
+    join(room)
+    until(lambda: room.people.call("decoded", who="viewer") > 30)
+    rates: list[float] = []
+    for detecting in (False, True):
+        if detecting:
+            start(room, **ON_DEMAND)
+            until(lambda: paused(room) == {track})
+        before, begun = room.people.call("decoded", who="viewer"), time.monotonic()
+        time.sleep(10)
+        rates.append((room.people.call("decoded", who="viewer") - before) / (time.monotonic() - begun))
+    assert rates[1] > 0.9 * rates[0] > 5
+
+
+@pytest.mark.slow
+def test_a_monitor_that_fails_leaves_its_tracks_forwarded(room: Room) -> None:
+    """It watches no more, so nothing is paused any more."""
+    room.join("alice")
+    track = room.camera("alice", **CAMERA)
+    join(room)
+    start(room, **ON_DEMAND)
+    until(lambda: paused(room) == {track})
+    room.evaluate("""
+session = detector._session
+async def fail():
+    raise RuntimeError("a test")
+session.bridge.tell(session.reconciler.nursery.start_soon, fail)
+""")
+    until(lambda: room.agent.call("status")["state"] == "failed")
+    until(lambda: paused(room) == set())
+    assert frames(room, "alice") > 5
 
 
 def test_withdrawn_consent_leaves_the_track_forwarded(room: Room) -> None:

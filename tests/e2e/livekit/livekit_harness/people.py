@@ -254,6 +254,15 @@ class People:
             if stat.WhichOneof("stats") == "outbound_rtp"
         )
 
+    async def decoded(self, who: str) -> int:
+        """Return how many frames of others somebody has decoded."""
+        stats = await self._people[who].room.get_rtc_stats()
+        return sum(
+            stat.inbound_rtp.inbound.frames_decoded
+            for stat in [*stats.publisher_stats, *stats.subscriber_stats]
+            if stat.WhichOneof("stats") == "inbound_rtp"
+        )
+
     async def leave(self, who: str) -> None:
         """Leave the room."""
         person = self._people.pop(who)

@@ -50,11 +50,13 @@ class Subscriptions:
         publication.set_subscribed(True)
         return None
 
-    def arrived(self, publication: rtc.RemoteTrackPublication) -> None:
-        """Note a publication that has a track."""
+    def arrived(self, publication: rtc.RemoteTrackPublication) -> bool:
+        """Note a publication that has a track; return whether it is the first to show that the host subscribes."""
         self._since.pop(publication.sid, None)
-        if publication.kind == rtc.TrackKind.KIND_VIDEO and not self.asked_for(publication):
-            self.host_subscribes = True
+        if self.host_subscribes or publication.kind != rtc.TrackKind.KIND_VIDEO or self.asked_for(publication):
+            return False
+        self.host_subscribes = True
+        return True
 
     def asked_for(self, publication: rtc.RemoteTrackPublication) -> bool:
         """Return whether the detector asked for this publication."""

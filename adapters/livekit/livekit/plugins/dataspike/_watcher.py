@@ -220,8 +220,8 @@ class RoomWatcher:
         desired_tracks: dict[str, DesiredTrack] = {}
         if participant is not None:
             for sid, publication in participant.track_publications.items():
-                if publication.track is not None:
-                    self._note_arrival(publication)
+                if publication.track is not None and self._subscriptions.arrived(publication):
+                    self._forwarding.look()
                 desired_tracks[sid] = self._desired_track(publication, participant, before.get(sid))
         for sid in before.keys() - desired_tracks.keys():
             self._gone(sid)
@@ -236,12 +236,6 @@ class RoomWatcher:
         for sid, desired in desired_tracks.items():
             if before.get(sid) != desired:
                 self._want(sid, desired)
-
-    def _note_arrival(self, publication: rtc.RemoteTrackPublication) -> None:
-        if not self._subscriptions.host_subscribes:
-            self._subscriptions.arrived(publication)
-            if self._subscriptions.host_subscribes:
-                self._forwarding.look()
 
     def _gone(self, sid: str) -> None:
         self._refusals.pop(sid, None)
