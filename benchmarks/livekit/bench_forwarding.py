@@ -14,7 +14,8 @@ sampled at 0.2 fps each. The people are another process, the service is a thread
 
 `first frame` measures the time from the request to resume until a frame is decoded, over and over, in one room.
 
-Run this file with `PYTHONPATH=tests/e2e/livekit`; it prints tables in Markdown, the medians of the rounds.
+Run `make bench-forwarding`, or this file with `PYTHONPATH=tests/e2e/livekit`; it prints a table in Markdown with the
+medians of the rounds.
 """
 
 from __future__ import annotations
@@ -174,7 +175,7 @@ def main() -> None:
     options = parser.parse_args()
     server, this = components.livekit_server(), components.plugin_python()
     if server is None or this is None:
-        sys.exit("needs livekit-server and the plugin: `make bench-livekit` gets them")
+        sys.exit("needs livekit-server and the plugin: `make bench-forwarding` gets them")
     with open_server(server) as running, Process([sys.executable, "-m", "livekit_harness.people"]) as people:
         bench = Bench(running, people, this, components.reference_python())
         modes = [mode for mode in MODES if mode != "1.2.17" or bench.reference is not None]
