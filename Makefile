@@ -18,7 +18,7 @@ BENCH_PYTHON ?= $(or $(shell python3.13 -c 'import sys; print(sys.executable)' 2
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all components compare oracle coverage mutants check bench bench-livekit docs diagrams picture pins proto clean
+.PHONY: help setup demo test test-all components compare oracle coverage mutants check bench bench-livekit bench-forwarding docs diagrams picture pins proto clean
 
 help: ## Show what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,6 +87,10 @@ bench: $(BENCH)/.ready ## Run the benchmarks; each prints a ratio measured in th
 bench-livekit: $(READY) ## Measure the plugin beside 1.2.17, in real rooms; about an hour, a part by MEASURE="cost packets"
 	UV=$(abspath $(UV)) $(BIN)/python $(COMPONENTS) --reference
 	PYTHONPATH=tests/e2e/livekit $(BIN)/python benchmarks/livekit/bench_livekit.py $(MEASURE)
+
+bench-forwarding: $(READY) ## Measure forwarding on demand beside always and 1.2.17, in real rooms; about a quarter of an hour
+	UV=$(abspath $(UV)) $(BIN)/python $(COMPONENTS) --reference
+	PYTHONPATH=tests/e2e/livekit $(BIN)/python benchmarks/livekit/bench_forwarding.py
 
 $(DOCS)/.ready: requirements/docs.txt | $(filter .cache/%,$(UV))
 	$(UV) venv --quiet --clear --python $(PYTHON) $(DOCS)

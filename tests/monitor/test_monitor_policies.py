@@ -6,11 +6,21 @@ import itertools
 
 import monitor_kit as kit
 import trio
-from attrs import evolve
-from monitor_kit import Service
+from attrs import define, evolve, field
+from monitor_kit import Service, Still
 
-from ds_actors.detection import AdaptiveSampling, Budget, Budgeted, Fastest, Monitor, SceneSampling, SpeakerSampling
-from ds_actors.detection.sampling import Plan, SamplingEvent
+from ds_actors.detection import (
+    AdaptiveSampling,
+    Budget,
+    Budgeted,
+    Fastest,
+    Monitor,
+    ResultType,
+    SceneSampling,
+    SpeakerSampling,
+    TrackInfo,
+)
+from ds_actors.detection.sampling import Plan, SamplingEvent, SamplingPolicy
 
 
 def test_a_room_with_a_budget_sends_what_it_holds_and_the_alert_first() -> None:
@@ -113,3 +123,69 @@ def test_a_muted_track_gets_back_what_its_budget_set_aside() -> None:
 
     budget = Budget(samples_per_minute=6, burst_seconds=30)
     kit.run(body, reachable=False, sampling=lambda: Budgeted(AdaptiveSampling(0.2, 1.0), budget))
+
+
+@define
+class Forecast(Still):
+    """A source that keeps what it is told of the next sample."""
+
+    expected: list[tuple[float, float | None, bool]] = field(factory=list[tuple[float, float | None, bool]])
+    """The time of each plan, the due time, and whether the rate is steady."""
+
+    def expect(self, due: float | None, *, steady: bool) -> None:
+        self.expected.append((trio.current_time(), due, steady))
+
+    def last(self) -> tuple[float | None, bool]:
+        _, due, steady = self.expected[-1]
+        return due, steady
+
+
+def test_a_source_that_follows_the_plan_learns_of_due_times_bursts_and_mutes() -> None:
+    """Before each sample, it was told of it; also after a crash of its actor."""
+    source = Forecast()
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        begun = trio.current_time()
+        await monitor.add_track(TrackInfo("pB", "B", "video"), source)
+        await trio.sleep(7)
+        assert source.last() == (begun + 10, True)
+        monitor.set_muted("B", True)
+        await trio.sleep(0.1)
+        assert source.last() == (None, True)
+        monitor.set_muted("B", False)
+        await trio.sleep(0.1)
+        due, _ = source.last()
+        assert due is not None
+        await service.say(ResultType.ALERT, "B")
+        burst, steady = source.last()
+        assert burst is not None
+        assert burst < due
+        assert not steady
+        told = len(source.expected)
+        with kit.without_log():
+            await kit.kill(monitor, "B")
+        await trio.sleep(3)
+        assert len(source.expected) > told
+        assert source.asked[1] == begun + 5
+        assert any(due == begun + 5 and at < begun + 1 for at, due, _ in source.expected)
+
+    kit.run(body)
+
+
+def test_a_policy_that_follows_the_scene_is_never_steady() -> None:
+    """Alone, in a combination and under a budget: the frames between its samples are needed."""
+
+    def check(policy: SamplingPolicy, *, frames_between: bool) -> None:
+        source = Forecast()
+
+        async def body(_: Service, monitor: Monitor) -> None:
+            await monitor.add_track(TrackInfo("pB", "B", "video"), source)
+            await trio.sleep(1)
+            assert {steady for _, _, steady in source.expected} == {not frames_between}
+
+        kit.run(body, sampling=lambda: policy)
+
+    check(AdaptiveSampling(), frames_between=False)
+    check(SceneSampling(), frames_between=True)
+    check(Fastest(AdaptiveSampling(), SceneSampling()), frames_between=True)
+    check(Budgeted(SceneSampling(), Budget(samples_per_minute=60)), frames_between=True)

@@ -37,7 +37,8 @@ async def entrypoint(ctx: JobContext) -> None:
         logger.info("watched: %s", detector.status().results)
 
     ctx.add_shutdown_callback(forget)
-    await ctx.connect(auto_subscribe=AutoSubscribe.VIDEO_ONLY)
+    # Nothing but the detector subscribes, so it pauses the forwarding of each track between two samples.
+    await ctx.connect(auto_subscribe=AutoSubscribe.SUBSCRIBE_NONE)
     await detector.start(None, room=ctx.room)
 
 

@@ -30,7 +30,7 @@ from ds_actors.detection.sinks import (
 from ds_actors.detection.status import Status
 from ds_actors.detection.tracks.encoding import EncodingError, Frame, FrameTooSmallError, encode_jpeg
 from ds_actors.detection.tracks.scene import luma_signature
-from ds_actors.detection.tracks.sources import FrameSource, PcmSource
+from ds_actors.detection.tracks.sources import ForecastSource, FrameSource, PcmSource
 
 __all__ = [
     "AdaptiveSampling",
@@ -43,6 +43,7 @@ __all__ = [
     "DecayingSampling",
     "EncodingError",
     "Fastest",
+    "ForecastSource",
     "Frame",
     "FrameSource",
     "FrameTooSmallError",

@@ -86,10 +86,10 @@ class Hub:
             registered.last_due = trio.current_time()
 
     def planned(self, track: str, plan: Plan) -> None:
-        """Record the newest plan, for the views."""
+        """Record the newest plan, for the views and for a source that follows it."""
         registered = self.registry.get(track)
         if registered is not None:
-            registered.plan = plan
+            registered.planned(plan, self.level(track))
 
     def captured(self, track: str, *, frame: bool, too_small: bool) -> None:
         """Count captures in a row without a frame, or with one that is too small."""

@@ -11,11 +11,13 @@ from unittest.mock import Mock
 import pytest
 from attrs import define, field
 from livekit import rtc
+from livekit.plugins.dataspike import _forwarding
 from livekit.plugins.dataspike._bridge import LoopBridge
+from livekit.plugins.dataspike._forwarding import Forwarding, ForwardingControl
 from livekit.plugins.dataspike._reconciler import DesiredTrack
 from livekit.plugins.dataspike._rules import TrackRules, track_info
 from livekit.plugins.dataspike._watcher import RoomWatcher
-from waiting import loop_idle
+from waiting import loop_idle, until_on_loop
 
 
 @define(eq=False)
@@ -50,11 +52,13 @@ class FakeMonitor:
     left: list[str] = field(factory=list[str])
     wanted: dict[str, bool] = field(factory=dict[str, bool])
 
-    def watch(self, room: Room, *, auto_subscribe: bool = True) -> RoomWatcher:
+    def watch(self, room: Room, forwarding: Forwarding = "always", *, auto_subscribe: bool = True) -> RoomWatcher:
+        bridge = LoopBridge()
         watcher = RoomWatcher(
             cast("rtc.Room", room),
             TrackRules(),
-            LoopBridge(),
+            bridge,
+            ForwardingControl(bridge.loop, forwarding),
             auto_subscribe=auto_subscribe,
             want=self._want,
             joined=lambda identity: self.present.append(("joined", identity)),
@@ -176,6 +180,37 @@ def test_a_track_is_subscribed_to_once_and_not_before_the_room_is_connected() ->
             room.emit("reconnected")
             await loop_idle()
         publication.set_subscribed.assert_called_once_with(True)
+        watcher.stop()
+
+    asyncio.run(main())
+
+
+def test_with_auto_forwarding_the_detector_waits_to_see_who_subscribes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stays without a track is asked for; a track that arrives unasked shows that the host subscribes."""
+    monkeypatch.setattr(_forwarding, "PATIENCE", 0.05)
+
+    async def main() -> None:
+        room, told = Room(), FakeMonitor()
+        publications = [
+            Mock(sid=sid, kind=rtc.TrackKind.KIND_VIDEO, source=1, track=None, encryption_type=0, muted=False)
+            for sid in ("TR_1", "TR_2", "TR_3")
+        ]
+        alice = room.join("alice")
+        alice.sid, alice.kind = "PA", rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD
+        alice.track_publications["TR_1"] = publications[0]
+        watcher = told.watch(room, "auto")
+        await loop_idle()
+        publications[0].set_subscribed.assert_not_called()
+        await until_on_loop(lambda: publications[0].set_subscribed.called)
+        alice.track_publications["TR_2"] = publications[1]
+        publications[1].track = Mock()
+        room.emit("track_subscribed", publications[1].track, publications[1], alice)
+        await loop_idle()
+        publications[1].set_subscribed.assert_not_called()
+        alice.track_publications["TR_3"] = publications[2]
+        room.emit("track_published", publications[2], alice)
+        await loop_idle()
+        publications[2].set_subscribed.assert_called_once_with(True)
         watcher.stop()
 
     asyncio.run(main())

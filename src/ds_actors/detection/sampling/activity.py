@@ -89,7 +89,8 @@ class SceneSampling:
     @property
     def promise(self) -> Promise:
         """The range between the two rates; an alert changes nothing."""
-        return Promise(self.changed_fps, self.normal_fps, 1 / self.normal_fps, self.hold + 1 / self.normal_fps)
+        settles = self.hold + 1 / self.normal_fps
+        return Promise(self.changed_fps, self.normal_fps, 1 / self.normal_fps, settles, frames_between=True)
 
     def on(self, event: SamplingEvent, now: float, /) -> Plan:
         """Handle an event and return the plan from now on."""

@@ -59,6 +59,7 @@ class Fastest:
             max(promise.floor_fps for promise in parts),
             min(promise.answers_within for promise in parts),
             max(promise.settles_within for promise in parts),
+            frames_between=any(promise.frames_between for promise in parts),
         )
 
     def on(self, event: SamplingEvent, now: float, /) -> Plan:

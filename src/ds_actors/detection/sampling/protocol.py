@@ -49,6 +49,8 @@ class Promise:
     """Seconds from a clearing (or from the last speech or scene change that it follows) to the floor rate, at most."""
     budget: Budget | None = None
     """The budget that is never exceeded; None without one."""
+    frames_between: bool = False
+    """True when the policy follows the frames between samples: forwarding of the track is then never paused."""
 
 
 @frozen

@@ -18,7 +18,7 @@ from ds_actors.detection.events import Level, TrackInfo
 from ds_actors.detection.sampling import Plan, SamplingPolicy
 from ds_actors.detection.status import TrackStatus
 from ds_actors.detection.tracks.backoff import TrackBackoff
-from ds_actors.detection.tracks.sources import FrameSource, PcmSource
+from ds_actors.detection.tracks.sources import ForecastSource, FrameSource, PcmSource
 from ds_actors.detection.tracks.speech import AudioPace
 
 TRACKS: Final = 2_000
@@ -63,6 +63,13 @@ class RegisteredTrack:
         self.facts.last_result = now
         if verdict:
             self.facts.last_verdict = now
+
+    def planned(self, plan: Plan, level: Level) -> None:
+        """Keep the newest plan, and pass it on to a source that follows it."""
+        self.plan = plan
+        if isinstance(self.source, ForecastSource):
+            steady = not level.elevated and not self.policy.promise.frames_between
+            self.source.expect(plan.due, steady=steady)
 
     def sample_sent(self, now: float) -> None:
         """Count a sent sample; a track that sends is not failing."""

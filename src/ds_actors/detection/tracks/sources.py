@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ds_actors.detection.tracks.encoding import Frame
 
@@ -21,6 +21,20 @@ class FrameSource(Protocol):
 
     async def aclose(self) -> None:
         """Release the source at the end of the track; closing twice is allowed."""
+        ...
+
+
+@runtime_checkable
+class ForecastSource(Protocol):
+    """A source of frames that also learns when the next one is needed, to spare what comes in between."""
+
+    def expect(self, due: float | None, *, steady: bool) -> None:
+        """Take each change of the plan; must neither wait nor raise.
+
+        Args:
+            due: when the next sample is due (trio's clock, seconds); None when none is planned.
+            steady: False at burst rate, and for a policy that needs the frames between samples.
+        """
         ...
 
 

@@ -245,6 +245,24 @@ class People:
             for participant in self._people[who].room.remote_participants.values()
         ]
 
+    async def key_frames(self, who: str) -> int:
+        """Return how many key frames the encoders of somebody's tracks have made."""
+        stats = await self._people[who].room.get_rtc_stats()
+        return sum(
+            stat.outbound_rtp.outbound.key_frames_encoded
+            for stat in [*stats.publisher_stats, *stats.subscriber_stats]
+            if stat.WhichOneof("stats") == "outbound_rtp"
+        )
+
+    async def decoded(self, who: str) -> int:
+        """Return how many frames of others somebody has decoded."""
+        stats = await self._people[who].room.get_rtc_stats()
+        return sum(
+            stat.inbound_rtp.inbound.frames_decoded
+            for stat in [*stats.publisher_stats, *stats.subscriber_stats]
+            if stat.WhichOneof("stats") == "inbound_rtp"
+        )
+
     async def leave(self, who: str) -> None:
         """Leave the room."""
         person = self._people.pop(who)

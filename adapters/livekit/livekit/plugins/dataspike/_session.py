@@ -20,8 +20,9 @@ from livekit.agents import AgentSession
 from livekit.agents.vad import VADEvent
 from livekit.plugins.dataspike._bridge import LoopBridge, TrioThread
 from livekit.plugins.dataspike._callback_sink import LoopCallbackSink
+from livekit.plugins.dataspike._forwarding import ForwardingControl
 from livekit.plugins.dataspike._gate import SpeechGate
-from livekit.plugins.dataspike._handlers import Handlers
+from livekit.plugins.dataspike._handlers import Handlers, is_connected
 from livekit.plugins.dataspike._levels import LevelsSink, RoomLevels
 from livekit.plugins.dataspike._reconciler import DesiredTrack, TrackReconciler
 from livekit.plugins.dataspike._room_sink import RoomPublisher, RoomSink
@@ -55,10 +56,12 @@ class RoomSession:
         self._publisher = RoomPublisher(room, settings.destinations) if "room" in settings.sinks else None
         self._levels = RoomLevels(room) if settings.mirror_levels else None
         self.monitor = settings.make_monitor(self._make_sinks(settings), self._monitor_changed)
+        self.forwarding = ForwardingControl(self.bridge.loop, settings.forwarding)
         self._watcher = RoomWatcher(
             room,
             settings.rules,
             self.bridge,
+            self.forwarding,
             auto_subscribe=settings.auto_subscribe,
             want=self._want,
             joined=lambda identity: self.bridge.tell(self.monitor.participant_joined, identity),
@@ -103,6 +106,7 @@ class RoomSession:
             raise
         if self.closing:
             return
+        self.forwarding.start(session, connected=is_connected(self._room))
         self._room_changed(self._room.connection_state)
         self._watcher.start()
         if self._publisher is not None:
@@ -148,6 +152,7 @@ class RoomSession:
         if self._gate is not None:
             self._gate.stop()
         self._watcher.stop()
+        self.forwarding.close()
         sources = self._watcher.sources()
         if sources:
             await asyncio.wait([loop.create_task(source.close()) for source in sources], timeout=STREAMS_WITHIN)
@@ -179,6 +184,7 @@ class RoomSession:
 
     def _connection_changed(self, state: int) -> None:
         self._room_changed(state)
+        self.forwarding.connection_changed(connected=state == rtc.ConnectionState.CONN_CONNECTED)
         if state == rtc.ConnectionState.CONN_CONNECTED and not self._connected:
             self._connected = True
             self._state_changed(self.monitor.status())
@@ -231,6 +237,7 @@ class RoomSession:
             self._monitor_changed(self.monitor.status())
         finally:
             self.bridge.post(self._watcher.stop)
+            self.bridge.post(self.forwarding.close)
 
     async def _stop_when_lost(self) -> None:
         await self.bridge.wait_lost()

@@ -7,6 +7,7 @@ from typing import Literal
 
 from attrs import frozen
 from livekit.plugins.dataspike._callback_sink import Callback
+from livekit.plugins.dataspike._forwarding import Forwarding
 from livekit.plugins.dataspike._options import Figures
 from livekit.plugins.dataspike._rules import TrackRules
 from livekit.plugins.dataspike._sink_options import SinkOption
@@ -30,6 +31,7 @@ class Settings:
     budget: Budget | None
     notify: Notify
     auto_subscribe: bool
+    forwarding: Forwarding
     state_cb: Callable[[Status], object] | None
 
     def make_monitor(self, sinks: Sequence[Sink] = (), state_cb: Callable[[Status], object] | None = None) -> Monitor:

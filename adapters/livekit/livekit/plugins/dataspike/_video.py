@@ -8,6 +8,8 @@ frame cross to trio.
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from contextlib import suppress
 from typing import Final, Literal
 
@@ -15,6 +17,7 @@ import trio
 from livekit import rtc
 from livekit.plugins.dataspike._bridge import LoopBridge, LoopClosed
 from livekit.plugins.dataspike._closing import Closing
+from livekit.plugins.dataspike._forwarding import TrackForwarding
 from livekit.plugins.dataspike.log import logger
 
 from ds_actors.detection import EncodingError, Frame, FrameTooSmallError
@@ -38,9 +41,10 @@ _ROTATIONS: Final[dict[object, Literal[0, 90, 180, 270]]] = {0: 0, 1: 90, 2: 180
 class RoomVideo:
     """The frames of one subscribed track; usable again after `aclose`, because a track may restart."""
 
-    def __init__(self, bridge: LoopBridge, track: rtc.Track) -> None:
+    def __init__(self, bridge: LoopBridge, track: rtc.Track, forwarding: TrackForwarding | None = None) -> None:
         self._bridge = bridge
         self.track = track
+        self._forwarding = forwarding
         self._stream: rtc.VideoStream | None = None
         self._last: float | None = None
         self._idle: asyncio.TimerHandle | None = None
@@ -74,14 +78,22 @@ class RoomVideo:
             frame, layout = await trio.to_thread.run_sync(_converted, frame), "i420"
         return Frame(frame.width, frame.height, layout, frame.data, rotation)
 
+    def expect(self, due: float | None, *, steady: bool) -> None:
+        """In trio: learn when the next sample is due, for the forwarding."""
+        if self._forwarding is not None:
+            at = math.inf if due is None else time.monotonic() + due - trio.current_time()
+            self._bridge.post(self._forwarding.expect, at, steady)
+
     async def aclose(self) -> None:
-        """In trio: close the stream if one is open."""
-        if self._stream is not None or self._closing:
+        """In trio: close the stream if one is open, and have the track forwarded."""
+        if self._stream is not None or self._closing or self._forwarding is not None:
             with suppress(LoopClosed):
                 await self._bridge.call(self.close)
 
     async def close(self) -> None:
-        """On the loop: close the stream if one is open, within 2 s."""
+        """On the loop: close the stream if one is open, within 2 s, and have the track forwarded."""
+        if self._forwarding is not None:
+            self._forwarding.release()
         if self._idle is not None:
             self._idle.cancel()
             self._idle = None
@@ -91,6 +103,17 @@ class RoomVideo:
         await self._closing.wait()
 
     async def _next(self) -> rtc.VideoFrameEvent | None:
+        if self._forwarding is None:
+            return await self._next_forwarded()
+        event = None
+        self._forwarding.capture_began()
+        try:
+            event = await self._next_forwarded()
+        finally:
+            self._forwarding.capture_ended(frame=event is not None)
+        return event
+
+    async def _next_forwarded(self) -> rtc.VideoFrameEvent | None:
         loop = asyncio.get_running_loop()
         now = loop.time()
         frequent = self._last is not None and now - self._last < KEEP_OPEN

@@ -14,9 +14,11 @@ from typing import Final
 from livekit import rtc
 from livekit.plugins.dataspike._audio import RoomAudio
 from livekit.plugins.dataspike._bridge import LoopBridge
+from livekit.plugins.dataspike._forwarding import ForwardingControl
 from livekit.plugins.dataspike._handlers import Handlers
 from livekit.plugins.dataspike._reconciler import DesiredTrack
 from livekit.plugins.dataspike._rules import TrackRules, track_info
+from livekit.plugins.dataspike._subscriptions import Subscriptions
 from livekit.plugins.dataspike._video import RoomVideo
 from livekit.plugins.dataspike.log import logger
 
@@ -25,9 +27,6 @@ from ds_actors.detection import TrackInfo
 SWEEP_EVERY: Final = 10.0
 SWEEP_AT_ONCE: Final = 20
 """Participants looked at in one turn of the loop."""
-LEAVING: Final = 2.0
-"""Seconds: the SDK unsubscribes this shortly before a track that ends."""
-REMEMBERED: Final = 10_000
 
 _UNREADABLE: Final = frozenset(
     {
@@ -48,6 +47,7 @@ class RoomWatcher:
         room: connected or not yet.
         rules: which tracks are watched.
         bridge: how the sources reach trio.
+        forwarding: pauses tracks between samples.
         auto_subscribe: subscribe to each publication that is to be watched, once.
         want: called with each change of a track's desired state; with None when the track is gone.
         joined: called with each identity that joined.
@@ -60,6 +60,7 @@ class RoomWatcher:
         room: rtc.Room,
         rules: TrackRules,
         bridge: LoopBridge,
+        forwarding: ForwardingControl,
         *,
         auto_subscribe: bool,
         want: Callable[[str, DesiredTrack | None], object],
@@ -70,7 +71,8 @@ class RoomWatcher:
         self._room = room
         self._rules = rules
         self._bridge = bridge
-        self._auto_subscribe = auto_subscribe
+        self._forwarding = forwarding
+        self._subscriptions = Subscriptions(auto_subscribe)
         self._want = want
         self._joined = joined
         self._left = left
@@ -78,8 +80,6 @@ class RoomWatcher:
         self._known: dict[str, dict[str, DesiredTrack]] = {}
         self._consents: dict[str, tuple[rtc.RemoteParticipant, bool]] = {}
         self._refusals: dict[str, tuple[rtc.RemoteTrackPublication, str]] = {}
-        self._asked: dict[str, rtc.RemoteTrackPublication] = {}
-        self._unsubscribed: dict[str, float] = {}
         self._unreadable: set[str] = set()
         self._speaking: set[str] = set()
         self._shut: str | None = None
@@ -169,15 +169,13 @@ class RoomWatcher:
     def _track_subscribed(
         self, _track: rtc.Track, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant
     ) -> None:
-        self._unsubscribed.pop(publication.sid, None)
+        self._subscriptions.subscribed(publication.sid)
         self._mark(participant)
 
     def _track_unsubscribed(
         self, _track: rtc.Track | None, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant
     ) -> None:
-        self._unsubscribed[publication.sid] = self._bridge.loop.time()
-        if len(self._unsubscribed) > REMEMBERED:
-            del self._unsubscribed[next(iter(self._unsubscribed))]
+        self._subscriptions.unsubscribed(publication.sid, self._bridge.loop.time())
         self._mark(participant)
 
     def _encryption_changed(self, participant: rtc.Participant, state: int) -> None:
@@ -222,6 +220,8 @@ class RoomWatcher:
         desired_tracks: dict[str, DesiredTrack] = {}
         if participant is not None:
             for sid, publication in participant.track_publications.items():
+                if publication.track is not None and self._subscriptions.arrived(publication):
+                    self._forwarding.look()
                 desired_tracks[sid] = self._desired_track(publication, participant, before.get(sid))
         for sid in before.keys() - desired_tracks.keys():
             self._gone(sid)
@@ -239,10 +239,7 @@ class RoomWatcher:
 
     def _gone(self, sid: str) -> None:
         self._refusals.pop(sid, None)
-        self._asked.pop(sid, None)
-        at = self._unsubscribed.get(sid)
-        if at is not None and self._bridge.loop.time() - at < LEAVING:
-            del self._unsubscribed[sid]
+        self._subscriptions.gone(sid, self._bridge.loop.time())
         self._want(sid, None)
 
     def _desired_track(
@@ -254,34 +251,47 @@ class RoomWatcher:
             return DesiredTrack(info, monitored=False, wanted=False, why=why, muted=publication.muted)
         track = publication.track
         if track is None:
-            wanted = self._subscribe(publication)
+            wanted = self._subscribe(publication, participant.identity)
             return DesiredTrack(info, wanted=wanted, subscribed=False, muted=publication.muted)
         if info.end_to_end and not self._room.e2ee_manager.enabled:
             return DesiredTrack(info, muted=publication.muted, encrypted=True)
         return DesiredTrack(
             info,
-            self._source(info, track, before),
+            self._source(info, track, publication, before),
             muted=publication.muted,
             encrypted=participant.identity in self._unreadable,
             gate_open=info.kind != "audio" or participant.identity != self._shut,
         )
 
-    def _source(self, info: TrackInfo, track: rtc.Track, before: DesiredTrack | None) -> Source:
+    def _source(
+        self,
+        info: TrackInfo,
+        track: rtc.Track,
+        publication: rtc.RemoteTrackPublication,
+        before: DesiredTrack | None,
+    ) -> Source:
         # A track that was subscribed anew, or a room that reconnected in full, has a new object: a new source.
         if before is not None and before.source is not None and before.source.track is track:
             return before.source
-        return RoomAudio(self._bridge, track) if info.kind == "audio" else RoomVideo(self._bridge, track)
+        if info.kind == "audio":
+            return RoomAudio(self._bridge, track)
+        return RoomVideo(self._bridge, track, self._forwarding.track(publication, lambda: self._alone(publication)))
 
-    def _subscribe(self, publication: rtc.RemoteTrackPublication) -> bool:
-        """Subscribe, and return whether the track should be checked: who unsubscribes decides that it should not."""
-        if not self._auto_subscribe or publication.sid in self._unsubscribed:
+    def _subscribe(self, publication: rtc.RemoteTrackPublication, identity: str) -> bool:
+        """Subscribe, and return whether the track should be checked, which a host that unsubscribes does not want."""
+        if not self._subscriptions.wanted(publication):
             return False
         if self._room.connection_state != rtc.ConnectionState.CONN_CONNECTED:
             return True  # a full reconnect loses subscriptions; the watcher looks again afterwards
-        if self._asked.get(publication.sid) is not publication:
-            self._asked[publication.sid] = publication
-            publication.set_subscribed(True)
+        is_video = publication.kind == rtc.TrackKind.KIND_VIDEO
+        patience = self._forwarding.patience if is_video and not self._subscriptions.host_subscribes else 0.0
+        again = self._subscriptions.ask(publication, self._bridge.loop.time(), patience)
+        if again is not None:
+            self._bridge.loop.call_later(again, self._mark_identity, identity)
         return True
+
+    def _alone(self, publication: rtc.RemoteTrackPublication) -> bool:
+        return self._subscriptions.asked_for(publication) and not self._subscriptions.host_subscribes
 
     def _consent(self, participant: rtc.RemoteParticipant) -> bool:
         known = self._consents.get(participant.identity)

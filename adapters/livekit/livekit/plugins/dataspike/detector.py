@@ -13,6 +13,7 @@ from livekit import rtc
 from livekit.agents import AgentSession, APIConnectOptions, JobContext, get_job_context
 from livekit.agents.vad import VADEvent
 from livekit.plugins.dataspike._callback_sink import Callback
+from livekit.plugins.dataspike._forwarding import Forwarding, check_forwarding
 from livekit.plugins.dataspike._options import AudioParams, VideoParams, resolve
 from livekit.plugins.dataspike._rules import Consent, TrackFilter, TrackRules
 from livekit.plugins.dataspike._session import RoomSession
@@ -49,6 +50,9 @@ class DataspikeDetector:
         consent: called with a participant when they join or their attributes change; a participant for whom it
             returns False or raises is not watched.
         auto_subscribe: subscribe to each publication that is to be watched, once.
+        forwarding: whether the server forwards a watched track "always", or "on_demand": only around its samples,
+            which also stops it for everything else in this process. "auto", the default, is on demand for tracks
+            that only the detector subscribed to, while the session has no video input, and otherwise always.
         state_cb: called on the loop with the status when its `state`, `uplink.state` or `room.state` changes, and when
             `blind` begins or ends: tracks that should be checked have not been for 30 s.
         url: the URL of the service's WebSocket; else DATASPIKE_WS_URL.
@@ -91,6 +95,7 @@ class DataspikeDetector:
         track_filter: TrackFilter | None = None,
         consent: Consent | None = None,
         auto_subscribe: bool = True,
+        forwarding: Forwarding = "auto",
         state_cb: Callable[[Status], object] | None = None,
         url: str | None = None,
         allow_insecure: bool = False,
@@ -127,6 +132,7 @@ class DataspikeDetector:
             budget=budget,
             notify=notify,
             auto_subscribe=auto_subscribe,
+            forwarding=check_forwarding(forwarding),
             state_cb=state_cb,
         )
         self._own_proxy = proxy is not None

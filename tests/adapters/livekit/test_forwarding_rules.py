@@ -1,0 +1,216 @@
+"""The rules of forwarding on demand: examples, and a law over histories of every kind."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from livekit.plugins.dataspike._forwarding_rules import (
+    FIRST_LEAD,
+    LATE_LIMIT,
+    LONGEST_LEAD,
+    PAUSE_OVER,
+    SHORTEST_LEAD,
+    ForwardingRules,
+)
+
+NORMAL = 5.0
+
+
+def permitted() -> ForwardingRules:
+    rules = ForwardingRules()
+    rules.permit(permitted=True, now=0.0)
+    return rules
+
+
+def sample(rules: ForwardingRules, due: float, *, waits: float = 0.0) -> None:
+    """Let a sample fall due, be captured after `waits` seconds, and the next one be planned."""
+    rules.advance(due)
+    rules.expect(due + NORMAL, steady=True, now=due)
+    rules.capture_began(due)
+    rules.capture_ended(due + waits, frame=True)
+
+
+def paused() -> ForwardingRules:
+    rules = permitted()
+    sample(rules, 0.0)
+    assert rules.paused
+    return rules
+
+
+def paused_at(rules: ForwardingRules, now: float) -> bool:
+    rules.advance(now)
+    return rules.paused
+
+
+def test_a_track_is_forwarded_until_its_first_frame_is_taken() -> None:
+    """The first sample may wait for a turn for as long as it likes."""
+    rules = permitted()
+    rules.expect(0.0, steady=True, now=0.0)
+    rules.expect(NORMAL, steady=True, now=0.0)
+    rules.advance(4.0)
+    assert not rules.paused
+
+
+def test_a_track_is_paused_after_its_sample_and_resumed_the_lead_before_the_next() -> None:
+    """At the moment that `wake_at` names, not later."""
+    rules = paused()
+    assert rules.wake_at() == NORMAL - FIRST_LEAD
+    assert [paused_at(rules, NORMAL - lead) for lead in (FIRST_LEAD + 0.01, FIRST_LEAD)] == [True, False]
+    assert rules.wake_at() == math.inf
+
+
+def test_a_track_stays_forwarded_when_its_next_sample_is_due_soon() -> None:
+    """A key frame costs more than the pause would save."""
+    rules = permitted()
+    rules.expect(PAUSE_OVER, steady=True, now=0.0)
+    rules.capture_began(0.0)
+    rules.capture_ended(0.0, frame=True)
+    assert not rules.paused
+
+
+def test_burst_rate_resumes_a_paused_track_at_once() -> None:
+    """However far away the next sample is."""
+    rules = paused()
+    rules.expect(NORMAL, steady=False, now=1.0)
+    assert not rules.paused
+
+
+def test_a_sample_that_falls_due_sooner_resumes_a_paused_track() -> None:
+    """As after an unmuting."""
+    rules = paused()
+    rules.expect(1.0, steady=True, now=1.0)
+    assert not rules.paused
+
+
+def test_a_sample_that_waits_for_its_turn_keeps_the_track_forwarded() -> None:
+    """The plan names the sample after it; the outage may last."""
+    rules = paused()
+    rules.advance(NORMAL)
+    for n in range(2, 6):
+        rules.expect(n * NORMAL, steady=True, now=(n - 1) * NORMAL)
+        assert not rules.paused
+
+
+def test_a_due_time_that_passed_before_the_timer_ran_counts() -> None:
+    """The loop may be late: the plan for the next sample arrives first."""
+    rules = paused()
+    rules.expect(2 * NORMAL, steady=True, now=NORMAL)
+    assert not rules.paused
+
+
+def test_a_capture_without_a_frame_keeps_the_track_forwarded() -> None:
+    """A dead publisher costs nothing, and whether one is dead shows only while it is forwarded."""
+    rules = paused()
+    rules.advance(NORMAL)
+    rules.expect(2 * NORMAL, steady=True, now=NORMAL)
+    rules.capture_began(NORMAL)
+    rules.capture_ended(NORMAL + 2.0, frame=False)
+    assert not rules.paused
+
+
+def test_no_permission_resumes_and_permission_alone_pauses_nothing_that_is_due() -> None:
+    """A host that begins to show the track gets it at once."""
+    rules = paused()
+    rules.permit(permitted=False, now=1.0)
+    assert not rules.paused
+    rules.permit(permitted=True, now=NORMAL)
+    assert not rules.paused
+
+
+def test_a_track_without_a_plan_is_forwarded() -> None:
+    """A muted track costs nothing, and its end is not known in advance."""
+    rules = paused()
+    rules.expect(math.inf, steady=True, now=1.0)
+    assert not rules.paused
+
+
+def test_the_lead_follows_slow_first_frames_up_and_fast_ones_down() -> None:
+    """One slow frame is enough; many fast ones bring the lead down to its least."""
+    rules = paused()
+    rules.advance(NORMAL - FIRST_LEAD)
+    sample(rules, NORMAL, waits=0.35)
+    assert rules.lead == pytest.approx(1.25 * (FIRST_LEAD + 0.35))
+    for n in range(2, 100):
+        rules.advance(rules.wake_at())
+        sample(rules, n * NORMAL)
+    assert rules.lead == SHORTEST_LEAD
+
+
+def test_the_lead_is_bounded() -> None:
+    """It stays below the shortest pause."""
+    rules = paused()
+    rules.advance(NORMAL - FIRST_LEAD)
+    sample(rules, NORMAL, waits=1.9)
+    assert rules.lead == LONGEST_LEAD < PAUSE_OVER
+
+
+def test_a_track_whose_key_frames_come_late_is_paused_no_more() -> None:
+    """After three in a row."""
+    rules = paused()
+    for n in range(1, LATE_LIMIT + 1):
+        assert rules.paused
+        rules.advance(rules.wake_at())
+        sample(rules, n * NORMAL, waits=1.5)
+    assert rules.gave_up
+    assert not rules.paused
+
+
+Step = tuple[str, float, float]
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["wait", "plan", "burst", "no plan", "begin", "frame", "no frame", "permit", "forbid"]),
+        st.floats(0.0, 3.0),
+        st.floats(-1.0, 12.0),
+    ),
+    max_size=40,
+)
+
+
+@given(STEPS, st.booleans())
+def test_law_a_paused_track_is_needed_by_nobody_now_and_resumed_in_time(steps: list[Step], awake: bool) -> None:
+    """Whatever happens, in whatever order, and whether or not the timer runs in time."""
+    rules, now, due, steady, allowed, outstanding, capturing = (
+        ForwardingRules(),
+        0.0,
+        math.inf,
+        False,
+        False,
+        True,
+        False,
+    )
+    for what, passes, until_due in steps:
+        end = now + passes
+        if awake and rules.wake_at() <= end:
+            now = max(now, rules.wake_at())
+            rules.advance(now)
+            assert not rules.paused
+        now = end
+        outstanding = outstanding or now >= due - rules.lead
+        before, lead = rules.paused, rules.lead
+        match what:
+            case "plan" | "burst" | "no plan":
+                due, steady = math.inf if what == "no plan" else now + until_due, what != "burst"
+                rules.expect(due, steady=steady, now=now)
+            case "begin":
+                outstanding, capturing = False, True
+                rules.capture_began(now)
+            case "frame" | "no frame" if capturing:
+                capturing, outstanding = False, outstanding or what == "no frame"
+                rules.capture_ended(now, frame=what == "frame")
+            case "permit" | "forbid":
+                allowed = what == "permit"
+                rules.permit(permitted=allowed, now=now)
+            case _:
+                rules.advance(now)
+        outstanding = outstanding or now >= due - lead
+        if rules.paused:
+            assert allowed
+            assert steady
+            assert not capturing
+            assert not outstanding
+            assert now < rules.wake_at() < due < math.inf
+            assert before or due - now > PAUSE_OVER
+        assert SHORTEST_LEAD <= rules.lead <= LONGEST_LEAD
