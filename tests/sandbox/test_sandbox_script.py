@@ -111,7 +111,7 @@ def test_faults_take_the_options_of_their_class() -> None:
     ("text", "says"),
     [
         ("level = ", "not TOML"),
-        ("colour = 1", "'colour' is not known here; known are default, verdict, fault, service, room"),
+        ("colour = 1", "'colour' is not known here; known are default, verdict, fault, service, judge, room"),
         ('default = "fine"', "default must be one of clear, suspicious"),
         ("verdict = 1", r"write each verdict as \[\[verdict\]\]"),
         ("[verdict]", r"write each verdict as \[\[verdict\]\]"),

@@ -14,12 +14,13 @@ from attrs import define, field
 from rich.console import Console
 from rich.progress import Progress
 
+from ds_actors.cli._simulate.alarms import alarm_table
 from ds_actors.cli._simulate.plot import draw
 from ds_actors.cli._simulate.policies import PolicyError, parse_policy
 from ds_actors.cli._simulate.table import table
 from ds_actors.detection.events import plain
 from ds_actors.sandbox import Script, ScriptError, load_script, parse_script
-from ds_actors.simulation import Outcome, Simulation
+from ds_actors.simulation import Outcome, Simulation, merged
 
 SCENARIO: Final = """\
 # A room of 50 for ten minutes; 20 of them are manipulated for half a minute each, and the service is away once.
@@ -51,19 +52,23 @@ _WIDE: Final = 160
 class _Run:
     script: Script
     seed: int
+    seeds: int = 1
     outcomes: list[Outcome] = field(factory=list[Outcome])
     took: list[float] = field(factory=list[float])
 
     def run(self, words: str, progress: Progress) -> None:
         """Simulate one policy."""
-        simulation = Simulation(self.script, parse_policy(words), words, random.Random(self.seed).random)  # noqa: S311
-        task = progress.add_task(plain(words, 40), total=_SLICES)
+        task = progress.add_task(plain(words, 40), total=_SLICES * self.seeds)
         began = time.process_time()
-        for part in range(1, _SLICES + 1):
-            simulation.run(self.script.room.seconds * part / _SLICES)
-            progress.update(task, completed=part)
+        found: list[Outcome] = []
+        for seed in range(self.seed, self.seed + self.seeds):
+            simulation = Simulation(self.script, parse_policy(words), words, random.Random(seed).random)  # noqa: S311
+            for part in range(1, _SLICES + 1):
+                simulation.run(self.script.room.seconds * part / _SLICES)
+                progress.advance(task)
+            found.append(simulation.outcome())
         self.took.append(time.process_time() - began)
-        self.outcomes.append(simulation.outcome())
+        self.outcomes.append(merged(found))
 
 
 def _print_scenario(wanted: bool) -> None:
@@ -92,7 +97,12 @@ def simulate(
         typer.Option(help="Number of participants, one track each, instead of the scenario's.", min=1, max=10_000),
     ] = None,
     seconds: Annotated[float | None, typer.Option(help="Duration in seconds, instead of the scenario's.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the lost frames and the jitter, the same for every policy.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Seed of lost frames, jitter and the judge's errors, the same for every policy.")
+    ] = 0,
+    seeds: Annotated[
+        int, typer.Option(help="Number of runs per policy, each with the next seed; their results are merged.", min=1)
+    ] = 1,
     plot: Annotated[
         Path | None, typer.Option(help="Write a plot of the times to detection of all policies.", metavar="FILE.svg")
     ] = None,
@@ -122,7 +132,7 @@ def simulate(
         2  wrong usage, a scenario that cannot be followed, or no such policy
         0  none of these
     """
-    run = _Run(_script(scenario, tracks, seconds), seed)
+    run = _Run(_script(scenario, tracks, seconds), seed, seeds)
     _check(run.script, policies, plot)
     code = 0
     try:
@@ -185,7 +195,10 @@ def _show(run: _Run, *, as_json: bool) -> None:
         return
     if not run.outcomes:
         return
-    Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE).print(table(run.outcomes))
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
+    console.print(table(run.outcomes))
+    if run.script.judges:
+        console.print(alarm_table(run.outcomes))
     due = sum(outcome.due for outcome in run.outcomes)
     first = run.outcomes[0]
     each = sum(run.took) / due * 1e6 if due else 0.0

@@ -33,6 +33,7 @@ from ds_actors.detection.tracks.sampler import (
 )
 from ds_actors.detection.turns import Deliver, Granted, RequestTurn
 from ds_actors.detection.uplink.outbox import Outbox
+from ds_actors.sandbox.erring import ErringJudges
 from ds_actors.sandbox.room import Room
 from ds_actors.sandbox.script import Script
 from ds_actors.simulation._link import SimulatedLink
@@ -53,7 +54,7 @@ class Simulation:
         script: the scenario: its room, its verdicts and its faults.
         factory: makes one policy per track.
         name: what the policy is called in the outcome.
-        random: draws lost frames and the uplink's jitter, in [0, 1).
+        random: draws lost frames, the judges' errors and the uplink's jitter, in [0, 1).
     """
 
     script: Script
@@ -65,6 +66,7 @@ class Simulation:
     outbox: Outbox = field(init=False)
     service: PaperService = field(init=False)
     link: SimulatedLink = field(init=False)
+    judges: ErringJudges = field(init=False)
     _tracks: dict[str, list[SimulatedTrack]] = field(factory=dict[str, list[SimulatedTrack]], init=False)
     """By participant."""
     _by_sid: dict[str, SimulatedTrack] = field(factory=dict[str, SimulatedTrack], init=False)
@@ -84,6 +86,7 @@ class Simulation:
         self.outbox = Outbox(budget=self.room.budget)
         self.service = PaperService(self.script)
         self.link = SimulatedLink(self)
+        self.judges = ErringJudges(self.script.judges, self.random)
         self._data = bytes(self.room.sample_bytes)
         self._sent = SampleSent(self.room.sample_bytes)
         self._enter()
@@ -147,6 +150,8 @@ class Simulation:
                 manipulation.track,
                 manipulation.begins,
                 None if manipulation.found is None else manipulation.found - manipulation.begins,
+                None if manipulation.alarmed is None else manipulation.alarmed - manipulation.begins,
+                None if manipulation.cleared is None else manipulation.cleared - manipulation.ends,
             )
             for manipulation in sorted(
                 self._manipulations, key=lambda manipulation: (manipulation.begins, manipulation.track)
@@ -164,7 +169,12 @@ class Simulation:
             detections,
             jain(shares),
             longest,
+            sum(track.false_alarms for track in self._by_sid.values()),
+            max(0.0, self.now * len(self._by_sid) - self._manipulated_seconds()) / 3_600,
         )
+
+    def _manipulated_seconds(self) -> float:
+        return sum(max(0.0, min(item.ends, self.now) - item.begins) for item in self._manipulations)
 
     # ---- tracks, whose samplers decide
 
@@ -267,11 +277,12 @@ class Simulation:
 
     def answer(self, track: SimulatedTrack, level: Level, manipulation: Manipulation | None) -> None:
         """An answer arrived."""
-        if manipulation is not None and manipulation.found is None:
+        if manipulation is not None and manipulation.found is None and level.elevated:
             manipulation.found = self.now
         info = track.info
         applied = self._assessments.result(WireResult(NUMBERS[level], info.participant, info.track), self.now, 0)
         if applied is not None and applied.level is not None:
+            track.judged(applied.event.previous_level, applied.level, manipulation, self.now)
             self.tell(track, _VERDICTS[applied.level])
 
     # ---- what participants do
