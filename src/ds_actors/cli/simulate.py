@@ -16,9 +16,10 @@ from rich.progress import Progress
 
 from ds_actors.cli._simulate.alarms import alarm_table
 from ds_actors.cli._simulate.plot import draw
-from ds_actors.cli._simulate.policies import PolicyError, parse_policy
+from ds_actors.cli._simulate.policies import PolicyError, parse_assessment, parse_policy
 from ds_actors.cli._simulate.table import table
 from ds_actors.detection.events import plain
+from ds_actors.detection.evidence import Evidence
 from ds_actors.sandbox import Script, ScriptError, load_script, parse_script
 from ds_actors.simulation import Outcome, Simulation, merged
 
@@ -53,6 +54,7 @@ class _Run:
     script: Script
     seed: int
     seeds: int = 1
+    evidence: Evidence | None = None
     outcomes: list[Outcome] = field(factory=list[Outcome])
     took: list[float] = field(factory=list[float])
 
@@ -62,7 +64,7 @@ class _Run:
         began = time.process_time()
         found: list[Outcome] = []
         for seed in range(self.seed, self.seed + self.seeds):
-            simulation = Simulation(self.script, parse_policy(words), words, random.Random(seed).random)  # noqa: S311
+            simulation = Simulation(self.script, parse_policy(words), words, random.Random(seed).random, self.evidence)  # noqa: S311
             for part in range(1, _SLICES + 1):
                 simulation.run(self.script.room.seconds * part / _SLICES)
                 progress.advance(task)
@@ -100,6 +102,13 @@ def simulate(
     seed: Annotated[
         int, typer.Option(help="Seed of lost frames, jitter and the judge's errors, the same for every policy.")
     ] = 0,
+    assessment: Annotated[
+        str,
+        typer.Option(
+            help="What makes a level of the verdicts: last, evidence, or evidence with its figures as in"
+            " evidence(misses=0.1, max_false_alarms=0.5)."
+        ),
+    ] = "last",
     seeds: Annotated[
         int, typer.Option(help="Number of runs per policy, each with the next seed; their results are merged.", min=1)
     ] = 1,
@@ -132,7 +141,7 @@ def simulate(
         2  wrong usage, a scenario that cannot be followed, or no such policy
         0  none of these
     """
-    run = _Run(_script(scenario, tracks, seconds), seed, seeds)
+    run = _Run(_script(scenario, tracks, seconds), seed, seeds, _assessment(assessment))
     _check(run.script, policies, plot)
     code = 0
     try:
@@ -171,6 +180,13 @@ def _script(scenario: Path | None, tracks: int | None, seconds: float | None) ->
             return parse_script(SCENARIO, name="the built-in scenario", room=room)
         return load_script(scenario, room=room)
     except ScriptError as error:
+        _stop(str(error))
+
+
+def _assessment(words: str) -> Evidence | None:
+    try:
+        return parse_assessment(words)
+    except PolicyError as error:
         _stop(str(error))
 
 

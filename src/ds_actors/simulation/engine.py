@@ -16,6 +16,7 @@ from attrs import define, field
 
 from ds_actors.detection.assessment import Assessments
 from ds_actors.detection.events import Level, Sample, TrackInfo, WireResult
+from ds_actors.detection.evidence import Evidence
 from ds_actors.detection.sampling import SampleSent, SamplingPolicy, Speaking, Verdict
 from ds_actors.detection.tracks.sampler import (
     CAPTURE_IS_LATE,
@@ -54,6 +55,7 @@ class Simulation:
         script: the scenario: its room, its verdicts and its faults.
         factory: makes one policy per track.
         name: what the policy is called in the outcome.
+        evidence: makes levels of verdicts that may be wrong; None: the last verdict is the level.
         random: draws lost frames, the judges' errors and the uplink's jitter, in [0, 1).
     """
 
@@ -61,6 +63,7 @@ class Simulation:
     factory: Callable[[], SamplingPolicy]
     name: str
     random: Callable[[], float]
+    evidence: Evidence | None = None
     now: float = field(default=0.0, init=False)
     room: Room = field(init=False)
     outbox: Outbox = field(init=False)
@@ -72,7 +75,7 @@ class Simulation:
     _by_sid: dict[str, SimulatedTrack] = field(factory=dict[str, SimulatedTrack], init=False)
     _speaking: set[str] = field(factory=set[str], init=False)
     _manipulations: list[Manipulation] = field(factory=list[Manipulation], init=False)
-    _assessments: Assessments = field(factory=Assessments, init=False)
+    _assessments: Assessments = field(init=False)
     _heap: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = field(factory=list[Any], init=False)
     _number: int = field(default=0, init=False)
     _wake: float = field(default=math.inf, init=False)
@@ -83,6 +86,7 @@ class Simulation:
 
     def __attrs_post_init__(self) -> None:
         self.room = self.script.room
+        self._assessments = Assessments(evidence=self.evidence)
         self.outbox = Outbox(budget=self.room.budget)
         self.service = PaperService(self.script)
         self.link = SimulatedLink(self)

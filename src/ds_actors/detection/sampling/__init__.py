@@ -30,6 +30,7 @@ from ds_actors.detection.sampling.protocol import (
     check_seconds,
     make_policy,
 )
+from ds_actors.detection.sampling.undecided import EvidenceSampling
 
 __all__ = [
     "MAX_FPS",
@@ -38,6 +39,7 @@ __all__ = [
     "Budget",
     "Budgeted",
     "DecayingSampling",
+    "EvidenceSampling",
     "Fastest",
     "Grid",
     "Paused",
