@@ -9,6 +9,7 @@ from ds_actors.detection.sampling.activity import SceneSampling, SpeakerSampling
 from ds_actors.detection.sampling.adaptive import AdaptiveSampling, DecayingSampling
 from ds_actors.detection.sampling.combined import Budgeted, Fastest
 from ds_actors.detection.sampling.grid import Grid
+from ds_actors.detection.sampling.jitter import Jitter
 from ds_actors.detection.sampling.protocol import (
     MAX_FPS,
     SHORTEST_GAP,
@@ -42,6 +43,7 @@ __all__ = [
     "EvidenceSampling",
     "Fastest",
     "Grid",
+    "Jitter",
     "Paused",
     "Plan",
     "Promise",

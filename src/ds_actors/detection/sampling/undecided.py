@@ -7,6 +7,7 @@ from attrs import define, field
 from ds_actors.detection.events import Level
 from ds_actors.detection.sampling.adaptive import check_rates
 from ds_actors.detection.sampling.grid import Grid
+from ds_actors.detection.sampling.jitter import Jitter
 from ds_actors.detection.sampling.protocol import (
     Plan,
     Promise,
@@ -29,6 +30,7 @@ class EvidenceSampling:
         undecided_fps: samples per second while suspicious; at least alert_fps.
         alert_fps: samples per second during an alert; at least normal_fps.
         undecided_quality: JPEG quality while suspicious; None for the monitor's.
+        jitter: the share by which an interval differs from its mean, so that its end cannot be foreseen; see `Grid`.
 
     Raises:
         ValueError: for figures outside these bounds.
@@ -38,6 +40,7 @@ class EvidenceSampling:
     undecided_fps: float = 4.0
     alert_fps: float = 0.5
     undecided_quality: int | None = 90
+    jitter: float | Jitter = field(default=0.0, kw_only=True)
     _level: Level = field(default=Level.UNKNOWN, init=False)
     _hurried: bool = field(default=False, init=False)
     """The alert has just begun: the sample that is planned already keeps its time."""
@@ -53,12 +56,13 @@ class EvidenceSampling:
             )
         if self.undecided_quality is not None:
             check_quality(self.undecided_quality)
-        self._grid = Grid(self.undecided_fps)
+        self._grid = Grid(self.undecided_fps, self.jitter)
 
     @property
     def promise(self) -> Promise:
         """Between the undecided and the normal rate; answers within one interval of the alert's rate."""
-        return Promise(self.undecided_fps, self.normal_fps, 1 / self.alert_fps, 1 / self.normal_fps)
+        promise = Promise(self.undecided_fps, self.normal_fps, 1 / self.alert_fps, 1 / self.normal_fps)
+        return promise.jittered(self._grid.spread)
 
     def on(self, event: SamplingEvent, now: float, /) -> Plan:
         """Handle an event and return the plan from now on."""
