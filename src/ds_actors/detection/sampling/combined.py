@@ -64,6 +64,7 @@ class Fastest:
             max(promise.floor_fps for promise in parts),
             min(promise.answers_within for promise in parts),
             max(promise.settles_within for promise in parts),
+            settles_after=max(promise.settles_after for promise in parts),
         )
 
     def on(self, event: SamplingEvent, now: float, /) -> Plan:

@@ -52,6 +52,9 @@ class Promise:
     spread: float = 0.0
     """Jitter: an interval differs from its rate's by this share at most, in both directions; its mean is the rate's."""
 
+    settles_after: int = 1
+    """Clear verdicts in a row after an alarm, the last of which is the clearing."""
+
     @property
     def longest_gap(self) -> float:
         """Seconds between two samples at the floor rate, at most."""
