@@ -92,6 +92,13 @@ class History:
                     pass
             self.ready.append(buckets.ready_at(moment.now))
 
+    def waits_for_budget(self, at: int) -> bool:
+        """Return whether the budget is spent, or is what decides when the next sample is due."""
+        moment, ready = self.moments[at], self.ready[at]
+        if self.promise.budget is None or ready > moment.now:
+            return ready > moment.now
+        return moment.plan.due is not None and abs(moment.plan.due - ready) < EPS
+
     def numbered(self) -> Iterator[tuple[int, Moment]]:
         """Yield every moment with its index."""
         return enumerate(self.moments)
@@ -279,7 +286,7 @@ def _settling(history: History) -> Violation | None:
             case _:
                 pass
         # A clock jump or an empty budget moves samples too: such samples do not show the policy's own rate.
-        if level.elevated or clears < needed or speaking or moment.jumped or history.ready[at] > moment.now:
+        if level.elevated or clears < needed or speaking or moment.jumped or history.waits_for_budget(at):
             calm = max(calm, moment.now)
     return None
 
