@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from attrs import define, evolve, field
 
+from ds_actors.detection.budget import TokenBuckets
 from ds_actors.detection.events import Level
 from ds_actors.detection.sampling import (
     AdaptiveSampling,
@@ -206,9 +207,12 @@ class Phoenix(Sound):
     inner: SamplingPolicy = field(factory=small_budget)
 
     def on(self, event: SamplingEvent, now: float, /) -> Plan:
+        plan = self.inner.on(event, now)
         if isinstance(event, Started) and event.last_due is not None:
-            event = Started(event.level, max(event.last_due - 300, 0.0))
-        return self.inner.on(event, now)
+            assert isinstance(self.inner, Budgeted)
+            self.inner._buckets = TokenBuckets(self.inner.budget, max(event.last_due - 300, 0.0))
+            return self.inner._bounded(self.inner._plan, now)
+        return plan
 
 
 @define
@@ -374,6 +378,96 @@ class Hoarder(Sound):
         return plan
 
 
+class Relieved(Sound):
+    """Takes an error of the service for a clearing."""
+
+    def on(self, event: SamplingEvent, now: float, /) -> Plan:
+        error = isinstance(event, Verdict) and event.level is Level.ERROR
+        return self.inner.on(Verdict(Level.CLEAR) if error else event, now)
+
+
+@define
+class Forgetful(Sound):
+    """Forgets the alarm when it is muted."""
+
+    def on(self, event: SamplingEvent, now: float, /) -> Plan:
+        if isinstance(event, Paused):
+            self.inner.on(Verdict(Level.CLEAR), now)
+        return self.inner.on(event, now)
+
+
+class Disinherited(Sound):
+    """Ignores the level at a start, so that a crash during an alarm slows sampling."""
+
+    def on(self, event: SamplingEvent, now: float, /) -> Plan:
+        return self.inner.on(Started(Level.UNKNOWN, event.last_due) if isinstance(event, Started) else event, now)
+
+
+@define
+class Jaded(Sound):
+    """Does not burst from the fifth alarm of a call on."""
+
+    alarms: int = 0
+
+    def on(self, event: SamplingEvent, now: float, /) -> Plan:
+        if isinstance(event, Verdict) and event.level.is_verdict:
+            self.alarms += event.level.elevated and not self.level.elevated
+            self.level = event.level
+            tired = self.alarms >= 5 and event.level.elevated
+            return self.inner.on(SampleSent() if tired else event, now)
+        return self.inner.on(event, now)
+
+
+class Stunned(Sound):
+    """Pauses for a minute after a sample of more than a megabyte."""
+
+    def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
+        heavy = isinstance(event, SampleSent) and event.size > 1_000_000 and plan.due is not None
+        return evolve(plan, due=now + 60) if heavy else plan
+
+
+class Pretender(Sound):
+    """Shows twice the rate that it plans during an alarm."""
+
+    def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
+        return evolve(plan, fps=plan.fps * 2) if self.level.elevated and plan.fps is not None else plan
+
+
+class Modest(Sound):
+    """Shows the normal rate during an alarm, whatever it plans."""
+
+    def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
+        return evolve(plan, fps=0.2)
+
+
+class Smudger(Sound):
+    """Asks for quality 1 during an alarm."""
+
+    def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
+        return evolve(plan, quality=1) if self.level.elevated else plan
+
+
+class Pinhole(Sound):
+    """Asks for 8 pixels during an alarm."""
+
+    def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
+        return evolve(plan, max_side=8) if self.level.elevated else plan
+
+
+class Coarse(Sound):
+    """Keeps times with seven digits, and so loses precision once the clock is large."""
+
+    def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
+        return plan if plan.due is None or now < 1e6 else evolve(plan, due=float(f"{plan.due:.7g}"))
+
+
+class Fledgling(Sound):
+    """Does not sample at burst rate while the clock is below 500 s, as after the machine started."""
+
+    def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
+        return plan if plan.due is None or now >= 500 else evolve(plan, due=plan.due + 3)
+
+
 _shared = AdaptiveSampling(0.2, 1.0)
 
 
@@ -414,7 +508,18 @@ BROKEN: dict[Callable[[], SamplingPolicy], str] = {
     Flicker: "ceiling",
     Hoarder: "ceiling",
     Drifter: "drift",
+    Relieved: "error",
+    Alarmist: "error",
+    Forgetful: "memory",
+    Disinherited: "memory",
+    Jaded: "escalation",
+    Stunned: "floor",
+    Pretender: "honest",
+    Modest: "honest",
+    Smudger: "picture",
+    Pinhole: "picture",
+    Coarse: "shift",
+    Fledgling: "shift",
     Grudge: "settling",
-    Alarmist: "settling",
 }
 """Each fault, and the law that has to name it."""

@@ -40,7 +40,15 @@ def test_every_policy_and_every_event_is_on_the_page() -> None:
         "Speaking",
         "Scene",
     )
-    policies = ("AdaptiveSampling", "DecayingSampling", "SpeakerSampling", "SceneSampling", "Fastest", "Budgeted")
+    policies = (
+        "AdaptiveSampling",
+        "DecayingSampling",
+        "EvidenceSampling",
+        "SpeakerSampling",
+        "SceneSampling",
+        "Fastest",
+        "Budgeted",
+    )
     assert len(KNOWN) == len(policies)
     for name in (*events, *policies):
         assert hasattr(sampling, name)

@@ -117,7 +117,7 @@ def test_faults_take_the_options_of_their_class() -> None:
         (f"latency = {'9' * 5_000}", "an integer may have 64 bits"),
         (f"latency = 0x{'f' * 5_000}", "an integer may have 64 bits"),
         ("latency = 9223372036854775808", "an integer may have 64 bits"),
-        ("colour = 1", "'colour' is not known here; known are default, verdict, fault, service, room"),
+        ("colour = 1", "'colour' is not known here; known are default, verdict, fault, service, judge, room"),
         ('default = "fine"', "default must be one of clear, suspicious"),
         ("verdict = 1", r"write each verdict as \[\[verdict\]\]"),
         ("[verdict]", r"write each verdict as \[\[verdict\]\]"),

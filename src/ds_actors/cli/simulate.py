@@ -15,13 +15,15 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ds_actors.cli._epilog import epilog
+from ds_actors.cli._simulate.alarms import alarm_table
 from ds_actors.cli._simulate.comparison import LEGEND, compare
 from ds_actors.cli._simulate.plot import draw
-from ds_actors.cli._simulate.policies import PolicyError, parse_policy
+from ds_actors.cli._simulate.policies import PolicyError, parse_assessment, parse_policy
 from ds_actors.cli._simulate.table import table
 from ds_actors.detection.events import plain
+from ds_actors.detection.evidence import Evidence
 from ds_actors.sandbox import Script, ScriptError, load_script, parse_script
-from ds_actors.simulation import Outcome, Simulation
+from ds_actors.simulation import Outcome, Simulation, merged
 
 SCENARIO: Final = """\
 # A room of 50 for ten minutes; 20 of them are manipulated for half a minute each, and the service is away once.
@@ -64,19 +66,24 @@ _WIDE: Final = 160
 class _Run:
     script: Script
     seed: int
+    seeds: int = 1
+    evidence: Evidence | None = None
     outcomes: list[Outcome] = field(factory=list[Outcome])
     took: list[float] = field(factory=list[float])
 
     def run(self, words: str, progress: Progress) -> None:
         """Simulate one policy."""
-        simulation = Simulation(self.script, parse_policy(words), words, random.Random(self.seed).random)  # noqa: S311
-        task = progress.add_task(plain(words, 40), total=_SLICES)
+        task = progress.add_task(plain(words, 40), total=_SLICES * self.seeds)
         began = time.process_time()
-        for part in range(1, _SLICES + 1):
-            simulation.run(self.script.room.seconds * part / _SLICES)
-            progress.update(task, completed=part)
+        found: list[Outcome] = []
+        for seed in range(self.seed, self.seed + self.seeds):
+            simulation = Simulation(self.script, parse_policy(words), words, random.Random(seed).random, self.evidence)  # noqa: S311
+            for part in range(1, _SLICES + 1):
+                simulation.run(self.script.room.seconds * part / _SLICES)
+                progress.advance(task)
+            found.append(simulation.outcome())
         self.took.append(time.process_time() - began)
-        self.outcomes.append(simulation.outcome())
+        self.outcomes.append(merged(found))
 
 
 def _print_scenario(wanted: bool) -> None:
@@ -114,8 +121,25 @@ def simulate(
         float | None, typer.Option(help="Duration, instead of the scenario's.", metavar="SECONDS")
     ] = None,
     seed: Annotated[
-        int, typer.Option(help="Seed of the lost frames and the jitter, the same for every policy.", metavar="NUMBER")
+        int,
+        typer.Option(
+            help="Seed of lost frames, jitter and the judge's errors, the same for every policy.", metavar="NUMBER"
+        ),
     ] = 0,
+    assessment: Annotated[
+        str,
+        typer.Option(
+            help="What makes a level of the verdicts: last, evidence, or evidence with its figures as in"
+            " evidence(misses=0.1, max_false_alarms=0.5).",
+            metavar="NAME",
+        ),
+    ] = "last",
+    seeds: Annotated[
+        int,
+        typer.Option(
+            help="Number of runs per policy, each with the next seed; their results are merged.", min=1, metavar="COUNT"
+        ),
+    ] = 1,
     plot: Annotated[
         Path | None, typer.Option(help="Write a plot of the times to detection of all policies.", metavar="FILE.svg")
     ] = None,
@@ -137,7 +161,7 @@ def simulate(
     The policy, the outbox and the assessment are the monitor's own; cameras,
     link and service are the scenario's. A file that you name is run as Python.
     """
-    run = _Run(_script(scenario, tracks, seconds), seed)
+    run = _Run(_script(scenario, tracks, seconds), seed, seeds, _assessment(assessment))
     _check(run.script, policies, plot)
     code = 0
     try:
@@ -179,6 +203,13 @@ def _script(scenario: Path | None, tracks: int | None, seconds: float | None) ->
         _stop(str(error))
 
 
+def _assessment(words: str) -> Evidence | None:
+    try:
+        return parse_assessment(words)
+    except PolicyError as error:
+        _stop(str(error))
+
+
 def _check(script: Script, policies: list[str], plot: Path | None) -> None:
     try:
         for words in policies:
@@ -200,7 +231,10 @@ def _show(run: _Run, *, as_json: bool) -> None:
         return
     if not run.outcomes:
         return
-    Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE).print(table(run.outcomes))
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
+    console.print(table(run.outcomes))
+    if run.script.judges:
+        console.print(alarm_table(run.outcomes))
     due = sum(outcome.due for outcome in run.outcomes)
     first = run.outcomes[0]
     each = sum(run.took) / due * 1e6 if due else 0.0

@@ -4,12 +4,14 @@ from ds_actors.detection import _needed as _needed  # first of all
 from ds_actors.detection.coverage import Coverage
 from ds_actors.detection.errors import Refused, Unreachable, UplinkError
 from ds_actors.detection.events import Level, ResultEvent, ResultType, Sample, TrackInfo
+from ds_actors.detection.evidence import Evidence
 from ds_actors.detection.monitor import Monitor
 from ds_actors.detection.sampling import (
     AdaptiveSampling,
     Budget,
     Budgeted,
     DecayingSampling,
+    EvidenceSampling,
     Fastest,
     Plan,
     Promise,
@@ -42,6 +44,8 @@ __all__ = [
     "Dataspike",
     "DecayingSampling",
     "EncodingError",
+    "Evidence",
+    "EvidenceSampling",
     "Fastest",
     "ForecastSource",
     "Frame",

@@ -20,6 +20,7 @@ from ds_actors.detection.events import (
     WireResult,
     clean_message,
 )
+from ds_actors.detection.evidence import Evidence, EvidenceFilter
 
 LATE_RESULTS: Final = 60.0
 """Seconds during which an ended track's results still count."""
@@ -31,7 +32,7 @@ MEMORY_LIMIT: Final = 10_000
 
 @define
 class Assessment:
-    """One track's state; its level is its last verdict."""
+    """One track's state; its level is its last verdict, or what the evidence makes of all verdicts."""
 
     info: TrackInfo
     since: float
@@ -44,6 +45,8 @@ class Assessment:
     ended: float | None = None
     successor: str | None = None
     """The sid of the track that took over this one's level."""
+    evidence: EvidenceFilter | None = None
+    """What makes verdicts a level; None where the last verdict is the level."""
 
 
 @frozen
@@ -62,6 +65,7 @@ class Applied:
 @define
 class _Remembered:
     level: Level
+    evidence: EvidenceFilter | None = None
     sources: list[str] = field(factory=list[str])
     """The ended tracks whose level this is."""
 
@@ -73,6 +77,8 @@ class Assessments:
     tracks: dict[str, Assessment] = field(factory=dict[str, Assessment])
     counts: Counter[str] = field(factory=Counter[str])
     """Results by outcome: clear, suspicious, alert, error, unknown, unknown_track."""
+    evidence: Evidence | None = None
+    """What is assumed of verdicts that may be wrong; None where the last verdict is the level."""
     _ended: OrderedDict[str, Assessment] = field(factory=OrderedDict[str, Assessment])
     _alone: dict[tuple[str, Kind], list[str]] = field(factory=dict[tuple[str, Kind], list[str]])
     """The ended tracks without a successor."""
@@ -95,9 +101,12 @@ class Assessments:
             self._ended.move_to_end(info.track, last=False)
             self._forget_ended()
         assessment = Assessment(info, now)
+        if self.evidence is not None:
+            assessment.evidence = EvidenceFilter(self.evidence)
         remembered = self._memory.pop((info.participant, info.kind), None)
         if remembered is not None:
             assessment.level, assessment.has_verdict = remembered.level, True
+            _inherit(assessment, remembered.evidence)
         # Also those that ended at clear: their late results concern the participant's newest track.
         for sid in self._alone.pop((info.participant, info.kind), ()):
             ended = self._ended.get(sid)
@@ -159,20 +168,27 @@ class Assessments:
             self.counts["unknown_track"] += 1
             return None
         kind = ResultType.from_wire(result.number)
-        level = kind.level
+        level = verdict = kind.level
         self.counts[level.value] += 1
         assessment.last_result = now
+        evidence = assessment.evidence
+        if evidence is not None and verdict.is_verdict:
+            level = evidence.observe(verdict, now)
+            kind = ResultType.from_level(level)
         previous = assessment.level
         event = ResultEvent(
             kind,
             assessment.info.participant,
             assessment.info.track,
-            clean_message(result.message, level),
+            clean_message(result.message if level is verdict else "", level),
             wall_ms,
             assessment.info.participant_sid,
             assessment.info.source,
             previous,
             self.counts.total(),
+            None if evidence is None else evidence.probability(now),
+            None if evidence is None else evidence.samples,
+            None if evidence is None else evidence.reliable,
         )
         if not level.is_verdict:
             before, assessment.erring = assessment.erring, level is Level.ERROR
@@ -198,6 +214,7 @@ class Assessments:
         successor = self.tracks[sid]
         if level.elevated and level.severity > successor.level.severity:
             successor.level, successor.has_verdict = level, True
+            _inherit(successor, ended.evidence)
             return successor.info.track, level
         return successor.info.track, None
 
@@ -205,7 +222,7 @@ class Assessments:
         key = (assessment.info.participant, assessment.info.kind)
         remembered = self._memory.setdefault(key, _Remembered(level))
         if level.severity >= remembered.level.severity or remembered.sources == [assessment.info.track]:
-            remembered.level = level
+            remembered.level, remembered.evidence = level, assessment.evidence
         if assessment.info.track not in remembered.sources:
             remembered.sources = [*remembered.sources[-15:], assessment.info.track]
         self._memory.move_to_end(key)
@@ -244,3 +261,8 @@ class Assessments:
         del self._left[identity]
         self._memory.pop((identity, "video"), None)
         self._memory.pop((identity, "audio"), None)
+
+
+def _inherit(assessment: Assessment, evidence: EvidenceFilter | None) -> None:
+    if assessment.evidence is not None and evidence is not None:
+        assessment.evidence.adopt(evidence)

@@ -38,6 +38,11 @@ class ResultType(IntEnum):
         """The level with the same name."""
         return _LEVELS[self]
 
+    @classmethod
+    def from_level(cls, level: Level) -> ResultType:
+        """Return the type with the level's name."""
+        return cls[level.name]
+
 
 class Level(StrEnum):
     """The level of a track or of one result. Compare by `severity`: the strings do not sort."""
@@ -135,6 +140,12 @@ class ResultEvent:
     """The track's level before this result."""
     sequence: int = field(default=0, eq=False)
     """Counts the results of one monitor; not part of the payload."""
+    confidence: float | None = None
+    """With `assessment="evidence"`: the probability that the track is manipulated, above 0 and below 1."""
+    samples: float | None = None
+    """The number of verdicts behind it, fewer where they resemble each other or are old."""
+    reliable: bool | None = None
+    """False when the service flags this track so often without a manipulation that it cannot be judged well."""
 
     @property
     def level(self) -> Level:
@@ -142,7 +153,10 @@ class ResultEvent:
         return self.type.level
 
     def dict(self) -> dict[str, Any]:
-        """Return the payload: the six documented keys in order, then three additional ones."""
+        """Return the payload: the six documented keys in order, three additional ones, and those of the evidence."""
+        evidence: dict[str, Any] = {}
+        if self.confidence is not None and self.samples is not None:
+            evidence = {"confidence": self.confidence, "samples": round(self.samples, 1), "reliable": self.reliable}
         return {
             "type": TOPIC,
             "level": str(self.level),
@@ -153,6 +167,7 @@ class ResultEvent:
             "participant_sid": self.participant_sid,
             "source": self.source,
             "previous_level": str(self.previous_level),
+            **evidence,
         }
 
     def json(self) -> str:

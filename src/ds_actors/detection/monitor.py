@@ -19,6 +19,7 @@ from ds_actors.detection._tree import TrackFactory, build_tree
 from ds_actors.detection.budget import Budget
 from ds_actors.detection.coverage import Coverage, Facts
 from ds_actors.detection.events import Level, TrackInfo
+from ds_actors.detection.evidence import Evidence
 from ds_actors.detection.progress import ProgressLog
 from ds_actors.detection.progress_text import settings_text
 from ds_actors.detection.sampling import AdaptiveSampling, SamplingPolicy, Scene, Speaking, check_quality, make_policy
@@ -65,6 +66,9 @@ class Monitor:
         sinks: where results go.
         notify: "all" results, or "changes" of level (and the first error after a non-error). When a sink fails to take
             a change, it is given the track's current level again, within 15 s of each failure, until it takes it.
+        assessment: what makes a level of the verdicts. "last": the last verdict is the level. "evidence": a verdict may
+            be wrong, and the level follows from all of them; suspicious then means undecided, and events carry a
+            confidence. Pass an `Evidence` for your own figures, and combine it with `EvidenceSampling`.
         quality: JPEG quality, 0 to 100, unless the policy's plan says otherwise.
         audio: how often microphones are recorded.
         ledger: keep a record of what was sent, without its pixels, for `ledger()`.
@@ -75,7 +79,7 @@ class Monitor:
         random: draws the jitter, in [0, 1).
 
     Raises:
-        ValueError: for a quality outside 0 to 100, or two sinks of the same name.
+        ValueError: for a quality outside 0 to 100, an unknown `notify` or `assessment`, or two sinks of the same name.
         TypeError: when `sampling` is a policy instead of a factory of policies, `budget` is not a Budget, or a sink has
             no `name` and `deliver`.
 
@@ -96,6 +100,7 @@ class Monitor:
         budget: Budget | None = None,
         sinks: Sequence[Sink] = (),
         notify: Notify = "all",
+        assessment: Literal["last", "evidence"] | Evidence = "last",
         quality: int = 75,
         audio: AudioPace | None = None,
         ledger: bool = False,
@@ -106,6 +111,7 @@ class Monitor:
     ) -> None:
         if notify not in ("all", "changes"):
             raise ValueError(f'notify must be "all" or "changes", not {notify!r}')
+        evidence = _evidence(assessment)
         service = Dataspike() if service is None else service
         policy = make_policy(sampling)  # an error in it is raised here, not when the first track is added
         if not isinstance(cast("object", budget), Budget | None):
@@ -130,6 +136,7 @@ class Monitor:
         )
         progress, kept = ProgressLog(settings), Ledger() if ledger else None
         self._hub = Hub(Outbox(budget=budget), records, kept, notify == "changes", state_cb, progress)
+        self._hub.assessments.evidence = evidence
         self._factory = TrackFactory(self._hub, sampling, AudioPace() if audio is None else audio, encode, quality)
         self._supervisor = build_tree(self._hub, self._factory, service, connect, random)
         self._hub.refs = TreeRefs(self._supervisor)
@@ -342,3 +349,13 @@ class Monitor:
         if self._hub.ledger is None:
             raise RuntimeError("this monitor keeps no ledger of what it sends; make it with Monitor(ledger=True)")
         return self._hub.ledger.rows()
+
+
+def _evidence(assessment: object) -> Evidence | None:
+    if assessment == "last":
+        return None
+    if assessment == "evidence":
+        return Evidence()
+    if isinstance(assessment, Evidence):
+        return assessment
+    raise ValueError(f'assessment must be "last", "evidence" or an Evidence(...), not {assessment!r}')

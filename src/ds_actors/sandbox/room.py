@@ -10,6 +10,8 @@ capture = 0.02               # seconds from the turn to the encoded sample
 no_frame = 0.0               # the share of captures that give no frame
 manipulated = 10             # this many participants get the verdict "alert", one after the other ...
 manipulated_for = 30         # ... for this many seconds each
+# manipulated_every = 600    # ... again and again, after this many genuine seconds on average
+# evades_fps = 0.2           # instead, they know a fixed rate and are manipulated only between its samples
 
 [link]
 bytes_per_second = 1000000   # without it: no bound
@@ -40,10 +42,13 @@ from ds_actors.detection.budget import Budget
 from ds_actors.sandbox._toml import ScriptError, entries, inside, known, number, section, text, times, whole
 
 MOST_TRACKS: Final = 10_000
+_MOST_REPEATS: Final = 1_000
+_GUARD: Final = 0.1
+"""The share of an interval, on both sides of a sample, for which an evader is careful."""
 _GOLDEN: Final = (math.sqrt(5) - 1) / 2
 _ROOM: Final = (
     *("participants", "tracks_each", "seconds", "joins_within", "sample_bytes"),
-    *("capture", "no_frame", "manipulated", "manipulated_for"),
+    *("capture", "no_frame", "manipulated", "manipulated_for", "manipulated_every", "evades_fps"),
 )
 
 
@@ -69,6 +74,10 @@ class Room:
     no_frame: float = 0.0
     manipulated: int = 0
     manipulated_for: float = 30.0
+    manipulated_every: float | None = None
+    """Mean genuine seconds before each manipulation; None for a single one."""
+    evades_fps: float | None = None
+    """The rate of the fixed grid, counted from a participant's join, between whose samples it is manipulated."""
     link: float = math.inf
     """Bytes per second."""
     budget: Budget | None = None
@@ -82,9 +91,36 @@ class Room:
         found: list[Activity] = []
         for number_ in range(self.manipulated):
             who = 1 + number_ * self.participants // self.manipulated
+            if self.evades_fps is not None:
+                found.extend(self._evading(who, self.evades_fps))
+                continue
+            if self.manipulated_every is not None:
+                found.extend(self._repeated(number_, f"p{who}", self.manipulated_every))
+                continue
             begins = first + (last - first) * ((number_ + 1) * _GOLDEN % 1.0)
             found.append(Activity(f"p{who}", begins, begins + self.manipulated_for))
         return found
+
+    def _evading(self, who: int, fps: float) -> list[Activity]:
+        joined, step = (who - 1) * self.joins_within / self.participants, 1 / fps
+        count = min(_MOST_REPEATS, math.ceil((self.seconds - joined) / step))
+        return [
+            Activity(f"p{who}", joined + (number_ + _GUARD) * step, joined + (number_ + 1 - _GUARD) * step)
+            for number_ in range(count)
+            if joined + (number_ + _GUARD) * step < self.seconds
+        ]
+
+    def _repeated(self, number_: int, who: str, every: float) -> list[Activity]:
+        # Exponential gaps, drawn from a sequence that fills [0, 1) evenly: the scenario stays free of randomness.
+        found: list[Activity] = []
+        place, ends = number_ * math.sqrt(2) % 1.0, 0.0
+        while True:
+            place = (place + _GOLDEN) % 1.0
+            begins = ends - every * math.log1p(-place)
+            ends = begins + self.manipulated_for
+            if begins >= self.seconds or len(found) >= _MOST_REPEATS:
+                return found
+            found.append(Activity(who, begins, ends))
 
 
 ROOM_KEYS: Final = ("room", "link", "budget", "speaking", "muted", "scene")
@@ -127,6 +163,10 @@ def _room(entry: dict[str, Any]) -> dict[str, Any]:
         "no_frame": number(entry, "no_frame", 0.0, 0, 1),
         "manipulated": min(participants, whole(entry, "manipulated", 0, 0, MOST_TRACKS)),
         "manipulated_for": number(entry, "manipulated_for", 30.0, 0.001, 31 * 86_400),
+        "manipulated_every": (
+            number(entry, "manipulated_every", 600.0, 1.0, 31 * 86_400) if "manipulated_every" in entry else None
+        ),
+        "evades_fps": number(entry, "evades_fps", 0.2, 0.001, 30.0) if "evades_fps" in entry else None,
     }
 
 

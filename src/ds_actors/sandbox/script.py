@@ -18,6 +18,10 @@ status = 403                 # the fault's own options: those of its class in `d
 
 [service]
 latency = 0.3                # seconds from a sample's arrival to its answer; without it: 0
+
+[[judge]]                    # the service errs; see `erring`
+misses = 0.2
+false_flags = 0.02
 """
 
 from __future__ import annotations
@@ -31,6 +35,7 @@ from attrs import field, fields, frozen
 
 from ds_actors.detection.events import Level
 from ds_actors.sandbox._toml import ScriptError, entries, inside, known, loads, seconds, section, text, times
+from ds_actors.sandbox.erring import ErringJudge, parse_judge
 from ds_actors.sandbox.faults import KINDS, Drop, TimedFault
 from ds_actors.sandbox.room import ROOM_KEYS, Room, parse_room
 
@@ -72,6 +77,8 @@ class Script:
     """Seconds from a sample's arrival to its answer."""
     room: Room = field(factory=Room)
     """The participants, for the simulator; the sandbox ignores them."""
+    judges: tuple[ErringJudge, ...] = ()
+    """The errors of the scripted verdicts; without one, every answer is right."""
 
 
 def load_script(path: Path, *, room: Mapping[str, Any] | None = None) -> Script:
@@ -97,7 +104,7 @@ def parse_script(text: str, *, name: str = "script", room: Mapping[str, Any] | N
     """
     try:
         table = loads(text)
-        known(table, ("default", "verdict", "fault", "service", *ROOM_KEYS))
+        known(table, ("default", "verdict", "fault", "service", "judge", *ROOM_KEYS))
         default = _level(table["default"], "default") if "default" in table else None
         if room:
             table["room"] = {**section(table, "room"), **room}
@@ -113,6 +120,7 @@ def parse_script(text: str, *, name: str = "script", room: Mapping[str, Any] | N
             default,
             inside("service", _latency, section(table, "service")),
             here,
+            tuple(inside(f"judge {n}", parse_judge, entry) for n, entry in enumerate(entries(table, "judge"), 1)),
         )
     except ScriptError as error:
         raise ScriptError(f"{name}: {error}") from None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random as random_module
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from ds_actors.detection.events import Level, ResultType, Sample, WireResult
+from ds_actors.sandbox.erring import ErringJudges
 from ds_actors.sandbox.marker import judge_marker
 from ds_actors.sandbox.script import Script
 
@@ -54,15 +56,34 @@ class MarkerVerdicts:
 _STAND_IN: Final = "Stand-in verdict: only a painted patch was looked for."
 
 
-@frozen
+@define
 class ScriptedVerdicts:
-    """Answers by a script; where no entry matches, by its default, and without a default by `otherwise`."""
+    """Answers by a script; where no entry matches, by its default, and without a default by `otherwise`.
+
+    The script's judges err as often as they say; `random` draws their errors, in [0, 1).
+    """
 
     script: Script
     otherwise: Verdicts = field(factory=lambda: JudgeVerdicts(always_clear))
+    random: Callable[[], float] = random_module.random
+    _judges: ErringJudges = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._judges = ErringJudges(self.script.judges, self.random)
 
     def judge(self, sample: Sample, now: float, /) -> list[WireResult]:
-        """Return the answers of the last entry that matches."""
+        """Return the answers of the last entry that matches, after the judges' errors."""
+        right = self._right(sample, now)
+        if not self.script.judges:
+            return right
+        answers: list[WireResult] = []
+        for answer in right:
+            truth = ResultType.from_wire(answer.number).level
+            level = self._judges.answer(truth, sample.participant, sample.track, now)
+            answers += [answer] if level is truth else _answers(sample, level, "", 1)
+        return answers
+
+    def _right(self, sample: Sample, now: float) -> list[WireResult]:
         for entry in reversed(self.script.verdicts):
             if entry.matches(sample.participant, sample.track, now):
                 return _answers(sample, entry.level, entry.message, entry.answers)

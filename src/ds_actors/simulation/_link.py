@@ -16,6 +16,7 @@ from ds_actors.detection.uplink.backoff import UplinkBackoff
 from ds_actors.detection.uplink.close_reasons import closed, rejected
 from ds_actors.detection.uplink.heartbeat import Close, Heartbeat, SendPing
 from ds_actors.detection.uplink.outbox import Outbox
+from ds_actors.sandbox.erring import ErringJudges
 from ds_actors.sandbox.faults import (
     CloseOnAccept,
     Fault,
@@ -42,6 +43,7 @@ class LinkHost(Protocol):
     script: Script
     outbox: Outbox
     service: PaperService
+    judges: ErringJudges
     random: Callable[[], float]
 
     def at(self, when: float, function: Callable[..., None], *arguments: Any) -> None:
@@ -119,14 +121,19 @@ class SimulatedLink:
         """Have the service answer a sample that arrives now."""
         simulation, service, verdict = self.simulation, self.simulation.service, rule.verdict
         wait = simulation.script.latency
+        level = verdict.level
         if not service.faultless:
             slow = service.active(Slow)
             wait += 0.0 if slow is None else slow.seconds
-        if verdict.level is not None:
-            for _ in range(verdict.answers):
-                simulation.at(simulation.now + wait, self._answer, self._connection, track, rule)
+        for _ in range(verdict.answers):
+            if simulation.script.judges:
+                level = simulation.judges.answer(
+                    verdict.level, track.info.participant, track.info.track, simulation.now
+                )
+            if level is not None:
+                simulation.at(simulation.now + wait, self._answer, self._connection, track, level, rule)
 
-    def _answer(self, connection: int, track: SimulatedTrack, rule: Rule) -> None:
+    def _answer(self, connection: int, track: SimulatedTrack, level: Level, rule: Rule) -> None:
         if connection != self._connection or not self.up:
             return
         simulation, service = self.simulation, self.simulation.service
@@ -145,8 +152,7 @@ class SimulatedLink:
         self._heartbeat.received(simulation.now)
         self._heartbeat.wellformed()
         self._heartbeat.answered()
-        assert rule.verdict.level is not None
-        simulation.answer(track, rule.verdict.level, rule.manipulation)
+        simulation.answer(track, level, rule.manipulation)
 
     def _sent(self, connection: int, message: Deliver) -> None:
         if connection != self._connection or not self.up:

@@ -6,10 +6,10 @@ import math
 
 from attrs import define, field
 
-from ds_actors.detection.events import TrackInfo
+from ds_actors.detection.events import Level, TrackInfo
 from ds_actors.detection.sampling import SamplingPolicy
 from ds_actors.detection.tracks.sampler import TrackSampler
-from ds_actors.simulation.service import Rule
+from ds_actors.simulation.service import Manipulation, Rule
 
 
 @define(eq=False)
@@ -32,6 +32,23 @@ class SimulatedTrack:
     since: float = math.inf
     """When its last sample was sent, or when it joined or was unmuted."""
     longest: float = 0.0
+    last_manipulation: Manipulation | None = None
+    """The newest one that led to an alert."""
+    false_alarms: int = 0
 
     def __attrs_post_init__(self) -> None:
         self.sampler = TrackSampler(self.info, self.policy, self)
+
+    def judged(self, before: Level, level: Level, manipulation: Manipulation | None, now: float) -> None:
+        """Count alerts: those of a manipulation, and the false ones, which begin with an answer to a genuine sample."""
+        if level is Level.ALERT and manipulation is not None and manipulation.alarmed is None:
+            manipulation.alarmed = manipulation.begins if before is Level.ALERT else now
+            self.last_manipulation = manipulation
+        elif level is Level.ALERT and before is not Level.ALERT and manipulation is None:
+            self.false_alarms += 1
+        elif level is not Level.ALERT and before is Level.ALERT:
+            last, self.last_manipulation = self.last_manipulation, None
+            if last is not None and now >= last.ends:
+                last.cleared = now
+            elif last is not None:
+                self.last_manipulation = last

@@ -16,6 +16,7 @@ from attrs import define, field
 
 from ds_actors.detection.assessment import Assessments
 from ds_actors.detection.events import Level, Sample, TrackInfo, WireResult
+from ds_actors.detection.evidence import Evidence
 from ds_actors.detection.sampling import SampleSent, SamplingPolicy, Speaking, Verdict
 from ds_actors.detection.tracks.sampler import (
     CAPTURE_IS_LATE,
@@ -33,6 +34,7 @@ from ds_actors.detection.tracks.sampler import (
 )
 from ds_actors.detection.turns import Deliver, Granted, RequestTurn
 from ds_actors.detection.uplink.outbox import Outbox
+from ds_actors.sandbox.erring import ErringJudges
 from ds_actors.sandbox.room import Room
 from ds_actors.sandbox.script import Script
 from ds_actors.simulation._link import SimulatedLink
@@ -53,24 +55,27 @@ class Simulation:
         script: the scenario: its room, its verdicts and its faults.
         factory: makes one policy per track.
         name: what the policy is called in the outcome.
-        random: draws lost frames and the uplink's jitter, in [0, 1).
+        evidence: makes levels of verdicts that may be wrong; None: the last verdict is the level.
+        random: draws lost frames, the judges' errors and the uplink's jitter, in [0, 1).
     """
 
     script: Script
     factory: Callable[[], SamplingPolicy]
     name: str
     random: Callable[[], float]
+    evidence: Evidence | None = None
     now: float = field(default=0.0, init=False)
     room: Room = field(init=False)
     outbox: Outbox = field(init=False)
     service: PaperService = field(init=False)
     link: SimulatedLink = field(init=False)
+    judges: ErringJudges = field(init=False)
     _tracks: dict[str, list[SimulatedTrack]] = field(factory=dict[str, list[SimulatedTrack]], init=False)
     """By participant."""
     _by_sid: dict[str, SimulatedTrack] = field(factory=dict[str, SimulatedTrack], init=False)
     _speaking: set[str] = field(factory=set[str], init=False)
     _manipulations: list[Manipulation] = field(factory=list[Manipulation], init=False)
-    _assessments: Assessments = field(factory=Assessments, init=False)
+    _assessments: Assessments = field(init=False)
     _heap: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = field(factory=list[Any], init=False)
     _number: int = field(default=0, init=False)
     _wake: float = field(default=math.inf, init=False)
@@ -81,9 +86,11 @@ class Simulation:
 
     def __attrs_post_init__(self) -> None:
         self.room = self.script.room
+        self._assessments = Assessments(evidence=self.evidence)
         self.outbox = Outbox(budget=self.room.budget)
         self.service = PaperService(self.script)
         self.link = SimulatedLink(self)
+        self.judges = ErringJudges(self.script.judges, self.random)
         self._data = bytes(self.room.sample_bytes)
         self._sent = SampleSent(self.room.sample_bytes)
         self._enter()
@@ -147,6 +154,8 @@ class Simulation:
                 manipulation.track,
                 manipulation.begins,
                 None if manipulation.found is None else manipulation.found - manipulation.begins,
+                None if manipulation.alarmed is None else manipulation.alarmed - manipulation.begins,
+                None if manipulation.cleared is None else manipulation.cleared - manipulation.ends,
             )
             for manipulation in sorted(
                 self._manipulations, key=lambda manipulation: (manipulation.begins, manipulation.track)
@@ -164,7 +173,12 @@ class Simulation:
             detections,
             jain(shares),
             longest,
+            sum(track.false_alarms for track in self._by_sid.values()),
+            max(0.0, self.now * len(self._by_sid) - self._manipulated_seconds()) / 3_600,
         )
+
+    def _manipulated_seconds(self) -> float:
+        return sum(max(0.0, min(item.ends, self.now) - item.begins) for item in self._manipulations)
 
     # ---- tracks, whose samplers decide
 
@@ -267,11 +281,12 @@ class Simulation:
 
     def answer(self, track: SimulatedTrack, level: Level, manipulation: Manipulation | None) -> None:
         """An answer arrived."""
-        if manipulation is not None and manipulation.found is None:
+        if manipulation is not None and manipulation.found is None and level.elevated:
             manipulation.found = self.now
         info = track.info
         applied = self._assessments.result(WireResult(NUMBERS[level], info.participant, info.track), self.now, 0)
         if applied is not None and applied.level is not None:
+            track.judged(applied.event.previous_level, applied.level, manipulation, self.now)
             self.tell(track, _VERDICTS[applied.level])
 
     # ---- what participants do

@@ -35,6 +35,10 @@ class Manipulation:
     begins: float
     ends: float
     found: float | None = None
+    alarmed: float | None = None
+    """When its track's alert began, after its beginning."""
+    cleared: float | None = None
+    """When that alert ended, after its end."""
 
 
 @frozen

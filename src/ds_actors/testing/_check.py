@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import Flaky
 
 from ds_actors.detection.events import Level
-from ds_actors.detection.sampling import Promise, SamplingPolicy, make_policy
+from ds_actors.detection.sampling import Promise, SampleDue, SamplingPolicy, make_policy
 from ds_actors.testing._law_broken import LawBroken
-from ds_actors.testing._laws import LAWS, History, Violation, drifts, unkept
-from ds_actors.testing._timeline import Moment, PolicyCrashed, Timeline, Track, written
+from ds_actors.testing._laws import EPS, LAWS, History, Violation, drifts, unkept
+from ds_actors.testing._timeline import BEGIN, Moment, PolicyCrashed, Timeline, Track, without_errors, written
 from ds_actors.testing.strategies import timelines
 
 Factory = Callable[[], SamplingPolicy]
@@ -28,7 +28,10 @@ class Counterexample:
     history: tuple[Moment, ...] = ()
 
 
-_SOME_MORE: Final = 30
+_ORIGINS: Final = (0.0, 1e9)
+_SHIFT_EPS: Final = 1e-3
+"""Seconds: a clock near a billion has a resolution of a tenth of a microsecond, which adds up."""
+_SOME_MORE: Final = 60
 """Timelines that are tried after the first violation: another law may describe the fault better."""
 
 
@@ -82,6 +85,9 @@ def broken_laws(factory: Factory, promise: Promise, timeline: Timeline) -> dict[
             found[law] = Counterexample(broken.why, tuple(history[: broken.at + 1]))
 
     note("replay", _replayed(factory, timeline, history))
+    note("error", _differs(history, Track(factory, without_errors(timeline)), 0.0, EPS))
+    origin = _ORIGINS[len(timeline.steps) % len(_ORIGINS)]
+    note("shift", _differs(history, Track(factory, timeline, origin), origin - BEGIN, _SHIFT_EPS))
     known = History(history, track.promise)
     for law, (_, find_violation) in LAWS.items():
         if find_violation is not None:
@@ -99,6 +105,26 @@ def _replayed(factory: Factory, timeline: Timeline, history: list[Moment]) -> Vi
     for at, (step, other) in enumerate(zip(history, again.history, strict=False)):
         if step.plan != other.plan:
             return Violation(at, f"the second time the plan was {other.plan}")
+    return None
+
+
+def _differs(history: list[Moment], other: Track, shift: float, tolerance: float) -> Violation | None:
+    """Return the first place where another run of the same story, later by `shift`, plans otherwise.
+
+    The comparison ends where rounding may decide: after a jump of the clock, and where the order of two events differs.
+    """
+    with suppress(PolicyCrashed):
+        other.run()
+    for at, (step, again) in enumerate(zip(history, other.history, strict=False)):
+        sampled = isinstance(step.event, SampleDue), isinstance(again.event, SampleDue)
+        apart = abs(again.now - shift - step.now) > tolerance
+        if apart or sampled[0] != sampled[1] or (shift and step.jumped):
+            return None
+        due, there = step.plan.due, again.plan.due
+        if (due is None) != (there is None):
+            return Violation(at, "the other time, one of the two plans no sample")
+        if due is not None and there is not None and abs(there - shift - due) > tolerance:
+            return Violation(at, f"the other time, the next sample was due {there - shift - due:+.3f} s from here")
     return None
 
 

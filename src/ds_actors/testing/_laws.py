@@ -92,6 +92,13 @@ class History:
                     pass
             self.ready.append(buckets.ready_at(moment.now))
 
+    def waits_for_budget(self, at: int) -> bool:
+        """Return whether the budget is spent, or is what decides when the next sample is due."""
+        moment, ready = self.moments[at], self.ready[at]
+        if self.promise.budget is None or ready > moment.now:
+            return ready > moment.now
+        return moment.plan.due is not None and abs(moment.plan.due - ready) < EPS
+
     def numbered(self) -> Iterator[tuple[int, Moment]]:
         """Yield every moment with its index."""
         return enumerate(self.moments)
@@ -141,7 +148,7 @@ def _jump(history: History) -> Violation | None:
             return Violation(at, "after a jump of the clock more than one sample is due at once")
         taken = moment.now
         due = moment.plan.due
-        latest = moment.now + 1 / history.promise.floor_fps
+        latest = moment.now + history.promise.longest_gap
         if due is not None and due > latest + EPS and history.promise.budget is None:
             return Violation(at, f"after a jump of the clock the next sample is due by {_at(latest)}")
     return None
@@ -198,7 +205,7 @@ def _waits(history: History, *, idle: bool) -> Violation | None:
             if not idle:
                 return Violation(at, "no sample is planned, though the track is not muted")
             continue
-        latest = max(since + 1 / history.promise.floor_fps, moment.now)
+        latest = max(since + history.promise.longest_gap, moment.now)
         excused = max(latest, history.ready[at])
         if due > excused + EPS and idle == (history.promise.budget is not None):
             words = "the budget has enough for one" if idle else f"{history.promise.floor_fps:g} a second are promised"
@@ -253,14 +260,17 @@ def _answers(history: History) -> Violation | None:
 
 def _settling(history: History) -> Violation | None:
     level, speaking = Level.UNKNOWN, False
+    clears = needed = history.promise.settles_after
     calm, last = -math.inf, -math.inf
     for at, moment in history.numbered():
         match moment.event:
             case Started(first, _):
                 level, speaking = first, False
+                clears = 0 if first.elevated else needed
                 calm = moment.now
             case Verdict(new) if new.is_verdict:
                 level = new
+                clears = 0 if new.elevated else clears + 1
             case Speaking(active):
                 speaking = active
                 calm = moment.now
@@ -269,14 +279,14 @@ def _settling(history: History) -> Violation | None:
             case SampleDue():
                 planned = history.planned[at]
                 settled = calm + history.promise.settles_within
-                gap = 1 / history.promise.floor_fps
+                gap = (1 - history.promise.spread) / history.promise.floor_fps
                 if settled < last and planned < last + gap - EPS:
                     return Violation(at, f"settled since {_at(settled)}, and yet sooner than {_at(last + gap)}")
                 last = planned
             case _:
                 pass
         # A clock jump or an empty budget moves samples too: such samples do not show the policy's own rate.
-        if level.elevated or speaking or moment.jumped or history.ready[at] > moment.now:
+        if level.elevated or clears < needed or speaking or moment.jumped or history.waits_for_budget(at):
             calm = max(calm, moment.now)
     return None
 
@@ -312,6 +322,73 @@ def _budget(history: History) -> Violation | None:
     return None
 
 
+def _memory(history: History) -> Violation | None:
+    """Check that at an elevated level no wait is longer than the promised answer, whatever happened before it."""
+    if history.promise.budget is not None:
+        return None
+    level, since = Level.UNKNOWN, -math.inf
+    for at, moment in history.numbered():
+        match moment.event:
+            case Started(first, _):
+                level, since = first, moment.now
+            case Verdict(new) if new.is_verdict:
+                since = since if level.elevated else moment.now
+                level = new
+            case SampleDue() | Resumed():
+                since = moment.now
+            case _:
+                pass
+        due = moment.plan.due
+        if not level.elevated or history.paused[at] or due is None:
+            continue
+        latest = max(since + history.promise.answers_within, moment.now)
+        if due > latest + EPS:
+            return Violation(at, f"the level is {level.value}, at which the next sample is due by {_at(latest)}")
+    return None
+
+
+def _honest(history: History) -> Violation | None:
+    if history.promise.budget is not None:
+        return None
+    spread = history.promise.spread
+    for at, moment in history.numbered():
+        plan = moment.plan
+        if not isinstance(moment.event, SampleDue) or plan.fps is None or plan.due is None:
+            continue
+        # The next interval counts from the planned time, or after a long delay from the present one.
+        soonest = history.planned[at] + (1 - spread) / plan.fps
+        latest = moment.now + (1 + spread) / plan.fps
+        if not soonest - EPS <= plan.due <= latest + EPS:
+            return Violation(
+                at, f"it shows {plan.fps:g} fps, at which the next sample is due from {_at(soonest)} to {_at(latest)}"
+            )
+    return None
+
+
+_USUAL_QUALITY: Final = 75
+
+
+def _picture(history: History) -> Violation | None:
+    level = Level.UNKNOWN
+    usual: tuple[float, float] | None = None
+    for at, moment in history.numbered():
+        match moment.event:
+            case Started(first, _):
+                level = first
+            case Verdict(new) if new.is_verdict:
+                level = new
+            case _:
+                pass
+        plan = moment.plan
+        quality = _USUAL_QUALITY if plan.quality is None else plan.quality
+        side = math.inf if plan.max_side is None else plan.max_side
+        if not level.elevated:
+            usual = quality, side
+        elif usual is not None and (quality < usual[0] or side < usual[1]):
+            return Violation(at, f"at {level.value} it asks for a worse picture than before")
+    return None
+
+
 def _at(time: float) -> str:
     return f"{time - BEGIN:.3f}"
 
@@ -330,7 +407,12 @@ LAWS: Final[dict[str, tuple[str, Check | None]]] = {
     "escalation": ("an escalation never lengthens the wait, and is answered in time", _escalation),
     "floor": ("the rate is never below the floor while not muted", _floor),
     "ceiling": ("the rate never exceeds the ceiling in any window", _ceiling),
+    "honest": ("the shown rate is the planned one", _honest),
     "drift": ("over a day there are floor(T x fps) samples, give or take one", None),
+    "error": ("an answer that is no verdict changes no plan", None),
+    "memory": ("a mute, a loss, an outage or a crash leaves the rate where an elevated level puts it", _memory),
+    "picture": ("an alarm never asks for a worse picture", _picture),
+    "shift": ("the same story at another origin of the clock gives the same plans, shifted", None),
     "settling": ("after a clearing the rate reaches the floor in time", _settling),
 }
 """Each law's sentence, with its check when a history alone shows it; the first broken law in this order is reported."""
@@ -345,6 +427,10 @@ def unkept(promise: object) -> str:
         wrong = f"0 < floor_fps <= ceiling_fps <= {MAX_FPS:g} does not hold"
     elif not 0 <= promise.answers_within < math.inf or not 0 <= promise.settles_within < math.inf:
         wrong = "answers_within and settles_within must be finite, 0 or more"
+    elif not _is_whole(promise.settles_after) or promise.settles_after < 1:
+        wrong = "settles_after is a number of clear verdicts, 1 or more"
+    elif not 0 <= promise.spread < 1:
+        wrong = "spread is the share by which an interval differs: 0 or more, and below 1"
     elif promise.answers_within < 1 / promise.ceiling_fps - EPS:
         wrong = "answers_within is shorter than the ceiling's interval"
     return f"{wrong}: {promise}" if wrong else ""
@@ -373,7 +459,8 @@ def drifts(policy: SamplingPolicy, level: Level) -> str:
         count += 1
         due = _sampled(policy, due + late, size).due or math.inf
     expected = math.floor(seconds * fps)
-    if abs(count - expected) <= 1:
+    # With jitter the count varies: by 0.58 x spread x the root of the count, of which this is more than five times.
+    if abs(count - expected) <= 1 + 3 * promise.spread * math.sqrt(expected):
         return ""
     return f"{count} samples in {seconds:.0f} s at {level.value}, where {fps:g} fps make {expected}, give or take one"
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from ds_actors.detection.events import Level
 from ds_actors.detection.sampling import (
@@ -136,8 +136,8 @@ class Track:
 
     factory: Callable[[], SamplingPolicy]
     timeline: Timeline
+    now: float = BEGIN
     history: list[Moment] = field(factory=list[Moment], init=False)
-    now: float = field(default=BEGIN, init=False)
     promise: Promise = field(init=False)
     _policy: SamplingPolicy = field(init=False)
     _plan: Plan = field(default=Plan(None, "not started"), init=False)
@@ -256,6 +256,18 @@ class Track:
             raise PolicyCrashed(f"{type(error).__name__}: {error}") from error
         self._plan = plan
         self.history.append(Moment(self.now, event, before, plan, self._jumped, sample))
+
+
+def without_errors(timeline: Timeline) -> Timeline:
+    """Return the timeline with something that changes nothing in place of each answer that is no verdict."""
+    speaking = False
+    steps: list[Step] = []
+    for step in timeline.steps:
+        if isinstance(step, Speak):
+            speaking = step.active
+        nothing = isinstance(step, ReceiveVerdict) and not step.level.is_verdict
+        steps.append(Speak(speaking) if nothing else step)
+    return evolve(timeline, steps=tuple(steps))
 
 
 def _is_time(due: object) -> bool:

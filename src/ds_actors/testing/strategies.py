@@ -76,6 +76,8 @@ def timelines(promise: Promise = _USUAL, *, max_size: int = 25) -> st.SearchStra
     answered = st.tuples(durations(promise), levels()).map(lambda pair: (PassTime(pair[0]), ReceiveVerdict(pair[1])))
     settled = PassTime(promise.settles_within + 3 / promise.floor_fps)
     episode = st.tuples(levels(), durations(promise), st.sampled_from([Level.CLEAR, Level.ERROR]))
+    alarm = (ReceiveVerdict(Level.ALERT), PassTime(2 * promise.answers_within), ReceiveVerdict(Level.CLEAR))
+    alarms = st.integers(1, 20).map(lambda count: (*alarm, PassTime(1 / promise.floor_fps)) * count)
     step: st.SearchStrategy[Sequence[Step]] = st.one_of(
         durations(promise).map(lambda seconds: (PassTime(seconds),)),
         levels().map(lambda level: (ReceiveVerdict(level),)),
@@ -86,6 +88,7 @@ def timelines(promise: Promise = _USUAL, *, max_size: int = 25) -> st.SearchStra
         st.booleans().map(lambda active: (Speak(active),)),
         st.sampled_from([0, 100, 200]).map(lambda brightness: (ShowFrame(brightness),)),
         outages(promise),
+        alarms,
     )
     # Hypothesis prefers short lists, but some faults need several steps; long lists shrink to short ones.
     lists = st.one_of(st.lists(step, max_size=max_size), st.lists(step, min_size=max_size // 2, max_size=max_size))
@@ -96,7 +99,7 @@ def timelines(promise: Promise = _USUAL, *, max_size: int = 25) -> st.SearchStra
         steps=steps,
         level=st.sampled_from([Level.UNKNOWN, Level.CLEAR, Level.ALERT]),
         late=late,
-        size=st.sampled_from([50_000, 2_000, 400_000]),
+        size=st.sampled_from([50_000, 2_000, 400_000, 2_000_000]),
     )
 
 

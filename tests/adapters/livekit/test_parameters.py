@@ -92,6 +92,7 @@ def test_the_environment_comes_after_the_argument_and_before_the_default(monkeyp
         ({"mirror_levels": True, "notification_cb": print}, TypeError, ["mirror_levels", "notification_cb"]),
         ({"notification_cb": "print"}, TypeError, ["notification_cb"]),
         ({"notify": "some"}, ValueError, ["notify"]),
+        ({"assessment": "bayes"}, ValueError, ["assessment", "evidence", "bayes"]),
         ({"api_key": ""}, ValueError, ["api_key", "DATASPIKE_API_KEY"]),
         ({"url": "ws://elsewhere.example/"}, ValueError, ["url", "DATASPIKE_WS_URL", "allow_insecure"]),
         ({"conn_options": APIConnectOptions(timeout=0)}, ValueError, ["timeout"]),

@@ -12,11 +12,13 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from ds_actors.detection.evidence import Evidence
 from ds_actors.detection.sampling import (
     AdaptiveSampling,
     Budget,
     Budgeted,
     DecayingSampling,
+    EvidenceSampling,
     Fastest,
     SamplingPolicy,
     SceneSampling,
@@ -35,12 +37,34 @@ def _budgeted(policy: SamplingPolicy, **figures: Any) -> Budgeted:
 KNOWN: Final[Mapping[str, Callable[..., SamplingPolicy]]] = {
     "adaptive": AdaptiveSampling,
     "decaying": DecayingSampling,
+    "evidence": EvidenceSampling,
     "speaker": SpeakerSampling,
     "scene": SceneSampling,
     "fastest": Fastest,
     "budgeted": _budgeted,
 }
 """The policies that are known without a file."""
+
+
+def parse_assessment(words: str) -> Evidence | None:
+    """Return the evidence that the text describes, as in `evidence(misses=0.1)`; None for `last`.
+
+    Raises:
+        PolicyError: when the text is neither, or a figure is invalid.
+    """
+    if words.strip() == "last":
+        return None
+    try:
+        match ast.parse(words.strip(), mode="eval").body:
+            case ast.Name("evidence"):
+                return Evidence()
+            case ast.Call(ast.Name("evidence"), [], keywords) if all(keyword.arg for keyword in keywords):
+                return Evidence(**{str(keyword.arg): ast.literal_eval(keyword.value) for keyword in keywords})
+            case _:
+                pass
+    except (SyntaxError, TypeError, ValueError) as error:
+        raise PolicyError(f"--assessment {words!r}: {error}") from error
+    raise PolicyError(f"--assessment {words!r} is not known; write last, evidence, or evidence(misses=0.1)")
 
 
 def parse_policy(words: str) -> Callable[[], SamplingPolicy]:

@@ -9,6 +9,7 @@ from ds_actors.detection.sampling.activity import SceneSampling, SpeakerSampling
 from ds_actors.detection.sampling.adaptive import AdaptiveSampling, DecayingSampling
 from ds_actors.detection.sampling.combined import Budgeted, Fastest
 from ds_actors.detection.sampling.grid import Grid
+from ds_actors.detection.sampling.jitter import Jitter
 from ds_actors.detection.sampling.protocol import (
     MAX_FPS,
     SHORTEST_GAP,
@@ -30,6 +31,7 @@ from ds_actors.detection.sampling.protocol import (
     check_seconds,
     make_policy,
 )
+from ds_actors.detection.sampling.undecided import EvidenceSampling
 
 __all__ = [
     "MAX_FPS",
@@ -38,8 +40,10 @@ __all__ = [
     "Budget",
     "Budgeted",
     "DecayingSampling",
+    "EvidenceSampling",
     "Fastest",
     "Grid",
+    "Jitter",
     "Paused",
     "Plan",
     "Promise",

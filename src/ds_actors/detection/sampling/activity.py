@@ -12,6 +12,7 @@ from attrs import define, field
 
 from ds_actors.detection.sampling.adaptive import check_rates
 from ds_actors.detection.sampling.grid import Grid
+from ds_actors.detection.sampling.jitter import Jitter
 from ds_actors.detection.sampling.protocol import Plan, Promise, SamplingEvent, Scene, Speaking, Started, check_seconds
 
 
@@ -22,6 +23,7 @@ class SpeakerSampling:
     Args:
         normal_fps: samples per second; above 0, 30 at most.
         speaking_fps: samples per second while the participant speaks; at least normal_fps.
+        jitter: the share by which an interval differs from its mean, so that its end cannot be foreseen; see `Grid`.
 
     Raises:
         ValueError: for rates outside these bounds.
@@ -29,17 +31,19 @@ class SpeakerSampling:
 
     normal_fps: float = 0.2
     speaking_fps: float = 0.5
+    jitter: float | Jitter = field(default=0.0, kw_only=True)
     _speaking: bool = field(default=False, init=False)
     _grid: Grid = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.normal_fps, self.speaking_fps = check_rates("speaking_fps", self.normal_fps, self.speaking_fps)
-        self._grid = Grid(self.speaking_fps)
+        self._grid = Grid(self.speaking_fps, self.jitter)
 
     @property
     def promise(self) -> Promise:
         """The range between the two rates; an alert changes nothing."""
-        return Promise(self.speaking_fps, self.normal_fps, 1 / self.normal_fps, 1 / self.normal_fps)
+        promise = Promise(self.speaking_fps, self.normal_fps, 1 / self.normal_fps, 1 / self.normal_fps)
+        return promise.jittered(self._grid.spread)
 
     def on(self, event: SamplingEvent, now: float, /) -> Plan:
         """Handle an event and return the plan from now on."""
@@ -66,6 +70,7 @@ class SceneSampling:
         changed_fps: samples per second after a change; at least normal_fps.
         threshold: mean difference of brightness, 0 to 255, that counts as a change.
         hold: seconds at the higher rate.
+        jitter: the share by which an interval differs from its mean, so that its end cannot be foreseen; see `Grid`.
 
     Raises:
         ValueError: for figures outside these bounds.
@@ -75,6 +80,7 @@ class SceneSampling:
     changed_fps: float = 1.0
     threshold: float = 24.0
     hold: float = 3.0
+    jitter: float | Jitter = field(default=0.0, kw_only=True)
     _scene: bytes = field(default=b"", init=False, repr=False)
     _changed: float = field(default=-math.inf, init=False)
     _grid: Grid = field(init=False)
@@ -84,13 +90,14 @@ class SceneSampling:
         self.hold = check_seconds("hold", self.hold)
         if not 0 < self.threshold <= 255:
             raise ValueError(f"threshold must be above 0 and at most 255, not {self.threshold!r}")
-        self._grid = Grid(self.changed_fps)
+        self._grid = Grid(self.changed_fps, self.jitter)
 
     @property
     def promise(self) -> Promise:
         """The range between the two rates; an alert changes nothing."""
         settles = self.hold + 1 / self.normal_fps
-        return Promise(self.changed_fps, self.normal_fps, 1 / self.normal_fps, settles, frames_between=True)
+        promise = Promise(self.changed_fps, self.normal_fps, 1 / self.normal_fps, settles, frames_between=True)
+        return promise.jittered(self._grid.spread)
 
     def on(self, event: SamplingEvent, now: float, /) -> Plan:
         """Handle an event and return the plan from now on."""

@@ -8,6 +8,7 @@ from attrs import define, field
 
 from ds_actors.detection.events import Level
 from ds_actors.detection.sampling.grid import Grid
+from ds_actors.detection.sampling.jitter import Jitter
 from ds_actors.detection.sampling.protocol import (
     Plan,
     Promise,
@@ -26,6 +27,7 @@ class AdaptiveSampling:
     Args:
         normal_fps: samples per second; above 0, 30 at most.
         burst_fps: samples per second while the level is elevated; at least normal_fps.
+        jitter: the share by which an interval differs from its mean, so that its end cannot be foreseen; see `Grid`.
 
     Raises:
         ValueError: for rates outside these bounds.
@@ -33,6 +35,7 @@ class AdaptiveSampling:
 
     normal_fps: float = 0.2
     burst_fps: float = 1.0
+    jitter: float | Jitter = field(default=0.0, kw_only=True)
     _level: Level = field(default=Level.UNKNOWN, init=False)
     _fps: float = field(init=False)
     _reason: str = field(init=False)
@@ -40,13 +43,14 @@ class AdaptiveSampling:
 
     def __attrs_post_init__(self) -> None:
         self.normal_fps, self.burst_fps = check_rates("burst_fps", self.normal_fps, self.burst_fps)
-        self._grid = Grid(self.burst_fps)
+        self._grid = Grid(self.burst_fps, self.jitter)
         self._judged(Level.UNKNOWN)
 
     @property
     def promise(self) -> Promise:
         """The range between the two rates; answers within one burst interval, settles at the clearing itself."""
-        return Promise(self.burst_fps, self.normal_fps, 1 / self.burst_fps, 1 / self.normal_fps)
+        promise = Promise(self.burst_fps, self.normal_fps, 1 / self.burst_fps, 1 / self.normal_fps)
+        return promise.jittered(self._grid.spread)
 
     def on(self, event: SamplingEvent, now: float, /) -> Plan:
         """Handle an event and return the plan from now on."""
@@ -76,6 +80,7 @@ class DecayingSampling:
         burst_fps: samples per second while the level is elevated; at least normal_fps.
         hold: seconds at burst rate after a clearing.
         half_life: seconds in which the rate then halves.
+        jitter: the share by which an interval differs from its mean, so that its end cannot be foreseen; see `Grid`.
 
     Raises:
         ValueError: for figures outside these bounds.
@@ -85,6 +90,7 @@ class DecayingSampling:
     burst_fps: float = 1.0
     hold: float = 10.0
     half_life: float = 10.0
+    jitter: float | Jitter = field(default=0.0, kw_only=True)
     _level: Level = field(default=Level.UNKNOWN, init=False)
     _cleared: float = field(default=-math.inf, init=False)
     _grid: Grid = field(init=False)
@@ -93,13 +99,14 @@ class DecayingSampling:
         self.normal_fps, self.burst_fps = check_rates("burst_fps", self.normal_fps, self.burst_fps)
         self.hold = check_seconds("hold", self.hold)
         self.half_life = check_seconds("half_life", self.half_life)
-        self._grid = Grid(self.burst_fps)
+        self._grid = Grid(self.burst_fps, self.jitter)
 
     @property
     def promise(self) -> Promise:
         """The same as AdaptiveSampling's, except that it settles after the hold and all halvings."""
         decay = self.hold + self.half_life * math.log2(self.burst_fps / self.normal_fps)
-        return Promise(self.burst_fps, self.normal_fps, 1 / self.burst_fps, decay + 1 / self.normal_fps)
+        promise = Promise(self.burst_fps, self.normal_fps, 1 / self.burst_fps, decay + 1 / self.normal_fps)
+        return promise.jittered(self._grid.spread)
 
     def on(self, event: SamplingEvent, now: float, /) -> Plan:
         """Handle an event and return the plan from now on."""

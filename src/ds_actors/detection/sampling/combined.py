@@ -9,6 +9,7 @@ from attrs import define, evolve, field
 
 from ds_actors.detection.budget import Budget, TokenBuckets
 from ds_actors.detection.sampling.grid import Grid
+from ds_actors.detection.sampling.jitter import Jitter
 from ds_actors.detection.sampling.protocol import (
     Plan,
     Promise,
@@ -32,6 +33,7 @@ class Fastest:
 
     Args:
         policies: the parts; each plans an `fps`.
+        jitter: the share by which an interval differs from its mean; that of the parts has no effect.
 
     Raises:
         ValueError: without parts, or when a part has a budget: put Budgeted around the whole.
@@ -40,7 +42,7 @@ class Fastest:
     policies: tuple[SamplingPolicy, ...]
     _grid: Grid = field(init=False)
 
-    def __init__(self, *policies: SamplingPolicy) -> None:
+    def __init__(self, *policies: SamplingPolicy, jitter: float | Jitter = 0.0) -> None:
         if not policies:
             raise ValueError("Fastest needs at least one policy")
         if any(policy.promise.budget is not None for policy in policies):
@@ -48,11 +50,14 @@ class Fastest:
                 "a part of Fastest has a budget, which the other parts would exceed: put Budgeted around it"
             )
         self.policies = policies
-        self._grid = Grid(self.promise.ceiling_fps)
+        self._grid = Grid(self._fastest().ceiling_fps, jitter)
 
     @property
     def promise(self) -> Promise:
         """The highest ceiling and floor, the soonest answer, the latest settling."""
+        return self._fastest().jittered(self._grid.spread)
+
+    def _fastest(self) -> Promise:
         parts = [policy.promise for policy in self.policies]
         return Promise(
             max(promise.ceiling_fps for promise in parts),
@@ -60,6 +65,7 @@ class Fastest:
             min(promise.answers_within for promise in parts),
             max(promise.settles_within for promise in parts),
             frames_between=any(promise.frames_between for promise in parts),
+            settles_after=max(promise.settles_after for promise in parts),
         )
 
     def on(self, event: SamplingEvent, now: float, /) -> Plan:

@@ -6,7 +6,17 @@ import math
 
 from attrs import define, field
 
-from ds_actors.detection.sampling.protocol import Paused, Plan, Resumed, SampleDue, SamplingEvent, Started, check_fps
+from ds_actors.detection.sampling.jitter import Jitter, make_jitter
+from ds_actors.detection.sampling.protocol import (
+    MAX_FPS,
+    Paused,
+    Plan,
+    Resumed,
+    SampleDue,
+    SamplingEvent,
+    Started,
+    check_fps,
+)
 
 
 @define
@@ -18,14 +28,25 @@ class Grid:
     than 1 / ceiling_fps after the last sample. After a jump of the clock one sample is due at once, and the grid begins
     anew there.
 
+    With jitter each interval differs from 1 / fps by a share that only the jitter's key decides, so that a participant
+    cannot tell when the next sample is due; the mean is 1 / fps, and no interval is shorter than the ceiling's.
+
     Args:
         ceiling_fps: samples per second that no requested rate exceeds; above 0, 30 at most.
+        jitter: the share by which an interval differs, 0.9 at most, or a Jitter with a key of its own. The ceiling of
+            the promise is then higher: see `Promise.jittered`.
 
     Raises:
-        ValueError: for a ceiling outside these bounds.
+        ValueError: for a ceiling or a jitter outside these bounds.
     """
 
     ceiling_fps: float
+    jitter: float | Jitter = 0.0
+    _jitter: Jitter = field(init=False)
+    _shortest: float = field(init=False)
+    """Seconds between two samples, at least."""
+    _factor: float = field(default=1.0, init=False)
+    """The present interval as a share of its mean."""
     _fps: float = field(default=math.nan, init=False)
     _origin: float | None = field(default=None, init=False)
     """The grid is origin + k / fps, k = 1, 2, ...; None until the next sample begins one."""
@@ -40,6 +61,13 @@ class Grid:
 
     def __attrs_post_init__(self) -> None:
         self.ceiling_fps = check_fps("ceiling_fps", self.ceiling_fps)
+        self._jitter = make_jitter(self.jitter)
+        self._shortest = max(1 / MAX_FPS, (1 - self._jitter.share) / self.ceiling_fps)
+
+    @property
+    def spread(self) -> float:
+        """The share by which an interval differs from its mean, at most."""
+        return self._jitter.share
 
     def on(
         self,
@@ -95,11 +123,14 @@ class Grid:
         return self._plan
 
     def _begin(self, now: float) -> None:
-        self._due = max(now, self._last + 1 / self.ceiling_fps)
+        self._due = max(now, self._last + self._shortest)
         self._origin = None
 
     def _consume(self, now: float, fps: float) -> None:
         if self._paused or now < self._due:
+            return
+        if self._jitter.share:
+            self._consume_jittered(now, fps)
             return
         step = 1 / fps
         if self._origin is None or fps != self._fps:
@@ -112,9 +143,19 @@ class Grid:
             # Late by about a whole step: the old grid would make two samples of one.
             self._origin, self._count, self._due = now, 0, now + step
 
+    def _consume_jittered(self, now: float, fps: float) -> None:
+        # Near the ceiling less jitter has room; it stays even, so that the mean is the rate's.
+        room = min(1.0, (1 - self._shortest * fps) / self._jitter.share)
+        self._factor = 1 + (self._jitter.draw() - 1) * max(0.0, room)
+        planned, self._last = self._due, now
+        step = self._factor / fps
+        self._due = planned + step
+        if self._due < now + 0.5 * self._shortest:
+            self._due = now + step
+
     def _change(self, now: float, fps: float) -> None:
         if not self._started or self._paused or self._last == -math.inf:
             return  # the first sample is due at once anyway
-        after = self._last + 1 / fps
+        after = self._last + max(self._shortest, self._factor / fps)
         self._due = max(now, min(self._due, after) if fps > self._fps else after)
         self._origin = None

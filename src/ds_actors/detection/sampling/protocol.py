@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Protocol, cast
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from ds_actors.detection.budget import Budget
 from ds_actors.detection.events import Level
@@ -51,6 +51,29 @@ class Promise:
     """The budget that is never exceeded; None without one."""
     frames_between: bool = False
     """True when the policy follows the frames between samples: forwarding of the track is then never paused."""
+
+    spread: float = 0.0
+    """Jitter: an interval differs from its rate's by this share at most, in both directions; its mean is the rate's."""
+
+    settles_after: int = 1
+    """Clear verdicts in a row after an alarm, the last of which is the clearing."""
+
+    @property
+    def longest_gap(self) -> float:
+        """Seconds between two samples at the floor rate, at most."""
+        return (1 + self.spread) / self.floor_fps
+
+    def jittered(self, share: float) -> Promise:
+        """Return this promise for intervals that differ by that share."""
+        if not share:
+            return self
+        return evolve(
+            self,
+            ceiling_fps=min(MAX_FPS, self.ceiling_fps / (1 - share)),
+            answers_within=self.answers_within * (1 + share),
+            settles_within=self.settles_within * (1 + share),
+            spread=share,
+        )
 
 
 @frozen

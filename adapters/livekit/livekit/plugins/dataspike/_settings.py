@@ -12,9 +12,10 @@ from livekit.plugins.dataspike._options import Figures
 from livekit.plugins.dataspike._rules import TrackRules
 from livekit.plugins.dataspike._sink_options import SinkOption
 
-from ds_actors.detection import Budget, Dataspike, Monitor, Sink, Status
+from ds_actors.detection import Budget, Dataspike, Evidence, Monitor, Sink, Status
 
 Notify = Literal["all", "changes"]
+Assessment = Literal["last", "evidence"] | Evidence
 
 
 @frozen
@@ -30,6 +31,7 @@ class Settings:
     mirror_levels: bool
     budget: Budget | None
     notify: Notify
+    assessment: Assessment
     auto_subscribe: bool
     forwarding: Forwarding
     state_cb: Callable[[Status], object] | None
@@ -44,5 +46,6 @@ class Settings:
             audio=self.figures.audio,
             sinks=sinks,
             notify=self.notify,
+            assessment=self.assessment,
             state_cb=state_cb,
         )

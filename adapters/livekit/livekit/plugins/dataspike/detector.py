@@ -17,7 +17,7 @@ from livekit.plugins.dataspike._forwarding import Forwarding, check_forwarding
 from livekit.plugins.dataspike._options import AudioParams, VideoParams, resolve
 from livekit.plugins.dataspike._rules import Consent, TrackFilter, TrackRules
 from livekit.plugins.dataspike._session import RoomSession
-from livekit.plugins.dataspike._settings import Notify, Settings
+from livekit.plugins.dataspike._settings import Assessment, Notify, Settings
 from livekit.plugins.dataspike._sink_options import resolve_sinks
 from livekit.plugins.dataspike.log import logger
 
@@ -42,6 +42,8 @@ class DataspikeDetector:
         sinks: where results go besides the callback: "room", and sinks of ds_actors.detection; by default to
             the room, or nowhere when there is a callback.
         notify: "all" results, or only "changes" of level.
+        assessment: what makes a level of the results: "last", the last one, or "evidence", all of them, where each may
+            be wrong; or an `Evidence` of ds_actors.detection with your own figures.
         destination_identities: the participants who receive the results; by default everybody.
         mirror_levels: show each track's level in an attribute of the agent's participant, for late joiners.
             Everybody sees attributes, so this excludes a callback and `destination_identities`.
@@ -89,6 +91,7 @@ class DataspikeDetector:
         budget: Budget | None = None,
         sinks: Sequence[Sink | Literal["room"]] | None = None,
         notify: Notify = "all",
+        assessment: Assessment = "last",
         destination_identities: Sequence[str] = (),
         mirror_levels: bool = False,
         sources: Collection[str] | None = None,
@@ -131,6 +134,7 @@ class DataspikeDetector:
             mirror_levels=mirror_levels,
             budget=budget,
             notify=notify,
+            assessment=assessment,
             auto_subscribe=auto_subscribe,
             forwarding=check_forwarding(forwarding),
             state_cb=state_cb,

@@ -1,0 +1,76 @@
+"""Jitter: its bounds, its key, and what it does to a participant who evades a fixed grid."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ds_actors.detection.events import Level
+from ds_actors.detection.sampling import (
+    AdaptiveSampling,
+    Jitter,
+    SampleDue,
+    SamplingPolicy,
+    Started,
+)
+from ds_actors.sandbox import load_script
+from ds_actors.simulation import Outcome, Simulation
+
+EVADER = Path(__file__).parents[3] / "examples" / "evader.toml"
+
+
+def due_times(policy: SamplingPolicy, count: int = 200, begin: float = 0.0) -> list[float]:
+    found = [policy.on(Started(Level.CLEAR), begin).due or 0.0]
+    while len(found) < count:
+        found.append(policy.on(SampleDue(), found[-1]).due or 0.0)
+    return found
+
+
+@given(st.floats(0.01, 0.9), st.binary(min_size=1, max_size=64))
+def test_intervals_differ_by_their_share_at_most_and_keep_their_mean(share: float, key: bytes) -> None:
+    """Of 200 intervals at 0.2 fps."""
+    policy = AdaptiveSampling(0.2, 1.0, jitter=Jitter(share, key))
+    gaps = [after - before for before, after in itertools.pairwise(due_times(policy))]
+    assert 5 * (1 - share) - 1e-6 <= min(gaps) < max(gaps) <= 5 * (1 + share) + 1e-6
+    assert sum(gaps) / len(gaps) == pytest.approx(5, abs=5 * 5 * share / math.sqrt(3 * len(gaps)))
+
+
+def test_a_key_gives_the_same_intervals_and_another_key_others() -> None:
+    """At any origin of the clock; without a key the process has one of its own."""
+    times = due_times(AdaptiveSampling(jitter=Jitter(0.5, b"a")))
+    assert due_times(AdaptiveSampling(jitter=Jitter(0.5, b"a"))) == times
+    assert due_times(AdaptiveSampling(jitter=Jitter(0.5, b"b"))) != times
+    assert due_times(AdaptiveSampling(jitter=0.5)) == due_times(AdaptiveSampling(jitter=0.5))
+    shifted = due_times(AdaptiveSampling(jitter=Jitter(0.5, b"a")), begin=1e6)
+    assert [time - 1e6 for time in shifted] == pytest.approx(times)
+    assert "secret" not in repr(AdaptiveSampling(jitter=Jitter(0.5, b"secret")))
+
+
+@pytest.mark.parametrize("share", [-0.1, 0.91, math.nan, True])
+def test_a_share_outside_its_bounds_is_refused(share: float) -> None:
+    """The error names the bounds."""
+    with pytest.raises(ValueError, match=r"jitter must be a number from 0 to 0\.9"):
+        AdaptiveSampling(jitter=share)
+
+
+def evaded(share: float) -> Outcome:
+    policy = AdaptiveSampling(0.2, 0.2, jitter=Jitter(share, b"secret"))
+    factory = lambda: AdaptiveSampling(policy.normal_fps, policy.burst_fps, jitter=policy.jitter)  # noqa: E731
+    simulation = Simulation(load_script(EVADER), factory, "policy", random.Random(1).random)
+    simulation.run()
+    return simulation.outcome()
+
+
+def test_who_evades_a_fixed_grid_is_found_with_jitter() -> None:
+    """At equal rates: never without jitter, and with it about as often as by random (Poisson) sampling, or more."""
+    exact, jittered = evaded(0.0), evaded(0.9)
+    assert not exact.found
+    assert jittered.sent == pytest.approx(exact.sent, rel=0.05)
+    poisson = 1 - math.exp(-0.2 * 4)
+    assert len(jittered.found) / len(jittered.detections) > 0.9 * poisson
