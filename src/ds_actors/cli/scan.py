@@ -68,8 +68,8 @@ def scan(
 
     Sample k is the first picture at or after k / fps seconds of the video.
 
-    Time counts from the first picture, unless that is within 2 s of zero.
-    When it jumps back, or by over a minute, it advances by one picture.
+    Times are those of a player: they count from the beginning of the file.
+    Over a minute without any packet, or a step back, adds no time.
 
     The scan assumes one answer per sample, in order, because the answers
     carry no number.
