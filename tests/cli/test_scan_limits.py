@@ -12,6 +12,7 @@ import heif_files as heif
 import numpy as np
 import pytest
 import scan_clips as clips
+from PIL import Image
 from scan_command import run_scan, scan_json
 from typer.testing import CliRunner
 
@@ -53,6 +54,18 @@ def test_a_picture_over_the_limit_is_refused_before_it_is_decoded(tmp_path: Path
     assert done.returncode == 3
     assert line.endswith("big.png: its pictures have no valid size, or more than 64 megapixels; make them smaller")
     assert int(used) < 200_000, "kilobytes"
+
+
+def test_the_largest_picture_takes_less_than_600_megabytes(tmp_path: Path) -> None:
+    """64 megapixels in colour, judged by the sandbox in the same process, with a thumbnail on the page."""
+    path = tmp_path / "largest.jpg"
+    Image.new("RGB", (8_000, 8_000), "red").save(path)
+    options = ["--sandbox", "--thumbnails", "--report", str(tmp_path / "r.html")]
+    command = [sys.executable, "-c", MEASURED, "scan", *options, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+    (used,) = done.stderr.splitlines()
+    assert done.returncode == 0
+    assert 300_000 < int(used) < 600_000, "kilobytes"
 
 
 def test_a_size_that_the_container_states_is_named(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from attrs import define, field, frozen
 from av.error import FFmpegError
 
 from ds_actors.cli._heif import StillPicture
-from ds_actors.cli._pixels import upright
+from ds_actors.cli._pixels import Pixels, upright
 from ds_actors.cli._scan.clock import NEAR_ZERO, Clock
 from ds_actors.cli._scan.damage import DamageLog
 from ds_actors.cli._scan.packets import AnyPacket, decoded, read_packets
@@ -221,9 +221,9 @@ class Video:
         made: DueFrame | None = None
         if due > self.due:
             assert self._opened is not None
-            picture = _picture(frame, self._opened.aspect)
-            small = encode_jpeg(picture, quality=60, max_side=THUMBNAIL_SIDE) if self.thumbnails else None
-            made = DueFrame(due - self.due, float(time), encode_jpeg(picture), small)
+            pixels = upright(frame, self._opened.aspect)
+            small = _thumbnail(pixels) if self.thumbnails else None
+            made = DueFrame(due - self.due, float(time), encode_jpeg(_picture(pixels)), small)
         self.due = due
         self.last = self._clock.latest
         return made
@@ -236,10 +236,15 @@ class Video:
         return self._clock.next(pts, 1 / (self._opened.stream.guessed_rate or Fraction(25)))
 
 
-def _picture(frame: av.VideoFrame, aspect: Fraction) -> Frame:
-    pixels = np.ascontiguousarray(upright(frame, aspect))
+def _picture(pixels: Pixels) -> Frame:
     height, width = pixels.shape[:2]
-    return Frame(width, height, "rgb24", pixels.reshape(-1).data)
+    return Frame(width, height, "rgb24", np.ascontiguousarray(pixels).reshape(-1).data)
+
+
+def _thumbnail(pixels: Pixels) -> bytes:
+    # Without every row and column, so that resizing a large picture takes no further copies of it.
+    step = max(1, max(pixels.shape[:2]) // (4 * THUMBNAIL_SIDE))
+    return encode_jpeg(_picture(pixels[::step, ::step]), quality=60, max_side=THUMBNAIL_SIDE)
 
 
 def _still(container: av.container.InputContainer, picture: StillPicture) -> Iterator[av.VideoFrame | None]:
