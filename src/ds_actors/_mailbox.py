@@ -54,9 +54,9 @@ class Notice:
     __slots__ = ("due", "message", "target")
 
     def __init__(self, target: object, message: Any, due: int) -> None:
-        self.target = target
-        self.message = message
-        self.due = due
+        self.target: object = target
+        self.message: Any = message
+        self.due: int = due
 
 
 class Envelope:

@@ -78,7 +78,7 @@ def test_a_sample_that_is_neither_sent_nor_dropped_is_waiting() -> None:
 def test_each_reason_of_a_drop_is_explained_in_the_documentation() -> None:
     """The table has the codes that the text views put into words."""
     text = (Path(__file__).parents[2] / "docs" / "monitor.md").read_text("utf-8")
-    assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == sorted(REASONS)
+    assert re.findall(r"^\| `(?!ds_actors_)(\w+)` \|", text, re.MULTILINE) == sorted(REASONS)
 
 
 def test_the_portrait_is_credited() -> None:

@@ -119,10 +119,11 @@ def filters(matrix: list[int]) -> list[tuple[str, str]]:
     return [(name, argument) for name, argument, wanted in flips[angle] if wanted]
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv"])
 @pytest.mark.parametrize("matrix", MATRICES)
-def test_a_video_is_sent_as_ffmpeg_shows_it(tmp_path: Path, matrix: tuple[int, int, int, int]) -> None:
+def test_a_video_is_sent_as_ffmpeg_shows_it(tmp_path: Path, suffix: str, matrix: tuple[int, int, int, int]) -> None:
     """All eight orientations of a display matrix, four of them mirrored."""
-    path = write_video(tmp_path / "a.mp4", matrix=matrix)
+    path = write_video(tmp_path / f"a.{suffix}", matrix=matrix)
     pixels, expected = sent(path), autorotated(path)
     assert pixels.shape == expected.shape
     assert np.abs(pixels - expected).mean() < 3

@@ -19,11 +19,12 @@ from scan_clips import TICKS, Picture
 from scan_command import run_scan, scan_json
 from scan_streams import painted
 
+from ds_actors.cli._scan.clock import Clock
 from ds_actors.cli._scan.damage import MOST_TIMES, DamageLog
 from ds_actors.cli._scan.decode import Video
 from ds_actors.cli._scan.packets import MOST_ERRORS, read_packets
 from ds_actors.cli._scan.result import ExitCode, ScanOutcome, StreamScan, exit_code
-from ds_actors.cli._scan.segments import Clock, exact
+from ds_actors.cli._scan.segments import exact
 
 SECONDS = 6
 DAMAGED = 20

@@ -12,6 +12,7 @@ import heif_files as heif
 import numpy as np
 import pytest
 import scan_clips as clips
+from PIL import Image
 from scan_command import run_scan, scan_json
 from typer.testing import CliRunner
 
@@ -53,6 +54,21 @@ def test_a_picture_over_the_limit_is_refused_before_it_is_decoded(tmp_path: Path
     assert done.returncode == 3
     assert line.endswith("big.png: its pictures have no valid size, or more than 64 megapixels; make them smaller")
     assert int(used) < 200_000, "kilobytes"
+
+
+@pytest.mark.parametrize(("orientation", "limit"), [(1, 600_000), (6, 700_000)])
+def test_the_largest_picture_has_a_bound_of_memory(tmp_path: Path, orientation: int, limit: int) -> None:
+    """64 megapixels in full colour, judged by the sandbox in the same process: turning it takes a further copy."""
+    path = tmp_path / "largest.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.new("RGB", (8_000, 8_000), "red").save(path, exif=exif, subsampling=0)
+    options = ["--sandbox", "--thumbnails", "--report", str(tmp_path / "r.html")]
+    command = [sys.executable, "-c", MEASURED, "scan", *options, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+    (used,) = done.stderr.splitlines()
+    assert done.returncode == 0
+    assert 300_000 < int(used) < limit, "kilobytes, with the interpreter's own"
 
 
 def test_a_size_that_the_container_states_is_named(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_actors.cli._scan.result import ExitCode, ScanOutcome, StreamScan, exit_code
-from ds_actors.cli._scan.segments import LONGEST_STEP, NEAR_ZERO, Clock, SegmentTimeline, exact, samples_due
+from ds_actors.cli._scan.segments import SegmentTimeline, exact, samples_due
 from ds_actors.detection import Level
 
 RATES = st.floats(0.01, 30).map(lambda value: round(value, 3)).map(exact)
@@ -31,41 +31,6 @@ def test_a_rate_means_the_decimal_that_was_typed() -> None:
 def test_frames_before_zero_owe_nothing() -> None:
     """A negative time is before the first sample."""
     assert samples_due(exact(1.0), Fraction(-3)) == 0
-
-
-LENGTH = Fraction(1, 25)
-STEPS = st.lists(st.fractions(0, LONGEST_STEP, max_denominator=1_000))
-
-
-@given(st.fractions(-NEAR_ZERO, NEAR_ZERO, max_denominator=1_000), STEPS)
-def test_a_file_that_begins_near_zero_keeps_its_own_times(first: Fraction, steps: list[Fraction]) -> None:
-    """The clock changes nothing while no step is over a minute, also where the first picture is before 0."""
-    clock = Clock()
-    pts = first
-    assert clock.next(pts, LENGTH) == pts
-    for step in steps:
-        pts += step
-        assert clock.next(pts, LENGTH) == pts
-
-
-@given(st.lists(st.none() | st.fractions(-100_000, 100_000, max_denominator=1_000), min_size=1), st.fractions(0, 1_000))
-def test_whatever_the_times_no_picture_owes_more_than_a_minute(pts: list[Fraction | None], length: Fraction) -> None:
-    """At 30 a second that is 1,800 samples of one picture at most; and the latest time never goes back."""
-    clock, due, latest = Clock(), 0, Fraction(-NEAR_ZERO)
-    for time in pts:
-        now = samples_due(Fraction(30), clock.next(time, length))
-        assert now - due <= 30 * LONGEST_STEP + 1
-        due = max(due, now)
-        assert clock.latest is not None
-        assert clock.latest >= latest
-        latest = clock.latest
-
-
-def test_time_goes_on_by_one_picture_where_it_jumps() -> None:
-    """Forward by over a minute, and back; a picture a little out of order is no jump."""
-    clock = Clock()
-    times = [clock.next(Fraction(pts), LENGTH) for pts in ("600", "601", "661.5", "662", "0", "1", "0.9", "1.1")]
-    assert [float(time) for time in times] == [0, 1, 1.04, 1.54, 1.58, 2.58, 2.48, 2.68]
 
 
 @given(st.lists(st.sampled_from(list(Level)), min_size=1), st.floats(0, 10))

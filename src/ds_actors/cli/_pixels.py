@@ -20,7 +20,7 @@ Pixels = NDArray[np.uint8]
 SQUARE: Final = Fraction(1)
 """The sample aspect ratio of square pixels."""
 MOST_PIXELS: Final = 64_000_000
-"""Largest picture that is decoded, in pixels; each pixel needs up to 20 bytes of memory."""
+"""Largest picture that is decoded, in pixels; each needs up to 11 bytes of memory in a photo, and 45 in a video."""
 MOST_SIDE: Final = 16_384
 """Longest side of a picture, in pixels."""
 WIDEST: Final = 4_096

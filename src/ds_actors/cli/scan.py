@@ -29,8 +29,8 @@ _STAND_IN = "the sandbox on this machine, a stand-in that looks for a painted pa
 
 
 SCAN_EPILOG: Final = epilog(
-    "Sample k is the first picture at or after k / fps seconds of the video. Time counts from the first picture, "
-    "unless that is within 2 s of zero. When it jumps back, or by over a minute, it advances by one picture.",
+    "Sample k is the first picture at or after k / fps seconds of the video. Times are those of a player: they count "
+    "from the beginning of the file. Over a minute without any packet, or a step back, adds no time.",
     "A file is complete when every sample has its answer. It is partial after 10 s without an answer behind the last "
     "sample, or 60 s before it. The scan assumes one answer per sample, in order, because the answers carry no number.",
     codes={

@@ -11,11 +11,11 @@ import trio
 
 try:
     from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
-except ModuleNotFoundError as error:
+except ModuleNotFoundError as _error:
     raise ModuleNotFoundError(
-        f"{error.name} is missing: ds_actors.detection.metrics needs "
+        f"{_error.name} is missing: ds_actors.detection.metrics needs "
         'pip install "ds-actors[metrics]" (in a clone: ".[metrics]")',
-        name=error.name,
+        name=_error.name,
     ) from None
 
 from ds_actors.detection.metric_values import (

@@ -21,6 +21,8 @@ SUSPICIOUS_SHARE: Final = 0.01
 ALERT_SHARE: Final = 0.05
 _TILE: Final = 16
 _MOST_PIXELS: Final = 64_000_000
+_STRIP: Final = 256
+"""Rows that are converted at a time."""
 
 
 def paint_marker(picture: NDArray[np.uint8], share: float) -> NDArray[np.uint8]:
@@ -37,12 +39,31 @@ def paint_marker(picture: NDArray[np.uint8], share: float) -> NDArray[np.uint8]:
 
 def marker_share(picture: NDArray[np.uint8]) -> float:
     """Return the share of an RGB picture's area that looks like the patch."""
-    rgb = picture.astype(np.int16)
-    red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
+    return _share(*_counted(picture), picture.shape[0] * picture.shape[1])
+
+
+def _counted(picture: NDArray[np.uint8]) -> tuple[int, int]:
+    """Return how many pixels have the magenta and the green of the patch."""
+    red, green, blue = picture[..., 0], picture[..., 1], picture[..., 2]
     magenta = (red > 170) & (blue > 170) & (green < 90)
     lime = (green > 170) & (red < 90) & (blue < 90)
+    return int(magenta.sum()), int(lime.sum())
+
+
+def _share(magenta: int, lime: int, pixels: int) -> float:
     # Both colours must be there: a green wall or a magenta light alone is not a checkerboard.
-    return 2 * float(min(magenta.mean(), lime.mean()))
+    return 2 * min(magenta, lime) / pixels
+
+
+def _share_of_image(image: Image.Image) -> float:
+    """Return the share of an image, converted strip by strip, because a large picture takes much memory."""
+    strips = (
+        np.asarray(image.crop((0, top, image.width, min(top + _STRIP, image.height))).convert("RGB"))
+        for top in range(0, image.height, _STRIP)
+    )
+    counts = [_counted(strip) for strip in strips]
+    magenta, lime = (sum(column) for column in zip(*counts, strict=True))
+    return _share(magenta, lime, image.width * image.height)
 
 
 def judge_marker(sample: Sample, _elapsed: float) -> ResultType:
@@ -51,10 +72,9 @@ def judge_marker(sample: Sample, _elapsed: float) -> ResultType:
         with Image.open(io.BytesIO(sample.data), formats=["JPEG"]) as opened:
             if opened.width * opened.height > _MOST_PIXELS:
                 return ResultType.ERROR
-            picture = np.asarray(opened.convert("RGB"))
+            share = _share_of_image(opened)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning):
         return ResultType.ERROR
-    share = marker_share(picture)
     if share >= ALERT_SHARE:
         return ResultType.ALERT
     return ResultType.SUSPICIOUS if share >= SUSPICIOUS_SHARE else ResultType.CLEAR

@@ -136,5 +136,6 @@ class Exchange:
         """Bring the result up to date, and show it."""
         self.result.due = self.video.due
         self.result.damage = self.video.damage
-        self.result.last_pts = None if self.video.last is None else float(self.video.last)
+        if self.video.last is not None:
+            self.result.last_pts, self.result.origin = float(self.video.last), float(self.video.origin)
         self.progress()

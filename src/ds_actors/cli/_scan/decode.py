@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import av
 import av.container
@@ -15,10 +15,11 @@ from attrs import define, field, frozen
 from av.error import FFmpegError
 
 from ds_actors.cli._heif import StillPicture
-from ds_actors.cli._pixels import upright
+from ds_actors.cli._pixels import Pixels, upright
+from ds_actors.cli._scan.clock import NEAR_ZERO, Clock
 from ds_actors.cli._scan.damage import DamageLog
 from ds_actors.cli._scan.packets import AnyPacket, decoded, read_packets
-from ds_actors.cli._scan.segments import Clock, samples_due
+from ds_actors.cli._scan.segments import samples_due
 from ds_actors.cli._stills import assembled
 from ds_actors.cli._video import BadInput, OpenVideo, words
 from ds_actors.cli._video_streams import late_streams
@@ -28,6 +29,8 @@ THUMBNAIL_SIDE: Final = 192
 _STEP: Final = 32
 """The most packets that one step reads, so that its caller can stop between two steps."""
 _NOT_WHOLE: Final = "its last picture is incomplete"
+_BEGIN_ANYWHERE: Final = frozenset({"mpegts", "mpeg"})
+"""FFmpeg's names of the formats whose files begin at any time."""
 
 
 @frozen
@@ -88,11 +91,22 @@ class Video:
         container = opened.container
         if container.duration is not None and container.duration > 0:
             self.stated = container.duration / av.time_base
+        ticks = cast("int | None", container.start_time)  # None where the container has no times
+        start = None if ticks is None else Fraction(ticks, av.time_base)
+        self._clock.start = start
+        self._clock.any_start = container.format.name in _BEGIN_ANYWHERE
         self._indexed = opened.stream.frames
         if container.format.name == "avi" and opened.stream.time_base is not None:
             # FFmpeg's figure is for what is left of a cut AVI; the header's count, in ticks, is of the whole.
             self.stated = max(self.stated or 0.0, float(self._indexed * opened.stream.time_base)) or None
+        if container.format.name.startswith("matroska") and self.stated and start and NEAR_ZERO < start < self.stated:
+            self.stated -= float(start)  # FFmpeg's muxer states the time of the end, not the length
         self._frames = self._decode(container, opened.stream) if opened.grid is None else _still(container, opened.grid)
+
+    @property
+    def origin(self) -> Fraction:
+        """The container's time at second 0 of the video, in seconds; known from the first picture on."""
+        return self._clock.origin
 
     def close(self) -> None:
         """Close the file."""
@@ -153,9 +167,7 @@ class Video:
                 self.damage.fail(float(self._clock.latest or 0), words(packet))
                 yield None
                 continue
-            ticks = packet.dts if packet.pts is None else packet.pts
-            if ticks is not None:
-                self._reach = max(self._reach, (ticks + (packet.duration or 0)) * packet.time_base - start)
+            self._note(packet, start)
             if packet.stream.index != stream.index:
                 yield None
                 continue
@@ -172,6 +184,16 @@ class Video:
             yield from self._pictures(last)
         if cut and not self.damage.at_end:
             self._fail(None, _NOT_WHOLE)
+
+    def _note(self, packet: AnyPacket, start: Fraction) -> None:
+        base, length = packet.time_base, packet.duration or 0
+        shown = packet.dts if packet.pts is None else packet.pts
+        if shown is not None:
+            self._reach = max(self._reach, (shown + length) * base - start)
+        # Decoding times are in order; presentation times of packets are not.
+        read = shown if packet.dts is None else packet.dts
+        if read is not None:
+            self._clock.note(packet.stream.index, read * base, length * base)
 
     def _pictures(self, packet: AnyPacket) -> Iterator[av.VideoFrame]:
         try:
@@ -199,9 +221,9 @@ class Video:
         made: DueFrame | None = None
         if due > self.due:
             assert self._opened is not None
-            picture = _picture(frame, self._opened.aspect)
-            small = encode_jpeg(picture, quality=60, max_side=THUMBNAIL_SIDE) if self.thumbnails else None
-            made = DueFrame(due - self.due, float(time), encode_jpeg(picture), small)
+            pixels = upright(frame, self._opened.aspect)
+            small = _thumbnail(pixels) if self.thumbnails else None
+            made = DueFrame(due - self.due, float(time), encode_jpeg(_picture(pixels)), small)
         self.due = due
         self.last = self._clock.latest
         return made
@@ -214,10 +236,15 @@ class Video:
         return self._clock.next(pts, 1 / (self._opened.stream.guessed_rate or Fraction(25)))
 
 
-def _picture(frame: av.VideoFrame, aspect: Fraction) -> Frame:
-    pixels = np.ascontiguousarray(upright(frame, aspect))
+def _picture(pixels: Pixels) -> Frame:
     height, width = pixels.shape[:2]
-    return Frame(width, height, "rgb24", pixels.reshape(-1).data)
+    return Frame(width, height, "rgb24", np.ascontiguousarray(pixels).reshape(-1).data)
+
+
+def _thumbnail(pixels: Pixels) -> bytes:
+    # Without every row and column, so that resizing a large picture takes no further copies of it.
+    step = max(1, max(pixels.shape[:2]) // (4 * THUMBNAIL_SIDE))
+    return encode_jpeg(_picture(pixels[::step, ::step]), quality=60, max_side=THUMBNAIL_SIDE)
 
 
 def _still(container: av.container.InputContainer, picture: StillPicture) -> Iterator[av.VideoFrame | None]:

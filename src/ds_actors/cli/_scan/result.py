@@ -57,6 +57,8 @@ class StreamScan:
     damage: DamageLog = field(factory=DamageLog)
     last_pts: float | None = None
     """Time of the last decoded frame, in seconds."""
+    origin: float | None = None
+    """The container's time at second 0, in seconds; None before the first picture."""
     stated: float | None = None
     """What the container says about its length, in seconds: shown, and for the progress bar only."""
     ignored: dict[str, int] = field(factory=dict[str, int])
@@ -105,6 +107,7 @@ class StreamScan:
             "truncated": self.truncated,
             "damage": self.damage.as_dict(),
             "last_pts": None if self.last_pts is None else round(self.last_pts, 3),
+            "origin": None if self.origin is None else round(self.origin, 3),
             "levels": {str(level): count for level, count in self.timeline.levels.items()},
             "ignored": dict(self.ignored),
             "segments": [_segment(segment) for segment in self.timeline.segments],

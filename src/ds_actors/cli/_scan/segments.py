@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import Final
 
 from attrs import define, field
 
@@ -22,55 +21,6 @@ def samples_due(fps: Fraction, pts: Fraction) -> int:
     Sample k is the first frame with pts >= k / fps, so a frame makes all samples that are due by it and not made yet.
     """
     return max(0, math.floor(fps * pts) + 1)
-
-
-NEAR_ZERO: Final = 2
-"""Seconds: a file whose first picture is no further from 0 counts from 0, any other one from its first picture."""
-LONGEST_STEP: Final = Fraction(60)
-"""Seconds between two pictures above which the container's time has jumped."""
-_OUT_OF_ORDER: Final = Fraction(1, 2)
-"""Seconds that a picture may be behind another one before it: some files mix up decoding and presentation time."""
-
-
-@define
-class Clock:
-    """A video's time, which goes on where its container's jumps: forward by over a minute, or back.
-
-    Broadcasts begin anywhere in a day, and recordings that were joined begin anew in the middle. Neither owes a sample
-    for time that it does not show.
-    """
-
-    shift: Fraction = Fraction(0)
-    """What is added to the container's time, in seconds."""
-    latest: Fraction | None = field(default=None, init=False)
-    """The latest time, in seconds; None before the first picture."""
-
-    def next(self, pts: Fraction | None, length: Fraction) -> Fraction:
-        """Return the time of the next picture, in seconds.
-
-        Args:
-            pts: its presentation time in the container, in seconds; None where the container has none.
-            length: the length of one picture, in seconds: by so much time goes on where it jumps.
-        """
-        if self.latest is None:
-            first = pts or Fraction(0)
-            self.shift = Fraction(0) if abs(first) <= NEAR_ZERO else -first
-            self.latest = first + self.shift
-            return self.latest
-        after = self.latest + min(length, LONGEST_STEP)
-        time = after if pts is None else pts + self.shift
-        if not self.latest - _OUT_OF_ORDER <= time <= self.latest + LONGEST_STEP:
-            self.shift += after - time
-            time = after
-        self.latest = max(self.latest, time)
-        return time
-
-    def estimate(self, pts: Fraction | None) -> Fraction:
-        """Return the estimated time of a picture that cannot be decoded, in seconds, without a change of the clock."""
-        if self.latest is None:
-            return Fraction(0)
-        time = self.latest if pts is None else pts + self.shift
-        return time if self.latest - _OUT_OF_ORDER <= time <= self.latest + LONGEST_STEP else self.latest
 
 
 @define
