@@ -56,7 +56,7 @@ def test_a_picture_over_the_limit_is_refused_before_it_is_decoded(tmp_path: Path
     assert int(used) < 200_000, "kilobytes"
 
 
-@pytest.mark.parametrize(("orientation", "limit"), [(1, 600_000), (6, 700_000)])
+@pytest.mark.parametrize(("orientation", "limit"), [(1, 600_000), (6, 900_000)])
 def test_the_largest_picture_has_a_bound_of_memory(tmp_path: Path, orientation: int, limit: int) -> None:
     """64 megapixels in full colour, judged by the sandbox in the same process: turning it takes a further copy."""
     path = tmp_path / "largest.jpg"
@@ -66,7 +66,7 @@ def test_the_largest_picture_has_a_bound_of_memory(tmp_path: Path, orientation: 
     options = ["--sandbox", "--thumbnails", "--report", str(tmp_path / "r.html")]
     command = [sys.executable, "-c", MEASURED, "scan", *options, str(path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
-    (used,) = done.stderr.splitlines()
+    *_, used = done.stderr.splitlines()  # the lines before name the report
     assert done.returncode == 0
     assert 300_000 < int(used) < limit, "kilobytes, with the interpreter's own"
 
