@@ -378,10 +378,9 @@ class SupervisorIncarnation:
     def _decided(self, link: ChildLink) -> None:
         if link.waiter is not None:
             link.waiter.set()
-            link.waiter = None
-            if link.asker is not None:
-                self.asking.pop(link.asker, None)
-                link.asker = None
+            assert link.asker is not None
+            self.asking.pop(link.asker, None)
+            link.waiter = link.asker = None
 
     def _rest(self, effect: events.Rest) -> None:
         link = self.links[effect.name]

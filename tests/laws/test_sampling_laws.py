@@ -155,6 +155,18 @@ def test_without_that_promise_the_same_policy_breaks_a_law(factory: Callable[[],
         check_sampling_policy(lambda: Unsaid(factory()), examples=200)
 
 
+def test_a_policy_that_plans_nothing_at_some_times_of_the_clock_is_refused() -> None:
+    """It samples when the machine has been up for a while, and not at all before."""
+
+    class Sleeper(Sound):
+        def on(self, event: SamplingEvent, now: float, /) -> Plan:
+            plan = self.inner.on(event, now)
+            return evolve(plan, due=None) if now < 500 else plan
+
+    with pytest.raises(LawBroken):
+        check_sampling_policy(lambda: Sleeper(AdaptiveSampling()), examples=200)
+
+
 def test_every_law_catches_something() -> None:
     """Every law catches a fault, and at least twenty faults are known."""
     assert set(BROKEN.values()) == set(LAWS)
@@ -267,6 +279,8 @@ class Promising(Sound):
     [
         ("fast", "promise is 'fast', not a Promise"),
         (Promise(0.2, 1.0, 5.0, 5.0), "0 < floor_fps <= ceiling_fps <= 30 does not hold"),
+        (Promise(1.0, 0.2, 1.0, 5.0, settles_after=0), "settles_after is a number of clear verdicts, 1 or more"),
+        (Promise(1.0, 0.2, 1.0, 5.0, spread=1.0), "spread is the share by which an interval differs"),
         (Promise(1.0, 0.0, 1.0, 5.0), "0 < floor_fps <= ceiling_fps <= 30 does not hold"),
         (Promise(31.0, 0.2, 1.0, 5.0), "0 < floor_fps <= ceiling_fps <= 30 does not hold"),
         (Promise(1.0, 0.2, math.inf, 5.0), "answers_within and settles_within must be finite, 0 or more"),

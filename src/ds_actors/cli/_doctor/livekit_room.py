@@ -25,8 +25,13 @@ _REFUSED: Final = frozenset({401, 403})
 def run(settings: LiveKitSettings, timeout: float) -> list[CheckResult]:
     """Return the results of all steps up to the first failure."""
     # The SDK logs what the results say already, as lines of its own between theirs.
-    logging.getLogger("livekit").setLevel(logging.CRITICAL)
-    return asyncio.run(_check(settings, timeout))
+    sdk = logging.getLogger("livekit")
+    before = sdk.level
+    sdk.setLevel(logging.CRITICAL)
+    try:
+        return asyncio.run(_check(settings, timeout))
+    finally:
+        sdk.setLevel(before)
 
 
 async def _check(settings: LiveKitSettings, timeout: float) -> list[CheckResult]:
