@@ -1,15 +1,14 @@
 """The threads that encode: at most 3 at once in a process, however many monitors it runs, because each needs memory.
 
-Each monitor runs trio in a thread of its own, so trio's limiters cannot be shared between them.
+Each monitor runs trio in a thread of its own, so trio's limiters cannot be shared between them. The threads are trio's
+workers, which end by themselves when they have been idle for ten seconds.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from functools import partial
 from typing import Final, TypeVar
 
 import trio
@@ -20,45 +19,39 @@ ENCODINGS: Final = 3
 T = TypeVar("T")
 
 
-class _Pool:
-    """The process's executor, made when it is first needed; threads do not survive a fork."""
+class _Slots:
+    """The process's slots; after a fork they are all free, because threads do not survive it."""
 
     def __init__(self) -> None:
-        self._executor: ThreadPoolExecutor | None = None
+        self.free = threading.BoundedSemaphore(ENCODINGS)
 
-    def submit(self, function: Callable[[], T]) -> Future[T]:
-        if self._executor is None:
-            self._executor = ThreadPoolExecutor(ENCODINGS, thread_name_prefix="ds-actors-encoding")
-        return self._executor.submit(function)
-
-    def forget(self) -> None:
-        self._executor = None
+    def reset(self) -> None:
+        self.free = threading.BoundedSemaphore(ENCODINGS)
 
 
-_POOL: Final = _Pool()
-os.register_at_fork(after_in_child=_POOL.forget)
+_SLOTS: Final = _Slots()
+os.register_at_fork(after_in_child=_SLOTS.reset)
+
+
+class _Abandoned(Exception):
+    """The caller was cancelled before its turn came."""
 
 
 async def run_encoding(function: Callable[[], T]) -> T:
     """Run a blocking function in one of the process's encoding threads, and return its result.
 
-    When cancelled, a function that waits for a thread never runs, and the result of a running one is dropped.
+    When cancelled, a function that waits for a slot never runs, and the result of a running one is dropped.
     """
-    done = trio.Event()
-    token = trio.lowlevel.current_trio_token()
-    future = _POOL.submit(function)
-    future.add_done_callback(partial(_wake, token, done))
+    abandoned = False
+
+    def run() -> T:
+        with _SLOTS.free:
+            if abandoned:
+                raise _Abandoned
+            return function()
+
     try:
-        await done.wait()
-    except BaseException:
-        future.cancel()
+        return await trio.to_thread.run_sync(run, abandon_on_cancel=True)
+    except trio.Cancelled:
+        abandoned = True
         raise
-    try:
-        return future.result()
-    finally:
-        del future  # an error would keep it, and with it the frame, in a cycle
-
-
-def _wake(token: trio.lowlevel.TrioToken, done: trio.Event, _future: object) -> None:
-    with suppress(trio.RunFinishedError):  # the monitor is closed, so the result is of no use
-        token.run_sync_soon(done.set)
