@@ -7,7 +7,7 @@ ds-actors simulate adaptive my_policies.py:BySeverity my_policies.py:Newcomers m
 from attrs import define, evolve, field
 
 from ds_actors.detection import AdaptiveSampling, Budget, Budgeted, Fastest, Level, Plan, Promise, SpeakerSampling
-from ds_actors.detection.sampling import Grid, SamplingEvent, SamplingPolicy, Started, Verdict
+from ds_actors.detection.sampling import Grid, SampleDue, SamplingEvent, SamplingPolicy, Started, Verdict
 from ds_actors.testing import check_sampling_policy
 
 
@@ -39,6 +39,7 @@ class Newcomers:
     """Samples a track's first half minute faster. It ignores alerts: combine it with a policy that answers them."""
 
     began: float = 0.0
+    fps: float = 1.0
     grid: Grid = field(factory=lambda: Grid(ceiling_fps=1.0))
 
     @property
@@ -48,9 +49,9 @@ class Newcomers:
     def on(self, event: SamplingEvent, now: float, /) -> Plan:
         if isinstance(event, Started):
             self.began = now
-        if now - self.began < 30:
-            return self.grid.on(event, now, 1.0, "new: 1 fps")
-        return self.grid.on(event, now, 0.2, "known: 0.2 fps")
+        if isinstance(event, Started | SampleDue):  # at another event, a lower rate would lengthen the wait
+            self.fps = 1.0 if now - self.began < 30 else 0.2
+        return self.grid.on(event, now, self.fps, "new: 1 fps" if self.fps == 1.0 else "known: 0.2 fps")
 
 
 @define

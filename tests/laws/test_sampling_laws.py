@@ -41,7 +41,16 @@ from ds_actors.detection.sampling import (
 )
 from ds_actors.testing import LawBroken, check_sampling_policy, strategies
 from ds_actors.testing._laws import LAWS, drifts
-from ds_actors.testing._timeline import BEGIN, Moment, written
+from ds_actors.testing._timeline import (
+    BEGIN,
+    Moment,
+    ReceiveVerdict,
+    Restart,
+    Speak,
+    Timeline,
+    without_errors,
+    written,
+)
 
 OURS: dict[str, Callable[[], SamplingPolicy]] = {
     "adaptive": AdaptiveSampling,
@@ -165,6 +174,13 @@ def test_a_policy_that_plans_nothing_at_some_times_of_the_clock_is_refused() -> 
 
     with pytest.raises(LawBroken):
         check_sampling_policy(lambda: Sleeper(AdaptiveSampling()), examples=200)
+
+
+def test_what_stands_for_an_error_changes_nothing_after_a_restart_either() -> None:
+    """A new policy does not know that somebody speaks, so it is not told in place of an error."""
+    steps = (Speak(True), ReceiveVerdict(Level.ERROR), Restart(), ReceiveVerdict(Level.ERROR))
+    replaced = without_errors(Timeline(steps, level=Level.CLEAR))
+    assert replaced.steps == (Speak(True), Speak(True), Restart(), Speak(False))
 
 
 def test_every_law_catches_something() -> None:

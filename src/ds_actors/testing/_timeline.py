@@ -265,6 +265,8 @@ def without_errors(timeline: Timeline) -> Timeline:
     for step in timeline.steps:
         if isinstance(step, Speak):
             speaking = step.active
+        elif isinstance(step, Restart):
+            speaking = False  # the new policy has not been told
         nothing = isinstance(step, ReceiveVerdict) and not step.level.is_verdict
         steps.append(Speak(speaking) if nothing else step)
     return evolve(timeline, steps=tuple(steps))
