@@ -20,7 +20,6 @@ from ds_actors.cli._demo.player import Player
 from ds_actors.cli._demo.show import DemoRunner, Entry, as_json, as_line
 from ds_actors.cli._demo.story import DemoScript
 from ds_actors.cli._demo.view import DemoState, draw
-from ds_actors.cli._interrupt import until_interrupted
 from ds_actors.cli._program import program
 from ds_actors.cli._video import BadInput
 from ds_actors.cli.clips import CREDIT, Clip, Portrait
@@ -106,7 +105,7 @@ def _clips(video: Path | None) -> tuple[Clip, Clip]:
 def _run(story: DemoScript) -> None:
     """Run the story; raise Ctrl-C as a plain KeyboardInterrupt, not in a group."""
     try:
-        trio.run(until_interrupted, story.run)
+        trio.run(story.run)
     except* KeyboardInterrupt:
         raise KeyboardInterrupt from None
 

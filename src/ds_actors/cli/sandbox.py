@@ -16,7 +16,7 @@ import typer
 from attrs import asdict
 
 from ds_actors._text import counted
-from ds_actors.cli._interrupt import until_interrupted
+from ds_actors.cli._interrupt import interrupts
 from ds_actors.cli._stdout import is_unwritable, say_unwritable, write_nowhere
 from ds_actors.detection.events import plain
 from ds_actors.sandbox import (
@@ -69,7 +69,7 @@ def sandbox(
     tell = partial(_tell, as_json)
     opening = open_sandbox(verdicts, script=plan, api_keys=api_key, host=host, port=port, tell=tell)
     try:
-        trio.run(until_interrupted, _run, opening, seen, f"{plain(host)} port {port}", as_json)
+        trio.run(_run, opening, seen, f"{plain(host)} port {port}", as_json)
     except* KeyboardInterrupt:
         pass
     for service in seen:
@@ -78,13 +78,14 @@ def sandbox(
 
 async def _run(opening: AbstractAsyncContextManager[Sandbox], seen: list[Sandbox], address: str, as_json: bool) -> None:
     async with AsyncExitStack() as stack:
-        try:
-            service = await stack.enter_async_context(opening)
-        except (OSError, UnicodeError) as error:
-            _fail(f"cannot listen on {address}: {_why(error)}")
-        seen.append(service)
-        _say(json.dumps({"event": "listening", "url": service.url}) if as_json else f"listening on {service.url}")
-        await trio.sleep_forever()
+        with interrupts() as interrupt:
+            try:
+                service = await stack.enter_async_context(opening)
+            except (OSError, UnicodeError) as error:
+                _fail(f"cannot listen on {address}: {_why(error)}")
+            seen.append(service)
+            _say(json.dumps({"event": "listening", "url": service.url}) if as_json else f"listening on {service.url}")
+            await interrupt()
 
 
 def _say(text: str) -> None:

@@ -14,7 +14,6 @@ import typer
 
 from ds_actors._text import counted
 from ds_actors.cli._epilog import epilog
-from ds_actors.cli._interrupt import until_interrupted
 from ds_actors.cli._scan import report
 from ds_actors.cli._scan.console import complain, show
 from ds_actors.cli._scan.result import ExitCode, ScanOutcome, StreamScan, exit_code
@@ -97,7 +96,7 @@ def scan(
     service = _service(sandbox=sandbox, key=[api_key], url=url)
     run = ScanRun([StreamScan(str(path), fps) for path in files], thumbnails, as_json)
     try:
-        trio.run(until_interrupted, run.run, service)
+        trio.run(run.run, service)
     except* KeyboardInterrupt:
         run.interrupted = True
     _finish(run, service, report_to, None if fail_on is None else Level(fail_on.value))

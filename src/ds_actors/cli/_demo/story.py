@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Awaitable, Callable
 
 import trio
 from attrs import define
 
 from ds_actors.cli._demo.show import DemoRunner
+from ds_actors.cli._interrupt import interrupts
 from ds_actors.cli.clips import Clip
 from ds_actors.detection import AdaptiveSampling, CallbackSink, Dataspike, Monitor, Status, TrackInfo
 from ds_actors.sandbox import Sandbox, judge_marker, open_sandbox
@@ -39,10 +39,8 @@ class DemoScript:
             nursery.cancel_scope.cancel()
 
     async def _until_ctrl_c(self, scope: trio.CancelScope) -> None:
-        # The first Ctrl-C ends the demo in order and removes the handler; a second one ends the program.
-        with trio.open_signal_receiver(signal.SIGINT) as signals:
-            async for _ in signals:
-                break
+        with interrupts() as interrupt:
+            await interrupt()
         self.interrupted = True
         scope.cancel()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Final
 import trio
 from attrs import define, field
 
+from ds_actors.cli._interrupt import interrupts
 from ds_actors.cli._scan.client import SILENCE, STALLED, Exchange
 from ds_actors.cli._scan.console import progress_bar, show
 from ds_actors.cli._scan.decode import DueFrame, Video
@@ -51,10 +51,8 @@ class ScanRun:
             nursery.cancel_scope.cancel()
 
     async def _until_ctrl_c(self, scope: trio.CancelScope) -> None:
-        # The first one ends the scan in order; the handler is then gone, and a second one ends the program.
-        with trio.open_signal_receiver(signal.SIGINT) as signals:
-            async for _ in signals:
-                break
+        with interrupts() as interrupt:
+            await interrupt()
         self.interrupted = True
         scope.cancel()
 
