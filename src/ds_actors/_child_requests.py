@@ -34,13 +34,13 @@ class ChildRequests:
         rules = spec.rules(name)
         self._parent.supervision.check(rules)
         self._parent.links[name] = link
-        return await self._requested(name, link, events.Add(rules))
+        return await self._requested(link, events.Add(rules))
 
     async def restart(self, name: str) -> ChildLink:
         """Start a child that is at rest and wait until it is ready."""
         await self._accept_starts()
         self._refuse_unless_at_rest(name, "started again")
-        return await self._requested(name, self._parent.known(name), events.StartAgain(name))
+        return await self._requested(self._parent.known(name), events.StartAgain(name))
 
     def delete(self, name: str) -> None:
         """Forget a child that is at rest."""
@@ -63,17 +63,17 @@ class ChildRequests:
             raise ActorStopped(f"{self._parent.path} is stopping")
 
     @trio.lowlevel.enable_ki_protection
-    async def _requested(self, name: str, link: ChildLink, request: events.Event) -> ChildLink:
+    async def _requested(self, link: ChildLink, request: events.Event) -> ChildLink:
         decided = trio.Event()
         asker = trio.lowlevel.current_task()
         link.waiter, link.asker, link.ready, link.rested = decided, asker, False, False
         self._parent.asking[asker] = link
         self._parent.feed(request)
-        path = self._parent.child_path(name)
+        path = link.cell.path
         try:
             await decided.wait()
         except BaseException:
-            await self._call_off(name, link)
+            await self._call_off(link)
             raise
         if link.ready or (link.rested and link.why == events.IGNORED):
             return link
@@ -81,12 +81,12 @@ class ChildRequests:
             raise StartFailed(f"{path} did not start") from link.failure
         if link.rested:
             raise ActorStopped(f"{path} was stopped before it was ready") from link.failure
-        await self._call_off(name, link)
+        await self._call_off(link)
         raise ActorStopped(f"{path} was not started: the actor that asked for it is being stopped")
 
-    async def _call_off(self, name: str, link: ChildLink) -> None:
+    async def _call_off(self, link: ChildLink) -> None:
         """End a child whose start is not wanted any more, and wait until its name is free, except during a round."""
-        parent = self._parent
+        parent, name = self._parent, link.cell.name
         if parent.links.get(name) is not link:
             return  # it has failed by itself, and the name may belong to another child
         parent.feed(events.Terminate(name))
@@ -119,8 +119,9 @@ class ChildRequests:
         """Stop a child in order and wait until it is gone."""
         link = self._parent.known(name)
         if link.is_run_by(trio.lowlevel.current_task()):
-            path = self._parent.child_path(name)
-            raise RuntimeError(f"{path} must not be stopped from within and waited for; use self.context.stop()")
+            raise RuntimeError(
+                f"{link.cell.path} must not be stopped from within and waited for; use self.context.stop()"
+            )
         if self._parent.supervision.starts_in_order:
             self._refuse_while_stopping()
         self._parent.feed(events.Terminate(name))

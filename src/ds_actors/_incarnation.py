@@ -125,6 +125,10 @@ class Incarnation(MessageHandler):
         for scope in self._tasks:
             scope.cancel()
 
+    def runs(self, task: trio.lowlevel.Task, *, starting: bool = False) -> bool:
+        """Return whether a task is that of this actor; with `starting`, only while it is not ready yet."""
+        return self.cell.task is task and not (starting and self.ready_at is not None)
+
     @property
     def deadline(self) -> float:
         """When it is cancelled, on trio's clock (seconds)."""

@@ -374,7 +374,7 @@ class Supervision:
         if not child.rules.significant:
             return
         if self.auto_shutdown == "all_significant" and any(
-            one.rules.significant and self._goes_on(one) for one in self.children.values()
+            other.rules.significant and self._goes_on(other) for other in self.children.values()
         ):
             return
         if self.phase is Phase.BOOTING:

@@ -67,8 +67,10 @@ class SupervisorCell(Lifetime):
 
     __slots__ = ("incarnation",)
 
-    def __init__(self, name: str, path: str) -> None:
-        super().__init__(name, path)
+    def __init__(
+        self, name: str, path: str, thread: int | None = None, token: trio.lowlevel.TrioToken | None = None
+    ) -> None:
+        super().__init__(name, path, thread, token)
         self.incarnation: SupervisorIncarnation | None = None
         """The incarnation that runs, or the last one that did."""
 
@@ -107,12 +109,7 @@ class ChildLink:
 
     def is_run_by(self, task: trio.lowlevel.Task, *, starting: bool = False) -> bool:
         """Return whether a task is that of an actor here or below; with `starting`, of one that is not ready yet."""
-        incarnation = self.incarnation
-        if isinstance(incarnation, SupervisorIncarnation):
-            return any(below.is_run_by(task, starting=starting) for below in incarnation.links.values())
-        if incarnation is None or incarnation.cell.task is not task:
-            return False
-        return not (starting and incarnation.ready_at is not None)
+        return self.incarnation is not None and self.incarnation.runs(task, starting=starting)
 
 
 class SupervisorIncarnation:
@@ -147,7 +144,7 @@ class SupervisorIncarnation:
         self.on_end: Callable[[], object] | None = None
         """Called when it begins to stop by itself."""
 
-    # ---- its incarnation
+    # ---- start and end
 
     @asynccontextmanager
     @trio.lowlevel.enable_ki_protection
@@ -363,9 +360,9 @@ class SupervisorIncarnation:
         link.failure = end.crash
         self.feed(events.Ended(name, number, end.crash, healthy, end.ignored))
 
-    def runs(self, task: trio.lowlevel.Task) -> bool:
-        """Return whether a task is that of an actor below."""
-        return any(link.is_run_by(task) for link in self.links.values())
+    def runs(self, task: trio.lowlevel.Task, *, starting: bool = False) -> bool:
+        """Return whether a task is that of an actor below; with `starting`, of one that is not ready yet."""
+        return any(link.is_run_by(task, starting=starting) for link in self.links.values())
 
     def _ready(self, link: ChildLink, name: str, number: int) -> None:
         self.feed(events.Ready(name, number))
@@ -488,9 +485,7 @@ class SupervisorIncarnation:
         if isinstance(spec, SupervisorSpec):
             if path.count("/") > MAX_DEPTH:
                 raise StartFailed(f"{escape(name)} would be more than {MAX_DEPTH} levels deep in its tree")
-            cell = SupervisorCell(name, path)
-            cell.thread, cell.token = self._thread, trio.lowlevel.current_trio_token()
-            return cell
+            return SupervisorCell(name, path, self._thread, trio.lowlevel.current_trio_token())
         mailbox = spec.mailbox()
         missing = [method for method in _MAILBOX if not callable(getattr(mailbox, method, None))]
         if missing:

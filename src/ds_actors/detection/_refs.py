@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from attrs import define, field
@@ -47,11 +48,7 @@ class TreeRefs:
             actors = self.tracks().actors()
         except ActorStopped:
             return None
-        for actor in actors:
-            if actor.name == track:
-                self._tracks[track] = actor
-                return actor
-        return None
+        return _remembered(track, actors, self._tracks)
 
     def add_track(self, track: str, ref: ActorRef[TrackMessage]) -> None:
         """Keep the reference of a track that was just started."""
@@ -70,8 +67,13 @@ class TreeRefs:
             actors = self.supervisor.find_supervisor("sinks").actors()
         except (LookupError, ActorStopped):
             return None
-        for actor in actors:
-            if actor.name == name:
-                self._sinks[name] = actor
-                return actor
-        return None
+        return _remembered(name, actors, self._sinks)
+
+
+def _remembered(name: str, actors: Iterable[ActorRef[Any]], refs: dict[str, ActorRef[Any]]) -> ActorRef[Any] | None:
+    """Keep the reference of the actor with that name, and return it; None when there is none."""
+    for actor in actors:
+        if actor.name == name:
+            refs[name] = actor
+            return actor
+    return None

@@ -115,6 +115,8 @@ class SinkQueue:
 
 
 def _least_valuable(waiting: Sequence[ResultEvent]) -> int:
-    unchanged = (n for n, one in enumerate(waiting) if one.level is one.previous_level or not one.level.is_verdict)
-    lesser = (n for n, one in enumerate(waiting) if one.level is not Level.ALERT)
+    unchanged = (
+        n for n, event in enumerate(waiting) if event.level is event.previous_level or not event.level.is_verdict
+    )
+    lesser = (n for n, event in enumerate(waiting) if event.level is not Level.ALERT)
     return next(unchanged, next(lesser, 0))

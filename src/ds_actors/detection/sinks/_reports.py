@@ -28,7 +28,7 @@ _CEILING: Final = ExponentialBackoff(base=LOOK_EVERY, cap=RETRY_WITHIN)
 
 
 @define
-class _Report:
+class _TrackReport:
     wanted: ResultEvent
     """The event that made the track's level what it is."""
     known: Level | None
@@ -52,7 +52,7 @@ class LevelReports:
     without one of these, as in a crash, leaves open what the receiver knows, and the level is tried again.
     """
 
-    _reports: dict[str, _Report] = field(factory=dict[str, _Report], init=False)
+    _reports: dict[str, _TrackReport] = field(factory=dict[str, _TrackReport], init=False)
     _behind: set[str] = field(factory=set[str], init=False)
     _ended: OrderedDict[str, float] = field(factory=OrderedDict[str, float], init=False)
     """When each ended track ended, the earliest first."""
@@ -82,7 +82,7 @@ class LevelReports:
         track = event.track_id
         report = self._reports.get(track)
         if report is None:
-            self._reports[track] = _Report(event, event.previous_level, now)
+            self._reports[track] = _TrackReport(event, event.previous_level, now)
         else:
             report.wanted, report.failures, report.due_at = event, 0, now
         self._behind.add(track)
@@ -146,13 +146,13 @@ class LevelReports:
         """Return the event of each track that is behind, due or not: what a last attempt at the close is for."""
         return [self._reports[track].wanted for track in self._behind]
 
-    def _try_again(self, track: str, report: _Report, now: float, u: float) -> None:
+    def _try_again(self, track: str, report: _TrackReport, now: float, u: float) -> None:
         report.failures += 1
         report.failed_at = now
         report.due_at = now + _CEILING.ceiling(report.failures) * (1 + u) / 2
         self._settle(track, report)
 
-    def _settle(self, track: str, report: _Report) -> None:
+    def _settle(self, track: str, report: _TrackReport) -> None:
         if report.settled:
             self._behind.discard(track)
         else:
