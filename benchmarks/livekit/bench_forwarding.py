@@ -32,14 +32,12 @@ from pathlib import Path
 from typing import Final
 
 from attrs import define
+from bench_livekit import clear
 from livekit_harness import components
 from livekit_harness.process import Process
 from livekit_harness.room import AGENT, Room
 from livekit_harness.server import Server, open_server
 from livekit_harness.service import open_service
-
-from ds_actors.detection import Sample
-from ds_actors.detection.events import ResultType
 
 CAMERAS: Final = 6
 FULL: Final = {"width": 1280, "height": 720, "fps": 15}
@@ -75,11 +73,6 @@ for n in range({count}):
     await asyncio.sleep(0.2)
 """
 _Figures = dict[str, float]
-
-
-def clear(_sample: Sample, _elapsed: float) -> ResultType:
-    """Answer clear without decoding, since the service's own work would matter on two cores."""
-    return ResultType.CLEAR
 
 
 @define

@@ -5,15 +5,15 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from email.utils import formatdate
-from functools import partial
 
 import pytest
 import trio
 import trustme
-from trio_websocket import ConnectionClosed, WebSocketRequest, serve_websocket
+from servers import Handler, tcp_server, websocket_server
+from trio_websocket import ConnectionClosed, WebSocketRequest
 
 from ds_actors.cli._doctor import network
 from ds_actors.cli._doctor.encoder import EncodedSample, check_encoder
@@ -27,7 +27,6 @@ from ds_actors.detection.service import Dataspike
 from ds_actors.sandbox import Faults, Sandbox, Script, always_clear, open_sandbox, parse_script
 
 SECRET = "sk-very-secret"
-Handler = Callable[[WebSocketRequest], Awaitable[None]]
 
 
 def encoded() -> EncodedSample:
@@ -59,19 +58,9 @@ def at(sandbox: Sandbox) -> Dataspike:
 
 
 @asynccontextmanager
-async def websocket_server(handler: Handler) -> AsyncGenerator[Dataspike]:
-    async with trio.open_nursery() as nursery:
-        server = await nursery.start(partial(serve_websocket, handler, "127.0.0.1", 0, None))
-        yield Dataspike(SECRET, f"ws://127.0.0.1:{server.port}/stream")
-        nursery.cancel_scope.cancel()
-
-
-@asynccontextmanager
-async def tcp_server(handler: Callable[[trio.SocketStream], Awaitable[None]]) -> AsyncGenerator[int]:
-    async with trio.open_nursery() as nursery:
-        listeners = await nursery.start(partial(trio.serve_tcp, handler, 0, host="127.0.0.1"))
-        yield listeners[0].socket.getsockname()[1]
-        nursery.cancel_scope.cancel()
+async def websocket_service(handler: Handler) -> AsyncGenerator[Dataspike]:
+    async with websocket_server(handler) as port:
+        yield Dataspike(SECRET, f"ws://127.0.0.1:{port}/stream")
 
 
 class NamesFail(trio.abc.HostnameResolver):
@@ -243,7 +232,7 @@ async def test_a_clock_that_is_wrong_fails_clock() -> None:
         with suppress(ConnectionClosed):
             await websocket.get_message()
 
-    async with websocket_server(handler) as service:
+    async with websocket_service(handler) as service:
         results = await diagnose(service, timeout=0.2)
     assert results["clock"].status is CheckStatus.FAILURE
     assert "ahead of" in results["clock"].summary

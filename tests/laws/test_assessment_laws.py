@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given, settings
@@ -70,18 +70,16 @@ class Room:
                 self.shelf.participant_left(who, self.now)
 
 
-def after(script: list[tuple[str, Any]]) -> Room:
-    room = Room()
+R = TypeVar("R", bound=Room)
+
+
+def after(room: R, script: list[tuple[str, Any]]) -> R:
     for step in script:
         room.do(step)
     return room
 
 
-@settings(max_examples=200)
-@given(scripts)
-def test_only_a_result_ever_changes_a_live_tracks_level(script: list[tuple[str, Any]]) -> None:
-    """Tracks that come and go, time and departures leave the level of those that stay."""
-    room = Room()
+def check_that_only_results_change_levels(room: Room, script: list[tuple[str, Any]]) -> None:
     for step in script:
         before = room.levels()
         room.do(step)
@@ -90,12 +88,19 @@ def test_only_a_result_ever_changes_a_live_tracks_level(script: list[tuple[str, 
 
 
 @settings(max_examples=200)
+@given(scripts)
+def test_only_a_result_ever_changes_a_live_tracks_level(script: list[tuple[str, Any]]) -> None:
+    """Tracks that come and go, time and departures leave the level of those that stay."""
+    check_that_only_results_change_levels(Room(), script)
+
+
+@settings(max_examples=200)
 @given(scripts, sids, numbers)
 def test_a_result_touches_its_own_track_or_raises_a_successor(
     script: list[tuple[str, Any]], sid: str, number: int
 ) -> None:
     """Only verdicts change a level, never that of another participant or kind, and a late one never lowers."""
-    room = after(script)
+    room = after(Room(), script)
     before = room.levels()
     applied = room.judge(sid, number)
     changed = {track for track, level in room.levels().items() if level is not before[track]}
@@ -120,7 +125,7 @@ def test_a_result_counts_while_its_track_lives_and_for_a_minute_after(
     script: list[tuple[str, Any]], sid: str, number: int
 ) -> None:
     """Any other is unknown_track; each result is counted once."""
-    room = after(script)
+    room = after(Room(), script)
     counted, unknown = room.shelf.counts.total(), room.shelf.counts["unknown_track"]
     counts = sid in room.shelf.tracks or (sid in room.ended and room.now - room.ended[sid] < LATE_RESULTS)
     assert (room.judge(sid, number) is not None) is counts
@@ -132,7 +137,7 @@ def test_a_result_counts_while_its_track_lives_and_for_a_minute_after(
 @given(scripts)
 def test_ten_minutes_after_leaving_nothing_is_remembered(script: list[tuple[str, Any]]) -> None:
     """Also for departures before and after the end of the tracks, and for late results."""
-    room = after(script)
+    room = after(Room(), script)
     room.shelf.participant_left("alice", room.now)
     for sid in list(room.shelf.tracks):
         room.end(sid)
@@ -149,7 +154,7 @@ def test_turning_a_track_off_and_on_again_never_lowers_what_it_was(
     script: list[tuple[str, Any]], sid: str, number: int
 ) -> None:
     """The next track of the participant and the kind starts at least as high."""
-    room = after(script)
+    room = after(Room(), script)
     room.do(("add", sid))
     room.judge(sid, number)
     room.do(("end", sid))
@@ -161,7 +166,7 @@ def test_turning_a_track_off_and_on_again_never_lowers_what_it_was(
 @given(scripts)
 def test_adding_a_live_track_again_changes_nothing(script: list[tuple[str, Any]]) -> None:
     """A restarted actor finds its earlier level."""
-    room = after(script)
+    room = after(Room(), script)
     before = room.levels()
     for sid in before:
         assert room.shelf.add_track(TRACKS[sid], room.now) is before[sid]
@@ -170,7 +175,10 @@ def test_adding_a_live_track_again_changes_nothing(script: list[tuple[str, Any]]
 
 def test_a_late_alert_reaches_the_track_that_holds_the_level_now() -> None:
     """Also when the camera went off and on more than once since."""
-    room = after([("add", "A1"), ("result", ("A1", 1)), ("end", "A1"), ("add", "A2"), ("end", "A2"), ("add", "A3")])
+    room = after(
+        Room(),
+        [("add", "A1"), ("result", ("A1", 1)), ("end", "A1"), ("add", "A2"), ("end", "A2"), ("add", "A3")],
+    )
     applied = room.judge("A1", 4)
     assert applied is not None
     assert (applied.track, applied.level, room.shelf.level("A3")) == ("A3", Level.ALERT, Level.ALERT)
@@ -179,7 +187,8 @@ def test_a_late_alert_reaches_the_track_that_holds_the_level_now() -> None:
 def test_a_sid_that_comes_back_keeps_no_other_track_alive() -> None:
     """Its second end lies behind the ends in between, which still count for a minute only."""
     room = after(
-        [("add", "A1"), ("end", "A1"), ("add", "B1"), ("end", "B1"), ("wait", 50.0), ("add", "A1"), ("end", "A1")]
+        Room(),
+        [("add", "A1"), ("end", "A1"), ("add", "B1"), ("end", "B1"), ("wait", 50.0), ("add", "A1"), ("end", "A1")],
     )
     room.now += 49.0
     assert room.judge("B1", 4) is None
@@ -189,7 +198,7 @@ def test_a_sid_that_comes_back_keeps_no_other_track_alive() -> None:
 @pytest.mark.parametrize("kind", ["video", "audio"])
 def test_a_level_is_inherited_within_its_kind_only(kind: Kind) -> None:
     """A suspicious camera does not affect the microphone."""
-    room = after([("add", "A1"), ("result", ("A1", 4)), ("end", "A1")])
+    room = after(Room(), [("add", "A1"), ("result", ("A1", 4)), ("end", "A1")])
     level = room.shelf.add_track(TrackInfo("alice", "new", kind), room.now)
     assert level is (Level.ALERT if kind == "video" else Level.UNKNOWN)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_assessment_laws import TRACKS, Room, numbers, scripts, sids
+from test_assessment_laws import TRACKS, Room, after, check_that_only_results_change_levels, numbers, scripts, sids
 
 from ds_actors.detection.assessment import Applied, Assessments
 from ds_actors.detection.events import Level, ResultType, TrackInfo, WireResult
@@ -21,23 +21,11 @@ class EvidenceRoom(Room):
         self.shelf = Assessments(evidence=Evidence())
 
 
-def after(script: list[tuple[str, Any]]) -> EvidenceRoom:
-    room = EvidenceRoom()
-    for step in script:
-        room.do(step)
-    return room
-
-
 @settings(max_examples=200)
 @given(scripts)
 def test_only_a_result_ever_changes_the_level_of_a_live_track(script: list[tuple[str, Any]]) -> None:
     """Tracks that come and go, time and departures leave the level of those that stay."""
-    room = EvidenceRoom()
-    for step in script:
-        before = room.levels()
-        room.do(step)
-        if step[0] != "result":
-            assert all(before[sid] is level for sid, level in room.levels().items() if sid in before)
+    check_that_only_results_change_levels(EvidenceRoom(), script)
 
 
 @settings(max_examples=200)
@@ -46,7 +34,7 @@ def test_a_result_concerns_its_own_track_or_raises_a_successor(
     script: list[tuple[str, Any]], sid: str, number: int
 ) -> None:
     """Only verdicts change a level, never that of another participant or kind, and a late one never lowers."""
-    room = after(script)
+    room = after(EvidenceRoom(), script)
     before = room.levels()
     applied = room.judge(sid, number)
     changed = {track for track, level in room.levels().items() if level is not before[track]}
@@ -65,7 +53,7 @@ def test_an_event_tells_the_level_and_the_evidence_behind_it(
     script: list[tuple[str, Any]], sid: str, number: int
 ) -> None:
     """A verdict's event carries its track's level, and each event a probability strictly between 0 and 1."""
-    room = after(script)
+    room = after(EvidenceRoom(), script)
     applied = room.judge(sid, number)
     if applied is None:
         return

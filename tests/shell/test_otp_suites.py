@@ -605,7 +605,7 @@ async def test_restarts_that_are_further_apart_than_the_interval_are_all_granted
 async def test_a_child_that_never_starts_again_ends_its_supervisor_and_its_siblings(
     strategy: Strategy, crashes: str, autojump_clock: object
 ) -> None:
-    """Each failed start costs one, whoever asked for the restart that it belongs to."""
+    """Each failed start costs one, whichever child's restart it belongs to."""
     starts: dict[str, str] = {}
     log: Log = []
     refs: list[ActorRef[str]] = []

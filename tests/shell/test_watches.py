@@ -196,7 +196,7 @@ async def test_unwatch_ends_the_watch_and_drops_a_notice_on_its_way(autojump_clo
 
 
 async def test_a_supervisor_can_be_watched(autojump_clock: object) -> None:
-    """A nested one that finishes, and the root, whose notice nobody below can get any more."""
+    """A nested one that finishes, and the root, which no actor below outlives."""
     seen: list[Any] = []
     events: list[TelemetryEvent] = []
     spec = SupervisorSpec(

@@ -78,7 +78,7 @@ def track(control: ForwardingControl, *, alone: bool = True) -> TrackForwarding:
     ],
 )
 def test_what_permits_pausing(sent: Sent, forwarding: Forwarding, alone: bool, video: object, pauses: bool) -> None:
-    """On demand always; with auto only where nobody else can need the track."""
+    """On demand always; with auto only where the detector alone can need the track."""
 
     async def body(loop: asyncio.AbstractEventLoop) -> None:
         control = started(loop, forwarding, session(video))
@@ -212,7 +212,7 @@ def test_the_parameter_is_checked() -> None:
 
 
 def test_a_publication_is_asked_for_once_and_after_the_patience() -> None:
-    """Whoever subscribes to everything is faster."""
+    """A host that subscribes to everything is faster."""
     subscriptions, camera = Subscriptions(enabled=True), publication()
     assert subscriptions.ask(camera, 10.0, PATIENCE) == PATIENCE
     assert camera.subscriptions == []

@@ -170,7 +170,7 @@ STEPS = st.lists(
 
 
 @given(STEPS, st.booleans())
-def test_law_a_paused_track_is_needed_by_nobody_now_and_resumed_in_time(steps: list[Step], awake: bool) -> None:
+def test_law_a_paused_track_is_not_needed_now_and_is_resumed_in_time(steps: list[Step], awake: bool) -> None:
     """Whatever happens, in whatever order, and whether or not the timer runs in time."""
     rules, now, due, steady, allowed, outstanding, capturing = (
         ForwardingRules(),

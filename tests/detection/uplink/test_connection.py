@@ -6,9 +6,7 @@ import socket
 import ssl
 import threading
 import traceback
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
-from functools import partial
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,7 +14,8 @@ import trio
 import trio.testing
 import trustme
 from attrs import define
-from trio_websocket import ConnectionClosed, WebSocketRequest, serve_websocket
+from servers import Handler, tcp_server, websocket_server
+from trio_websocket import ConnectionClosed, WebSocketRequest
 
 from ds_actors.detection.errors import Refused, Unreachable
 from ds_actors.detection.proxies import ProxyAddress
@@ -27,23 +26,6 @@ from ds_actors.detection.uplink.heartbeat import Close, Heartbeat
 from ds_actors.detection.uplink.tunnel import open_tunnel
 
 SECRET = "sk-very-secret"
-Handler = Callable[[WebSocketRequest], Awaitable[None]]
-
-
-@asynccontextmanager
-async def websocket_server(handler: Handler, context: ssl.SSLContext | None = None) -> AsyncGenerator[int]:
-    async with trio.open_nursery() as nursery:
-        server = await nursery.start(partial(serve_websocket, handler, "127.0.0.1", 0, context))
-        yield server.port
-        nursery.cancel_scope.cancel()
-
-
-@asynccontextmanager
-async def tcp_server(handler: Callable[[trio.SocketStream], Awaitable[None]]) -> AsyncGenerator[int]:
-    async with trio.open_nursery() as nursery:
-        listeners = await nursery.start(partial(trio.serve_tcp, handler, 0, host="127.0.0.1"))
-        yield listeners[0].socket.getsockname()[1]
-        nursery.cancel_scope.cancel()
 
 
 def tls_contexts(name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:

@@ -53,6 +53,15 @@ def start(room: Room, **options: object) -> None:
     room.agent.call("start", service=room.service.url, video=NORMAL, options=options)
 
 
+def watch(room: Room, **options: object) -> str:
+    """Have the detector watch alice's camera, and return its track."""
+    room.join("alice")
+    track = room.camera("alice", **CAMERA)
+    join(room)
+    start(room, **options)
+    return track
+
+
 def coverage(room: Room, track: str) -> str:
     return str({found["track"]: found["coverage"] for found in room.agent.call("status")["tracks"]}.get(track))
 
@@ -96,10 +105,7 @@ def test_on_demand_receives_a_fraction_and_samples_as_often(room: Room) -> None:
 
 def test_a_track_is_paused_between_samples_and_forwarded_after_the_close(room: Room) -> None:
     """A stream of the host gets nothing between two samples, and every frame once the detector is closed."""
-    room.join("alice")
-    track = room.camera("alice", **CAMERA)
-    join(room)
-    start(room, **ON_DEMAND)
+    track = watch(room, **ON_DEMAND)
     until(lambda: room.service.samples)
     until(lambda: paused(room) == {track})
     room.agent.call("aclose")
@@ -109,10 +115,7 @@ def test_a_track_is_paused_between_samples_and_forwarded_after_the_close(room: R
 
 def test_auto_pauses_what_only_the_detector_subscribed_to(room: Room) -> None:
     """In a room where the agent subscribes to nothing by itself, and there is no session."""
-    room.join("alice")
-    track = room.camera("alice", **CAMERA)
-    join(room)
-    start(room)
+    track = watch(room)
     until(lambda: room.service.samples)
     until(lambda: paused(room) == {track})
 
@@ -120,10 +123,7 @@ def test_auto_pauses_what_only_the_detector_subscribed_to(room: Room) -> None:
 @pytest.mark.slow
 def test_auto_pauses_again_after_a_full_reconnect(room: Room) -> None:
     """The publications are new objects, which the detector asks for once more, and so is what comes later."""
-    room.join("alice")
-    track = room.camera("alice", **CAMERA)
-    join(room)
-    start(room)
+    track = watch(room)
     until(lambda: paused(room) == {track})
     room.agent.call("simulate", scenario="SIMULATE_FULL_RECONNECT")
     until(lambda: room.agent.told("reconnected"))
@@ -150,10 +150,7 @@ def test_auto_pauses_nothing_where_the_host_subscribes(room: Room, subscribes: s
 
 def test_a_suspicion_resumes_a_paused_track_and_the_burst_is_not_paused(room: Room) -> None:
     """Samples come at burst rate; when it is over, the track is paused again."""
-    room.join("alice")
-    track = room.camera("alice", **CAMERA)
-    join(room)
-    start(room, **ON_DEMAND)
+    track = watch(room, **ON_DEMAND)
     until(lambda: room.service.samples)
     until(lambda: paused(room) == {track})
     room.paint("alice", 0.2)
@@ -165,10 +162,7 @@ def test_a_suspicion_resumes_a_paused_track_and_the_burst_is_not_paused(room: Ro
 
 def test_a_muted_track_is_told_apart_and_sampled_at_once_when_unmuted(room: Room) -> None:
     """Muted while it was paused."""
-    room.join("alice")
-    track = room.camera("alice", **CAMERA)
-    join(room)
-    start(room, **ON_DEMAND)
+    track = watch(room, **ON_DEMAND)
     until(lambda: room.service.samples)
     until(lambda: paused(room) == {track})
     room.people.call("mute", who="alice", muted=True)
@@ -182,10 +176,7 @@ def test_a_muted_track_is_told_apart_and_sampled_at_once_when_unmuted(room: Room
 @pytest.mark.slow
 def test_a_dead_publisher_is_seen_to_give_no_frames(room: Room) -> None:
     """As if its track were always forwarded; back again, it is checked again and paused."""
-    room.join("alice")
-    track = room.camera("alice", **CAMERA)
-    join(room)
-    start(room, **ON_DEMAND)
+    track = watch(room, **ON_DEMAND)
     until(lambda: paused(room) == {track})
     room.people.call("freeze", who="alice", running=False)
     until(lambda: coverage(room, track) == "no_frames", 30)
@@ -203,10 +194,7 @@ def test_a_dead_publisher_is_seen_to_give_no_frames(room: Room) -> None:
 @pytest.mark.parametrize("was_paused", [True, False])
 def test_after_a_reconnect_the_track_is_sampled_and_paused_again(room: Room, scenario: str, was_paused: bool) -> None:
     """Whether it broke in a pause or while a frame was awaited; and a closed detector leaves it forwarded."""
-    room.join("alice")
-    track = room.camera("alice", **CAMERA)
-    join(room)
-    start(room, **ON_DEMAND)
+    track = watch(room, **ON_DEMAND)
     until(lambda: room.service.samples)
     until(lambda: paused(room) == {track})
     if not was_paused:
@@ -224,10 +212,7 @@ def test_after_a_reconnect_the_track_is_sampled_and_paused_again(room: Room, sce
 @pytest.mark.slow
 def test_a_republished_track_and_a_restarted_actor_are_sampled_and_paused_again(room: Room) -> None:
     """The new track is another one, and a crash of a track's actor leaves its source as it is."""
-    room.join("alice")
-    track = room.camera("alice", **CAMERA)
-    join(room)
-    start(room, **ON_DEMAND)
+    track = watch(room, **ON_DEMAND)
     until(lambda: paused(room) == {track})
     room.people.call("unpublish", who="alice")
     track = room.camera("alice", **CAMERA)
@@ -266,10 +251,7 @@ def test_a_viewer_of_the_same_track_misses_no_frame(room: Room) -> None:
 @pytest.mark.slow
 def test_a_monitor_that_fails_leaves_its_tracks_forwarded(room: Room) -> None:
     """It watches no more, so nothing is paused any more."""
-    room.join("alice")
-    track = room.camera("alice", **CAMERA)
-    join(room)
-    start(room, **ON_DEMAND)
+    track = watch(room, **ON_DEMAND)
     until(lambda: paused(room) == {track})
     room.evaluate("""
 session = detector._session
@@ -284,10 +266,7 @@ session.bridge.tell(session.reconciler.nursery.start_soon, fail)
 
 def test_withdrawn_consent_leaves_the_track_forwarded(room: Room) -> None:
     """It is nothing to the detector any more, but somebody else may look at it."""
-    room.join("alice")
-    track = room.camera("alice", **CAMERA)
-    join(room)
-    start(room, **ON_DEMAND)
+    track = watch(room, **ON_DEMAND)
     until(lambda: paused(room) == {track})
     code = """
 session = detector._session

@@ -31,7 +31,7 @@ def check_forwarding(forwarding: Forwarding) -> Forwarding:
     """Return the parameter.
 
     Raises:
-        ValueError: when it is none of the three.
+        ValueError: when it is not "always", "on_demand" or "auto".
     """
     if cast("object", forwarding) not in FORWARDING:
         raise ValueError(f"forwarding must be 'always', 'on_demand' or 'auto', not {forwarding!r}")

@@ -1,8 +1,8 @@
 """Asks for the publications that are to be watched, once each, and tells which of them only the detector asked for.
 
 A host's own subscription is not visible before its track arrives. With `patience`, a publication is therefore asked
-for only when it stayed without a track for that long: whoever subscribes to everything is faster. One video track that
-arrives unasked shows that the host subscribes too.
+for only when it stayed without a track for that long: a host that subscribes to everything is faster. One video track
+that arrives unasked shows that the host subscribes too.
 """
 
 from __future__ import annotations
