@@ -10,7 +10,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -121,7 +120,7 @@ def test_a_cleanup_that_hangs_delays_the_cancelled_call_for_two_seconds_at_most(
         took.append(trio.current_time() - began)
 
     run(main)
-    assert 1.9 < took[0] < 4
+    assert 1.9 < took[0] < 15
 
 
 def test_cancelled_by_the_loop_the_call_raises_loop_closed_and_so_do_those_after_it() -> None:
@@ -240,28 +239,27 @@ def test_what_tell_calls_may_raise_without_ending_trio(caplog: pytest.LogCapture
 
 
 def test_a_busy_trio_side_never_blocks_the_loop() -> None:
-    """While trio computes for half a second, telling it costs the loop next to nothing."""
+    """Trio blocks until the loop has told it twenty times, so a call that waits for trio would never return."""
     busy = threading.Event()
-    worst = 0.0
+    all_told = threading.Event()
+    in_time: list[bool] = []
 
     async def main(bridge: LoopBridge) -> None:
         busy.set()
-        time.sleep(0.5)  # noqa: ASYNC251 - blocks on purpose
+        in_time.append(all_told.wait(30))
 
     async def asyncio_main() -> None:
-        nonlocal worst
         run = Run(main)
         await run.start()
         busy.wait()
         for _ in range(20):
-            began = time.perf_counter()
             run.bridge.tell(print)
-            worst = max(worst, time.perf_counter() - began)
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.001)
+        all_told.set()
         await run.left()
 
     asyncio.run(asyncio_main())
-    assert worst < 0.1
+    assert in_time == [True]
 
 
 @pytest.mark.parametrize("cancelled", [False, True])

@@ -373,7 +373,7 @@ def test_a_stuck_monitor_is_left_behind_within_five_seconds(caplog: pytest.LogCa
         await until_on_loop(lambda: trio_threads() == 0)
 
     asyncio.run(main())
-    assert 4.5 < took < 8
+    assert 4.5 < took < 15
     assert caplog.text.count("its thread is left behind") == 1
 
 
