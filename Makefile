@@ -51,7 +51,7 @@ components: $(READY) ## Get what the tests need beside Python packages; apt as r
 test-all: components ## Run all tests; each real component is installed, and none may skip
 	UV=$(abspath $(UV)) DS_ACTORS_NO_SKIP=1 $(BIN)/python -m pytest $(PARALLEL) -m "not slow" --ignore $(ROOMS)
 	UV=$(abspath $(UV)) DS_ACTORS_NO_SKIP=1 $(BIN)/python -m pytest $(IN_ROOMS) -m "not slow"
-	UV=$(abspath $(UV)) DS_ACTORS_NO_SKIP=1 $(BIN)/python -m pytest -m slow
+	UV=$(abspath $(UV)) DS_ACTORS_NO_SKIP=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m slow
 
 compare: $(READY) ## Run the tests of 1.2.17's faults against it and against this plugin, and print the table
 	UV=$(abspath $(UV)) $(BIN)/python $(COMPONENTS) --reference

@@ -56,6 +56,7 @@ def test_a_picture_over_the_limit_is_refused_before_it_is_decoded(tmp_path: Path
     assert int(used) < 200_000, "kilobytes"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("orientation", "limit"), [(1, 600_000), (6, 900_000)])
 def test_the_largest_picture_has_a_bound_of_memory(tmp_path: Path, orientation: int, limit: int) -> None:
     """64 megapixels in full colour, judged by the sandbox in the same process: turning it takes a further copy."""
