@@ -13,6 +13,7 @@ import trio.testing
 from attrs import define, field
 from trio.testing import memory_stream_pair
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
+from wsproto.utilities import LocalProtocolError
 
 from ds_actors import Actor, ActorStopped, Node, SupervisorRef
 from ds_actors.detection import Dataspike, Frame, Monitor, ResultType, TrackInfo
@@ -133,8 +134,8 @@ class Service:
                         if self.answers_after:
                             await trio.sleep(self.answers_after)
                         await websocket.send_message(answer)
-        except* (ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError):
-            pass
+        except* (ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError, LocalProtocolError):
+            pass  # trio-websocket fails on a ping that arrives while it closes
 
 
 Body = Callable[[Service, Monitor], Awaitable[None]]

@@ -30,6 +30,7 @@ from ds_actors.detection.turns import OutboxMessage
 from ds_actors.detection.uplink.answers import AnswerAccount, Settled
 from ds_actors.detection.uplink.availability import Availability
 from ds_actors.detection.uplink.ledger import Ledger
+from ds_actors.detection.uplink.link_pace import Allowance, LinkPace
 from ds_actors.detection.uplink.outbox import Outbox
 
 logger: logging.Logger = logging.getLogger("ds_actors.detection")
@@ -40,6 +41,8 @@ class Hub:
     """The monitor as its own actors see it."""
 
     outbox: Outbox
+    link: LinkPace
+    """What the uplink's link carries; the outbox has the same one."""
     sinks: dict[str, SinkRecord]
     ledger: Ledger | None
     only_changes: bool
@@ -51,8 +54,6 @@ class Hub:
     assessments: Assessments = field(factory=Assessments, init=False)
     registry: TrackRegistry = field(factory=TrackRegistry, init=False)
     speaking: set[str] = field(factory=set[str], init=False)
-    slow: bool = field(default=False, init=False)
-    """The last send was slow: the next samples are made smaller."""
     leaving: bool = field(default=False, init=False)
     """The monitor closes: what happens to its uplink from here on is no news."""
     state: State = field(default="idle", init=False)
@@ -62,7 +63,7 @@ class Hub:
     _answers: AnswerAccount = field(factory=AnswerAccount, init=False)
     _malformed: int = field(default=0, init=False)
     _clock_offset: float = field(default=0.0, init=False)
-    _reported: tuple[State, str, str, bool] = field(default=("idle", "connecting", "", False), init=False)
+    _reported: tuple[object, ...] = field(default=("idle", "connecting", "", False, False), init=False)
 
     # ---- what the track actors need
 
@@ -107,6 +108,10 @@ class Hub:
         if registered is not None:
             registered.facts.due_since = trio.current_time()
 
+    def allowance(self, captured_at: float) -> Allowance:
+        """Return how large the sample of a picture may be that was captured then."""
+        return self.link.allowance(captured_at, self.outbox.waiting, trio.current_time())
+
     # ---- what the uplink needs
 
     def uplink_connecting(self) -> None:
@@ -132,10 +137,9 @@ class Hub:
         """Record that a sample's send begins."""
         self._answers.sending(sample.track)
 
-    def sample_sent(self, sample: Sample, *, slow: bool) -> None:
+    def sample_sent(self, sample: Sample) -> None:
         """Count a sample whose send returned, and tell its track."""
         now = trio.current_time()
-        self.slow = slow
         if self.ledger is not None:
             self.ledger.sent(sample, time.time_ns() // 1_000_000, self._availability.connections)
         self._settle(self._answers.sample_sent(now), *self._answers.expire(now))
@@ -213,7 +217,9 @@ class Hub:
         availability, room = self._availability, self._room
         no_uplink = "" if availability.state == "up" else availability.cause or availability.state
         reconnecting = room is not None and room.state == "reconnecting"
-        self._log(self._blindness.look(Sight(blind, wanted, no_uplink, reconnecting), now))
+        self._log(self.link.slowness.look(self.link.speed.rate(now), now))
+        sight = Sight(blind, wanted, no_uplink, reconnecting, slow_link=self.link.slowness.slow)
+        self._log(self._blindness.look(sight, now))
         self._report_state()
 
     def set_room(self, state: RoomState) -> None:
@@ -230,7 +236,7 @@ class Hub:
 
     def status(self) -> Status:
         """Return a frozen snapshot of everything, from any thread, without waiting."""
-        account = self.outbox.account()
+        account, now = self.outbox.account(), self._now()
         availability = self._availability
         uplink = UplinkStatus(
             availability.state,
@@ -248,8 +254,9 @@ class Hub:
             self._answers.unanswered,
             self._answers.lost,
             self._answers.outstanding,
+            slow=self.link.slowness.slow,
+            bytes_per_second=self.link.speed.rate(now) if self.link.speed.known else None,
         )
-        now = self._now()
         shown = (*self.registry, *self.registry.unwatched())
         tracks = tuple(track.status(self.level(track.info.track), now) for track in shown)
         sinks = tuple(self._sink_status(name, record) for name, record in self.sinks.items())
@@ -301,7 +308,7 @@ class Hub:
 
     def _report_state(self) -> None:
         room = "" if self._room is None else self._room.state
-        current = (self.state, self._availability.state, room, bool(self._blindness.cause))
+        current = (self.state, self._availability.state, room, bool(self._blindness.cause), self.link.slowness.slow)
         if current == self._reported or (self.leaving and self.state not in ("closed", "failed")):
             return
         self._reported = current

@@ -9,8 +9,10 @@ monitor ─┬─ sinks    one actor per sink
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from typing import Any, Final, cast
 
+import trio
 from attrs import define
 
 from ds_actors import Actor, ChildSpec, ExponentialBackoff, Supervisor, SupervisorSpec
@@ -22,7 +24,8 @@ from ds_actors.detection.service import Dataspike
 from ds_actors.detection.sinks._actor import SinkActor
 from ds_actors.detection.sinks._record import SinkRecord
 from ds_actors.detection.tracks.audio_actor import AudioTrackActor
-from ds_actors.detection.tracks.encoding import Frame, for_slow_link
+from ds_actors.detection.tracks.encoding import Frame
+from ds_actors.detection.tracks.fitting import Attempt, Fitting, LinkTooSlowError
 from ds_actors.detection.tracks.messages import TrackMessage
 from ds_actors.detection.tracks.registry import RegisteredTrack
 from ds_actors.detection.tracks.sources import FrameSource, PcmSource
@@ -72,9 +75,25 @@ class TrackFactory:
         )
 
     async def _encode(self, frame: Frame, quality: int, max_side: int | None) -> bytes:
-        if self.hub.slow:
-            quality, max_side = for_slow_link(quality, max_side)
-        return await self.encode(frame, quality, max_side)
+        captured_at = trio.current_time()
+        data = await self.encode(frame, quality, max_side)
+        longest = max(frame.width, frame.height)
+        attempt = first = Attempt(quality, longest if max_side is None else min(longest, max_side))
+        allowance = self.hub.allowance(captured_at)
+        fitting = Fitting(first, allowance.wish, allowance.most)
+        for number in count(1):
+            try:
+                smaller = fitting.next(attempt, len(data), number)
+            except LinkTooSlowError:
+                self.hub.link.refused(trio.current_time())
+                raise
+            if smaller is None:
+                break
+            attempt = smaller
+            data = await self.encode(frame, attempt.quality, attempt.side)
+        if attempt is not first:
+            self.hub.link.shrunk(trio.current_time())
+        return data
 
 
 def build_tree(

@@ -52,6 +52,8 @@ class Sight:
     """Why there is no connection to the service; empty when there is one."""
     reconnecting: bool = False
     """True while the room is reconnecting."""
+    slow_link: bool = False
+    """True while the link to the service is slow."""
 
 
 @define
@@ -130,4 +132,6 @@ def _likely_cause(overdue: set[str | None], sight: Sight) -> str:
     most = max(counts, key=lambda coverage: (counts[coverage], coverage))
     if most is Coverage.STALE and sight.no_uplink:
         return f"there is no connection to the detection service: {sight.no_uplink}"
+    if most is Coverage.STALE and sight.slow_link:
+        return "the link to the detection service is too slow for them"
     return _CAUSES[most]

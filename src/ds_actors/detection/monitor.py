@@ -39,6 +39,7 @@ from ds_actors.detection.tracks.video_actor import Encode
 from ds_actors.detection.turns import Withdraw
 from ds_actors.detection.uplink.connection import Connect, open_stream
 from ds_actors.detection.uplink.ledger import Ledger, LedgerRow
+from ds_actors.detection.uplink.link_pace import LinkPace
 from ds_actors.detection.uplink.outbox import Outbox
 
 logger: logging.Logger = logging.getLogger("ds_actors.detection")
@@ -72,8 +73,8 @@ class Monitor:
         quality: JPEG quality, 0 to 100, unless the policy's plan says otherwise.
         audio: how often microphones are recorded.
         ledger: keep a record of what was sent, without its pixels, for `ledger()`.
-        state_cb: called with the status when `state`, `uplink.state` or `room.state` changes, and when `blind` begins
-            or ends; an exception in it is logged. Closing the monitor reports "closed", not an outage of the uplink.
+        state_cb: called with the status when `state`, `uplink.state`, `uplink.slow` or `room.state` changes, and when
+            `blind` begins or ends; an exception in it is logged. Closing the monitor reports "closed", not an outage of the uplink.
         connect: opens the stream under the WebSocket.
         encode: makes a JPEG of a frame; raises EncodingError.
         random: draws the jitter, in [0, 1).
@@ -135,7 +136,9 @@ class Monitor:
             sinks=records,
         )
         progress, kept = ProgressLog(settings), Ledger() if ledger else None
-        self._hub = Hub(Outbox(budget=budget), records, kept, notify == "changes", state_cb, progress)
+        link = LinkPace()
+        outbox = Outbox(budget=budget, link=link)
+        self._hub = Hub(outbox, link, records, kept, notify == "changes", state_cb, progress)
         self._hub.assessments.evidence = evidence
         self._factory = TrackFactory(self._hub, sampling, AudioPace() if audio is None else audio, encode, quality)
         self._supervisor = build_tree(self._hub, self._factory, service, connect, random)

@@ -80,6 +80,10 @@ class UplinkStatus:
     """Sent and not answered when the connection ended."""
     outstanding: int = 0
     """Sent, and neither of these yet."""
+    slow: bool = False
+    """The link is slow: pictures are sent smaller, and fewer."""
+    bytes_per_second: float | None = None
+    """What the link carries, estimated; None before the first measurement."""
 
 
 @frozen

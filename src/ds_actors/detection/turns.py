@@ -72,4 +72,9 @@ class Granted:
     """The request; a track ignores a request that it has withdrawn, or that an earlier incarnation made."""
 
 
-OutboxMessage = RequestTurn | Relevel | CaptureLate | Deliver | GiveUp | Withdraw
+@frozen
+class LinkConfirmed:
+    """The service has read what was sent: the link may be free for more."""
+
+
+OutboxMessage = LinkConfirmed | RequestTurn | Relevel | CaptureLate | Deliver | GiveUp | Withdraw

@@ -15,6 +15,7 @@ from ds_actors.detection.turns import Deliver
 from ds_actors.detection.uplink.backoff import UplinkBackoff
 from ds_actors.detection.uplink.close_reasons import closed, rejected
 from ds_actors.detection.uplink.heartbeat import Close, Heartbeat, SendPing
+from ds_actors.detection.uplink.link_pace import LinkPace
 from ds_actors.detection.uplink.outbox import Outbox
 from ds_actors.sandbox.erring import ErringJudges
 from ds_actors.sandbox.faults import (
@@ -42,6 +43,7 @@ class LinkHost(Protocol):
     room: Room
     script: Script
     outbox: Outbox
+    pace: LinkPace
     service: PaperService
     judges: ErringJudges
     random: Callable[[], float]
@@ -110,11 +112,14 @@ class SimulatedLink:
     def send(self, message: Deliver) -> None:
         """Send a sample at the link's speed."""
         simulation = self.simulation
+        size = _on_the_wire(message)
+        simulation.pace.send_began(size, simulation.now)
         if simulation.room.link == math.inf:
+            self._measure()
             simulation.sent(message)
             return
         self.sending = True
-        takes = _on_the_wire(message) / simulation.room.link
+        takes = size / simulation.room.link
         simulation.at(simulation.now + takes, self._sent, self._connection, message)
 
     def arrive(self, track: SimulatedTrack, rule: Rule) -> None:
@@ -158,8 +163,16 @@ class SimulatedLink:
         if connection != self._connection or not self.up:
             return
         self.sending = False
+        self._measure()
         self.simulation.sent(message)
         self.simulation.pump()
+
+    def _measure(self) -> None:
+        """Have the service answer a ping behind the sample, unless it is silent."""
+        simulation = self.simulation
+        probe = simulation.pace.speed.sent(simulation.now)
+        if probe is not None and (simulation.service.faultless or simulation.service.active(Silence) is None):
+            simulation.pace.speed.confirmed(probe, simulation.now)
 
     def _tick(self, connection: int) -> None:
         if connection != self._connection or not self.up:
@@ -183,6 +196,7 @@ class SimulatedLink:
             return
         simulation = self.simulation
         self.up = self.sending = False
+        simulation.pace.speed.connection_ended()
         for _ in simulation.outbox.interrupted(simulation.now):
             pass
         lived = simulation.now - self._began

@@ -33,6 +33,7 @@ from ds_actors.detection.tracks.sampler import (
     SamplerEvent,
 )
 from ds_actors.detection.turns import Deliver, Granted, RequestTurn
+from ds_actors.detection.uplink.link_pace import LinkPace
 from ds_actors.detection.uplink.outbox import Outbox
 from ds_actors.sandbox.erring import ErringJudges
 from ds_actors.sandbox.room import Room
@@ -67,6 +68,8 @@ class Simulation:
     now: float = field(default=0.0, init=False)
     room: Room = field(init=False)
     outbox: Outbox = field(init=False)
+    pace: LinkPace = field(init=False)
+    """What the link carries, as the monitor sees it."""
     service: PaperService = field(init=False)
     link: SimulatedLink = field(init=False)
     judges: ErringJudges = field(init=False)
@@ -87,7 +90,8 @@ class Simulation:
     def __attrs_post_init__(self) -> None:
         self.room = self.script.room
         self._assessments = Assessments(evidence=self.evidence)
-        self.outbox = Outbox(budget=self.room.budget)
+        self.pace = LinkPace()
+        self.outbox = Outbox(budget=self.room.budget, link=self.pace)
         self.service = PaperService(self.script)
         self.link = SimulatedLink(self)
         self.judges = ErringJudges(self.script.judges, self.random)

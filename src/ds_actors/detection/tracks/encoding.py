@@ -24,9 +24,6 @@ MAX_SAMPLE_BYTES: Final = 2 * 1024 * 1024
 """Bytes; a larger sample is never sent."""
 REDUCED_SIDE: Final = 1_920
 REDUCED_QUALITY: Final = 50
-SLOW_QUALITY: Final = 50
-SLOW_SIDE: Final = 960
-"""The quality and the longest side of samples while sends are slow, which `uplink/heartbeat.py` decides."""
 LARGE_SIDE: Final = 4_096
 """Pixels: a frame with a longer side is made smaller before it is encoded, instead of after."""
 
@@ -67,11 +64,6 @@ class Frame:
     data: bytes | bytearray | memoryview = field(repr=False)
     rotation: Literal[0, 90, 180, 270] = 0
     """Degrees clockwise by which the picture must be turned to be upright."""
-
-
-def for_slow_link(quality: int, max_side: int | None) -> tuple[int, int]:
-    """Return the JPEG quality and the longest side, in pixels, while sends are slow."""
-    return min(quality, SLOW_QUALITY), min(max_side or SLOW_SIDE, SLOW_SIDE)
 
 
 def encode_jpeg(frame: Frame, *, quality: int = 75, max_side: int | None = None) -> bytes:

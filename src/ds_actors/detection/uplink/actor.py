@@ -16,15 +16,21 @@ from trio_websocket import WebSocketConnection
 from ds_actors import Actor, Exit
 from ds_actors.detection.events import Sample, WireResult
 from ds_actors.detection.service import Dataspike
-from ds_actors.detection.turns import Deliver, Granted, OutboxMessage, RequestTurn
+from ds_actors.detection.turns import Deliver, Granted, LinkConfirmed, OutboxMessage, RequestTurn
 from ds_actors.detection.uplink.connection import Connect, open_websocket
-from ds_actors.detection.uplink.heartbeat import Heartbeat
+from ds_actors.detection.uplink.heartbeat import PING_AFTER, Heartbeat
+from ds_actors.detection.uplink.link_pace import LinkPace
 from ds_actors.detection.uplink.receiving import start_receiving
 from ds_actors.detection.uplink.wire import encode_request
 
 
 class UplinkHost(Protocol):
     """The interface that the uplink needs from its monitor; no method may wait."""
+
+    @property
+    def link(self) -> LinkPace:
+        """What the link carries, by all connections so far."""
+        ...
 
     def uplink_connecting(self) -> None:
         """An attempt begins."""
@@ -46,8 +52,8 @@ class UplinkHost(Protocol):
         """A sample's send begins; its answer may arrive before the send returns."""
         ...
 
-    def sample_sent(self, sample: Sample, *, slow: bool) -> None:
-        """A sample's send returned; `slow` when it took longer than 10 s."""
+    def sample_sent(self, sample: Sample) -> None:
+        """A sample's send returned."""
         ...
 
     def result(self, result: WireResult) -> bool:
@@ -92,7 +98,7 @@ class Uplink(Actor[OutboxMessage]):
                         answered=self.host.uplink_answered,
                         alive=partial(self._alive, heartbeat),
                     )
-                    await self._send(websocket, heartbeat)
+                    await self._send(nursery, websocket, heartbeat)
                     nursery.cancel_scope.cancel()
 
     async def _give_up_on_stop(self, attempt: trio.CancelScope) -> None:
@@ -101,21 +107,56 @@ class Uplink(Actor[OutboxMessage]):
 
     async def stopping(self, exit: Exit, /) -> None:  # noqa: A002 - the word of the field
         """Notify the host that there is no connection."""
+        self.host.link.speed.connection_ended()
         self.host.uplink_down(exit.crash, None if self._heartbeat is None else self._heartbeat.heard)
 
-    async def _send(self, websocket: WebSocketConnection, heartbeat: Heartbeat) -> None:
+    async def _send(self, nursery: trio.Nursery, websocket: WebSocketConnection, heartbeat: Heartbeat) -> None:
+        link, is_first = self.host.link, True
         async for message in self.inbox:
             match message:
                 case RequestTurn():
                     message.grantee.tell(Granted(message))
                 case Deliver(_, sample):
-                    before = heartbeat.slow_sends
+                    if is_first:
+                        is_first = False
+                        await nursery.start(self._measure_delay, websocket)
+                    request = encode_request(sample)
                     self.host.sample_sending(sample)
-                    await websocket.send_message(encode_request(sample))
-                    heartbeat.sample_sent(trio.current_time())
-                    self.host.sample_sent(sample, slow=heartbeat.slow_sends > before)
+                    link.send_began(len(request), trio.current_time())
+                    await websocket.send_message(request)
+                    now = trio.current_time()
+                    probe = link.speed.sent(now)
+                    heartbeat.sample_sent(now)
+                    self.host.sample_sent(sample)
+                    if probe is not None:
+                        await nursery.start(self._probe, websocket, heartbeat, probe)
                 case _:
                     pass
+
+    # Both report that they started, and go on without a checkpoint: their ping is the next thing that is sent.
+
+    async def _measure_delay(self, websocket: WebSocketConnection, *, task_status: trio.TaskStatus[None]) -> None:
+        task_status.started()
+        began = trio.current_time()
+        await websocket.ping()
+        self.host.link.speed.idle_pong(trio.current_time() - began)
+
+    async def _probe(
+        self,
+        websocket: WebSocketConnection,
+        heartbeat: Heartbeat,
+        number: int,
+        *,
+        task_status: trio.TaskStatus[None],
+    ) -> None:
+        task_status.started()
+        await websocket.ping()
+        now = trio.current_time()
+        self.host.link.speed.confirmed(number, now)
+        self.context.ref.tell(LinkConfirmed())
+        if heartbeat.is_older_than(PING_AFTER, now):
+            heartbeat.answered()
+            self.host.uplink_answered()
 
     def _result(self, heartbeat: Heartbeat, result: WireResult) -> None:
         if self.host.result(result):

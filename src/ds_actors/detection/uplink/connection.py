@@ -111,7 +111,7 @@ class WatchedStream(WrappedStream):
             self.spoiled = True
             raise
         finally:
-            self._heartbeat.send_ended(trio.current_time())
+            self._heartbeat.send_ended()
 
     async def _send_pieces(self, view: memoryview) -> None:
         size, began = _SMALLEST_PIECE, trio.current_time()

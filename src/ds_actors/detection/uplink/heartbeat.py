@@ -51,8 +51,6 @@ class Heartbeat:
     """Tracks one connection's signs of life; all times are seconds on one monotonic clock."""
 
     began: float
-    slow_sends: int = field(default=0, init=False)
-    """Sends that took longer than 10 s; the next sample should be smaller."""
     _opened: float | None = field(default=None, init=False)
     _answered: bool = field(default=False, init=False)
     _heard: float = field(init=False)
@@ -94,6 +92,10 @@ class Heartbeat:
         """Return whether this connection is healthy, so that earlier failures are forgotten."""
         return self._answered and self._opened is not None and now - self._opened >= HEALTHY_AFTER
 
+    def is_older_than(self, seconds: float, now: float) -> bool:
+        """Return whether the upgrade was accepted longer ago than that."""
+        return self._opened is not None and now - self._opened > seconds
+
     @property
     def heard(self) -> float | None:
         """When the last byte arrived; None while the upgrade is not accepted."""
@@ -117,10 +119,8 @@ class Heartbeat:
         """Record that the send in progress moved at least one byte."""
         self._moved = now
 
-    def send_ended(self, now: float) -> None:
-        """Record that the send in progress ended, and count it when it was slow."""
-        if self._sending is not None and now - self._sending > DEAD_AFTER:
-            self.slow_sends += 1
+    def send_ended(self) -> None:
+        """Record that the send in progress ended."""
         self._sending = None
 
     def sample_sent(self, now: float) -> None:

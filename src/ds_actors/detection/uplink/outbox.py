@@ -8,41 +8,42 @@ then a frame is captured, so that no sample is stale when it is made. At every m
 where a turn counts as granted from the grant until its sample was sent or dropped.
 
 A budget belongs to the room. A turn that would exceed it is not granted, so samples become fewer in the same order.
+The same holds for a slow link: turns are granted, and samples sent, only as fast as it carries them.
 """
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Iterable
 from itertools import chain
-from types import MappingProxyType
 from typing import ClassVar, Final
-
-from attrs import frozen
 
 from ds_actors._mailbox import EMPTY, Dropped, Empty, MailboxStatistics
 from ds_actors.detection.budget import Budget, TokenBuckets
-from ds_actors.detection.turns import CaptureLate, Deliver, GiveUp, OutboxMessage, Relevel, RequestTurn, Withdraw
+from ds_actors.detection.turns import (
+    CaptureLate,
+    Deliver,
+    GiveUp,
+    LinkConfirmed,
+    OutboxMessage,
+    Relevel,
+    RequestTurn,
+    Withdraw,
+)
 from ds_actors.detection.uplink.grant_history import GrantHistory
+from ds_actors.detection.uplink.link_pace import ARRIVES_WITHIN, TOO_SLOW, LinkPace
+from ds_actors.detection.uplink.outbox_counts import OutboxAccount, OutboxCounts
 from ds_actors.detection.uplink.turn_queue import Turn, TurnQueue, TurnState
 
 WINDOW: Final = 8
 """Turns granted at a time."""
 LATE_CAPTURES: Final = 2
 """Captures a participant may have under way outside the window."""
-AGE_LIMIT: Final = 2.0
+AGE_LIMIT: Final = ARRIVES_WITHIN
 """Seconds from the end of its capture after which a sample is dropped."""
 
 
-@frozen
-class OutboxAccount:
-    """What became of the samples that were due."""
-
-    due: int
-    sent: int
-    dropped: Mapping[str, int]
-    waiting: int
-    granted: int
+_TrackMessage = RequestTurn | Relevel | CaptureLate | Deliver | GiveUp | Withdraw
 
 
 class Outbox:
@@ -50,7 +51,15 @@ class Outbox:
 
     timed: ClassVar[bool] = True
 
-    def __init__(self, *, window: int = WINDOW, age_limit: float = AGE_LIMIT, budget: Budget | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        window: int = WINDOW,
+        age_limit: float = AGE_LIMIT,
+        budget: Budget | None = None,
+        link: LinkPace | None = None,
+    ) -> None:
+        self._link = link
         self._buckets = None if budget is None else TokenBuckets(budget)
         self._window = window
         self._age_limit = age_limit
@@ -62,9 +71,7 @@ class Outbox:
         self._unsettled: dict[str, Turn] = {}  # granted turns whose request is not settled yet
         self._open = 0  # turns that hold a place in the window
         self._requests = 0
-        self._due = self._sent = self._offered = self._refused = self._handled = self._dead = 0
-        self._dropped: Counter[str] = Counter()
-        self._messages_dropped: Counter[str] = Counter()
+        self._counts = OutboxCounts()
 
     # ---- the mailbox
 
@@ -74,17 +81,20 @@ class Outbox:
 
     def put(self, message: OutboxMessage, now: float, /) -> Dropped[OutboxMessage] | None:
         """Apply a message; a request is refused as "superseded", a late capture as "no_frame", a sample as "stale"."""
-        self._offered += 1
+        self._counts.offered += 1
+        if isinstance(message, LinkConfirmed):  # it only has the uplink look again
+            self._counts.handled += 1
+            return None
         if self._ready or self._queue.with_frame:
             self._expire(now)
         cost = self._apply(message, now)
         if cost is not None:
-            self._refused += 1
+            self._counts.refused += 1
         elif not isinstance(message, (RequestTurn, Deliver)):
-            self._handled += 1
+            self._counts.handled += 1
         return cost
 
-    def _apply(self, message: OutboxMessage, now: float) -> Dropped[OutboxMessage] | None:
+    def _apply(self, message: _TrackMessage, now: float) -> Dropped[OutboxMessage] | None:
         turn = self._turns.get(message.track)
         match message:
             case RequestTurn():
@@ -114,39 +124,58 @@ class Outbox:
             return EMPTY
         if self._ready or self._queue.with_frame:
             self._expire(now)
-        if self._ready:
-            turn = self._ready.popleft()
-        elif self._queue and self._open < self._window:
-            turn = self._queue.most_urgent()
-            if not self._reserve(turn, now):
-                return EMPTY
-            self._grant(turn)
+        while (turn := self._next(now)) is not None:
             if turn.sample is None:
                 self._unsettled[turn.request.track] = turn
                 return turn.request
-        else:
-            return EMPTY
-        assert turn.sample is not None
-        turn.state = TurnState.IN_HAND
-        self._in_hand = turn
-        return turn.sample
+            if self._link is None or not self._link.arrives_late(turn.size, turn.captured_at, now):
+                self._ready.popleft()
+                turn.state = TurnState.IN_HAND
+                self._in_hand = turn
+                return turn.sample
+            self._link.refused(now)
+            self._drop(turn, TOO_SLOW)
+        return EMPTY
+
+    def _next(self, now: float) -> Turn | None:
+        """Return the oldest sample that is ready, or grant the most urgent turn; None when neither may be sent."""
+        if not self._ready:
+            if not self._queue or self._open >= self._window or not self._link_is_free(now, self._open):
+                return None
+            turn = self._queue.most_urgent()
+            if not self._reserve(turn, now):
+                return None
+            self._grant(turn)
+            if turn.sample is None:
+                return turn
+            turn.state = TurnState.READY
+            self._ready.append(turn)
+        return self._ready[0] if self._link_is_free(now, 0) else None
+
+    def _link_is_free(self, now: float, made: int) -> bool:
+        return self._link is None or self._link.is_free(now, made)
 
     def ready_at(self, now: float, /) -> float | None:
-        """Return when the budget holds enough for the turn that waits; None when nothing waits for that."""
-        if self._buckets is None or not self._queue or self._in_hand is not None or self._open >= self._window:
+        """Return when the link or the budget allows more; None when nothing waits for that."""
+        waits = bool(self._queue) and self._open < self._window
+        if self._in_hand is not None or not (waits or self._ready):
             return None
-        return self._buckets.ready_at(now)
+        made = 0 if self._ready else self._open
+        if self._link is not None and not self._link.is_free(now, made):
+            return self._link.free_at(now, made)
+        return self._buckets.ready_at(now) if self._buckets is not None and waits else None
 
     def settle(self, message: OutboxMessage, _now: float, /) -> None:
         """Count a sample in hand as sent, or a request as handed to its grantee."""
+        assert not isinstance(message, LinkConfirmed)
         turn = self._in_hand
         if turn is not None and turn.sample is message:
             if self._buckets is not None and isinstance(message, Deliver):
                 turn.reserved = False
                 self._buckets.settle(len(message.sample.data))
             self._in_hand = None
-            self._sent += 1
-            self._handled += 1
+            self._counts.sent += 1
+            self._counts.handled += 1
             self._remove(turn)
             return
         granted = self._unsettled.get(message.track)
@@ -180,35 +209,34 @@ class Outbox:
             message = self._queued(turn)
             if message is not None:
                 dead.append(message)
-            self._dropped["closed"] += 1
+            self._counts.dropped["closed"] += 1
             self._remove(turn)
-        self._dead += len(dead)
+        self._counts.dead += len(dead)
         return dead
 
     def statistics(self) -> MailboxStatistics:
         """Return the counts of messages; `account` has those of samples."""
-        return MailboxStatistics(
+        return self._counts.statistics(
             capacity=self._window,
-            offered=self._offered,
-            refused=self._refused,
-            handled=self._handled,
-            dead=self._dead,
             queued=len(self._queue) + len(self._ready),
             in_hand=len(self._unsettled) + (self._in_hand is not None),
-            dropped=MappingProxyType(dict(self._messages_dropped)),
         )
 
     def account(self) -> OutboxAccount:
         """Return what became of every sample that was due."""
-        granted = len(self._turns) - len(self._queue)
-        return OutboxAccount(self._due, self._sent, MappingProxyType(dict(self._dropped)), len(self._queue), granted)
+        return self._counts.account(waiting=self.waiting, granted=len(self._turns) - self.waiting)
+
+    @property
+    def waiting(self) -> int:
+        """The turns that wait to be granted."""
+        return len(self._queue)
 
     # ---- turns
 
     def _request(self, message: RequestTurn) -> Dropped[OutboxMessage] | None:
-        self._due += 1
+        self._counts.due += 1
         if message.track in self._turns:
-            self._dropped["superseded"] += 1
+            self._counts.dropped["superseded"] += 1
             return Dropped(message, "superseded")
         track = self._history.track(message)
         self._requests += 1
@@ -248,7 +276,7 @@ class Outbox:
 
     def _request_handled(self, turn: Turn) -> None:
         if self._unsettled.pop(turn.request.track, None) is not None:
-            self._handled += 1
+            self._counts.handled += 1
 
     def _reserve(self, turn: Turn, now: float) -> bool:
         """Set a sample's cost aside for the turn until its sample is sent or dropped."""
@@ -279,8 +307,8 @@ class Outbox:
 
     def _drop(self, turn: Turn, reason: str) -> None:
         if self._queued(turn) is not None:
-            self._messages_dropped[reason] += 1
-        self._dropped[reason] += 1
+            self._counts.messages_dropped[reason] += 1
+        self._counts.dropped[reason] += 1
         self._remove(turn)
 
     def _remove(self, turn: Turn) -> None:

@@ -6,6 +6,7 @@ Every fourth turn goes to the participant whose last grant is oldest, so that no
 
 from __future__ import annotations
 
+import math
 from enum import Enum
 from itertools import chain
 from operator import attrgetter
@@ -57,6 +58,16 @@ class Turn:
     def participant(self) -> ParticipantGrants:
         """The track's participant."""
         return self.track.participant
+
+    @property
+    def size(self) -> int:
+        """The bytes of its sample; 0 without one."""
+        return 0 if self.sample is None else len(self.sample.sample.data)
+
+    @property
+    def captured_at(self) -> float:
+        """When its sample was captured; minus infinity without one."""
+        return -math.inf if self.sample is None else self.sample.sample.captured_at
 
     def relevel(self, level: Level) -> None:
         """Put the turn into the class of a level."""
