@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import random
+from typing import Any
 
 import pytest
 
-from ds_actors.sandbox import Attempt, ClientRecord, Received, Row, grade
+from ds_actors.sandbox import Attempt, ClientRecord, Received, RoundTrip, Row, grade
 
 BACKOFF, REFUSED, RETRY, KEY, QUIET, AGE, RATE, SIZE, SOUND, FORM = range(10)
 
@@ -20,8 +21,8 @@ def client(*attempts: Attempt, samples: tuple[Received, ...] = ()) -> ClientReco
     return record
 
 
-def row(which: int, record: ClientRecord, now: float = 1_000_000.0, **more: float) -> Row:
-    return grade([record], now=now, **more)[which]  # type: ignore[arg-type]
+def row(which: int, record: ClientRecord, now: float = 1_000_000.0, **more: Any) -> Row:
+    return grade([record], now=now, **more)[which]
 
 
 def refusals(*waits: float, status: int = 503, retry_after: float | None = None) -> ClientRecord:
@@ -124,6 +125,30 @@ def test_stale_samples_are_broken() -> None:
     assert row(AGE, client(samples=pictures(1, 2, age=2.2))).kept
     broken = row(AGE, client(samples=pictures(1, age=0.1) + pictures(2, age=22.0)))
     assert (broken.kept, broken.figure) == (False, "oldest 22.00 s of 2")
+
+
+def test_the_networks_delay_is_not_the_clients() -> None:
+    """Neither the way of a sample's bytes nor the round trip, as the pings before and after it measured it."""
+    slow = client(samples=tuple(Received(at, "alice", "TR_a", 9, 8.9, transfer=7.0) for at in (1.0, 2.0)))
+    assert (row(AGE, slow).kept, row(AGE, slow).figure) == (True, "oldest 1.90 s of 2, and 7.00 s in the network")
+    distant = client(samples=pictures(5, age=4.0))
+    distant.round_trips.append(RoundTrip(0.0, 0.1))
+    assert not row(AGE, distant).kept
+    distant.round_trips.append(RoundTrip(6.0, 3.0))
+    assert row(AGE, distant).kept
+    distant.samples.extend(pictures(7, 8, age=5.3))
+    assert not row(AGE, distant).kept
+
+
+def test_silence_while_the_network_carried_nothing_is_not_held_against_a_client() -> None:
+    """The service cannot see that the client left; what it stayed before and after that counts."""
+    unseen = Attempt(0.0)
+    unseen.note_sent(5.0)
+    assert row(QUIET, client(unseen), now=60.0, cut_off=[(4.0, 50.0)]).kept
+    assert not row(QUIET, client(unseen), now=80.0, cut_off=[(4.0, 50.0)]).kept
+    unseen.over(61.0, "lost")
+    assert row(QUIET, client(unseen), cut_off=[(20.0, 41.0), (45.0, 60.0)]).kept
+    assert not row(QUIET, client(unseen), cut_off=[(20.0, 41.0)]).kept
 
 
 def test_the_rate_is_judged_by_track() -> None:

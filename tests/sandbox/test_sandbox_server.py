@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 import time
 from collections.abc import Generator
 from contextlib import AbstractAsyncContextManager
@@ -50,7 +51,7 @@ def _no_socket_left(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
             os.close(stream.socket.detach())
 
 
-def message(track: str = "TR_a", *, age: float = 0.0, data: bytes = b"pixels") -> bytes:
+def message(track: str = "TR_a", *, age: float = 0.0, data: bytes = b"pixels" * 30) -> bytes:
     return encode_request(Sample("alice", track, int((time.time() - age) * 1_000), data))
 
 
@@ -78,7 +79,7 @@ async def test_a_sample_is_answered_and_recorded() -> None:
         await until_in_trio(lambda: sandbox.connected == 0)
     (client,) = sandbox.clients
     (sample,) = client.samples
-    assert (sample.participant, sample.track, sample.size) == ("alice", "TR_a", 6)
+    assert (sample.participant, sample.track, sample.size) == ("alice", "TR_a", 180)
     assert 0.4 < sample.age < 1.5
     assert client.answers == sandbox.answers == {"clear": 1}
     (connection,) = client.connections
@@ -86,6 +87,31 @@ async def test_a_sample_is_answered_and_recorded() -> None:
     assert [event.what for event in told] == ["connected", "closed"]
     assert all(row.kept for row in sandbox.grade())
     assert "pixels" not in repr(client) + repr(sandbox)
+
+
+async def test_the_networks_part_of_a_samples_age_is_measured() -> None:
+    """The way from its first byte to its last, also of a fragment; and a ping, which is no answer."""
+    async with open_sandbox() as sandbox:
+        async with connect(sandbox) as websocket:
+            await until_in_trio(lambda: sandbox.clients[0].round_trips)
+            assert [attempt.answered for attempt in sandbox.clients[0].attempts] == [False]
+            frame = masked(message(age=2.0))
+            await websocket._stream.send_all(frame[:10])
+            await trio.sleep(0.3)
+            await websocket._stream.send_all(frame[10:] + masked(message()))
+            await answer(websocket)
+            await answer(websocket)
+            await until_in_trio(lambda: len(sandbox.clients[0].round_trips) == 2)  # anew, since the first was late
+            assert [attempt.answered for attempt in sandbox.clients[0].attempts] == [True]
+    first, second = sandbox.samples
+    assert 0.3 <= first.transfer < 2 < first.age
+    assert second.transfer < 0.3
+    assert all(0 <= measured.seconds < 2 for measured in sandbox.clients[0].round_trips)
+
+
+def masked(payload: bytes) -> bytes:
+    """Return a client's frame of these bytes (RFC 6455, 5.2); a mask of zeros changes none."""
+    return struct.pack("!BBH4x", 0x82, 0x80 | 126, len(payload)) + payload
 
 
 async def test_keys_are_checked_and_not_kept() -> None:

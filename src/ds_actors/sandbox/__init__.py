@@ -6,7 +6,7 @@ from ds_actors.sandbox.active_faults import Faults
 from ds_actors.sandbox.faults import TimedFault
 from ds_actors.sandbox.grading import Row, grade
 from ds_actors.sandbox.marker import judge_marker, marker_share, paint_marker
-from ds_actors.sandbox.records import Attempt, ClientRecord, Received
+from ds_actors.sandbox.records import Attempt, ClientRecord, Received, RoundTrip
 from ds_actors.sandbox.room import Room
 from ds_actors.sandbox.script import Script, ScriptError, TimedVerdict, load_script, parse_script
 from ds_actors.sandbox.verdicts import (
@@ -29,6 +29,7 @@ __all__ = [
     "MostSevere",
     "Received",
     "Room",
+    "RoundTrip",
     "Row",
     "Sandbox",
     "SandboxEvent",

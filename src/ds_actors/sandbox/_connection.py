@@ -10,18 +10,22 @@ from urllib.parse import unquote
 import trio
 from attrs import define
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, wrap_server_stream
+from wsproto.utilities import LocalProtocolError
 
 from ds_actors.detection.events import ResultType, Sample, WireResult
 from ds_actors.detection.uplink.wire import MalformedMessage, decode_request, encode_result
 from ds_actors.sandbox._stream import GatedStream
 from ds_actors.sandbox.active_faults import Faults
 from ds_actors.sandbox.faults import CloseOnAccept, Garbage, Oversized, Refuse, Slow
-from ds_actors.sandbox.records import Attempt, ClientRecord, Received
+from ds_actors.sandbox.records import Attempt, ClientRecord, Received, RoundTrip
 
 UPGRADE_TIMEOUT: Final = 10.0
 CLOSE_TIMEOUT: Final = 2.0
 MAX_MESSAGE: Final = 16 * 1024 * 1024
 ANSWERS_WAITING: Final = 1_000
+PING_TIMEOUT: Final = 30.0
+LATE: Final = 1.0
+"""Seconds: after a sample that began to arrive at this age, the round trip is measured anew."""
 
 
 @define(eq=False)
@@ -71,15 +75,16 @@ async def _upgrade(service: Service, gate: GatedStream, request: WebSocketReques
         await request.reject(refusal.status, extra_headers=headers, body=b"refused by the sandbox\n")
         return
 
-    def sent() -> None:
-        attempt.answered = True
+    def sent(answer: bool) -> None:  # noqa: FBT001 - called by position
+        attempt.answered |= answer
         attempt.note_sent(service.elapsed())
 
     try:
         websocket = await request.accept()
         service.tell("connected", client, "")
         gate.sent = sent
-        await _Connection(service, client, attempt, websocket).run()
+        gate.upgraded()
+        await _Connection(service, client, attempt, websocket, gate).run()
     finally:
         # A cut, or the end of the service, comes as a cancellation: the record has no end yet.
         attempt.over(service.elapsed(), "service")
@@ -95,6 +100,10 @@ class _Connection:
     client: ClientRecord
     attempt: Attempt
     websocket: WebSocketConnection
+    gate: GatedStream
+    pinging: bool = False
+    closing: trio.Event | None = None
+    """Set once the close that a fault began is over."""
 
     async def run(self) -> None:
         answers, due = trio.open_memory_channel[tuple[float, WireResult]](ANSWERS_WAITING)
@@ -103,17 +112,35 @@ class _Connection:
             fault = self.service.faults.active(CloseOnAccept)
             if fault is not None:
                 nursery.start_soon(self._close, fault)
-            await self._read(answers)
+            nursery.start_soon(self._ping)
+            await self._read(answers, nursery)
+            if self.closing is not None:
+                # Closing a socket with unread data resets it, and the client may never see the close frame.
+                await self.closing.wait()
             nursery.cancel_scope.cancel()
 
-    async def _read(self, answers: trio.MemorySendChannel[tuple[float, WireResult]]) -> None:
+    async def _ping(self) -> None:
+        """Measure the round trip: the grade takes the network's latency from it."""
+        self.pinging, at = True, self.service.elapsed()
+        try:
+            with trio.move_on_after(PING_TIMEOUT):
+                await self.websocket.ping()
+                self.client.round_trips.append(RoundTrip(at, self.service.elapsed() - at))
+        except (ConnectionClosed, LocalProtocolError):
+            pass  # it is closed, or being closed: the reading task records by whom
+        finally:
+            self.pinging = False
+
+    async def _read(self, answers: trio.MemorySendChannel[tuple[float, WireResult]], nursery: trio.Nursery) -> None:
         while True:
             try:
                 data = await self.websocket.get_message()
             except ConnectionClosed as closed:
                 self._over(closed)
                 return
-            wall, now = time.time(), self.service.elapsed()
+            began, ended = self.gate.arrival(trio.current_time())
+            # Counted from the last byte: what this service needed since then is not the client's.
+            wall, now = time.time() - (trio.current_time() - ended), self.service.elapsed()
             try:
                 if isinstance(data, str):
                     raise MalformedMessage("a text message")
@@ -124,8 +151,11 @@ class _Connection:
             self.client.received += 1
             age = wall - sample.timestamp_ms / 1_000
             size = len(sample.data)
-            received = Received(now, sample.participant, sample.track, size, age, sample.format)
+            transfer = ended - began
+            received = Received(now, sample.participant, sample.track, size, age, sample.format, transfer)
             self.client.samples.append(received)
+            if age - transfer > LATE and not self.pinging:
+                nursery.start_soon(self._ping)
             results = await self.service.judge(sample)
             slow = self.service.faults.active(Slow)
             wait = self.service.latency + (slow.seconds if slow else 0.0)
@@ -150,8 +180,10 @@ class _Connection:
     async def _close(self, fault: CloseOnAccept) -> None:
         await trio.sleep(fault.after)
         self.attempt.over(self.service.elapsed(), "service", fault.code)
+        self.closing = trio.Event()
         with trio.move_on_after(CLOSE_TIMEOUT):
             await self.websocket.aclose(fault.code)
+        self.closing.set()
 
     def _over(self, closed: ConnectionClosed) -> None:
         code = None if closed.reason is None else closed.reason.code

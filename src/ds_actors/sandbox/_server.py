@@ -97,11 +97,16 @@ class Sandbox:
         """Open connections."""
         return sum(connection.ended is None for client in self.clients for connection in client.connections)
 
-    def grade(self, *, burst_fps: float = HIGHEST_FPS) -> list[Row]:
-        """Return which rules of the contract each client kept; `burst_fps` is the highest rate a track may have."""
+    def grade(self, *, burst_fps: float = HIGHEST_FPS, cut_off: Sequence[tuple[float, float]] = ()) -> list[Row]:
+        """Return which rules of the contract each client kept.
+
+        Args:
+            burst_fps: the highest rate that a track may have, in samples per second.
+            cut_off: when the network carried nothing, from and to, in seconds since the service began.
+        """
         now = self.elapsed()
         down = [] if self._down_since is None else [(self._down_since, now)]
-        return grade(self.clients, now=now, burst_fps=burst_fps, outages=[*self._outages, *down])
+        return grade(self.clients, now=now, burst_fps=burst_fps, outages=[*self._outages, *down], cut_off=cut_off)
 
     def drop_now(self) -> None:
         """Cut every open connection without a closing handshake."""

@@ -6,6 +6,7 @@ A rule that nothing put to the test counts as kept, and is marked untested.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Final
@@ -15,7 +16,7 @@ from attrs import frozen
 from ds_actors._text import counted
 from ds_actors.detection.tracks.encoding import MAX_SAMPLE_BYTES
 from ds_actors.detection.uplink.close_reasons import REFUSED_CODES, REFUSED_STATUSES
-from ds_actors.sandbox.records import Attempt, ClientRecord, Received
+from ds_actors.sandbox.records import Attempt, ClientRecord, Received, RoundTrip
 
 MAX_AGE: Final = 2.0
 """Seconds: a sample of this age is dropped."""
@@ -24,8 +25,8 @@ PCM_BYTES: Final = 96_000
 STABLE_AFTER: Final = 10.0
 """Seconds of connection, with an answer, after which the backoff starts again."""
 
-_TRANSFER: Final = 0.25
-"""Seconds that a sample may take from the client's last check of its age to the service."""
+_SENDING: Final = 0.25
+"""Seconds that a sample may take from the client's last check of its age to the network."""
 _QUIET: Final = 22.0
 """Seconds: a ping after 10 s, its answer within 10 s, and 2 s for the ping's way."""
 _TIMING: Final = 0.1
@@ -64,20 +65,30 @@ def grade(
     now: float,
     burst_fps: float = HIGHEST_FPS,
     outages: Sequence[tuple[float, float]] = (),
+    cut_off: Sequence[tuple[float, float]] = (),
 ) -> list[Row]:
     """Return one row per rule and client.
+
+    The network's delay is not the client's: a sample's age counts without the time from its first byte to its last, and
+    without the round trip that the service measured then.
 
     Args:
         clients: the records.
         now: seconds since the service began.
         burst_fps: the highest rate that a track may have, in samples per second.
         outages: when the service did not listen (from, to); attempts at those times are not recorded.
+        cut_off: when the network carried nothing (from, to), as far as the caller knows: the service cannot see that a
+            client left then.
     """
-    return [row for client in clients for row in _client(client, now, burst_fps, outages)]
+    return [row for client in clients for row in _client(client, now, burst_fps, outages, cut_off)]
 
 
 def _client(
-    client: ClientRecord, now: float, burst_fps: float, outages: Sequence[tuple[float, float]]
+    client: ClientRecord,
+    now: float,
+    burst_fps: float,
+    outages: Sequence[tuple[float, float]],
+    cut_off: Sequence[tuple[float, float]],
 ) -> Iterator[Row]:
     gaps = list(_gaps(client.attempts, outages))
     samples = list(client.samples)
@@ -90,8 +101,8 @@ def _client(
     yield row("probes a refusal at 30 s to 5 min", _refusals(gaps))
     yield row("waits as long as Retry-After says", _retry_after(gaps))
     yield row("the key is in the header only", _key(client.attempts))
-    yield row("leaves what is silent for 20 s", _quiet(client.connections, now))
-    yield row(f"no sample older than {MAX_AGE:g} s", _ages(samples))
+    yield row("leaves what is silent for 20 s", _quiet(client.connections, now, cut_off))
+    yield row(f"no sample older than {MAX_AGE:g} s", _ages(samples, client.round_trips))
     yield row(f"no track above {burst_fps:g} samples/s", _rates(samples, burst_fps))
     yield row("pictures of 2 MiB at most", _largest(samples))
     yield row("sound in chunks of 96,000 bytes", _chunks(samples))
@@ -159,19 +170,38 @@ def _key(attempts: Sequence[Attempt]) -> tuple[bool, str] | None:
     return (shown == 0, f"{shown} of {counted(len(attempts), 'attempt')} showed it") if attempts else None
 
 
-def _quiet(connections: Sequence[Attempt], now: float) -> tuple[bool, str] | None:
-    quiet = [
-        connection.quiet if connection.ended is not None else max(connection.quiet, now - connection.last_sent)
-        for connection in connections
-    ]
+def _quiet(
+    connections: Sequence[Attempt], now: float, cut_off: Sequence[tuple[float, float]]
+) -> tuple[bool, str] | None:
+    quiet: list[float] = []
+    for connection in connections:
+        spans = [(connection.quiet_from, connection.quiet_from + connection.quiet)]
+        if connection.ended is None:
+            spans.append((connection.last_sent, now))
+        quiet.append(max(end - begin - _overlap(begin, end, cut_off) for begin, end in spans))
     return (max(quiet) <= _QUIET, f"longest {max(quiet):.1f} s") if quiet else None
 
 
-def _ages(samples: Sequence[Received]) -> tuple[bool, str] | None:
+def _overlap(begin: float, end: float, spans: Sequence[tuple[float, float]]) -> float:
+    return sum(max(0.0, min(end, to) - max(begin, since)) for since, to in spans)
+
+
+def _ages(samples: Sequence[Received], round_trips: Sequence[RoundTrip]) -> tuple[bool, str] | None:
     if not samples:
         return None
-    oldest = max(sample.age for sample in samples)
-    return oldest <= MAX_AGE + _TRANSFER, f"oldest {oldest:.2f} s of {len(samples)}"
+    own, network = max((sample.age - carried, carried) for sample, carried in _carried(samples, list(round_trips)))
+    said = f", and {network:.2f} s in the network" if network >= _TIMING else ""
+    return own <= MAX_AGE + _SENDING, f"oldest {own:.2f} s of {len(samples)}{said}"
+
+
+def _carried(samples: Sequence[Received], round_trips: Sequence[RoundTrip]) -> Iterator[tuple[Received, float]]:
+    """Yield each sample with the seconds of its age that are the network's."""
+    times = [measured.at for measured in round_trips]
+    for sample in samples:
+        # The pings before and after it: the delay may have begun between them.
+        after = bisect_right(times, sample.at)
+        around = round_trips[max(0, after - 1) : after + 1]
+        yield sample, sample.transfer + max((measured.seconds for measured in around), default=0.0)
 
 
 def _rates(samples: Sequence[Received], burst_fps: float) -> tuple[bool, str] | None:

@@ -10,6 +10,7 @@ from attrs import define, field, frozen
 
 ATTEMPTS_KEPT: Final = 10_000
 SAMPLES_KEPT: Final = 100_000
+ROUND_TRIPS_KEPT: Final = 10_000
 CLIENTS_KEPT: Final = 1_000
 
 EndedBy = Literal["client", "service", "lost"]
@@ -28,6 +29,17 @@ class Received:
     age: float
     """Seconds from its own timestamp to its arrival, by the wall clock."""
     format: Literal["jpeg", "pcm"] = "jpeg"
+    transfer: float = 0.0
+    """Seconds from its first byte to its last: the network's part of the age, beside its latency."""
+
+
+@frozen
+class RoundTrip:
+    """One ping of the service that was answered."""
+
+    at: float
+    """When it was sent, in seconds since the service began."""
+    seconds: float
 
 
 @define(eq=False)
@@ -53,16 +65,22 @@ class Attempt:
     """The longest time, in seconds, that the client kept the connection while nothing was sent to it."""
     last_sent: float = 0.0
     """When something was last sent to the client."""
+    quiet_from: float = 0.0
+    """When `quiet` began."""
 
     def note_sent(self, now: float) -> None:
         """Record that something is sent to the client."""
-        self.quiet = max(self.quiet, now - self.last_sent)
+        self._note_quiet(now)
         self.last_sent = now
+
+    def _note_quiet(self, now: float) -> None:
+        if now - self.last_sent > self.quiet:
+            self.quiet, self.quiet_from = now - self.last_sent, self.last_sent
 
     def over(self, now: float, ended_by: EndedBy, code: int | None = None) -> None:
         """Record the end; only the first call counts."""
         if self.ended is None:
-            self.quiet = max(self.quiet, now - self.last_sent)
+            self._note_quiet(now)
             self.ended, self.ended_by, self.code = now, ended_by, code
 
 
@@ -73,6 +91,7 @@ class ClientRecord:
     name: str
     attempts: deque[Attempt] = field(factory=lambda: deque[Attempt](maxlen=ATTEMPTS_KEPT), repr=False)
     samples: deque[Received] = field(factory=lambda: deque[Received](maxlen=SAMPLES_KEPT), repr=False)
+    round_trips: deque[RoundTrip] = field(factory=lambda: deque[RoundTrip](maxlen=ROUND_TRIPS_KEPT), repr=False)
     received: int = 0
     """The number of samples, including those no longer in the list."""
     malformed: int = 0

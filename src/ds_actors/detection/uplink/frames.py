@@ -24,6 +24,8 @@ class FrameScanner:
 
     completed: int = field(default=0, init=False)
     """Messages that ended, and control frames outside a message."""
+    messages: int = field(default=0, init=False)
+    """Messages that ended."""
     _frames: int = field(default=0, init=False)
     """Frames of the message under way; 0 outside a message."""
     _header: bytearray = field(factory=bytearray, init=False)
@@ -79,4 +81,5 @@ class FrameScanner:
     def _frame_ended(self) -> None:
         if self._ends:
             self.completed += 1
+            self.messages += bool(self._frames)
             self._frames = 0

@@ -19,6 +19,7 @@ PROJECT: Final = Path(__file__).resolve().parents[4]
 CACHE: Final = PROJECT / ".cache" / "livekit"
 HARNESS: Final = Path(__file__).resolve().parent
 SERVER: Final = "github.com/livekit/livekit-server/cmd/server@v1.11.0"
+TOXIPROXY: Final = "github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0"
 CLIENT: Final = "livekit-client@2.23.0"
 REFERENCE: Final = "dataspike-livekit-plugins==1.2.17"
 ENABLE: Final = "make test-all"
@@ -27,8 +28,17 @@ ENABLE: Final = "make test-all"
 
 def livekit_server() -> Path | None:
     """Return the server's program: the one on PATH first, then the one built here."""
-    found = shutil.which("livekit-server")
-    built = CACHE / "bin" / "livekit-server"
+    return _program("livekit-server")
+
+
+def toxiproxy() -> Path | None:
+    """Return the proxy that disturbs connections: the one on PATH first, then the one built here."""
+    return _program("toxiproxy-server")
+
+
+def _program(name: str) -> Path | None:
+    found = shutil.which(name)
+    built = CACHE / "bin" / name
     return Path(found) if found else built if built.exists() else None
 
 
@@ -56,14 +66,23 @@ def reference_python() -> Path | None:
 
 
 def build_server() -> None:
-    """Build livekit-server with Go; its own GOBIN, because the binary is called `server`."""
+    """Build livekit-server with Go."""
+    _build(SERVER, "livekit-server")
+
+
+def build_toxiproxy() -> None:
+    """Build toxiproxy-server with Go."""
+    _build(TOXIPROXY, "toxiproxy-server")
+
+
+def _build(module: str, name: str) -> None:
     go = shutil.which("go")
     if go is None:
-        sys.exit("livekit-server: neither livekit-server nor go is on PATH; install Go 1.25 or newer")
-    build = CACHE / "build"
-    subprocess.run([go, "install", SERVER], env={**os.environ, "GOBIN": str(build), "GOFLAGS": ""}, check=True)
+        sys.exit(f"{name}: neither {name} nor go is on PATH; install Go 1.25 or newer")
+    build = CACHE / "build"  # a GOBIN of its own: each of these modules calls its program `server`
+    subprocess.run([go, "install", module], env={**os.environ, "GOBIN": str(build), "GOFLAGS": ""}, check=True)
     (CACHE / "bin").mkdir(parents=True, exist_ok=True)
-    (build / "server").replace(CACHE / "bin" / "livekit-server")
+    (build / "server").replace(CACHE / "bin" / name)
 
 
 def fetch_client() -> None:
@@ -121,6 +140,7 @@ def main() -> None:
     options = parser.parse_args()
     steps: list[tuple[Callable[[], Path | None], Callable[[], None]]] = [
         (livekit_server, build_server),
+        (toxiproxy, build_toxiproxy),
         (client_js, fetch_client),
     ]
     if options.all:
@@ -131,7 +151,7 @@ def main() -> None:
     for find, make in steps:
         if find() is not None:
             continue
-        if options.lenient and not shutil.which("go" if make is build_server else "npm"):
+        if options.lenient and not shutil.which("npm" if make is fetch_client else "go"):
             continue
         said = f"{make.__doc__}".split(";")[0].rstrip(".")
         print(f"{said} ...", file=sys.stderr, flush=True)  # noqa: T201 - a command
