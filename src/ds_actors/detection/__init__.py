@@ -27,7 +27,11 @@ from ds_actors.detection.sinks import (
     LogSink,
     Sink,
     Undelivered,
+    WebhookSecret,
     WebhookSink,
+    WebhookVerificationError,
+    sign_webhook,
+    verify_webhook,
 )
 from ds_actors.detection.status import Status
 from ds_actors.detection.tracks.encoding import EncodingError, Frame, FrameTooSmallError, encode_jpeg
@@ -71,7 +75,11 @@ __all__ = [
     "Undelivered",
     "Unreachable",
     "UplinkError",
+    "WebhookSecret",
     "WebhookSink",
+    "WebhookVerificationError",
     "encode_jpeg",
     "luma_signature",
+    "sign_webhook",
+    "verify_webhook",
 ]
