@@ -273,6 +273,8 @@ async def test_secrets_are_in_no_repr_message_log_or_traceback(caplog: pytest.Lo
         "https://example.org/#part",
         "https://example.org/a b",
         "https://exämple.org/",
+        "https://[fe80::1%eth0]/",
+        "http://[::1%eth0]/",
         "ftp://127.0.0.1/",
         "/hook",
         "",

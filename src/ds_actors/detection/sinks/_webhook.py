@@ -102,8 +102,8 @@ class WebhookSink:
         self.host: str = host
         if not host:
             raise ValueError(
-                "url must begin with https:// and a host, in printable ASCII without spaces, user name or fragment; "
-                "http:// is for this machine alone"
+                "url must begin with https:// and a host, in printable ASCII without spaces, user name, zone id or "
+                "fragment; http:// is for this machine alone"
             )
         if not (math.isfinite(timeout) and timeout > 0):
             raise ValueError(f"timeout must be a finite number of seconds above 0, not {timeout!r}")
@@ -198,7 +198,7 @@ def _target(url: str) -> tuple[str, int, bool]:
         return "", 0, False
     host = parts.hostname or ""
     secure = parts.scheme == "https"
-    usable = usable and url.isascii() and url.isprintable() and " " not in url
+    usable = usable and "%" not in host and url.isascii() and url.isprintable() and " " not in url
     usable = usable and (secure or (parts.scheme == "http" and is_loopback(host)))
     return (host if usable else "", parts.port or (443 if secure else 80), secure)
 
