@@ -75,6 +75,10 @@ def scan(
         FailOn | None, typer.Option(help="Exit with 1 when a sample is judged at least that severe.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per video stream and line.")] = False,
+    max_side: Annotated[
+        int | None,
+        typer.Option(help="Send pictures whose longer side has at most so many pixels.", min=64, metavar="PIXELS"),
+    ] = None,
     report_to: Annotated[
         Path | None,
         typer.Option("--report", help="Write one self-contained HTML page.", metavar="FILE.html"),
@@ -96,7 +100,7 @@ def scan(
     if report_to is not None:
         _check_report(report_to, files)
     service = _service(sandbox=sandbox, key=[api_key], url=url)
-    run = ScanRun([StreamScan(str(path), fps) for path in files], thumbnails, as_json)
+    run = ScanRun([StreamScan(str(path), fps) for path in files], thumbnails, as_json, max_side)
     try:
         trio.run(run.run, service)
     except* KeyboardInterrupt:

@@ -6,6 +6,7 @@ from ds_actors.detection.errors import Refused, Unreachable, UplinkError
 from ds_actors.detection.events import Level, ResultEvent, ResultType, Sample, TrackInfo
 from ds_actors.detection.evidence import Evidence
 from ds_actors.detection.monitor import Monitor
+from ds_actors.detection.privacy import Privacy
 from ds_actors.detection.sampling import (
     AdaptiveSampling,
     Budget,
@@ -37,6 +38,7 @@ from ds_actors.detection.status import Status
 from ds_actors.detection.tracks.encoding import EncodingError, Frame, FrameTooSmallError, encode_jpeg
 from ds_actors.detection.tracks.scene import luma_signature
 from ds_actors.detection.tracks.sources import ForecastSource, FrameSource, PcmSource
+from ds_actors.detection.uplink.ledger import LedgerRow
 
 __all__ = [
     "AdaptiveSampling",
@@ -56,11 +58,13 @@ __all__ = [
     "FrameSource",
     "FrameTooSmallError",
     "JsonLinesSink",
+    "LedgerRow",
     "Level",
     "LogSink",
     "Monitor",
     "PcmSource",
     "Plan",
+    "Privacy",
     "Promise",
     "Refused",
     "ResultEvent",

@@ -21,6 +21,7 @@ from ds_actors.detection.uplink.connection import Connect, open_websocket
 from ds_actors.detection.uplink.heartbeat import Heartbeat
 from ds_actors.detection.uplink.receiving import start_receiving
 from ds_actors.detection.uplink.wire import encode_request
+from ds_actors.detection.uplink.wire_names import WireNames
 
 
 class UplinkHost(Protocol):
@@ -66,6 +67,8 @@ class Uplink(Actor[OutboxMessage]):
     service: Dataspike
     host: UplinkHost
     connect: Connect
+    names: WireNames | None = None
+    """Replaces the names on the wire; None sends them as they are."""
     _heartbeat: Heartbeat | None = field(default=None, init=False)
 
     async def started(self) -> None:
@@ -111,14 +114,17 @@ class Uplink(Actor[OutboxMessage]):
                 case Deliver(_, sample):
                     before = heartbeat.slow_sends
                     self.host.sample_sending(sample)
-                    await websocket.send_message(encode_request(sample))
+                    await websocket.send_message(encode_request(self._as_sent(sample)))
                     heartbeat.sample_sent(trio.current_time())
                     self.host.sample_sent(sample, slow=heartbeat.slow_sends > before)
                 case _:
                     pass
 
+    def _as_sent(self, sample: Sample) -> Sample:
+        return sample if self.names is None else self.names.hide(sample)
+
     def _result(self, heartbeat: Heartbeat, result: WireResult) -> None:
-        if self.host.result(result):
+        if self.host.result(result if self.names is None else self.names.reveal(result)):
             heartbeat.sample_answered()
 
     def _alive(self, heartbeat: Heartbeat, now: float) -> None:
