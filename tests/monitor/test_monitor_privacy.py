@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import json
+import logging
 
 import monitor_kit as kit
+import pytest
 import trio
 from monitor_kit import Service
 
-from ds_actors.detection import AdaptiveSampling, CallbackSink, Frame, Level, Monitor, Privacy, ResultEvent
-from ds_actors.detection.events import ResultType
+from ds_actors.detection import (
+    AdaptiveSampling,
+    CallbackSink,
+    Frame,
+    Level,
+    LogSink,
+    Monitor,
+    Privacy,
+    ResultEvent,
+    ResultType,
+    Sample,
+)
+from ds_actors.detection.turns import Deliver
 
 KEY = b"0123456789abcdef"
 
@@ -74,3 +87,26 @@ def test_no_picture_is_larger_than_the_limit() -> None:
     kit.run(body, privacy=Privacy(max_side=480), encode=encode, sampling=lambda: AdaptiveSampling(1, 1))
     assert len(sides) >= 2
     assert set(sides) == {480}
+
+
+def test_no_picture_is_in_the_log_of_a_crash(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever crashes with a sample in hand, and however much is logged; nor is it in the repr of what carries it."""
+    caplog.set_level(logging.DEBUG)
+    pixels = b"these are the pixels of a face"
+    frame, sample = Frame(10, 1, "rgb24", pixels), Sample("alice", "A", 1, pixels)
+    assert "pixels" not in repr(frame) + repr(sample) + repr(Deliver("A", sample))
+
+    async def encode(_frame: Frame, _quality: int, _max_side: int | None) -> bytes:
+        await trio.lowlevel.checkpoint()
+        return pixels
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        await kit.add(monitor, "A", "B")
+        for _ in range(5):
+            await trio.sleep(3)
+            await kit.kill(monitor, "A", "uplink")
+        assert service.samples[0][1].data == pixels
+
+    kit.run(body, encode=encode, sampling=lambda: AdaptiveSampling(2, 2), ledger=True, sinks=[LogSink()])
+    assert len([record for record in caplog.records if record.exc_info]) >= 5
+    assert "pixels" not in caplog.text
