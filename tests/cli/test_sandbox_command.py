@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 import socket
+import sys
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import trio
 from typer.testing import CliRunner
 
 from ds_actors.cli import app
@@ -38,6 +42,33 @@ def test_a_port_that_is_taken_asks_for_another_one() -> None:
         result = CliRunner().invoke(app, ["sandbox", "--port", str(port)])
     assert result.exit_code == 2
     assert result.stderr.endswith("; give another with --port\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "warning"),
+    [
+        (["--host", "127.0.0.2"], ""),
+        (["--host", "localhost"], ""),
+        (["--host", "0.0.0.0"], ", and any key is accepted"),
+        (["--host", "0.0.0.0", "--api-key", "k", "--json"], ""),
+    ],
+)
+def test_listening_beyond_this_machine_is_warned_about(
+    arguments: list[str], warning: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line on stderr; without --api-key it says that any client may come."""
+
+    @contextmanager
+    def at_once() -> Generator[Callable[[], Awaitable[None]]]:
+        yield trio.lowlevel.checkpoint
+
+    # The package has the command's function under its module's name.
+    monkeypatch.setattr(sys.modules["ds_actors.cli.sandbox"], "interrupts", at_once)
+    result = CliRunner().invoke(app, ["sandbox", "--port", "0", *arguments])
+    assert result.exit_code == 0, result.output
+    without_tls = "--host 0.0.0.0 lets other machines in: keys and pictures cross the network without TLS"
+    expected = f"ds-actors sandbox: warning: {without_tls}{warning}\n" if "0.0.0.0" in arguments else ""
+    assert result.stderr == expected
 
 
 def test_a_script_that_is_no_text_says_so(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 import scan_clips as clips
 import trio
+from PIL import Image
 from terminal import run_on_a_terminal
 from waiting import until_in_trio
 
@@ -215,6 +217,26 @@ async def test_nothing_is_dropped_when_the_service_is_slow(tmp_path: Path) -> No
         assert len(sandbox.samples) == scan_result.due == scan_result.answered == 99
     assert max(ahead) <= 16
     assert scan_result.outcome is ScanOutcome.COMPLETE
+
+
+async def test_no_picture_is_larger_than_max_side(tmp_path: Path) -> None:
+    """What leaves has that many pixels at most; a smaller picture stays as it is."""
+    path = clips.make(tmp_path / "a.mp4", clips.steady(2))
+    sizes: dict[int | None, set[tuple[int, int]]] = {}
+    for side in (None, 64, 100_000):
+        seen = sizes[side] = set()
+
+        def measure(sample: Sample, _now: float, seen: set[tuple[int, int]] = seen) -> ResultType:
+            with Image.open(io.BytesIO(sample.data)) as picture:
+                seen.add(picture.size)
+            return ResultType.CLEAR
+
+        async with open_sandbox(measure) as sandbox:
+            scan = ScanRun([StreamScan(str(path), 1.0)], thumbnails=False, as_json=True, max_side=side)
+            await scan.run(Dataspike(api_key="good", url=sandbox.url))
+    ((own,), (small,), (same,)) = sizes.values()
+    assert own == same
+    assert max(own) > 64 == max(small)
 
 
 async def test_silence_after_the_samples_is_partial(tmp_path: Path) -> None:

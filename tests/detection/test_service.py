@@ -72,6 +72,8 @@ def test_unusable_keys(key: str) -> None:
         "ws://127.0.0.1.example/",
         "ws://2130706433/",
         "ws://0.0.0.0/",
+        "ws://[::1%eth0]/",
+        "wss://[fe80::1%25eth0]/",
     ],
 )
 def test_unusable_urls(url: str) -> None:
@@ -184,3 +186,12 @@ def test_unusable_proxies(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
         Dataspike(SECRET)
     with pytest.raises(ValueError, match=r"^proxy must"):
         Dataspike(SECRET, proxy=value)
+
+
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+def test_a_zone_id_is_named_as_what_is_wrong(scheme: str) -> None:
+    """`::1%eth0` is not this machine's own address: the interface after the % decides where it leads."""
+    with pytest.raises(ValueError, match="leave out its zone id, the part from % on"):
+        Dataspike(SECRET, f"{scheme}://[::1%eth0]:8000/", allow_insecure=True)
+    assert is_loopback("::1")
+    assert not is_loopback("::1%eth0")

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ds_actors._text import counted
+from ds_actors.cli._files import new_file
 from ds_actors.cli._program import program
 from ds_actors.cli._video import words
 from ds_actors.cli.clips import CREDIT, HEIGHT, WIDTH, picture_at, portrait
@@ -41,15 +42,11 @@ def clip(
     if file.suffix.lower() != ".mp4":
         _fail(f"{shown}: its name must end in .mp4")
     try:
-        with file.open("xb") as target:
-            try:
-                if not sys.stderr.isatty():
-                    pictures = counted(seconds * _FPS, "picture")
-                    typer.echo(f"ds-actors clip: painting {pictures} into {shown}, which takes a while", err=True)
-                _write(target, seconds)
-            except BaseException:
-                file.unlink()
-                raise
+        with new_file(file) as target:
+            if not sys.stderr.isatty():
+                pictures = counted(seconds * _FPS, "picture")
+                typer.echo(f"ds-actors clip: painting {pictures} into {shown}, which takes a while", err=True)
+            _write(target, seconds)
     except FileExistsError:
         _fail(f"{shown} exists already")
     except (OSError, FFmpegError) as error:

@@ -19,6 +19,7 @@ from ds_actors._text import counted
 from ds_actors.cli._interrupt import interrupts
 from ds_actors.cli._stdout import is_unwritable, say_unwritable, write_nowhere
 from ds_actors.detection.events import plain
+from ds_actors.detection.service import is_loopback
 from ds_actors.sandbox import (
     MarkerVerdicts,
     Row,
@@ -69,14 +70,17 @@ def sandbox(
     tell = partial(_tell, as_json)
     opening = open_sandbox(verdicts, script=plan, api_keys=api_key, host=host, port=port, tell=tell)
     try:
-        trio.run(_run, opening, seen, f"{plain(host)} port {port}", as_json)
+        warning = None if is_loopback(host) else _exposed(host, any_key=api_key is None)
+        trio.run(_run, opening, seen, f"{plain(host)} port {port}", as_json, warning)
     except* KeyboardInterrupt:
         pass
     for service in seen:
         _summary(service, as_json)
 
 
-async def _run(opening: AbstractAsyncContextManager[Sandbox], seen: list[Sandbox], address: str, as_json: bool) -> None:
+async def _run(
+    opening: AbstractAsyncContextManager[Sandbox], seen: list[Sandbox], address: str, as_json: bool, warning: str | None
+) -> None:
     async with AsyncExitStack() as stack:
         with interrupts() as interrupt:
             try:
@@ -84,6 +88,8 @@ async def _run(opening: AbstractAsyncContextManager[Sandbox], seen: list[Sandbox
             except (OSError, UnicodeError) as error:
                 _fail(f"cannot listen on {address}: {_why(error)}")
             seen.append(service)
+            if warning is not None:
+                typer.echo(f"ds-actors sandbox: warning: {warning}", err=True)
             _say(json.dumps({"event": "listening", "url": service.url}) if as_json else f"listening on {service.url}")
             await interrupt()
 
@@ -131,6 +137,12 @@ def table(rows: list[Row]) -> list[str]:
             word = "untested" if not row.tested else "kept" if row.kept else "BROKEN"
             lines.append(f"  {word:8}  {row.rule:{width}}  {row.figure}".rstrip())
     return lines
+
+
+def _exposed(host: str, *, any_key: bool) -> str:
+    """Return what listening beyond this machine means."""
+    words = f"--host {plain(host)} lets other machines in: keys and pictures cross the network without TLS"
+    return f"{words}, and any key is accepted" if any_key else words
 
 
 def _why(error: OSError | UnicodeError) -> str:

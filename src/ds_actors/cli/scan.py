@@ -14,6 +14,7 @@ import typer
 
 from ds_actors._text import counted
 from ds_actors.cli._epilog import epilog
+from ds_actors.cli._files import refusal, replace_file
 from ds_actors.cli._scan import report
 from ds_actors.cli._scan.console import complain, show
 from ds_actors.cli._scan.result import ExitCode, ScanOutcome, StreamScan, exit_code
@@ -74,8 +75,13 @@ def scan(
         FailOn | None, typer.Option(help="Exit with 1 when a sample is judged at least that severe.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per video stream and line.")] = False,
+    max_side: Annotated[
+        int | None,
+        typer.Option(help="Send pictures whose longer side has at most so many pixels.", min=64, metavar="PIXELS"),
+    ] = None,
     report_to: Annotated[
-        Path | None, typer.Option("--report", help="Write one self-contained HTML page.", metavar="FILE.html")
+        Path | None,
+        typer.Option("--report", help="Write one self-contained HTML page.", metavar="FILE.html"),
     ] = None,
     thumbnails: Annotated[
         bool, typer.Option("--thumbnails", help="Put a small picture of each segment on the report's page.")
@@ -94,7 +100,7 @@ def scan(
     if report_to is not None:
         _check_report(report_to, files)
     service = _service(sandbox=sandbox, key=[api_key], url=url)
-    run = ScanRun([StreamScan(str(path), fps) for path in files], thumbnails, as_json)
+    run = ScanRun([StreamScan(str(path), fps) for path in files], thumbnails, as_json, max_side)
     try:
         trio.run(run.run, service)
     except* KeyboardInterrupt:
@@ -118,7 +124,7 @@ def _finish(run: ScanRun, service: Dataspike | None, report_to: Path | None, fai
         words = _STAND_IN if service is None else service.log_url
         made = time.strftime("Scanned on %Y-%m-%d at %H:%M:%S %z")
         try:
-            report_to.write_text(report.page(run.results, service=words, made=made), "utf-8")
+            replace_file(report_to, report.page(run.results, service=words, made=made))
         except OSError as error:
             complain(f"{report_to} cannot be written: {error.strerror}")
             code = code or ExitCode.SERVICE
@@ -144,6 +150,9 @@ def _service(*, sandbox: bool, key: list[str | None], url: str | None) -> Datasp
 def _check_report(path: Path, files: list[Path]) -> None:
     if path.is_dir() or not path.parent.is_dir():
         _stop(f"--report {path}: it must name a file in a folder that exists")
+    why = refusal(path)
+    if why is not None:
+        _stop(f"--report {path}: {why}")
     if path.exists() and any(file.exists() and path.samefile(file) for file in files):
         _stop(f"--report {path} would overwrite a video")
 

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ds_actors.cli._epilog import epilog
+from ds_actors.cli._files import refusal, replace_file
 from ds_actors.cli._simulate.alarms import alarm_table
 from ds_actors.cli._simulate.comparison import LEGEND, compare
 from ds_actors.cli._simulate.plot import draw
@@ -180,7 +181,7 @@ def simulate(
     _show(run, as_json=as_json)
     if plot is not None and run.outcomes:
         try:
-            plot.write_text(draw(run.outcomes), "utf-8")
+            replace_file(plot, draw(run.outcomes))
         except OSError as error:
             _stop(f"{plot} cannot be written: {error.strerror}")
     raise typer.Exit(code)
@@ -220,6 +221,9 @@ def _check(script: Script, policies: list[str], plot: Path | None) -> None:
         return
     if plot.is_dir() or not plot.parent.is_dir():
         _stop(f"--plot {plot}: it must name a file in an existing folder")
+    why = refusal(plot)
+    if why is not None:
+        _stop(f"--plot {plot}: {why}")
     if not any(verdict.level is not None and verdict.level.elevated for verdict in script.verdicts):
         _stop("--plot shows times to detection, but this scenario has no manipulation")
 

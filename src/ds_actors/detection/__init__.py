@@ -6,6 +6,7 @@ from ds_actors.detection.errors import Refused, Unreachable, UplinkError
 from ds_actors.detection.events import Level, ResultEvent, ResultType, Sample, TrackInfo
 from ds_actors.detection.evidence import Evidence
 from ds_actors.detection.monitor import Monitor
+from ds_actors.detection.privacy import Privacy
 from ds_actors.detection.sampling import (
     AdaptiveSampling,
     Budget,
@@ -27,12 +28,17 @@ from ds_actors.detection.sinks import (
     LogSink,
     Sink,
     Undelivered,
+    WebhookSecret,
     WebhookSink,
+    WebhookVerificationError,
+    sign_webhook,
+    verify_webhook,
 )
 from ds_actors.detection.status import Status
 from ds_actors.detection.tracks.encoding import EncodingError, Frame, FrameTooSmallError, encode_jpeg
 from ds_actors.detection.tracks.scene import luma_signature
 from ds_actors.detection.tracks.sources import ForecastSource, FrameSource, PcmSource
+from ds_actors.detection.uplink.ledger import LedgerRow
 
 __all__ = [
     "AdaptiveSampling",
@@ -52,11 +58,13 @@ __all__ = [
     "FrameSource",
     "FrameTooSmallError",
     "JsonLinesSink",
+    "LedgerRow",
     "Level",
     "LogSink",
     "Monitor",
     "PcmSource",
     "Plan",
+    "Privacy",
     "Promise",
     "Refused",
     "ResultEvent",
@@ -71,7 +79,11 @@ __all__ = [
     "Undelivered",
     "Unreachable",
     "UplinkError",
+    "WebhookSecret",
     "WebhookSink",
+    "WebhookVerificationError",
     "encode_jpeg",
     "luma_signature",
+    "sign_webhook",
+    "verify_webhook",
 ]

@@ -34,6 +34,7 @@ from ds_actors.detection.tracks.video_actor import Encode, TrackActor
 from ds_actors.detection.uplink.actor import Uplink
 from ds_actors.detection.uplink.backoff import UplinkBackoff
 from ds_actors.detection.uplink.connection import Connect
+from ds_actors.detection.uplink.wire_names import WireNames
 
 _BACKOFF: Final = ExponentialBackoff(base=0.5, cap=30.0)
 
@@ -47,6 +48,8 @@ class TrackFactory:
     audio: AudioPace
     encode: Encode
     quality: int
+    limit: Callable[[int | None], int | None]
+    """Returns the longest side that a picture may have, from the one that its policy plans."""
 
     def specs(self) -> list[ChildSpec[Any]]:
         """Return the specs of all tracks that should have an actor."""
@@ -75,6 +78,7 @@ class TrackFactory:
         )
 
     async def _encode(self, frame: Frame, quality: int, max_side: int | None) -> bytes:
+        max_side = self.limit(max_side)
         captured_at = trio.current_time()
         data = await self.encode(frame, quality, max_side)
         longest = max(frame.width, frame.height)
@@ -97,7 +101,13 @@ class TrackFactory:
 
 
 def build_tree(
-    hub: Hub, tracks: TrackFactory, service: Dataspike, connect: Connect, random: Callable[[], float]
+    hub: Hub,
+    tracks: TrackFactory,
+    service: Dataspike,
+    connect: Connect,
+    random: Callable[[], float],
+    *,
+    names: WireNames | None,
 ) -> Supervisor:
     """Return the supervisor of the whole monitor, not started yet."""
 
@@ -121,6 +131,7 @@ def build_tree(
         service,
         hub,
         connect,
+        names,
         name="uplink",
         backoff=UplinkBackoff(),
         stable_after=0.0,  # the heartbeat marks the connection healthy, and counts its seconds itself

@@ -20,6 +20,7 @@ from ds_actors.detection.budget import Budget
 from ds_actors.detection.coverage import Coverage, Facts
 from ds_actors.detection.events import Level, TrackInfo
 from ds_actors.detection.evidence import Evidence
+from ds_actors.detection.privacy import Privacy
 from ds_actors.detection.progress import ProgressLog
 from ds_actors.detection.progress_text import settings_text
 from ds_actors.detection.sampling import AdaptiveSampling, SamplingPolicy, Scene, Speaking, check_quality, make_policy
@@ -71,10 +72,12 @@ class Monitor:
             be wrong, and the level follows from all of them; suspicious then means undecided, and events carry a
             confidence. Pass an `Evidence` for your own figures, and combine it with `EvidenceSampling`.
         quality: JPEG quality, 0 to 100, unless the policy's plan says otherwise.
+        privacy: what is kept from the service: names, and pixels.
         audio: how often microphones are recorded.
         ledger: keep a record of what was sent, without its pixels, for `ledger()`.
         state_cb: called with the status when `state`, `uplink.state`, `uplink.slow` or `room.state` changes, and when
-            `blind` begins or ends; an exception in it is logged. Closing the monitor reports "closed", not an outage of the uplink.
+            `blind` begins or ends; an exception in it is logged. Closing the monitor reports "closed", not an outage of
+            the uplink.
         connect: opens the stream under the WebSocket.
         encode: makes a JPEG of a frame; raises EncodingError.
         random: draws the jitter, in [0, 1).
@@ -103,6 +106,7 @@ class Monitor:
         notify: Notify = "all",
         assessment: Literal["last", "evidence"] | Evidence = "last",
         quality: int = 75,
+        privacy: Privacy | None = None,
         audio: AudioPace | None = None,
         ledger: bool = False,
         state_cb: Callable[[Status], object] | None = None,
@@ -135,13 +139,16 @@ class Monitor:
             notify=notify,
             sinks=records,
         )
-        progress, kept = ProgressLog(settings), Ledger() if ledger else None
+        privacy = Privacy() if privacy is None else privacy
+        names = privacy.wire_names()
+        progress, kept = ProgressLog(settings), Ledger(names) if ledger else None
         link = LinkPace()
         outbox = Outbox(budget=budget, link=link)
         self._hub = Hub(outbox, link, records, kept, notify == "changes", state_cb, progress)
         self._hub.assessments.evidence = evidence
-        self._factory = TrackFactory(self._hub, sampling, AudioPace() if audio is None else audio, encode, quality)
-        self._supervisor = build_tree(self._hub, self._factory, service, connect, random)
+        pace = AudioPace() if audio is None else audio
+        self._factory = TrackFactory(self._hub, sampling, pace, encode, quality, privacy.limit)
+        self._supervisor = build_tree(self._hub, self._factory, service, connect, random, names=names)
         self._hub.refs = TreeRefs(self._supervisor)
 
     async def __aenter__(self) -> Self:
@@ -350,7 +357,7 @@ class Monitor:
             RuntimeError: when the monitor was not made with `ledger=True`.
         """
         if self._hub.ledger is None:
-            raise RuntimeError("this monitor keeps no ledger of what it sends; make it with Monitor(ledger=True)")
+            raise RuntimeError("no ledger of what is sent is kept; pass ledger=True to keep one")
         return self._hub.ledger.rows()
 
 

@@ -152,6 +152,8 @@ def is_loopback(host: str) -> bool:
     """Return whether a URL's host is 127.0.0.0/8, ::1 or the word localhost; names are not resolved."""
     if host.lower() == "localhost":
         return True
+    if "%" in host:  # ipaddress compares without the zone id, which leads to another interface
+        return False
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -180,6 +182,10 @@ def _parse_url(url: str) -> SplitResult:
         raise ValueError(f"{problem} and a port from 1 to 65535") from None
     if parts.scheme not in {"wss", "ws"} or not parts.hostname or port == 0:
         raise ValueError(problem)
+    if "%" in parts.hostname:
+        raise ValueError(
+            f"{problem}; leave out its zone id, the part from % on, which no certificate and no other machine knows"
+        )
     if parts.fragment:
         raise ValueError(f"{problem} and without a fragment")
     return parts

@@ -11,7 +11,7 @@ from livekit.agents import APIConnectOptions
 from livekit.plugins import dataspike
 from livekit.plugins.dataspike import AudioParams, DataspikeDetector, VideoParams
 
-from ds_actors.detection import AdaptiveSampling, LogSink
+from ds_actors.detection import AdaptiveSampling, LogSink, Privacy
 
 VARIABLES = {
     "DATASPIKE_API_KEY": "from-environment",
@@ -63,6 +63,17 @@ def test_the_environment_comes_after_the_argument_and_before_the_default(monkeyp
     assert figures(DataspikeDetector()) == (0.5, 4.0, 60)
     assert figures(DataspikeDetector(burst_fps=2)) == (0.5, 2.0, 60)
     assert figures(DataspikeDetector(video_params=VideoParams())) == (0.2, 1.0, 75)
+
+
+def test_privacy_and_ledger_are_the_monitors() -> None:
+    """Both are off by default; without a ledger, asking for it says how to have one."""
+    privacy = Privacy(pseudonyms=True, max_side=640)
+    detector = DataspikeDetector(api_key="k", privacy=privacy, ledger=True)
+    monitor = detector._settings.make_monitor()
+    assert monitor._factory.limit(None) == 640
+    assert detector.ledger() == monitor.ledger() == ()
+    with pytest.raises(RuntimeError, match="pass ledger=True"):
+        DataspikeDetector(api_key="k").ledger()
 
 
 @pytest.mark.parametrize(

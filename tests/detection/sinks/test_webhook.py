@@ -14,9 +14,19 @@ import pytest
 import trio
 import trustme
 from attrs import define, evolve, field
+from standardwebhooks import Webhook
 from waiting import until_in_trio
 
-from ds_actors.detection import AdaptiveSampling, Dataspike, Frame, Monitor, ResultEvent, TrackInfo, WebhookSink
+from ds_actors.detection import (
+    AdaptiveSampling,
+    Dataspike,
+    Frame,
+    Monitor,
+    ResultEvent,
+    TrackInfo,
+    WebhookSink,
+    verify_webhook,
+)
 from ds_actors.detection.events import Level, ResultType
 from ds_actors.detection.sinks import WebhookError
 from ds_actors.detection.sinks._retries import PostFailure
@@ -24,6 +34,7 @@ from ds_actors.sandbox import open_sandbox
 from ds_actors.testing import run_virtual
 
 SECRET = "whsec-very-secret"
+SIGNING_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 EVENT = ResultEvent(ResultType.ALERT, "alice\né", "TR_1", "so it is", 7, previous_level=Level.CLEAR)
 
 
@@ -120,6 +131,35 @@ async def test_an_event_is_posted_again_with_the_same_key_until_it_is_taken() ->
     assert keys[0] == keys[1] == keys[2] != keys[3]
 
 
+async def test_each_post_is_signed_anew_with_the_id_of_its_event() -> None:
+    """The specification's own verifier takes both posts; the signing secret itself is never sent."""
+    async with hooks() as server:
+        server.first = [b"HTTP/1.1 503 Later\r\nContent-Length: 0\r\n\r\n"]
+        sink = WebhookSink(f"http://127.0.0.1:{server.port}/", signing_secret=SIGNING_SECRET)
+        sink._random = lambda: 0.0
+        with trio.fail_after(20):
+            await sink.deliver(EVENT)
+    assert len(server.requests) == 2
+    ids: list[str] = []
+    for lines, body in server.requests:
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+        Webhook(SIGNING_SECRET).verify(body, headers)
+        assert headers["webhook-id"] == headers["idempotency-key"]
+        ids.append(verify_webhook(headers, body, SIGNING_SECRET))
+        assert SIGNING_SECRET[6:] not in "".join(lines) + body.decode()
+    assert ids[0] == ids[1]
+
+
+def test_a_signing_secret_is_not_sent_by_mistake() -> None:
+    """As the bearer's secret it is refused, and a bearer's secret does not sign; an empty list signs nothing."""
+    with pytest.raises(ValueError, match=r"pass a whsec_ secret as signing_secret$"):
+        WebhookSink("https://example.org/", secret=SIGNING_SECRET)
+    with pytest.raises(ValueError, match=r"^signing_secret must be whsec_ and the base64 of"):
+        WebhookSink("https://example.org/", signing_secret=SECRET)
+    with pytest.raises(ValueError, match=r"^signing_secret is empty"):
+        WebhookSink("https://example.org/", signing_secret=[])
+
+
 async def test_an_event_that_can_never_be_taken_is_posted_once() -> None:
     """A status that says so ends the delivery at once."""
     async with hooks(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n") as server:
@@ -195,18 +235,27 @@ async def test_secrets_are_in_no_repr_message_log_or_traceback(caplog: pytest.Lo
     """Tracebacks with their locals, and httpx's own log included; a path may be a secret as well."""
     caplog.set_level("INFO")
     async with hooks(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n") as server:
-        sink = WebhookSink(f"http://127.0.0.1:{server.port}/{SECRET}?key={SECRET}", secret=SECRET, retry_for=0)
+        sink = WebhookSink(
+            f"http://127.0.0.1:{server.port}/{SECRET}?key={SECRET}",
+            secret=SECRET,
+            signing_secret=SIGNING_SECRET,
+            retry_for=0,
+        )
         error = await failure(sink)
         del server  # it has seen them all
     shown = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
     assert SECRET not in shown + repr(sink) + caplog.text
+    assert SIGNING_SECRET[6:] not in shown + repr(sink) + caplog.text
     for secret, timeout in ((f"{SECRET} \n", 10.0), (SECRET, -1.0), (f"{SECRET} x", 10.0)):
         try:
-            WebhookSink(f"https://example.org/{SECRET}#x", secret=secret, timeout=timeout)
+            WebhookSink(
+                f"https://example.org/{SECRET}#x", secret=secret, signing_secret=[SIGNING_SECRET], timeout=timeout
+            )
         except ValueError as wrong:
             frames = traceback.TracebackException.from_exception(wrong, capture_locals=True)
             frames.stack = traceback.StackSummary.from_list(list(frames.stack)[1:])  # this test's own frame knows it
             assert SECRET not in "".join(frames.format())
+            assert SIGNING_SECRET not in "".join(frames.format())
         else:
             pytest.fail("it was accepted")
 
@@ -224,6 +273,8 @@ async def test_secrets_are_in_no_repr_message_log_or_traceback(caplog: pytest.Lo
         "https://example.org/#part",
         "https://example.org/a b",
         "https://exämple.org/",
+        "https://[fe80::1%eth0]/",
+        "http://[::1%eth0]/",
         "ftp://127.0.0.1/",
         "/hook",
         "",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 import socket
 import ssl
 import threading
@@ -119,6 +122,31 @@ async def test_a_redirect_is_not_followed() -> None:
         with pytest.raises(Unreachable, match="302"):
             await use(local(port))
     assert visits == ["/stream?v=4"]
+
+
+async def test_compression_is_neither_offered_nor_accepted() -> None:
+    """A small message that grows into a huge one needs an extension; a service that insists on it is no service."""
+    heads: list[bytes] = []
+
+    async def handler(stream: trio.SocketStream) -> None:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += await stream.receive_some()
+        heads.append(head.lower())
+        key = re.search(rb"(?i)sec-websocket-key: (\S+)", head)
+        assert key is not None
+        accept = base64.b64encode(hashlib.sha1(key[1] + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+        await stream.send_all(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Extensions: permessage-deflate\r\nSec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+        )
+        await trio.sleep_forever()
+
+    async with tcp_server(handler) as port:
+        with pytest.raises(Unreachable), trio.fail_after(20):
+            await use(local(port))
+    (head,) = heads
+    assert b"sec-websocket-extensions" not in head
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,11 @@ def test_a_row_says_who_when_and_how_much() -> None:
     ledger = Ledger()
     ledger.sent(Sample("eve\n\ud800", "TR_1", 1_000, b"\xff\xd8jpeg", 5.0), 1_250, 3)
     (row,) = ledger.rows()
-    assert row == LedgerRow("eve\n\ud800", "TR_1", 1_000, 1_250, "jpeg", 6, connection=3)
-    assert json.loads(json.dumps(row.dict())) == row.dict()
+    eve = "eve\n\ud800"
+    assert row == LedgerRow(eve, "TR_1", 1_000, 1_250, "jpeg", 6, 3, participant_sent=eve, track_sent="TR_1")
+    assert row.json().isascii()
+    assert "\n" not in row.json()
+    assert json.loads(row.json()) == row.dict()
 
 
 def test_no_row_holds_a_pixel() -> None:

@@ -53,12 +53,14 @@ class Video:
         fps: samples a second of video.
         thumbnails: make a small JPEG of each sample too.
         index: the stream's index in the file; without it, the stream that a player would choose.
+        max_side: pixels of a sample's longer side, at most.
     """
 
     path: Path
     fps: Fraction
     thumbnails: bool = False
     index: int | None = None
+    max_side: int | None = None
     due: int = field(default=0, init=False)
     """Samples due by what is decoded."""
     last: Fraction | None = field(default=None, init=False)
@@ -223,10 +225,13 @@ class Video:
             assert self._opened is not None
             pixels = upright(frame, self._opened.aspect)
             small = _thumbnail(pixels) if self.thumbnails else None
-            made = DueFrame(due - self.due, float(time), encode_jpeg(_picture(pixels)), small)
+            made = DueFrame(due - self.due, float(time), self._encoded(pixels), small)
         self.due = due
         self.last = self._clock.latest
         return made
+
+    def _encoded(self, pixels: Pixels) -> bytes:
+        return encode_jpeg(_picture(pixels), max_side=self.max_side)
 
     def _time(self, frame: av.VideoFrame) -> Fraction:
         assert self._opened is not None

@@ -33,6 +33,7 @@ class ScanRun:
     """One result per file at first; opening a file replaces its result by one result per video stream."""
     thumbnails: bool
     as_json: bool
+    max_side: int | None = None
     silence: float = SILENCE
     stalled: float = STALLED
     service_problem: str = ""
@@ -93,7 +94,7 @@ class ScanRun:
     async def _stream(self, service: Dataspike, result: StreamScan) -> tuple[int, ...]:
         """Scan one video stream; return the indexes of the streams that were announced too late for a scan."""
         assert result.stream is not None
-        video = Video(Path(result.path), exact(result.fps), self.thumbnails, result.stream.index)
+        video = Video(Path(result.path), exact(result.fps), self.thumbnails, result.stream.index, self.max_side)
         try:
             first = await _begin(video)
             result.stated = video.stated

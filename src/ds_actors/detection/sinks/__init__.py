@@ -1,5 +1,7 @@
 """Where results go."""
 
+from ds_actors.detection.sinks._receiver import sign_webhook, verify_webhook
+from ds_actors.detection.sinks._signatures import WebhookSecret, WebhookVerificationError
 from ds_actors.detection.sinks._sinks import (
     BufferingSink,
     CallbackSink,
@@ -19,6 +21,10 @@ __all__ = [
     "Sink",
     "Undelivered",
     "WebhookError",
+    "WebhookSecret",
     "WebhookSink",
+    "WebhookVerificationError",
     "check_sink",
+    "sign_webhook",
+    "verify_webhook",
 ]

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 import trio
+from attrs import field, frozen
 
 from ds_actors.detection.events import ResultEvent
 from ds_actors.detection.proxies import ProxyAddress, find_proxy
 from ds_actors.detection.service import ApiKey, is_loopback, verifies
+from ds_actors.detection.sinks._receiver import sign_webhook
 from ds_actors.detection.sinks._retries import PostFailure, failure_of, retry_delay
+from ds_actors.detection.sinks._signatures import PREFIX, Secrets, WebhookSecret, hidden
 
 if TYPE_CHECKING:
     import httpx
@@ -26,18 +29,28 @@ class WebhookError(Exception):
     """An event was not taken; the message says why, and holds neither the secret nor more of the URL than its host."""
 
 
+@frozen
+class _Given:
+    """What must not be seen in a traceback's locals."""
+
+    secret: str | ApiKey | None = field(repr=False)
+    signing_secret: Secrets | None = field(repr=False)
+
+
 class WebhookSink:
     """Posts each event as JSON, on a connection of its own.
 
     Any answer but 2xx is a failure; no redirect is followed. After a connection that failed, a post that took too long,
     and the statuses 408, 425, 429 and 5xx, it posts the event again, with backoff and not before Retry-After. Every
-    post of one event has the same header `Idempotency-Key`, so that the receiver can drop what it already has. When
-    `retry_for` is over, the failure is counted and logged. The proxy is the one that HTTPS_PROXY and NO_PROXY name, and
-    none to this machine.
+    post of one event has the same headers `Idempotency-Key` and `webhook-id`, so that the receiver can drop what it
+    already has. When `retry_for` is over, the failure is counted and logged. The proxy is the one that HTTPS_PROXY and
+    NO_PROXY name, and none to this machine.
 
     Args:
         url: where to; https, or http to this machine. Path and query may be secrets: they are shown nowhere.
         secret: sent as `Authorization: Bearer ...`.
+        signing_secret: signs each post as the Standard Webhooks specification says, and is never sent: `whsec_` and the
+            base64 of 24 to 64 random bytes; several while one replaces another. `verify_webhook` is the other end.
         timeout: seconds for one post, from connecting to the answer's status.
         retry_for: seconds from the first post of an event in which another may begin; 0 posts once. The monitor cancels
             a delivery after 30 s in all.
@@ -49,13 +62,25 @@ class WebhookSink:
         ValueError: when a value cannot be used; names the parameter.
     """
 
-    __slots__ = ("_proxy", "_random", "_secret", "_ssl_context", "_url", "host", "name", "retry_for", "timeout")
+    __slots__ = (
+        "_proxy",
+        "_random",
+        "_secret",
+        "_signing_secrets",
+        "_ssl_context",
+        "_url",
+        "host",
+        "name",
+        "retry_for",
+        "timeout",
+    )
 
     def __init__(
         self,
         url: str,
         *,
         secret: str | ApiKey | None = None,
+        signing_secret: Secrets | None = None,
         timeout: float = 10.0,
         retry_for: float = 20.0,
         ssl_context: ssl.SSLContext | None = None,
@@ -63,16 +88,22 @@ class WebhookSink:
     ) -> None:
         # First of all, so that no frame holds a secret when something raises: tracebacks may show locals.
         self._url: str = url
-        given = [secret]
-        del url, secret
-        self._secret: ApiKey | None = _hidden(given)
+        given = _Given(secret, signing_secret)
+        del url, secret, signing_secret
+        self._secret: ApiKey | None = _hidden([given.secret])
+        if self._secret is not None and self._secret.reveal().startswith(PREFIX):
+            raise ValueError(f"secret is sent with each post: pass a {PREFIX} secret as signing_secret")
+        self._signing_secrets: tuple[WebhookSecret, ...] = ()
+        if given.signing_secret is not None:
+            self._signing_secrets = hidden([given.signing_secret], "signing_secret")
+        del given
         _require_httpx()
         host, port, secure = _target(self._url)
         self.host: str = host
         if not host:
             raise ValueError(
-                "url must begin with https:// and a host, in printable ASCII without spaces, user name or fragment; "
-                "http:// is for this machine alone"
+                "url must begin with https:// and a host, in printable ASCII without spaces, user name, zone id or "
+                "fragment; http:// is for this machine alone"
             )
         if not (math.isfinite(timeout) and timeout > 0):
             raise ValueError(f"timeout must be a finite number of seconds above 0, not {timeout!r}")
@@ -114,10 +145,13 @@ class WebhookSink:
         """Return why the event was not taken; None when it was."""
         import httpx  # noqa: PLC0415 - what it needs may not be installed, and it takes long to import
 
-        headers = {"Content-Type": "application/json", "Idempotency-Key": idempotency_key(event)}
+        key, body = idempotency_key(event), event.json().encode("ascii")
+        headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+        if self._signing_secrets:
+            headers |= sign_webhook(body, self._signing_secrets, webhook_id=key)
         if self._secret is not None:
             headers["Authorization"] = f"Bearer {self._secret.reveal()}"
-        request = httpx.Request("POST", self._url, headers=headers, content=event.json())
+        request = httpx.Request("POST", self._url, headers=headers, content=body)
         # A transport, because a client would log the URL with its path and query.
         try:
             async with self._transport() as transport:
@@ -145,7 +179,7 @@ class WebhookSink:
 
 
 def idempotency_key(event: ResultEvent) -> str:
-    """Return the value of `Idempotency-Key`: the same for each post of an event, another for each other event."""
+    """Return the value of `Idempotency-Key` and `webhook-id`: the same for all posts of an event, and for no other."""
     return hashlib.sha256(f"{event.sequence}\n{event.json()}".encode()).hexdigest()[:32]
 
 
@@ -164,7 +198,7 @@ def _target(url: str) -> tuple[str, int, bool]:
         return "", 0, False
     host = parts.hostname or ""
     secure = parts.scheme == "https"
-    usable = usable and url.isascii() and url.isprintable() and " " not in url
+    usable = usable and "%" not in host and url.isascii() and url.isprintable() and " " not in url
     usable = usable and (secure or (parts.scheme == "http" and is_loopback(host)))
     return (host if usable else "", parts.port or (443 if secure else 80), secure)
 

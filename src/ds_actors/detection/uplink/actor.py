@@ -22,6 +22,7 @@ from ds_actors.detection.uplink.heartbeat import PING_AFTER, Heartbeat
 from ds_actors.detection.uplink.link_pace import LinkPace
 from ds_actors.detection.uplink.receiving import start_receiving
 from ds_actors.detection.uplink.wire import encode_request
+from ds_actors.detection.uplink.wire_names import WireNames
 
 
 class UplinkHost(Protocol):
@@ -72,6 +73,8 @@ class Uplink(Actor[OutboxMessage]):
     service: Dataspike
     host: UplinkHost
     connect: Connect
+    names: WireNames | None = None
+    """Replaces the names on the wire; None sends them as they are."""
     _heartbeat: Heartbeat | None = field(default=None, init=False)
 
     async def started(self) -> None:
@@ -120,7 +123,7 @@ class Uplink(Actor[OutboxMessage]):
                     if is_first:
                         is_first = False
                         await nursery.start(self._measure_delay, websocket)
-                    request = encode_request(sample)
+                    request = encode_request(self._as_sent(sample))
                     self.host.sample_sending(sample)
                     link.send_began(len(request), trio.current_time())
                     await websocket.send_message(request)
@@ -158,8 +161,11 @@ class Uplink(Actor[OutboxMessage]):
             heartbeat.answered()
             self.host.uplink_answered()
 
+    def _as_sent(self, sample: Sample) -> Sample:
+        return sample if self.names is None else self.names.hide(sample)
+
     def _result(self, heartbeat: Heartbeat, result: WireResult) -> None:
-        if self.host.result(result):
+        if self.host.result(result if self.names is None else self.names.reveal(result)):
             heartbeat.sample_answered()
 
     def _alive(self, heartbeat: Heartbeat, now: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from typing import Any, Final, Literal
 
@@ -9,6 +10,7 @@ from attrs import asdict, define, evolve, field, frozen
 
 from ds_actors.detection.events import Sample
 from ds_actors.detection.uplink.answers import Outcome, Settled
+from ds_actors.detection.uplink.wire_names import WireNames
 
 ROWS: Final = 1_000
 
@@ -34,25 +36,44 @@ class LedgerRow:
     """The level of the answer; empty without one. Answers are matched by track, the oldest sample first."""
     latency: float | None = None
     """Seconds from the send's return to the answer; None when it could belong to another sample."""
+    participant_sent: str = ""
+    """The participant as sent to the service: a pseudonym, or the same."""
+    track_sent: str = ""
 
     def dict(self) -> dict[str, Any]:
         """Return plain values, fit for JSON."""
         return asdict(self)
+
+    def json(self) -> str:
+        """Return one line of ASCII JSON with the keys of `dict()`."""
+        return json.dumps(self.dict())
 
 
 @define(eq=False)
 class Ledger:
     """The newest rows, oldest first; `total` also counts the dropped ones."""
 
-    total: int = 0
-    _rows: deque[LedgerRow] = field(factory=lambda: deque[LedgerRow](maxlen=ROWS))
+    names: WireNames | None = None
+    """What replaces the names on the wire."""
+    total: int = field(default=0, init=False)
+    _rows: deque[LedgerRow] = field(factory=lambda: deque[LedgerRow](maxlen=ROWS), init=False)
 
     def sent(self, sample: Sample, wall_ms: int, connection: int = 0) -> None:
         """Record a sent sample."""
         self.total += 1
-        size = len(sample.data)
+        own = (sample.participant, sample.track)
+        participant_sent, track_sent = own if self.names is None else self.names.of(*own)
         self._rows.append(
-            LedgerRow(sample.participant, sample.track, sample.timestamp_ms, wall_ms, sample.format, size, connection)
+            LedgerRow(
+                *own,
+                sample.timestamp_ms,
+                wall_ms,
+                sample.format,
+                len(sample.data),
+                connection,
+                participant_sent=participant_sent,
+                track_sent=track_sent,
+            )
         )
 
     def settle(self, settled: Settled) -> None:

@@ -12,7 +12,7 @@ from livekit.plugins.dataspike._options import Figures
 from livekit.plugins.dataspike._rules import TrackRules
 from livekit.plugins.dataspike._sink_options import SinkOption
 
-from ds_actors.detection import Budget, Dataspike, Evidence, Monitor, Sink, Status
+from ds_actors.detection import Budget, Dataspike, Evidence, Monitor, Privacy, Sink, Status
 
 Notify = Literal["all", "changes"]
 Assessment = Literal["last", "evidence"] | Evidence
@@ -30,6 +30,8 @@ class Settings:
     destinations: tuple[str, ...]
     mirror_levels: bool
     budget: Budget | None
+    privacy: Privacy | None
+    ledger: bool
     notify: Notify
     assessment: Assessment
     auto_subscribe: bool
@@ -42,6 +44,8 @@ class Settings:
             service=self.service,
             sampling=self.figures.sampling,
             budget=self.budget,
+            privacy=self.privacy,
+            ledger=self.ledger,
             quality=self.figures.quality,
             audio=self.figures.audio,
             sinks=sinks,

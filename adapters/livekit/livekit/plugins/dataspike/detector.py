@@ -21,7 +21,7 @@ from livekit.plugins.dataspike._settings import Assessment, Notify, Settings
 from livekit.plugins.dataspike._sink_options import resolve_sinks
 from livekit.plugins.dataspike.log import logger
 
-from ds_actors.detection import Budget, Dataspike, SamplingPolicy, Sink, Status
+from ds_actors.detection import Budget, Dataspike, LedgerRow, Privacy, SamplingPolicy, Sink, Status
 
 
 class DataspikeDetector:
@@ -39,6 +39,8 @@ class DataspikeDetector:
         audio_params: also check microphones; off by default.
         sampling: called once per track; returns its sampling policy, which replaces the two rates.
         budget: what all video and audio of the room may cost together; urgent samples go first.
+        privacy: what is kept from the service: names (pseudonyms go instead), and pixels.
+        ledger: keep a record of the last 1,000 samples sent, in memory and without their pixels, for `ledger()`.
         sinks: where results go besides the callback: "room", and sinks of ds_actors.detection; by default to
             the room, or nowhere when there is a callback.
         notify: "all" results, or only "changes" of level.
@@ -89,6 +91,8 @@ class DataspikeDetector:
         audio_params: AudioParams | None = None,
         sampling: Callable[[], SamplingPolicy] | None = None,
         budget: Budget | None = None,
+        privacy: Privacy | None = None,
+        ledger: bool = False,
         sinks: Sequence[Sink | Literal["room"]] | None = None,
         notify: Notify = "all",
         assessment: Assessment = "last",
@@ -133,6 +137,8 @@ class DataspikeDetector:
             destinations=tuple(destination_identities),
             mirror_levels=mirror_levels,
             budget=budget,
+            privacy=privacy,
+            ledger=ledger,
             notify=notify,
             assessment=assessment,
             auto_subscribe=auto_subscribe,
@@ -196,6 +202,14 @@ class DataspikeDetector:
             return self._session.status()
         status = self._idle.status()
         return evolve(status, state="closed") if self._closed else status
+
+    def ledger(self) -> tuple[LedgerRow, ...]:
+        """Return the last 1,000 samples sent, oldest first, from any thread; `row.json()` is one line of JSON.
+
+        Raises:
+            RuntimeError: when the detector was not made with `ledger=True`.
+        """
+        return self._idle.ledger() if self._session is None else self._session.monitor.ledger()
 
     def _settings_for(self, job: JobContext) -> Settings:
         settings, proxy = self._settings, job.proc.http_proxy

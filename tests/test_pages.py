@@ -1,0 +1,40 @@
+"""The snippets on the pages about webhooks and privacy run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ds_actors.detection import Dataspike, Monitor, Privacy, WebhookSink
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def run_snippets(page: str, **names: Any) -> dict[str, Any]:
+    """Run the Python on a page, but for programs that it includes, which tests/test_examples.py runs."""
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text("utf-8"), re.DOTALL)
+    own = [block for block in blocks if "--8<--" not in block]
+    assert own
+    for block in own:
+        exec(block, names)
+    return names
+
+
+def test_the_page_about_webhooks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sink signs with the secret from the environment."""
+    monkeypatch.setenv("WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    sink = run_snippets("webhooks.md")["sink"]
+    assert isinstance(sink, WebhookSink)
+    assert len(sink._signing_secrets) == 1
+
+
+def test_the_page_about_privacy(capsys: pytest.CaptureFixture[str]) -> None:
+    """Pseudonyms and a limit; the ledger of a monitor that sent nothing is empty."""
+    monitor = Monitor(service=Dataspike("k"), ledger=True)
+    privacy = run_snippets("privacy.md", monitor=monitor)["privacy"]
+    assert isinstance(privacy, Privacy)
+    assert (privacy.pseudonyms, privacy.max_side) == (True, 640)
+    assert capsys.readouterr().out == "\n"
