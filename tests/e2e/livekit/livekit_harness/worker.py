@@ -1,4 +1,4 @@
-"""A worker: a program that LiveKit's own dispatch starts an agent from, in a process of its own."""
+"""A worker: a program that LiveKit's own dispatch starts an agent from, in a process of its own; and the keeper."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from livekit_harness.server import Server
 
 
 class Worker:
-    """`python FILE dev`, with the server's environment; its output is kept."""
+    """`python FILE dev`, or `python -m MODULE ...`, with the server's environment; its output is kept."""
 
     def __init__(
         self,
-        program: Path,
+        program: Path | str,
         server: Server,
         environment: Mapping[str, str],
         *,
@@ -36,7 +36,7 @@ class Worker:
         self.name = name
         # A group of its own: its jobs are processes too, and go with it.
         self._popen = subprocess.Popen(
-            [sys.executable, program, command],
+            [sys.executable, *(["-m", program] if isinstance(program, str) else [program]), command],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -74,6 +74,10 @@ class Worker:
         self._reader.join(2)
         if self._popen.stdout is not None:
             self._popen.stdout.close()
+
+    def ended(self, within: float) -> int:
+        """Wait until it ends by itself and return its exit code."""
+        return self._popen.wait(within)
 
     def interrupt(self, within: float = 20.0) -> int:
         """End it as Ctrl-C does and return its exit code."""
