@@ -1,0 +1,89 @@
+"""Finds a detector by what a command line says: a name in a module, or an entry point."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Final, cast
+
+from ds_actors.detectors.findings import described
+from ds_actors.detectors.protocol import Detector, FunctionDetector, JudgeFunction
+
+ENTRY_POINTS: Final = "ds_actors.detectors"
+"""The group of entry points in which packages announce their detectors."""
+
+_IN_A_MODULE: Final = re.compile(r"([\w.]+):([\w.]+)(\(\))?")
+
+
+class DetectorError(ValueError):
+    """A detector cannot be found or loaded; the message says why, and what to do."""
+
+
+def load_detector(spec: str) -> Detector:
+    """Return the detector of a spec.
+
+    Args:
+        spec: `module:name`, or the name of an entry point in the group `ds_actors.detectors`. The name leads to a
+            function of one picture, a class that is made without arguments, or an object with `judge`; with `()` at the
+            end, to a function that returns one of these.
+
+    Raises:
+        DetectorError: when it leads to nothing usable, or its code raises.
+    """
+    found = _found(spec)
+    try:
+        if spec.endswith("()"):
+            found = found() if callable(found) else found
+        elif inspect.isclass(found) and hasattr(found, "judge"):
+            found = found()
+    except Exception as error:
+        raise DetectorError(f"{spec} cannot be loaded: {described(error)}") from error
+    return as_detector(found, spec)
+
+
+def as_detector(found: object, name: str = "the detector") -> Detector:
+    """Return an object with `judge` as it is, and a function as a detector.
+
+    Raises:
+        DetectorError: when it is neither.
+    """
+    if isinstance(found, Detector) and not inspect.isclass(found):
+        return found
+    if callable(found) and not inspect.isclass(found):
+        return FunctionDetector(cast("JudgeFunction", found))
+    raise DetectorError(
+        f"{name} is a {type(found).__name__}: write a function judge(image) that returns a probability, "
+        "or a class with a method judge(samples)"
+    )
+
+
+def _found(spec: str) -> object:
+    match = _IN_A_MODULE.fullmatch(spec)
+    if match is not None:
+        return _in_module(spec, match[1], match[2])
+    name = spec.removesuffix("()")
+    known = entry_points(group=ENTRY_POINTS)
+    if name in known.names:
+        return _loaded(spec, known[name].load)
+    others = ", ".join(sorted(known.names)) or "none"
+    raise DetectorError(f"no detector is called {spec!r} (installed: {others}); your own is module:name")
+
+
+def _in_module(spec: str, module: str, name: str) -> object:
+    def load() -> object:
+        found: object = import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+        return found
+
+    return _loaded(spec, load)
+
+
+def _loaded(spec: str, load: object) -> object:
+    assert callable(load)
+    try:
+        return load()
+    except Exception as error:
+        raise DetectorError(f"{spec} cannot be loaded: {described(error)}") from error
