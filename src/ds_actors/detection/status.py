@@ -54,6 +54,8 @@ class TrackStatus:
     sent: int
     wanted: bool = True
     """False while it is muted, and when the host chose not to have it checked."""
+    seconds_since_verdict: float | None = None
+    """Seconds since its last verdict; None before the first."""
 
 
 @frozen

@@ -105,6 +105,7 @@ class RegisteredTrack:
             self.plan.reason,
             self.sent,
             wanted=not self.muted,
+            seconds_since_verdict=None if self.facts.last_verdict is None else now - self.facts.last_verdict,
         )
 
 

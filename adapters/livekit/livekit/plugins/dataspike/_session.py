@@ -20,6 +20,7 @@ from livekit.agents import AgentSession
 from livekit.agents.vad import VADEvent
 from livekit.plugins.dataspike._bridge import LoopBridge, TrioThread
 from livekit.plugins.dataspike._callback_sink import LoopCallbackSink
+from livekit.plugins.dataspike._coverage_packets import CoveragePublisher
 from livekit.plugins.dataspike._forwarding import ForwardingControl
 from livekit.plugins.dataspike._gate import SpeechGate
 from livekit.plugins.dataspike._handlers import Handlers, is_connected
@@ -56,6 +57,9 @@ class RoomSession:
         self._publisher = RoomPublisher(room, settings.destinations) if "room" in settings.sinks else None
         self._levels = RoomLevels(room) if settings.mirror_levels else None
         self.monitor = settings.make_monitor(self._make_sinks(settings), self._monitor_changed)
+        self._coverage = (
+            CoveragePublisher(room, self.monitor.status, settings.destinations) if settings.publish_coverage else None
+        )
         self.forwarding = ForwardingControl(self.bridge.loop, settings.forwarding)
         self._watcher = RoomWatcher(
             room,
@@ -113,6 +117,8 @@ class RoomSession:
             self._publisher.start()
         if self._levels is not None:
             self._levels.start()
+        if self._coverage is not None:
+            self._coverage.start()
         if vad_stream is not None:
             self._gate = SpeechGate(session, vad_stream, self._watcher.shut)
             self._gate.start()
@@ -151,6 +157,8 @@ class RoomSession:
         self._handlers.stop()
         if self._gate is not None:
             self._gate.stop()
+        if self._coverage is not None:
+            self._coverage.stop()
         self._watcher.stop()
         self.forwarding.close()
         sources = self._watcher.sources()

@@ -29,6 +29,7 @@ class Settings:
     callback: Callback | None
     destinations: tuple[str, ...]
     mirror_levels: bool
+    publish_coverage: bool
     budget: Budget | None
     privacy: Privacy | None
     ledger: bool

@@ -49,6 +49,8 @@ class DataspikeDetector:
         destination_identities: the participants who receive the results; by default everybody.
         mirror_levels: show each track's level in an attribute of the agent's participant, for late joiners.
             Everybody sees attributes, so this excludes a callback and `destination_identities`.
+        publish_coverage: publish how well each track is covered, in packets of their own on the topic
+            `deepfake_coverage`; off by default. They go to whom results go.
         sources: which video is watched: "camera", "screen_share", "unknown"; by default all.
         track_filter: called with publication and participant; a track for which it returns False is not watched.
         consent: called with a participant when they join or their attributes change; a participant for whom it
@@ -98,6 +100,7 @@ class DataspikeDetector:
         assessment: Assessment = "last",
         destination_identities: Sequence[str] = (),
         mirror_levels: bool = False,
+        publish_coverage: bool = False,
         sources: Collection[str] | None = None,
         track_filter: TrackFilter | None = None,
         consent: Consent | None = None,
@@ -136,6 +139,7 @@ class DataspikeDetector:
             callback=notification_cb,
             destinations=tuple(destination_identities),
             mirror_levels=mirror_levels,
+            publish_coverage=publish_coverage,
             budget=budget,
             privacy=privacy,
             ledger=ledger,
