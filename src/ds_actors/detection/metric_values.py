@@ -18,6 +18,10 @@ MetricKey = tuple[str, tuple[str, ...]]
 COUNTERS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "samples_due": ("Samples that were due.", ()),
     "samples_sent": ("Samples sent to the detection service.", ()),
+    "sample_answers": (
+        "Samples sent, by outcome: answered, unanswered for 30 s, or lost with the connection.",
+        ("outcome",),
+    ),
     "samples_dropped": ("Samples that were due and not sent, by reason.", ("reason",)),
     "results": ("Results of the detection service, by level.", ("level",)),
     "malformed_messages": ("Messages of the detection service that could not be read.", ()),
@@ -27,7 +31,9 @@ COUNTERS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
 """Description and label names of each counter; Prometheus appends _total to the name."""
 GAUGES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "monitors": ("Monitors that run, by state.", ("state",)),
+    "blind_monitors": ("Monitors with tracks that should be checked and have not been for 30 s.", ()),
     "uplinks": ("Uplinks of running monitors, by state.", ("state",)),
+    "slow_uplinks": ("Uplinks whose link is slow, so that pictures are sent smaller, and fewer.", ()),
     "tracks": ("Tracks of all monitors, by coverage.", ("coverage",)),
     "track_levels": ("Tracks of all monitors, by level.", ("level",)),
     "samples_waiting": ("Samples that are due and not sent yet.", ()),
@@ -46,6 +52,11 @@ def counter_values(status: Status) -> dict[MetricKey, float]:
         ("malformed_messages", ()): uplink.malformed,
         ("uplink_connections", ()): uplink.connections,
     }
+    values |= {
+        ("sample_answers", ("answered",)): uplink.answered,
+        ("sample_answers", ("unanswered",)): uplink.unanswered,
+        ("sample_answers", ("lost",)): uplink.lost,
+    }
     values |= {("samples_dropped", (reason,)): count for reason, count in uplink.dropped.items()}
     values |= {("results", (level.value,)): status.results.get(level.value, 0) for level in Level}
     for sink in status.sinks:
@@ -60,16 +71,19 @@ def counter_values(status: Status) -> dict[MetricKey, float]:
 
 def gauge_values(status: Status) -> dict[MetricKey, float]:
     """Return the present figures of one monitor; every state has a value, so that an alert rule can rely on it."""
+    uplink = status.uplink
     values: dict[MetricKey, float] = {("monitors", (state,)): 0 for state in get_args(State)}
     values |= {("uplinks", (state,)): 0 for state in get_args(UplinkState)}
     values |= {("tracks", (coverage.value,)): 0 for coverage in Coverage}
     values |= {("track_levels", (level.value,)): 0 for level in Level}
     values["monitors", (status.state,)] += 1
-    values["uplinks", (status.uplink.state,)] += 1
+    values["uplinks", (uplink.state,)] += 1
     for track in status.tracks:
         values["tracks", (track.coverage.value,)] += 1
         values["track_levels", (track.level.value,)] += 1
-    values["samples_waiting", ()] = status.uplink.waiting + status.uplink.granted
+    values["blind_monitors", ()] = bool(status.blind)
+    values["slow_uplinks", ()] = uplink.slow
+    values["samples_waiting", ()] = uplink.waiting + uplink.granted
     for sink in status.sinks:
         values["sink_waiting", (sink.name,)] = sink.waiting
         values["sink_behind", (sink.name,)] = sink.behind

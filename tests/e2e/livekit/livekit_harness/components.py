@@ -109,13 +109,21 @@ def erlang() -> Path | None:
     return Path(found) if found else None
 
 
+def prometheus() -> Path | None:
+    """Return Prometheus, which reads the alert rules and the dashboard."""
+    found = shutil.which("prometheus") and shutil.which("promtool")
+    return Path(found) if found else None
+
+
 def install_packages() -> None:
-    """Install Debian's chromium, forensics-samples-files and erlang-base."""
+    """Install Debian's chromium, forensics-samples-files, erlang-base and prometheus."""
     apt = shutil.which("apt-get")
     root = [] if os.geteuid() == 0 else ["sudo"]
     if apt is None or (root and not shutil.which("sudo")):
-        sys.exit("chromium, the sample videos, Erlang: not all here, and no apt-get (as root or with sudo) for them")
-    packages = ["chromium", "forensics-samples-files", "erlang-base"]
+        sys.exit(
+            "chromium, the sample videos, Erlang, Prometheus: not all here, and no apt-get (as root or with sudo) for them"
+        )
+    packages = ["chromium", "forensics-samples-files", "erlang-base", "prometheus"]
     subprocess.run([*root, apt, "-qq", "update"], check=True)
     subprocess.run([*root, apt, "-qq", "install", "-y", "--no-install-recommends", *packages], check=True)
 
@@ -144,7 +152,7 @@ def main() -> None:
         (client_js, fetch_client),
     ]
     if options.all:
-        steps.append((lambda: chromium() and sample_videos() and erlang(), install_packages))
+        steps.append((lambda: chromium() and sample_videos() and erlang() and prometheus(), install_packages))
     if options.reference:
         steps.append((reference_python, make_reference))
     failed: list[str] = []
