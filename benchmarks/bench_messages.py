@@ -7,6 +7,7 @@ Yardsticks, all calling the same `async receive(message)` (a count, and a wake-u
 - pykka: `tell` from this thread to the actor's.
 1,000 messages are told, then handled. For asks: one after the other, each with a timeout of 1 s; by hand, a one-shot
 slot under `fail_after(1)` over the same deque.
+- `Conflate`, alone: a take, settle and put of the same key with 80,000 keys waiting, over the same with 100 keys.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import trio.testing
 from _compare import Contestant, Goal, compare, rounds
 from attrs import frozen
 
-from ds_actors import Actor, Answer, Request, Supervisor
+from ds_actors import EMPTY, Actor, Answer, Conflate, Request, Supervisor
 
 MESSAGES, REPETITIONS = 1_000, 10
 
@@ -287,6 +288,27 @@ async def asked_of_triotp() -> float:
     return took / MESSAGES
 
 
+# ---- Conflate
+
+
+def conflated(keys: int) -> Contestant:
+    """Return the contestant that takes, settles and puts back with this number of keys waiting."""
+
+    def run() -> float:
+        mailbox = Conflate[int](lambda message: message, keys + 1)
+        for key in range(keys):
+            mailbox.put(key)
+        begin = process_time()
+        for _ in range(100_000):
+            message = mailbox.take()
+            assert message is not EMPTY
+            mailbox.settle(message)
+            mailbox.put(message)
+        return (process_time() - begin) / 100_000
+
+    return run
+
+
 def in_trio(function: Any) -> Contestant:
     """Return the contestant that runs an async function."""
     return lambda: trio.run(function)
@@ -318,6 +340,13 @@ def main() -> None:
         in_trio(asked_of_an_actor),
         asks,
         (Goal("by hand", most=1.5), Goal("triotp call", faster=1.3)),
+        rounds=rounds(9),
+    )
+    compare(
+        "Conflate with 80,000 keys: take, settle and put",
+        conflated(80_000),
+        {"100 keys": conflated(100)},
+        (Goal("100 keys", most=2),),
         rounds=rounds(9),
     )
 

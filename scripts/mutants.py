@@ -35,6 +35,8 @@ import trio.testing  # noqa: F401 - the same
 
 ROOT = Path(__file__).parent.parent
 
+MAILBOXES = ["tests/laws/test_mailbox_laws.py", "tests/laws/test_inbox_of_a_live_actor_laws.py"]
+
 # The tests that must fail, in order of their detections.
 TESTS = {
     "_supervision": [
@@ -42,7 +44,9 @@ TESTS = {
         "tests/laws/test_supervision_laws.py",
     ],
     "_backoff": ["tests/laws/test_backoff_laws.py"],
-    "_mailbox": ["tests/laws/test_mailbox_laws.py", "tests/laws/test_inbox_of_a_live_actor_laws.py"],
+    "_mailbox": MAILBOXES,
+    "_queue_mailboxes": MAILBOXES,
+    "_conflate": MAILBOXES,
 }
 
 # Seconds of processor time, several times the slowest run; and of real time, for a mutant that waits forever.

@@ -2,6 +2,7 @@
 
 from ds_actors._actor import Actor, Context, DeferredReply, Inbox
 from ds_actors._backoff import Backoff, ExponentialBackoff, Failure
+from ds_actors._conflate import Conflate
 from ds_actors._errors import (
     ActorError,
     ActorStopped,
@@ -15,21 +16,13 @@ from ds_actors._errors import (
 )
 from ds_actors._exits import Exit
 from ds_actors._lifetime import Down
-from ds_actors._mailbox import (
-    EMPTY,
-    Conflate,
-    DropOldest,
-    Dropped,
-    Empty,
-    Latest,
-    Mailbox,
-    MailboxStatistics,
-    Reject,
-)
+from ds_actors._mailbox import EMPTY, Dropped, Empty, Mailbox, MailboxStatistics
+from ds_actors._queue_mailboxes import DropOldest, Latest, Reject
 from ds_actors._ref import ActorRef, Answer, Request
 from ds_actors._snapshot import Counts
 from ds_actors._specs import ChildSpec, Spec, SupervisorSpec
-from ds_actors._supervisor import Supervisor, SupervisorRef
+from ds_actors._supervisor import Supervisor
+from ds_actors._supervisor_ref import SupervisorRef
 from ds_actors._telemetry import (
     ChildEnded,
     ChildReady,

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, TypeVarTuple,
 
 import trio
 
-from ds_actors._cell import Cell, Slot
+from ds_actors._cell import Cell
 from ds_actors._exits import Exit
 from ds_actors._lifetime import Down
 from ds_actors._mailbox import EMPTY, Empty, content
 from ds_actors._ref import ActorRef, Answer, Request, lifetime_of
+from ds_actors._slot import Slot
 
 if TYPE_CHECKING:
-    from ds_actors._supervisor import SupervisorRef
+    from ds_actors._supervisor_ref import SupervisorRef
 
 M = TypeVar("M")
 R = TypeVar("R")

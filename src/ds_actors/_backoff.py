@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 from attrs import field, frozen
 
@@ -20,13 +20,31 @@ class Failure:
     """One incarnation that failed, as its supervisor remembers it."""
 
     error: BaseException | None
-    """What escaped the incarnation or its start; None when a permanent child simply finished."""
+    """What escaped the incarnation or its start; None when a permanent child simply finished.
+
+    Only the newest failure's error has its traceback.
+    """
     at: float
     """When it ended, on trio's clock (seconds)."""
     lived: float
     """Seconds from ready to the end; 0.0 when it never became ready."""
     healthy: bool
     """False while an incarnation that called `Context.mark_unproven` had not yet called `Context.mark_healthy`."""
+
+
+def forget_frames(error: BaseException | None) -> None:
+    """Drop the tracebacks of an error and of all that led to it: they keep every frame's local variables alive."""
+    known: set[int] = set()
+    errors = [error]
+    while errors:
+        error = errors.pop()
+        if error is None or id(error) in known:
+            continue
+        known.add(id(error))
+        error.__traceback__ = None
+        errors += (error.__cause__, error.__context__)
+        if isinstance(error, BaseExceptionGroup):
+            errors += cast("BaseExceptionGroup[BaseException]", error).exceptions
 
 
 class Backoff(Protocol):

@@ -19,70 +19,20 @@ the messages at the head of that queue, without a call between. Six invariants m
 
 from __future__ import annotations
 
-import logging
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import trio
 
 from ds_actors._errors import ActorStopped, AskDropped, SendDropped
 from ds_actors._lifetime import Lifetime, Notices, Watch
-from ds_actors._mailbox import EMPTY, Dropped, Empty, Envelope, Mailbox, Notice, Reject, content
+from ds_actors._mailbox import EMPTY, Dropped, Empty, Envelope, Mailbox, Notice, content
+from ds_actors._mailbox_guard import close, has_room, offer, queued
+from ds_actors._queue_mailboxes import Reject
+from ds_actors._slot import Slot
 from ds_actors._telemetry import DeadLetter, Telemetry
-
-logger = logging.getLogger("ds_actors")
-
-
-class Slot:
-    """Where the one ending of an ask arrives; later endings are dropped."""
-
-    __slots__ = ("_error", "_task", "_value", "closed", "ended")
-
-    def __init__(self) -> None:
-        self._value: Any = None
-        self._error: Exception | None = None
-        self._task: trio.lowlevel.Task | None = None
-        self.ended: bool = False
-        """An ending arrived."""
-        self.closed: bool = False
-        """An ending arrived, or its asker no longer waits."""
-
-    def end(self, value: Any = None, error: Exception | None = None) -> None:
-        """Deliver the ending, unless one was delivered before."""
-        if self.closed:
-            return
-        self.closed = self.ended = True
-        self._value = value
-        self._error = error
-        if self._task is not None:
-            trio.lowlevel.reschedule(self._task)
-            self._task = None
-
-    async def wait(self, abandoned: Callable[[], object] | None = None) -> Any:
-        """Return or raise the ending; call `abandoned` in the moment in which the wait is cancelled."""
-        if not self.ended:
-            self._task = trio.lowlevel.current_task()
-            abort = self._forget if abandoned is None else partial(self._abandon, abandoned)
-            await trio.lowlevel.wait_task_rescheduled(abort)
-        else:
-            await trio.lowlevel.checkpoint()
-        return self.take()
-
-    def _forget(self, _: object) -> trio.lowlevel.Abort:
-        self._task = None
-        return trio.lowlevel.Abort.SUCCEEDED
-
-    def _abandon(self, abandoned: Callable[[], object], _: object) -> trio.lowlevel.Abort:
-        abandoned()
-        return self._forget(_)
-
-    def take(self) -> Any:
-        """Return or raise the ending that arrived."""
-        if self._error is not None:
-            raise self._error
-        return self._value
 
 
 class _Sender:
@@ -145,7 +95,7 @@ class Cell(Lifetime):
             self._dead(item, "stopped")
             return False
         mailbox = self.mailbox
-        cost = self._offer(item)
+        cost = offer(mailbox, item, self.now(), self.path)
         if type(item) is Envelope:
             self.fast = None  # invariant 2
         elif type(mailbox) is Reject and cost is None and self.notices is None:  # invariants 1, 3 and 6
@@ -157,17 +107,6 @@ class Cell(Lifetime):
             return True
         self.report((cost,))
         return cost.what is not item
-
-    def _offer(self, item: Any) -> Dropped[Any] | None:
-        try:
-            cost = self.mailbox.put(item, self.now())
-            if cost is None or isinstance(cast("object", cost), Dropped):
-                return cost
-            raise TypeError(f"put returned {type(cost).__name__}; return a Dropped, or None")
-        except Exception as error:
-            kind = type(content(item)).__name__
-            logger.exception("the mailbox of %s failed, so a message of type %s is refused", self.path, kind)
-            return Dropped(item, f"the mailbox failed: {type(error).__name__}")
 
     def put_from_thread(self, item: Any) -> None:
         """Offer an item that came from another thread, where nothing may raise."""
@@ -209,18 +148,8 @@ class Cell(Lifetime):
         if self.notices is None:
             self.notices = Notices()
         self.fast = None  # invariant 3
-        self.notices.add(target, message, self._queued())
+        self.notices.add(target, message, queued(self.mailbox, self.path))
         self.wake_receiver()
-
-    def _queued(self) -> int:
-        try:
-            queued = cast("object", self.mailbox.statistics().queued)
-            if isinstance(queued, int):
-                return queued
-            raise TypeError(f"queued is {type(queued).__name__}, not an integer")
-        except Exception:
-            logger.exception("the mailbox of %s failed to return its statistics", self.path)
-            return 0
 
     def take_any(self) -> Any | Empty:
         """Take the next message or notice in hand, or EMPTY; for an actor that has notices."""
@@ -231,7 +160,7 @@ class Cell(Lifetime):
             item = self.mailbox.take(self.now())
             if item is not EMPTY:
                 notices.count_message()
-        if item is EMPTY and notices and (notices.due() or not self._queued()):
+        if item is EMPTY and notices and (notices.due() or not queued(self.mailbox, self.path)):
             item = notices.pop()
         if not notices:
             self.notices = None
@@ -312,20 +241,13 @@ class Cell(Lifetime):
         """Admit waiting sends in order while there is room."""
         while self.senders and not self.gone:
             sender = next(iter(self.senders))
-            if not self._has_room(sender.message):
+            if not has_room(self.mailbox, sender.message, self.path):
                 return
             del self.senders[sender]
             if self.put(sender.message):
                 sender.slot.end()
             else:
                 sender.slot.end(error=SendDropped(f"the mailbox of {self.path} refused the message"))
-
-    def _has_room(self, message: Any) -> bool:
-        try:
-            return self.mailbox.has_room(message)
-        except Exception:
-            logger.exception("the mailbox of %s failed to say whether it has room", self.path)
-            return True  # so that the put decides, and the sender learns what comes of it
 
     # ---- losses and the end
 
@@ -343,16 +265,16 @@ class Cell(Lifetime):
     def interrupted(self) -> None:
         """The incarnation is over: settle what it had in hand by the mailbox's rule."""
         self.fast = None  # invariant 4
-        before = self._queued() if self.notices else 0
+        before = queued(self.mailbox, self.path) if self.notices else 0
         self.report(tuple(self.mailbox.interrupted(self.now())))
         if self.notices:
-            self.notices.delay(max(0, self._queued() - before))
+            self.notices.delay(max(0, queued(self.mailbox, self.path) - before))
         self.admit()
 
     def flush(self, reason: str) -> None:
         """Drop the messages that wait: the next incarnation starts with an empty mailbox."""
         self.fast = None
-        self.report(tuple(Dropped(item, reason) for item in self._close_mailbox()))
+        self.report(tuple(Dropped(item, reason) for item in close(self.mailbox, self.now(), self.path)))
         self.admit()
 
     @trio.lowlevel.enable_ki_protection
@@ -374,15 +296,7 @@ class Cell(Lifetime):
             self.senders.popitem(last=False)[0].slot.end(error=error)
         while self.notices:
             self._dead(self.notices.pop().message, "stopped")
-        for item in self._close_mailbox():
+        for item in close(self.mailbox, self.now(), self.path):
             if type(item) is Envelope:
                 item.slot.end(error=error)
             self._dead(item, "stopped")
-
-    def _close_mailbox(self) -> tuple[Any, ...]:
-        try:
-            return tuple(self.mailbox.close(self.now()))
-        except Exception:
-            # Users write mailboxes: one that fails must not keep the rest of the tree from stopping.
-            logger.exception("the mailbox of %s failed to close", self.path)
-            return ()

@@ -7,11 +7,12 @@ from typing import Any
 import trio
 
 from ds_actors import _events as events
+from ds_actors._child_link import ChildLink
 from ds_actors._errors import ActorStopped, StartFailed
 from ds_actors._incarnation import Incarnation
 from ds_actors._rules import ChildStatus, Phase
 from ds_actors._specs import ChildSpec, SupervisorSpec
-from ds_actors._supervisor_incarnation import ChildLink, SupervisorIncarnation
+from ds_actors._supervisor_incarnation import SupervisorIncarnation
 
 _CALLED_OFF_WITHIN = 6.0
 """Seconds that a called-off start waits for the end of its child, where it cannot be cancelled at once."""
@@ -29,8 +30,8 @@ class ChildRequests:
         most = self._parent.spec.max_children
         if most is not None and len(self._parent.links) >= most:
             raise StartFailed(f"{self._parent.path} has its {most} children already")
-        name = self._parent.name_for(spec)
-        link = self._parent.link_for(spec, name)
+        name = self._parent.maker.name_for(spec, self._parent.supervision.children)
+        link = self._parent.maker.link_for(spec, name)
         rules = spec.rules(name)
         self._parent.supervision.check(rules)
         self._parent.links[name] = link
@@ -51,7 +52,9 @@ class ChildRequests:
         self._parent.known(name)
         status = self._parent.supervision.children[name].status
         if status is not ChildStatus.DOWN:
-            raise RuntimeError(f"{self._parent.child_path(name)} is {status.value}; only a child at rest can be {what}")
+            raise RuntimeError(
+                f"{self._parent.maker.child_path(name)} is {status.value}; only a child at rest can be {what}"
+            )
 
     async def _accept_starts(self) -> None:
         if self._parent.supervision.starts_in_order:

@@ -40,6 +40,7 @@ class IncarnationParent(Protocol):
 
     def spawn(self, function: Callable[..., Awaitable[object]], /, *args: Any) -> None: ...
     def make_ref(self) -> Any: ...
+    def has_crashed(self, cell: Cell, /) -> None: ...
 
 
 class Incarnation(MessageHandler):
@@ -165,10 +166,15 @@ class Incarnation(MessageHandler):
         except BaseException as error:  # noqa: BLE001 - judged, and raised where the incarnation ends
             self._failures.append(error)
             self._scope.cancel()
+            self._note_crash()
         finally:
             self._tasks.pop(scope, None)
             if not self._tasks and self._tasks_done is not None:
                 self._tasks_done.set()
+
+    def _note_crash(self) -> None:
+        if not self._asked_to_stop:  # else the deadline of the stop names what stays
+            self._parent.has_crashed(self.cell)
 
     def check_current(self) -> None:
         """Refuse a caller from elsewhere, and a context that outlived its incarnation.
@@ -316,6 +322,7 @@ class Incarnation(MessageHandler):
         self._tasks_done = trio.Event()
         for scope in self._tasks:
             scope.cancel()
+        self._note_crash()
         with trio.CancelScope(shield=True):
             await self._tasks_done.wait()
         self._tasks_done = None

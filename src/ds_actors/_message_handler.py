@@ -10,10 +10,12 @@ from typing import Any, TypeVar, cast
 import trio
 
 from ds_actors._actor import DeferredReply
-from ds_actors._cell import Cell, Slot
+from ds_actors._cell import Cell
 from ds_actors._errors import ActorStopped, AskDropped, AskFailed
-from ds_actors._mailbox import EMPTY, Envelope, Notice, Reject, content
+from ds_actors._mailbox import EMPTY, Envelope, Notice, content
+from ds_actors._queue_mailboxes import Reject
 from ds_actors._ref import Answer, Request
+from ds_actors._slot import Slot
 
 R = TypeVar("R")
 T = TypeVar("T")

@@ -7,10 +7,11 @@ from typing import Generic, Protocol, Self, TypeVar, final
 
 import trio
 
-from ds_actors._cell import Cell, Slot
+from ds_actors._cell import Cell
 from ds_actors._errors import ActorStopped, AskTimeout
 from ds_actors._lifetime import Lifetime
 from ds_actors._mailbox import Envelope, MailboxStatistics
+from ds_actors._slot import Slot
 
 M = TypeVar("M")
 M_contra = TypeVar("M_contra", contravariant=True)

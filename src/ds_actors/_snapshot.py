@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-
 from attrs import frozen
 
 from ds_actors._cell import Cell
-from ds_actors._mailbox import MailboxStatistics
+from ds_actors._child_link import ChildLink, SupervisorCell
+from ds_actors._mailbox_guard import statistics
 from ds_actors._rules import ALIVE, Child
-from ds_actors._supervisor_incarnation import ChildLink, SupervisorCell, SupervisorIncarnation
+from ds_actors._supervisor_incarnation import SupervisorIncarnation
 from ds_actors._telemetry import Node
-
-logger = logging.getLogger("ds_actors")
 
 
 @frozen
@@ -72,7 +69,7 @@ def _child_node(incarnation: SupervisorIncarnation, name: str, link: ChildLink) 
         return node(link.incarnation, name, child.status.value, child)
     return Node(
         name,
-        incarnation.child_path(name),
+        incarnation.maker.child_path(name),
         "actor" if isinstance(link.cell, Cell) else "supervisor",
         child.status.value,
         child.why,
@@ -80,16 +77,8 @@ def _child_node(incarnation: SupervisorIncarnation, name: str, link: ChildLink) 
         child.incarnation,
         child.restarts,
         _error(child),
-        _statistics(link.cell) if isinstance(link.cell, Cell) else None,
+        statistics(link.cell.mailbox, link.cell.path) if isinstance(link.cell, Cell) else None,
     )
-
-
-def _statistics(cell: Cell) -> MailboxStatistics | None:
-    try:
-        return cell.mailbox.statistics()
-    except Exception:
-        logger.exception("the mailbox of %s failed to return its statistics", cell.path)
-        return None
 
 
 def _error(child: Child | None) -> str:

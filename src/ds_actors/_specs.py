@@ -10,7 +10,8 @@ from attrs import field, frozen
 
 from ds_actors._actor import Actor
 from ds_actors._backoff import Backoff
-from ds_actors._mailbox import Mailbox, Reject
+from ds_actors._mailbox import Mailbox
+from ds_actors._queue_mailboxes import Reject
 from ds_actors._rules import AutoShutdown, ChildRules, Restart, Strategy
 from ds_actors._supervision import Supervision
 

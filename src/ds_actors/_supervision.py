@@ -28,7 +28,7 @@ from typing import cast
 
 from attrs import define, evolve, field
 
-from ds_actors._backoff import MAX_FAILURES_KEPT, Backoff, Failure
+from ds_actors._backoff import MAX_FAILURES_KEPT, Backoff, Failure, forget_frames
 from ds_actors._events import (
     CRASHED,
     DELETED,
@@ -404,6 +404,8 @@ class Supervision:
         self._forgive(child, event, now)
         lived = now - child.ready_at if child.was_ready else 0.0
         child.consecutive += 1
+        if child.failures:
+            forget_frames(child.failures[-1].error)
         failure = Failure(event.error, now, lived, child.was_ready and event.healthy)
         child.failures = (*child.failures, failure)[-MAX_FAILURES_KEPT:]
         if rules.max_failures is not None and child.consecutive > rules.max_failures:

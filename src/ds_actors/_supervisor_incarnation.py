@@ -6,24 +6,23 @@ cancellation from outside reaches the supervisor alone and the children are stop
 
 from __future__ import annotations
 
-import logging
 import math
-from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from threading import get_ident
-from typing import Any, Final
+from typing import Any
 
 import trio
-from attrs import define, frozen
+from attrs import frozen
 
 from ds_actors import _events as events
 from ds_actors._cell import Cell
+from ds_actors._child_link import ChildLink, LinkMaker, SupervisorCell, escape
+from ds_actors._child_timers import ChildTimers, cancel_timers
+from ds_actors._decision_loop import DecisionLoop
 from ds_actors._errors import Ignore, RestartLimitReached, StartFailed
 from ds_actors._exits import Exit, combine, judge, unwrapped
 from ds_actors._incarnation import Incarnation
-from ds_actors._lifetime import Lifetime
 from ds_actors._rules import STRATEGIES, ChildStatus, Phase
 from ds_actors._specs import ChildSpec, SupervisorSpec, check_children
 from ds_actors._supervision import Supervision
@@ -34,45 +33,6 @@ from ds_actors._telemetry import (
     SupervisorGaveUp,
     Telemetry,
 )
-from ds_actors._timers import Timer, Timers
-
-logger = logging.getLogger("ds_actors")
-
-_MAILBOX: Final = ("put", "has_room", "take", "settle", "interrupted", "close", "statistics")
-
-# Seconds after which a cancelled actor that still runs is named once more.
-_NAMED_AGAIN_AFTER = 1.0
-
-
-def _nothing() -> None:
-    return None
-
-
-def escape(name: str) -> str:
-    """Return a name as a path's part: no slash, no control character, nothing that is not ASCII or printable."""
-    if name.isprintable() and "/" not in name and "%" not in name:
-        return name
-    return "".join(
-        c if c.isprintable() and c not in "/%" else "".join(f"%{b:02x}" for b in c.encode("utf-8", "replace"))
-        for c in name
-    )
-
-
-MAX_DEPTH: Final = 100
-"""Levels of supervisors; each level takes a few frames of Python's stack when the tree stops."""
-
-
-class SupervisorCell(Lifetime):
-    """What stays of a supervisor while its incarnations come and go."""
-
-    __slots__ = ("incarnation",)
-
-    def __init__(
-        self, name: str, path: str, thread: int | None = None, token: trio.lowlevel.TrioToken | None = None
-    ) -> None:
-        super().__init__(name, path, thread, token)
-        self.incarnation: SupervisorIncarnation | None = None
-        """The incarnation that runs, or the last one that did."""
 
 
 @frozen
@@ -85,59 +45,32 @@ class TreeParts:
     make_ref: Callable[[SupervisorCell], object]
 
 
-@define(eq=False)
-class ChildLink:
-    """One child as the shell holds it, across its incarnations."""
-
-    spec: ChildSpec[Any] | SupervisorSpec
-    cell: Cell | SupervisorCell
-    incarnation: Incarnation | SupervisorIncarnation | None = None
-    waiter: trio.Event | None = None
-    """Set when a requested start is decided."""
-    failure: BaseException | None = None
-    ready: bool = False
-    """It became ready since its start was requested."""
-    why: str = ""
-    """Why it is at rest; empty while it is not."""
-    rested: bool = False
-    """It came to rest since its start was requested."""
-    timers: tuple[Timer, ...] = ()
-    gone: trio.Event | None = None
-    """Set when it is at rest; made when a caller waits for that."""
-    asker: trio.lowlevel.Task | None = None
-    """The task whose requested start is not decided yet."""
-
-    def is_run_by(self, task: trio.lowlevel.Task, *, starting: bool = False) -> bool:
-        """Return whether a task is that of an actor here or below; with `starting`, of one that is not ready yet."""
-        return self.incarnation is not None and self.incarnation.runs(task, starting=starting)
+def _nothing() -> None:
+    return None
 
 
-class SupervisorIncarnation:
+class SupervisorIncarnation(DecisionLoop):
     """One incarnation of a supervisor."""
 
     def __init__(self, spec: SupervisorSpec, cell: SupervisorCell, parts: TreeParts) -> None:
+        supervision = Supervision(spec.strategy, spec.max_restarts, spec.within, spec.auto_shutdown)
+        super().__init__(cell.path, supervision, parts.draw)
         self.spec = spec
-        self.path: str = cell.path
         self._cell_of_this = cell
         self._parts = parts
         self.healthy = True
         self.links: dict[str, ChildLink] = {}
         self.asking: dict[trio.lowlevel.Task, ChildLink] = {}
         """The children whose requested start is not decided yet, by the task that waits for it."""
-        self.supervision: Supervision = Supervision(spec.strategy, spec.max_restarts, spec.within, spec.auto_shutdown)
         self.telemetry: Telemetry = parts.telemetry
-        self._events: deque[events.Event] = deque()
-        self._feeding = False
-        self._thread = get_ident()  # one number for all children: each call makes a new one, of 32 bytes
         self._nursery: trio.Nursery | None = None
-        self._timers: Timers | None = None
-        self._numbers: dict[str, int] = {}
+        self._timers: ChildTimers | None = None
+        self.maker: LinkMaker = LinkMaker(cell.path, parts.telemetry)
         self.booted: trio.Event = trio.Event()
         """The first batch is over: it became ready, or the supervisor stops."""
         self.up: bool = False
         """Every child of the first batch became ready."""
         self.halted: trio.Event = trio.Event()
-        self._upward: list[BaseException] = []
         self._failure: BaseException | None = None
         self._deadline = math.inf
         self._stopped = False
@@ -155,7 +88,7 @@ class SupervisorIncarnation:
         """
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            self._timers = Timers(nursery)
+            self._timers = ChildTimers(nursery)
             try:
                 if not self.halted.is_set():
                     self._adopt_children()
@@ -170,8 +103,8 @@ class SupervisorIncarnation:
     def _adopt_children(self) -> None:
         specs = self.spec.children
         for child in check_children(specs() if callable(specs) else specs):
-            name = self.name_for(child)
-            link = self.link_for(child, name)
+            name = self.maker.name_for(child, self.supervision.children)
+            link = self.maker.link_for(child, name)
             self.supervision.adopt(child.rules(name))
             self.links[name] = link
 
@@ -215,61 +148,17 @@ class SupervisorIncarnation:
             if child is not None and child.status is ChildStatus.STOPPING:
                 self._limit(link, self._deadline)
 
-    # ---- decide and act
-
-    @trio.lowlevel.enable_ki_protection
-    def feed(self, event: events.Event) -> None:
-        """Hand an event to the decisions and perform what they return, without a checkpoint.
-
-        An event that comes while effects are performed, from a listener for instance, waits for the rest of them.
-        """
-        self._events.append(event)
-        if self._feeding:
-            return
-        self._feeding = True
-        try:
-            while self._events:
-                self._decide(self._events.popleft())
-        finally:
-            self._feeding = False
-
-    def _decide(self, event: events.Event) -> None:
-        # User code runs in here: a backoff, the jitter's source, mailboxes, factories of mailboxes, listeners.
-        try:
-            effects = self.supervision.handle(event, trio.current_time(), self._jitter())
-        except BaseException as error:  # noqa: BLE001 - raised from the top of the tree
-            self.escape(error)
-            return
-        for effect in effects:
-            try:
-                self._perform(effect)
-            except BaseException as error:  # noqa: BLE001 - raised from the top of the tree
-                self.escape(error)
-
-    def _jitter(self) -> float:
-        try:
-            u = self._parts.draw()
-            if 0.0 <= u < 1.0:
-                return u
-            raise ValueError(f"random must return a number in [0, 1), not {u!r}")
-        except Exception:
-            logger.exception("the source of %s's jitter failed; the delay has none", self.path)
-        except BaseException as error:  # noqa: BLE001 - raised from the top of the tree
-            self.escape(error)
-        return 0.5
-
-    def escape(self, error: BaseException) -> None:
-        """Stop this supervisor in order, and raise the error from it."""
-        if not any(type(known) is type(error) for known in self._upward):  # a second Ctrl-C adds nothing
-            self._upward.append(error)
-        self._abandon()
-        if self.supervision.phase not in (Phase.STOPPING, Phase.HALTED):
-            self.feed(events.Shutdown())
+    # ---- act
 
     def spawn(self, function: Callable[..., Awaitable[object]], /, *args: Any) -> None:
         """Run a task of a child."""
         assert self._nursery is not None
         self._nursery.start_soon(function, *args)
+
+    def has_crashed(self, cell: Cell) -> None:
+        """Note that a child's tasks are cancelled because it crashed."""
+        assert self._timers is not None
+        self._timers.name_if_it_stays(self.links[cell.name])
 
     def make_ref(self) -> object:
         """Return a reference to this supervisor."""
@@ -337,7 +226,7 @@ class SupervisorIncarnation:
         self._nursery.start_soon(self._run, link, incarnation, name, number, name=link.cell.path)
 
     def _renew_cell(self, link: ChildLink, name: str) -> None:
-        link.cell = self._cell(link.spec, name)
+        link.cell = self.maker.cell_for(link.spec, name)
 
     @trio.lowlevel.enable_ki_protection
     async def _run(
@@ -352,9 +241,9 @@ class SupervisorIncarnation:
 
     def _ended(self, link: ChildLink, name: str, number: int, end: Exit, *, healthy: bool) -> None:
         link.incarnation = None
-        self._cancel_timers(link)
+        cancel_timers(link)
         if self.telemetry.listeners:
-            self.telemetry.emit(ChildEnded(self.child_path(name), number, end.kind, end.crash or end.upward))
+            self.telemetry.emit(ChildEnded(self.maker.child_path(name), number, end.kind, end.crash or end.upward))
         if end.upward is not None:
             self.escape(end.upward)
         link.failure = end.crash
@@ -370,7 +259,7 @@ class SupervisorIncarnation:
             link.ready = True
             self._decided(link)
         if self.telemetry.listeners:
-            self.telemetry.emit(ChildReady(self.child_path(name), number))
+            self.telemetry.emit(ChildReady(self.maker.child_path(name), number))
 
     def _decided(self, link: ChildLink) -> None:
         if link.waiter is not None:
@@ -382,7 +271,7 @@ class SupervisorIncarnation:
     def _rest(self, effect: events.Rest) -> None:
         link = self.links[effect.name]
         link.why, link.rested = effect.why, True
-        self._cancel_timers(link)
+        cancel_timers(link)
         if effect.forgotten:
             del self.links[effect.name]
         try:
@@ -401,6 +290,10 @@ class SupervisorIncarnation:
         link.incarnation.stop(deadline, again=again)
         self._limit(link, deadline)
 
+    def _limit(self, link: ChildLink, deadline: float) -> None:
+        assert self._timers is not None
+        self._timers.limit(link, deadline)
+
     def _call_off_starts_of(self, link: ChildLink) -> None:
         # An actor that waits for a start here would wait for the others, and they for it.
         if isinstance(link.incarnation, Incarnation):
@@ -411,48 +304,18 @@ class SupervisorIncarnation:
         for asked in asking:
             self._decided(asked)
 
-    def _limit(self, link: ChildLink, deadline: float) -> None:
-        incarnation = link.incarnation
-        if incarnation is None or math.isinf(deadline):
-            return
-        incarnation.cut(deadline)
-        if isinstance(incarnation, Incarnation) and not incarnation.killed:  # a supervisor limits its own children
-            self._cancel_timers(link)
-            deadline = incarnation.deadline
-            self._set_timer(link, deadline, lambda: self._grace_over(link, incarnation))
-
-    def _grace_over(self, link: ChildLink, incarnation: Incarnation) -> None:
-        path = incarnation.cell.path
-        if link.spec.grace > 0:
-            logger.warning("%s did not stop in time and is cancelled", path)
-        incarnation.kill()
-        self._set_timer(
-            link,
-            trio.current_time() + _NAMED_AGAIN_AFTER,
-            lambda: logger.warning("%s ignores its cancellation; trio can do no more than wait for it", path),
-        )
-
     def _wake(self, name: str, number: int, at: float) -> None:
         if self.telemetry.listeners:
             failures = self.supervision.children[name].consecutive
-            self.telemetry.emit(RestartScheduled(self.child_path(name), at, failures))
-        self._set_timer(self.links[name], at, lambda: self.feed(events.Due(name, number)))
-
-    def _set_timer(self, link: ChildLink, at: float, act: Callable[[], None]) -> None:
+            self.telemetry.emit(RestartScheduled(self.maker.child_path(name), at, failures))
         assert self._timers is not None
-        link.timers = (*link.timers, self._timers.set(at, act))
-
-    @staticmethod
-    def _cancel_timers(link: ChildLink) -> None:
-        for timer in link.timers:
-            timer.cancel()
-        link.timers = ()
+        self._timers.set(self.links[name], at, lambda: self.feed(events.Due(name, number)))
 
     def _give_up(self, name: str, error: BaseException | None, limit: str) -> None:
         self._failure = RestartLimitReached(f"{self.path} gave up: {limit}, the last by {escape(name)}")
         self._failure.__cause__ = error
         if self.telemetry.listeners:
-            self.telemetry.emit(SupervisorGaveUp(self.path, self.child_path(name), limit))
+            self.telemetry.emit(SupervisorGaveUp(self.path, self.maker.child_path(name), limit))
         self._abandon()
 
     def _abandon(self) -> None:
@@ -460,40 +323,6 @@ class SupervisorIncarnation:
         self.booted.set()  # a start that waits for the first batch learns now that it is called off
         if self.on_end is not None:
             self.on_end()
-
-    # ---- children
-
-    def child_path(self, name: str) -> str:
-        """Return the path of a child."""
-        return f"{self.path}/{escape(name)}"
-
-    def name_for(self, spec: ChildSpec[Any] | SupervisorSpec) -> str:
-        if spec.name is not None:
-            if spec.name in self.supervision.children:
-                raise ValueError(f"{self.path} already has a child called {spec.name!r}")
-            return spec.name
-        assert isinstance(spec, ChildSpec)  # a supervisor's always has a name
-        base = name = spec.default_name()
-        while name in self.supervision.children:
-            # Counted on, so that the ten-thousandth child need not try all the names before its own.
-            number = self._numbers[base] = self._numbers.get(base, 1) + 1
-            name = f"{base}-{number}"
-        return name
-
-    def _cell(self, spec: ChildSpec[Any] | SupervisorSpec, name: str) -> Cell | SupervisorCell:
-        path = self.child_path(name)
-        if isinstance(spec, SupervisorSpec):
-            if path.count("/") > MAX_DEPTH:
-                raise StartFailed(f"{escape(name)} would be more than {MAX_DEPTH} levels deep in its tree")
-            return SupervisorCell(name, path, self._thread, trio.lowlevel.current_trio_token())
-        mailbox = spec.mailbox()
-        missing = [method for method in _MAILBOX if not callable(getattr(mailbox, method, None))]
-        if missing:
-            raise TypeError(f"the mailbox of {path} must have {', '.join(missing)}; {type(mailbox).__name__} has not")
-        return Cell(name, path, mailbox, self.telemetry, self._thread)
-
-    def link_for(self, spec: ChildSpec[Any] | SupervisorSpec, name: str) -> ChildLink:
-        return ChildLink(spec, self._cell(spec, name))
 
     def known(self, name: str) -> ChildLink:
         """Return the link of a child.

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_actors import Actor, ActorRef, Answer, AskDropped, AskFailed, ExponentialBackoff, Reject, Request, Supervisor
-from ds_actors._cell import Slot
 from ds_actors._mailbox import Envelope
+from ds_actors._slot import Slot
 from ds_actors.testing import Crashed, run_virtual
 
 offers = st.sampled_from(["tell", "tell", "tell", "tell", "ask", "send"])

@@ -9,18 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ds_actors._mailbox import (
-    EMPTY,
-    Conflate,
-    DropOldest,
-    Dropped,
-    Envelope,
-    Latest,
-    Mailbox,
-    MailboxStatistics,
-    Reject,
-    content,
-)
+from ds_actors._conflate import Conflate
+from ds_actors._mailbox import EMPTY, Dropped, Envelope, Mailbox, MailboxStatistics, content
+from ds_actors._queue_mailboxes import DropOldest, Latest, Reject
 
 capacities = st.integers(2, 6)
 redeliveries = st.integers(0, 2)

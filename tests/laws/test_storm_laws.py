@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections import deque
+from collections.abc import Iterable
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_actors import Actor, ChildSpec, Reject, Supervisor
+from ds_actors._events import Boot, Effect, Ended, Ready, Start, Stop
+from ds_actors._rules import ChildRules, ChildStatus, Strategy
+from ds_actors._supervision import Supervision
 from ds_actors.testing import run_virtual
 
 
@@ -85,3 +93,44 @@ def test_one_for_one_keeps_mailboxes_and_counts_each_crash() -> None:
             assert all(ref.statistics().handled == 1 for ref in app.actors())
 
     run_virtual(main)
+
+
+def carry_out(supervision: Supervision, effects: Iterable[Effect]) -> int:
+    """Let each start succeed and each stop end, until there are no more; return the number of starts."""
+    starts, queue = 0, deque(effects)
+    while queue:
+        match queue.popleft():
+            case Start(name, incarnation):
+                starts += 1
+                queue.extend(supervision.handle(Ready(name, incarnation), 1.0))
+            case Stop(name, incarnation):
+                queue.extend(supervision.handle(Ended(name, incarnation), 1.0))
+            case _:
+                pass
+    return starts
+
+
+def wave(strategy: Strategy, names: list[str], crashing: Iterable[str]) -> tuple[int, int]:
+    """Let siblings crash before one is ready again; return the restarts, and what they cost of the window."""
+    supervision = Supervision(strategy, max_restarts=len(names))
+    for name in names:
+        supervision.adopt(ChildRules(name))
+    assert carry_out(supervision, supervision.handle(Boot(), 0.0)) == len(names)
+    effects = [effect for name in crashing for effect in supervision.handle(Ended(name, 1, ValueError()), 1.0)]
+    restarts = carry_out(supervision, effects)
+    assert all(child.status is ChildStatus.RUNNING for child in supervision.children.values())
+    return restarts, len(supervision._window)
+
+
+def test_the_table_of_storms_is_what_the_rules_do() -> None:
+    """No wave of crashes restarts n siblings more than n + 1 times, in either order of the crashes."""
+    rows: list[str] = []
+    strategies: tuple[Strategy, ...] = ("one_for_one", "one_for_all", "rest_for_one")
+    for strategy, siblings in product(strategies, (5, 50, 500)):
+        names = [f"{number}" for number in range(siblings)]
+        waves = [wave(strategy, names, names), wave(strategy, names, reversed(names))]
+        assert all(restarts <= siblings + 1 for restarts, _ in waves)
+        cells = [f"{restarts} restarts, {spent} of the window" for restarts, spent in waves]
+        rows.append(f"| {strategy} | {siblings} | {' | '.join(cells)} |")
+    page = (Path(__file__).parents[2] / "docs" / "actors" / "storms.md").read_text("utf-8")
+    assert [line for line in page.splitlines() if re.match(r"\| \w+ \| \d", line)] == rows

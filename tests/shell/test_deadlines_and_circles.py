@@ -568,3 +568,55 @@ async def test_a_nested_supervisor_that_is_stopped_in_a_round_calls_off_what_its
             await trio.sleep(10)
             assert [node.status for node in app.which()][:2] == ["running", "running"]
     assert len(log) == 1
+
+
+class Clinging(Actor[str]):
+    """Crashes in a task of its own; its own task, or another one that it spawned, holds on for 30 seconds."""
+
+    async def hold(self) -> None:
+        with trio.CancelScope(shield=True):
+            await trio.sleep(30)
+
+    async def fail(self) -> None:
+        await trio.sleep(1)
+        raise ValueError("as asked")
+
+    async def receive(self, message: str, /) -> None:
+        if message == "own task":
+            self.context.spawn(self.fail)
+            await self.hold()
+        if message == "spawned task":
+            self.context.spawn(self.hold)
+            await trio.sleep(1)
+            raise ValueError("as asked")
+
+
+@pytest.mark.parametrize("message", ["own task", "spawned task"])
+async def test_an_actor_that_crashed_and_ignores_its_cancellation_is_named(
+    message: str, autojump_clock: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once, when its grace and a second are over; its supervisor restarts it when it is gone."""
+    async with Supervisor("app") as app:
+        ref = await app.start(Clinging, name="a", grace=2, expected=(ValueError,))
+        ref.tell(message)
+        await trio.sleep(3.9)
+        assert caplog.text == ""
+        await trio.sleep(20)
+        (record,) = caplog.records
+        assert record.levelno == logging.WARNING
+        assert "/app/a crashed, and a task of it ignores its cancellation" in record.getMessage()
+        assert app.which()[0].incarnation == 1
+        await trio.sleep(10)
+        assert app.which()[0].incarnation == 2
+    assert len(caplog.records) == 1
+
+
+async def test_an_actor_that_may_clean_up_forever_is_not_named_for_it(
+    autojump_clock: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With an endless grace, a crashed actor may take any time."""
+    async with Supervisor("app", close_within=1) as app:
+        ref = await app.start(Clinging, name="a", grace=math.inf, expected=(ValueError,))
+        ref.tell("own task")
+        await trio.sleep(29)
+        assert caplog.text == ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import trio
@@ -47,4 +49,34 @@ async def test_cancelled_timers_do_not_pile_up_until_their_time(autojump_clock: 
             await app.terminate(ref)
         timers = app._living()._timers
         assert timers is not None
-        assert len(timers) < 150
+        assert len(timers._timers) < 150
+
+
+class Held:
+    """Something large in a local variable of a frame."""
+
+
+async def test_only_the_newest_failure_keeps_the_frames_of_its_error(autojump_clock: object) -> None:
+    """Older errors stay, for backoffs that look at them, but without tracebacks, which hold all local variables."""
+    held = weakref.WeakSet[Held]()
+
+    class Crashing(Actor[str]):
+        async def receive(self, message: str, /) -> None:
+            local = Held()
+            held.add(local)
+            try:
+                raise KeyError(message)
+            except KeyError as error:
+                raise ExceptionGroup("as asked", [ValueError(message)]) from error
+
+    backoff = ExponentialBackoff(base=0.01, cap=0.01)
+    async with Supervisor("app") as app:
+        ref = await app.start(Crashing, name="a", backoff=backoff, expected=(ExceptionGroup,))
+        for number in range(5):
+            ref.tell(f"{number}")
+            await trio.sleep(1)
+        failures = app._living().supervision.children["a"].failures
+        assert [type(failure.error) for failure in failures] == [ExceptionGroup] * 5
+        assert [failure.error.__traceback__ is None for failure in failures if failure.error] == [True] * 4 + [False]
+        gc.collect()
+        assert len(held) == 1

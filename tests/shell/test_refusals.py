@@ -21,7 +21,7 @@ from ds_actors import (
     SupervisorRef,
     SupervisorSpec,
 )
-from ds_actors._supervisor_incarnation import MAX_DEPTH
+from ds_actors._child_link import MAX_DEPTH
 
 
 class Plain(Actor[Any]):

@@ -18,7 +18,8 @@ from ds_actors._errors import ActorStopped, Ignore, RestartLimitReached, StartFa
 from ds_actors._exits import Exit
 from ds_actors._ref import ActorRef
 from ds_actors._specs import ChildSpec, SupervisorSpec
-from ds_actors._supervisor import Supervisor, SupervisorRef
+from ds_actors._supervisor import Supervisor
+from ds_actors._supervisor_ref import SupervisorRef
 from ds_actors._telemetry import Node
 from ds_actors.testing._leftovers import assert_no_leftover_tasks
 from ds_actors.testing._stories import Action, End, Plan, StartChild, StopRequest, Story, WorkerPlan

@@ -8,7 +8,8 @@ from typing import Any, Generic, TypeVar, cast
 import trio
 
 from ds_actors._cell import Cell
-from ds_actors._mailbox import EMPTY, Envelope, Reject, content
+from ds_actors._mailbox import EMPTY, Envelope, content
+from ds_actors._queue_mailboxes import Reject
 from ds_actors._ref import ActorRef, Answer
 from ds_actors._telemetry import Telemetry
 
