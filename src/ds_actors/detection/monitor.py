@@ -74,7 +74,8 @@ class Monitor:
         audio: how often microphones are recorded.
         ledger: keep a record of what was sent, without its pixels, for `ledger()`.
         state_cb: called with the status when `state`, `uplink.state`, `uplink.slow` or `room.state` changes, and when
-            `blind` begins or ends; an exception in it is logged. Closing the monitor reports "closed", not an outage of the uplink.
+            `blind` begins or ends; an exception in it is logged. Closing the monitor reports "closed", not an outage of
+            the uplink.
         connect: opens the stream under the WebSocket.
         encode: makes a JPEG of a frame; raises EncodingError.
         random: draws the jitter, in [0, 1).
