@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from ds_actors._mailbox import EMPTY
 from ds_actors.detection.budget import Budget
 from ds_actors.detection.events import Level, Sample
-from ds_actors.detection.turns import CaptureLate, Deliver, GiveUp, Relevel, RequestTurn, Withdraw
+from ds_actors.detection.turns import CaptureLate, Deliver, GiveUp, LinkConfirmed, Relevel, RequestTurn, Withdraw
+from ds_actors.detection.uplink.link_pace import LinkPace
 from ds_actors.detection.uplink.outbox import AGE_LIMIT, LATE_CAPTURES, WINDOW, Outbox
 
 levels = st.sampled_from([Level.UNKNOWN, Level.CLEAR, Level.SUSPICIOUS, Level.ALERT])
@@ -37,8 +38,10 @@ steps = st.one_of(
 class Model:
     """Performs steps and checks what must hold after each."""
 
-    def __init__(self) -> None:
-        self.outbox = Outbox()
+    def __init__(self, link: LinkPace | None = None) -> None:
+        self.link = link
+        self.outbox = Outbox(link=link)
+        self.probe: int | None = None
         self.now = 100.0
         self.hand: Any = EMPTY
         self.granted: set[str] = set()
@@ -63,14 +66,22 @@ class Model:
                     assert self.hand is EMPTY
                     assert now - got.sample.captured_at < AGE_LIMIT
                     self.hand = got
+                    self.began()
             case "settle" if self.hand is not EMPTY:
                 outbox.settle(self.hand, now)
                 self.hand = EMPTY
+                self.sent()
             case "interrupt" if self.hand is not EMPTY:
                 list(outbox.interrupted(now))
                 self.hand = EMPTY
+                if self.link is not None:
+                    self.link.speed.connection_ended(now)
             case "deliver":
-                outbox.put(Deliver(name, sample(name, now - step[2])), now)
+                data = b"" if self.link is None else bytes(4_000)
+                outbox.put(Deliver(name, Sample("p", name, 0, data, now - step[2])), now)
+            case "confirm" if self.link is not None and self.probe is not None:
+                self.link.speed.confirmed(self.probe, now)
+                outbox.put(LinkConfirmed(), now)
             case "late":
                 outbox.put(CaptureLate(name), now)
             case "give_up":
@@ -84,6 +95,16 @@ class Model:
             case _:
                 pass
         self.check()
+
+    def began(self) -> None:
+        if self.link is not None:
+            assert self.link.is_free(self.now)
+            assert not self.link.arrives_late(4_000, self.hand.sample.captured_at, self.now)
+            self.link.send_began(4_000, self.now)
+
+    def sent(self) -> None:
+        if self.link is not None:
+            self.probe = self.link.speed.sent(self.now)
 
     def check(self) -> None:
         account = self.outbox.account()
@@ -107,6 +128,20 @@ def test_every_due_sample_is_accounted_for_at_every_moment(script: list[tuple[An
     account = model.outbox.account()
     assert account.waiting == 0
     assert account.granted == (model.hand is not EMPTY)
+
+
+@settings(max_examples=300)
+@given(st.lists(st.one_of(steps, st.tuples(st.just("confirm"), tracks)), max_size=80), st.floats(0, 2))
+def test_a_slow_link_loses_no_sample_from_the_account(script: list[tuple[Any, ...]], delay: float) -> None:
+    """And nothing is sent that would arrive late, or behind more than 0.3 s of what was sent before."""
+    link = LinkPace()
+    link.speed.idle_pong(delay)
+    model = Model(link)
+    for step in script:
+        model.do(step)
+    list(model.outbox.close(model.now))
+    model.check()
+    assert model.outbox.account().waiting == 0
 
 
 @settings(max_examples=100)

@@ -66,12 +66,13 @@ async def encode(_frame: Frame, _quality: int, _max_side: int | None) -> bytes:
 
 @define
 class Link(WrappedStream):
-    """A stream that takes `seconds` for each piece it sends."""
+    """A stream that takes `seconds` for each piece it sends, and more by its size."""
 
     seconds: float = 0.0
+    bytes_per_second: float = float("inf")
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        await trio.sleep(self.seconds)
+        await trio.sleep(self.seconds + len(data) / self.bytes_per_second)
         await super().send_all(data)
 
 
@@ -81,6 +82,8 @@ class Service:
 
     nursery: trio.Nursery
     reachable: bool = True
+    bytes_per_second: float = float("inf")
+    """Of the links of new connections."""
     close_code: int | None = None
     """Closes each connection with it as soon as it is accepted."""
     silent: set[str] = field(factory=set[str])
@@ -103,7 +106,7 @@ class Service:
             raise OSError("nobody there")
         ours, theirs = memory_stream_pair()
         self.nursery.start_soon(self._serve, theirs)
-        self.links.append(Link(ours))
+        self.links.append(Link(ours, bytes_per_second=self.bytes_per_second))
         return self.links[-1]
 
     async def say(self, number: int, track: str, participant: str | None = None) -> None:

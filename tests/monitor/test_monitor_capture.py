@@ -137,25 +137,3 @@ def test_three_one_shots_whose_frames_are_too_small_are_too_small() -> None:
         assert kit.adds_up(monitor)
 
     kit.run(body)
-
-
-def test_a_slow_send_makes_the_next_sample_smaller() -> None:
-    """One that took longer than 10 s lowers quality and size of the next, and a quick one gives them back."""
-    asked: list[tuple[int, int | None]] = []
-
-    async def encode(_frame: Frame, quality: int, max_side: int | None) -> bytes:
-        await trio.lowlevel.checkpoint()
-        asked.append((quality, max_side))
-        return bytes(80 * 1024)
-
-    async def body(service: Service, monitor: Monitor) -> None:
-        await trio.sleep(0.1)
-        service.links[-1].seconds = 1.1
-        await kit.add(monitor, "B")
-        await trio.sleep(11)
-        service.links[-1].seconds = 0.0
-        await trio.sleep(15)
-        assert asked[:3] == [(75, None), (50, 960), (75, None)]
-        assert len(service.attempts) == 1
-
-    kit.run(body, encode=encode)

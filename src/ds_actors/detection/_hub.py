@@ -217,7 +217,7 @@ class Hub:
         availability, room = self._availability, self._room
         no_uplink = "" if availability.state == "up" else availability.cause or availability.state
         reconnecting = room is not None and room.state == "reconnecting"
-        self._log(self.link.slowness.look(self.link.speed.rate(now), now))
+        self._log(self.link.look(now))
         sight = Sight(blind, wanted, no_uplink, reconnecting, slow_link=self.link.slowness.slow)
         self._log(self._blindness.look(sight, now))
         self._report_state()

@@ -89,7 +89,7 @@ class TrackFactory:
             try:
                 smaller = fitting.next(attempt, len(data), number)
             except LinkTooSlowError:
-                self.hub.link.refused(trio.current_time())
+                self.hub.link.refused(len(data), trio.current_time())
                 raise
             if smaller is None:
                 break

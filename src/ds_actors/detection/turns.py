@@ -77,4 +77,5 @@ class LinkConfirmed:
     """The service has read what was sent: the link may be free for more."""
 
 
-OutboxMessage = LinkConfirmed | RequestTurn | Relevel | CaptureLate | Deliver | GiveUp | Withdraw
+TurnMessage = RequestTurn | Relevel | CaptureLate | Deliver | GiveUp | Withdraw
+OutboxMessage = TurnMessage | LinkConfirmed

@@ -196,7 +196,7 @@ class SimulatedLink:
             return
         simulation = self.simulation
         self.up = self.sending = False
-        simulation.pace.speed.connection_ended()
+        simulation.pace.speed.connection_ended(simulation.now)
         for _ in simulation.outbox.interrupted(simulation.now):
             pass
         lived = simulation.now - self._began

@@ -55,17 +55,6 @@ def test_a_send_that_moves_no_byte_for_ten_seconds_is_dead() -> None:
     assert isinstance(heartbeat.tick(28.0), Close)
 
 
-def test_a_send_longer_than_ten_seconds_is_counted_slow() -> None:
-    """The next sample can be made smaller."""
-    heartbeat = Heartbeat(0.0)
-    heartbeat.send_started(0.0)
-    heartbeat.send_progress(9.0)
-    heartbeat.send_ended(10.5)
-    heartbeat.send_started(11.0)
-    heartbeat.send_ended(21.0)
-    assert heartbeat.slow_sends == 1
-
-
 def test_nothing_is_due_while_a_pings_send_waits() -> None:
     """Without a clock running, there is no time to wake up for."""
     heartbeat = Heartbeat(0.0)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import ClassVar, Final
 
 from attrs import define, frozen
@@ -96,7 +97,7 @@ def _expected(attempt: Attempt) -> float:
 
 
 def _of_quality(quality: int) -> float:
-    for (low, small), (high, large) in zip(_BY_QUALITY, _BY_QUALITY[1:], strict=False):
+    for (low, small), (high, large) in pairwise(_BY_QUALITY):
         if quality <= high:
             return small + (large - small) * (quality - low) / (high - low)
     raise AssertionError(quality)

@@ -110,7 +110,7 @@ class Uplink(Actor[OutboxMessage]):
 
     async def stopping(self, exit: Exit, /) -> None:  # noqa: A002 - the word of the field
         """Notify the host that there is no connection."""
-        self.host.link.speed.connection_ended()
+        self.host.link.speed.connection_ended(trio.current_time())
         self.host.uplink_down(exit.crash, None if self._heartbeat is None else self._heartbeat.heard)
 
     async def _send(self, nursery: trio.Nursery, websocket: WebSocketConnection, heartbeat: Heartbeat) -> None:

@@ -23,6 +23,7 @@ from ds_actors.detection.uplink.heartbeat import Heartbeat
 from ds_actors.detection.uplink.streams import WrappedStream
 from ds_actors.detection.uplink.tls import default_tls
 from ds_actors.detection.uplink.tunnel import open_tunnel
+from ds_actors.detection.uplink.unsent import limit_unsent
 
 MAX_MESSAGE_SIZE: Final = 64 * 1024
 """Bytes of the longest message taken from the service; a longer one closes the connection (1009)."""
@@ -56,6 +57,7 @@ async def open_stream(service: Dataspike) -> trio.abc.Stream:
         stream: trio.abc.Stream = await trio.open_tcp_stream(service.host, service.port)
     else:
         stream = await _open_through(service.proxy, service)
+    limit_unsent(stream)
     if context is None:
         return stream
     secured = trio.SSLStream(stream, context, server_hostname=service.host, https_compatible=True)

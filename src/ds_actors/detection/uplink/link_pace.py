@@ -17,6 +17,7 @@ from typing import Final
 
 from attrs import define, field, frozen
 
+from ds_actors.detection.notes import Note
 from ds_actors.detection.uplink.link_speed import START_BYTES, LinkSpeed
 from ds_actors.detection.uplink.slowness import LinkSlowness
 
@@ -93,15 +94,21 @@ class LinkPace:
     def _being_made(self, made: int, now: float) -> float:
         return made * self.speed.seconds(self._typical, now)
 
-    def refused(self, now: float) -> None:
+    def refused(self, size: int, now: float) -> None:
         """Record that a sample was not sent, because it would arrive too late."""
-        self.speed.refused(now)
+        self.speed.refused(size, now)
         self.slowness.limited(now)
 
     def shrunk(self, now: float) -> None:
         """Record that a picture was made smaller; the first of all always is, because no link is known then."""
         if self.speed.known:
             self.slowness.limited(now)
+
+    def look(self, now: float) -> Note | None:
+        """Return a line for the log when one is due; call it every few seconds."""
+        if self.speed.send_lasts(now) > ARRIVES_WITHIN:
+            self.slowness.limited(now)
+        return self.slowness.look(self.speed.rate(now), now)
 
     def send_began(self, size: int, now: float) -> None:
         """Record that a sample's send begins."""

@@ -36,7 +36,12 @@ WRITE_OFF: Final = 10.0
 """Seconds by which a pong may be late before it is not waited for any longer."""
 DOUBLES_EVERY: Final = 5.0
 """Seconds in which the rate doubles, and the delay halves, while nothing can be sent: only a send can correct them."""
+LONG_SEND: Final = 2.0
+"""Seconds after which a send that has not returned says that the link is slow, also when its connection ends."""
+FRESH_FOR: Final = 60.0
+"""Seconds for which a measurement counts, when larger messages are refused meanwhile."""
 _MOST_DOUBLINGS: Final = 60.0
+_MOST_PROBES: Final = 64
 
 
 @frozen
@@ -58,6 +63,8 @@ class LinkSpeed:
     """Bytes per second of the last messages, oldest first."""
     _refused_since: float | None = field(default=None, init=False)
     """When a message was first refused as too slow, since the last measurement."""
+    _measured_size: int = field(default=0, init=False)
+    _measured_at: float = field(default=-math.inf, init=False)
     _probes: dict[int, _Probe] = field(factory=dict[int, _Probe], init=False)
     """The probes without a pong, by number, so oldest first."""
     _number: int = field(default=0, init=False)
@@ -80,11 +87,17 @@ class LinkSpeed:
     def rate(self, now: float) -> float:
         """Return the bytes per second; before the first measurement, those of a slow link."""
         estimate = min(self._rates[-1], median_low(self._rates)) if self._rates else float(START_BYTES)
+        if self._sending is not None and self.send_lasts(now) >= LONG_SEND:
+            return min(estimate, self._sending[0] / self.send_lasts(now))
         return estimate * self._hope(now)
 
     def delay(self, now: float) -> float:
         """Return the seconds from a ping that waits for nothing to its pong."""
         return self._delay / self._hope(now)
+
+    def send_lasts(self, now: float) -> float:
+        """Return for how many seconds a send has not returned; 0 when none is under way."""
+        return 0.0 if self._sending is None else now - self._sending[1]
 
     def seconds(self, size: float, now: float) -> float:
         """Return how long so many bytes take on a link that is free."""
@@ -113,7 +126,7 @@ class LinkSpeed:
         assert self._sending is not None
         (size, began), self._sending = self._sending, None
         if self._has_pongs is False:
-            self._measured(size, now - began)
+            self._measured(size, now - began, now)
             self._free_at = min(self._free_at, now)
             return None
         takes = self.seconds(size, now)
@@ -121,6 +134,8 @@ class LinkSpeed:
             return None
         self._number += 1
         self._probed_at = now
+        if len(self._probes) >= _MOST_PROBES:
+            del self._probes[next(iter(self._probes))]
         expected = max(self._free_at, now) + self._delay
         self._probes[self._number] = _Probe(size, began, self._end, expected)
         return self._number
@@ -134,7 +149,7 @@ class LinkSpeed:
         self._probes = {later: other for later, other in self._probes.items() if later > number}
         self._delay = min(self._delay, now - probe.began)
         free = max(probe.began, self._confirmed_at - self._delay)
-        self._measured(probe.size, now - self._delay - free)
+        self._measured(probe.size, now - self._delay - free, now)
         self._confirmed_at = now
         left = self._end - probe.end
         self._free_at = now + self.seconds(left, now) if left else min(self._free_at, now)
@@ -144,13 +159,22 @@ class LinkSpeed:
         self._has_pongs = True
         self._delay = seconds
 
-    def refused(self, now: float) -> None:
-        """Record that a message was not sent, because it would have taken too long."""
-        if self._refused_since is None:
-            self._refused_since = now
+    def refused(self, size: int, now: float) -> None:
+        """Record that a message was not sent, because it would have taken too long.
 
-    def connection_ended(self) -> None:
-        """Forget what is under way; the estimate stays."""
+        That says nothing new about a link on which smaller ones arrive.
+        """
+        if size <= self._measured_size or now - self._measured_at >= FRESH_FOR:
+            self._refused_since = now if self._refused_since is None else self._refused_since
+
+    def connection_ended(self, now: float) -> None:
+        """Forget what is under way; the estimate stays.
+
+        A send that had not returned for seconds counts as measured: or else a link that is too slow for it would be
+        given as much again.
+        """
+        if self._sending is not None and self.send_lasts(now) >= LONG_SEND:
+            self._measured(self._sending[0], self.send_lasts(now), now)
         self._probes.clear()
         self._sending = None
         self._free_at = self._confirmed_at = self._probed_at = -math.inf
@@ -161,8 +185,9 @@ class LinkSpeed:
             return 1.0
         return math.exp2(min(max(0.0, now - self._refused_since) / DOUBLES_EVERY, _MOST_DOUBLINGS))
 
-    def _measured(self, size: int, seconds: float) -> None:
+    def _measured(self, size: int, seconds: float, now: float) -> None:
         self._refused_since = None
+        self._measured_size, self._measured_at = size, now
         if size >= SMALLEST_MEASURED:
             self._rates.append(size / max(seconds, SHORTEST_TIME))
 

@@ -28,6 +28,7 @@ from ds_actors.detection.turns import (
     OutboxMessage,
     Relevel,
     RequestTurn,
+    TurnMessage,
     Withdraw,
 )
 from ds_actors.detection.uplink.grant_history import GrantHistory
@@ -41,9 +42,6 @@ LATE_CAPTURES: Final = 2
 """Captures a participant may have under way outside the window."""
 AGE_LIMIT: Final = ARRIVES_WITHIN
 """Seconds from the end of its capture after which a sample is dropped."""
-
-
-_TrackMessage = RequestTurn | Relevel | CaptureLate | Deliver | GiveUp | Withdraw
 
 
 class Outbox:
@@ -94,7 +92,7 @@ class Outbox:
             self._counts.handled += 1
         return cost
 
-    def _apply(self, message: _TrackMessage, now: float) -> Dropped[OutboxMessage] | None:
+    def _apply(self, message: TurnMessage, now: float) -> Dropped[OutboxMessage] | None:
         turn = self._turns.get(message.track)
         match message:
             case RequestTurn():
@@ -133,7 +131,7 @@ class Outbox:
                 turn.state = TurnState.IN_HAND
                 self._in_hand = turn
                 return turn.sample
-            self._link.refused(now)
+            self._link.refused(turn.size, now)
             self._drop(turn, TOO_SLOW)
         return EMPTY
 
@@ -206,9 +204,8 @@ class Outbox:
         rest = [turn for turn in self._turns.values() if turn is not self._in_hand]
         dead: list[OutboxMessage] = []
         for turn in rest:
-            message = self._queued(turn)
-            if message is not None:
-                dead.append(message)
+            if turn.queued is not None:
+                dead.append(turn.queued)
             self._counts.dropped["closed"] += 1
             self._remove(turn)
         self._counts.dead += len(dead)
@@ -293,20 +290,14 @@ class Outbox:
         self._open += 1
 
     def _is_stale(self, turn: Turn, now: float) -> bool:
-        return turn.sample is not None and now - turn.sample.sample.captured_at >= self._age_limit
+        return now - turn.captured_at >= self._age_limit
 
     def _expire(self, now: float) -> None:
         for turn in [due for due in chain(self._ready, self._queue.with_frame.values()) if self._is_stale(due, now)]:
             self._drop(turn, "stale")
 
-    def _queued(self, turn: Turn) -> OutboxMessage | None:
-        """Return the message of a turn that waits in the mailbox; None while its capture is under way."""
-        if turn.state in (TurnState.WAITING, TurnState.READY):
-            return turn.sample or turn.request
-        return None
-
     def _drop(self, turn: Turn, reason: str) -> None:
-        if self._queued(turn) is not None:
+        if turn.queued is not None:
             self._counts.messages_dropped[reason] += 1
         self._counts.dropped[reason] += 1
         self._remove(turn)

@@ -66,8 +66,13 @@ class Turn:
 
     @property
     def captured_at(self) -> float:
-        """When its sample was captured; minus infinity without one."""
-        return -math.inf if self.sample is None else self.sample.sample.captured_at
+        """When its sample was captured; infinity without one."""
+        return math.inf if self.sample is None else self.sample.sample.captured_at
+
+    @property
+    def queued(self) -> RequestTurn | Deliver | None:
+        """Its message, while it waits in the mailbox; None while its capture is under way."""
+        return (self.sample or self.request) if self.state in (TurnState.WAITING, TurnState.READY) else None
 
     def relevel(self, level: Level) -> None:
         """Put the turn into the class of a level."""

@@ -1,0 +1,106 @@
+"""How a picture is made small enough."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ds_actors.detection.tracks.fitting import (
+    ATTEMPTS,
+    FLOOR_QUALITY,
+    FLOOR_SIDE,
+    Attempt,
+    Fitting,
+    LinkTooSlowError,
+)
+
+
+def attempts(first: Attempt, wish: float, most: float, size_of: Callable[[Attempt], int]) -> list[Attempt]:
+    """Return what is tried, the last of which is sent."""
+    fitting, tried = Fitting(first, wish, most), [first]
+    while True:
+        following = fitting.next(tried[-1], size_of(tried[-1]), len(tried))
+        if following is None:
+            return tried
+        tried.append(following)
+
+
+def as_photographs(at_75: float) -> Callable[[Attempt], int]:
+    """The sizes of a picture of 1280 pixels whose JPEG has so many bytes at quality 75."""
+
+    def size(attempt: Attempt) -> int:
+        quality = 0.15 + 0.85 * attempt.quality / 75
+        return int(at_75 * quality * math.pow(attempt.side / 1280, 1.8))
+
+    return size
+
+
+def test_a_picture_that_is_small_enough_is_left_as_it_is() -> None:
+    """One attempt."""
+    assert attempts(Attempt(75, 1280), 100_000, 200_000, lambda _: 100_000) == [Attempt(75, 1280)]
+
+
+def test_quality_goes_first_and_then_the_side() -> None:
+    """By what the attempt before came to."""
+    first = Attempt(75, 1280)
+    assert attempts(first, 90_000, 1e9, as_photographs(100_000))[1:] == [Attempt(60, 1280)]
+    assert attempts(first, 65_000, 1e9, as_photographs(100_000))[-1].side == 1280
+    smaller = attempts(first, 20_000, 1e9, as_photographs(100_000))[-1]
+    assert (smaller.quality, smaller.side < 1280) == (FLOOR_QUALITY, True)
+
+
+def test_below_the_floor_nothing_is_sent() -> None:
+    """The error has the reason of the drop."""
+    with pytest.raises(LinkTooSlowError) as raised:
+        attempts(Attempt(75, 1280), 1_000, 1_000, as_photographs(100_000))
+    assert raised.value.reason == "link_too_slow"
+
+
+def test_at_the_floor_a_picture_may_take_more_than_its_share() -> None:
+    """As long as it arrives in time."""
+    tried = attempts(Attempt(75, 1280), 1_000, 10_000, as_photographs(100_000))
+    assert tried[-1] == Attempt(FLOOR_QUALITY, FLOOR_SIDE)
+
+
+@pytest.mark.parametrize("first", [Attempt(20, 300), Attempt(30, 320)])
+def test_a_plan_below_the_floor_is_left_as_it_is(first: Attempt) -> None:
+    """Nothing is made larger; it is sent, or not."""
+    assert attempts(first, 1, 10_000, lambda _: 9_000) == [first]
+    with pytest.raises(LinkTooSlowError):
+        attempts(first, 1, 8_000, lambda _: 9_000)
+
+
+def test_a_low_quality_stays_as_low() -> None:
+    """Only the side goes down."""
+    tried = attempts(Attempt(10, 1280), 5_000, 1e9, as_photographs(100_000))
+    assert {attempt.quality for attempt in tried} == {10}
+    assert tried[-1].side < 1280
+
+
+@given(
+    st.builds(Attempt, st.integers(0, 100), st.integers(1, 8_000)),
+    st.floats(0, 1e6),
+    st.floats(1, 5),
+    st.functions(like=lambda attempt: 0, returns=st.integers(0, 2_000_000), pure=True),
+)
+def test_whatever_the_encoder_does_the_attempts_end_within_the_bounds(
+    first: Attempt, wish: float, more: float, size_of: Callable[[Attempt], int]
+) -> None:
+    """At most four, each smaller than the one before, none below the floor, and what is sent is not over `most`."""
+    try:
+        tried = attempts(first, wish, wish * more, size_of)
+    except LinkTooSlowError:
+        return
+    assert len(tried) <= ATTEMPTS
+    assert size_of(tried[-1]) <= max(wish, wish * more)
+    for before, after in itertools.pairwise(tried):
+        assert after.quality <= before.quality
+        assert after.side <= before.side
+        assert after != before
+    assert tried[-1].quality >= min(first.quality, FLOOR_QUALITY)
+    assert tried[-1].side >= min(first.side, FLOOR_SIDE)

@@ -1,0 +1,179 @@
+"""The estimate of a link's speed, at its edges; the laws are in tests/laws."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from ds_actors.detection.uplink.link_speed import START_BYTES, WRITE_OFF, LinkSpeed
+
+
+def passed(speed: LinkSpeed, size: int, began: float, takes: float) -> float:
+    """Send a message at `began`, whose pong comes `takes` seconds later; return when."""
+    speed.send_began(size, began)
+    number = speed.sent(began)
+    assert number is not None
+    speed.confirmed(number, began + takes)
+    return began + takes
+
+
+def test_before_the_first_measurement_the_link_counts_as_slow() -> None:
+    """A second per START_BYTES, and it is not known."""
+    speed = LinkSpeed()
+    assert (speed.known, speed.rate(0.0), speed.seconds(START_BYTES, 0.0)) == (False, START_BYTES, 1.0)
+
+
+def test_the_round_trip_of_an_idle_link_is_not_counted_as_sending() -> None:
+    """10,000 bytes that are confirmed after 0.6 s, on a link whose pings take 0.1 s, took half a second."""
+    speed = LinkSpeed()
+    speed.idle_pong(0.1)
+    passed(speed, 10_000, 0.0, 0.6)
+    assert speed.rate(1.0) == pytest.approx(20_000)
+    assert speed.delay(1.0) == 0.1
+
+
+def test_a_message_that_waits_for_another_is_measured_from_when_the_link_is_free() -> None:
+    """Two of 10,000 bytes, sent at once: the second is confirmed a second after the first."""
+    speed = LinkSpeed()
+    speed.idle_pong(0.2)
+    speed.send_began(10_000, 0.0)
+    first = speed.sent(0.0)
+    speed.send_began(10_000, 0.01)
+    second = speed.sent(0.01)
+    assert first is not None
+    assert second is not None
+    speed.confirmed(first, 1.2)
+    assert speed.left(1.2) == pytest.approx(1.0)
+    speed.confirmed(second, 2.2)
+    assert speed.rate(2.2) == pytest.approx(10_000)
+    assert speed.left(2.2) == 0.0
+
+
+def test_a_pong_confirms_all_that_was_sent_before_it() -> None:
+    """Whoever answers pings may answer the last one only (RFC 6455, 5.5.3)."""
+    speed = LinkSpeed()
+    speed.send_began(10_000, 0.0)
+    first = speed.sent(0.0)
+    speed.send_began(10_000, 0.0)
+    second = speed.sent(0.0)
+    assert first is not None
+    assert second is not None
+    speed.confirmed(second, 1.0)
+    assert speed.left(1.0) == 0.0
+    rate = speed.rate(1.0)
+    speed.confirmed(first, 1.0)
+    assert speed.rate(1.0) == rate
+
+
+def test_a_small_message_says_nothing_about_the_rate() -> None:
+    """Its time is the scheduler's."""
+    speed = LinkSpeed()
+    passed(speed, 1_023, 0.0, 5.0)
+    assert not speed.known
+    passed(speed, 1_024, 5.0, 1.0)
+    assert speed.rate(6.0) == 1_024
+
+
+def test_a_pong_that_does_not_come_stalls_the_link_and_is_not_waited_for_forever() -> None:
+    """Until 10 s after it was expected; what comes later is still measured."""
+    speed = LinkSpeed()
+    speed.send_began(START_BYTES, 0.0)
+    number = speed.sent(0.0)
+    assert number is not None
+    assert speed.left(0.5) == 0.5
+    assert speed.left(1.3) == 0.0
+    assert speed.left(1.31) == math.inf
+    assert speed.stalls_until(5.0) == 1.0 + WRITE_OFF
+    assert speed.left(1.0 + WRITE_OFF) == 0.0
+    assert speed.stalls_until(20.0) == 20.0
+    speed.confirmed(number, 16.0)
+    assert speed.rate(16.0) == START_BYTES / 16
+
+
+def test_without_pongs_the_sends_themselves_are_measured() -> None:
+    """A service that leaves pings unanswered is not asked again on this connection, but on the next."""
+    speed = LinkSpeed()
+    speed.send_began(START_BYTES, 0.0)
+    assert speed.sent(0.5) == 1
+    assert speed.left(11.0) == 0.0
+    speed.send_began(20_000, 12.0)
+    assert speed.sent(14.0) is None
+    assert speed.rate(14.0) == 10_000
+    assert speed.left(14.0) == 0.0
+    speed.connection_ended(14.5)
+    speed.send_began(20_000, 15.0)
+    assert speed.sent(15.0) == 2
+
+
+def test_one_message_a_second_is_probed_on_a_fast_link() -> None:
+    """Each ping costs; on a slow link every message is."""
+    speed = LinkSpeed()
+    passed(speed, 100_000, 0.0, 0.01)
+    probes = 0
+    for number in range(30):
+        now = 1.0 + number / 10
+        speed.send_began(100_000, now)
+        probe = speed.sent(now)
+        if probe is not None:
+            probes += 1
+            speed.confirmed(probe, now + 0.01)
+    assert probes == 3
+
+
+def test_probes_without_pongs_are_bounded() -> None:
+    """Answers keep a connection alive whose pings were answered once and never again."""
+    speed = LinkSpeed()
+    speed.idle_pong(0.1)
+    for number in range(1_000):
+        speed.send_began(2_000, number * 20.0)
+        assert speed.sent(number * 20.0) is not None
+    assert len(speed._probes) == 64
+
+
+def test_a_new_connection_has_nothing_under_way_and_keeps_the_estimate() -> None:
+    """What was sent on the old one is not waited for, nor measured by a late pong."""
+    speed = LinkSpeed()
+    passed(speed, 10_000, 0.0, 1.0)
+    speed.send_began(50_000, 2.0)
+    number = speed.sent(2.0)
+    assert number is not None
+    assert speed.left(2.0) == pytest.approx(5.0)
+    speed.connection_ended(2.0)
+    assert speed.left(2.0) == 0.0
+    speed.confirmed(number, 2.1)
+    assert speed.rate(3.0) == 10_000
+
+
+@pytest.mark.parametrize(("seconds", "rate"), [(1.9, 10_000), (10.0, 5_000)])
+def test_a_send_that_the_end_of_the_connection_cut_off_is_measured(seconds: float, rate: float) -> None:
+    """If it was under way for seconds: a link that is too slow for it would be given as much again."""
+    speed = LinkSpeed()
+    passed(speed, 10_000, 0.0, 1.0)
+    speed.send_began(50_000, 2.0)
+    speed.connection_ended(2.0 + seconds)
+    assert speed.rate(20.0) == rate
+
+
+def test_what_is_refused_makes_the_estimate_hopeful_until_something_is_measured() -> None:
+    """It doubles every 5 s, and the delay halves: only a send can correct them."""
+    speed = LinkSpeed()
+    speed.idle_pong(4.0)
+    passed(speed, 4_000, 0.0, 8.0)
+    speed.refused(4_000, 10.0)
+    speed.refused(4_000, 14.0)
+    assert (speed.rate(10.0), speed.rate(15.0), speed.rate(20.0)) == (1_000, 2_000, 4_000)
+    assert (speed.delay(10.0), speed.delay(20.0)) == (4.0, 1.0)
+    assert math.isfinite(speed.rate(1e9))
+    passed(speed, 4_000, 20.0, 8.0)
+    assert (speed.rate(60.0), speed.delay(60.0)) == (1_000, 4.0)
+
+
+def test_refusing_a_large_message_says_nothing_while_smaller_ones_arrive() -> None:
+    """As with sound, which cannot be made smaller; when nothing was measured for a minute, it does."""
+    speed = LinkSpeed()
+    passed(speed, 8_000, 0.0, 1.0)
+    speed.refused(96_000, 5.0)
+    assert speed.rate(30.0) == 8_000
+    speed.refused(96_000, 61.0)
+    assert speed.rate(66.0) == 16_000
