@@ -9,13 +9,41 @@ from typing import Final
 
 from attrs import define, field
 
+from ds_actors.detection.uplink.close_reasons import parse_head
+
 FRAMES_PER_MESSAGE: Final = 64
 """The most frames of one message."""
 
+_SWITCHING_PROTOCOLS: Final = 101
+_FINAL_ANSWER: Final = 200
 _FINAL: Final = 0x80
 _MASKED: Final = 0x80
 _FIRST_CONTROL: Final = 0x8
 _LENGTH_BYTES: Final = {126: 2, 127: 8}
+
+
+@define
+class UpgradeAnswer:
+    """Finds where the frames begin: behind a head of status 101. Behind any other comes a body, which has none."""
+
+    is_rejection: bool = field(default=False, init=False)
+    """The answer is neither 101 nor one that announces another (100 to 199)."""
+    _head: bytearray = field(factory=bytearray, init=False)
+
+    def feed(self, data: bytes | bytearray) -> bytes | None:
+        """Take the next bytes; return those of frames once the head is complete, None before and for a rejection."""
+        self._head += data
+        while not self.is_rejection:
+            answer = parse_head(bytes(self._head))
+            if answer is None:
+                return None
+            rest = self._head.partition(b"\r\n\r\n")[2]
+            if answer[0] == _SWITCHING_PROTOCOLS:
+                self._head = bytearray()
+                return bytes(rest)
+            self.is_rejection = answer[0] >= _FINAL_ANSWER
+            self._head = rest
+        return None
 
 
 @define
