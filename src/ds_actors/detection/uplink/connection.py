@@ -151,9 +151,12 @@ class WatchedStream(WrappedStream):
             if rest is None:
                 return
             data, self._frames = rest, FrameScanner()
-        frames, completed = self._frames, self._frames.completed
+        frames, completed, controls = self._frames, self._frames.completed, self._frames.controls
         was_unfinished = frames.unfinished
         self.violation = frames.feed(data) or ""
+        flood = self._heartbeat.control_frames(frames.controls - controls, trio.current_time())
+        if flood is not None:
+            self.violation = flood.reason
         if not frames.unfinished:
             self._heartbeat.message_ended()
         elif not was_unfinished or frames.completed > completed:

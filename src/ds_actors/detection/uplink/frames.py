@@ -54,6 +54,8 @@ class FrameScanner:
     """Messages that ended, and control frames outside a message."""
     messages: int = field(default=0, init=False)
     """Messages that ended."""
+    controls: int = field(default=0, init=False)
+    """Control frames: pings, pongs and closes."""
     _frames: int = field(default=0, init=False)
     """Frames of the message under way; 0 outside a message."""
     _header: bytearray = field(factory=bytearray, init=False)
@@ -98,7 +100,9 @@ class FrameScanner:
         self._left = int.from_bytes(self._header[2 : 2 + extended], "big") if extended else size
         self._header.clear()
         is_control = first & 0x0F >= _FIRST_CONTROL
-        if not is_control:
+        if is_control:
+            self.controls += 1
+        else:
             self._frames += 1
         self._ends = not self._frames if is_control else bool(first & _FINAL)
         frames = self._frames
