@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ds_actors.detection.uplink.frames import FrameScanner
+from ds_actors.detection.uplink.frames import FrameScanner, UpgradeAnswer
 
 CONTINUATION, TEXT, BINARY, PING = 0, 1, 2, 9
 
@@ -65,3 +65,24 @@ def test_a_frame_is_unfinished_from_its_first_byte_to_its_last() -> None:
         assert scanner.unfinished == (at > 0)
         scanner.feed(whole[at : at + 1])
     assert not scanner.unfinished
+
+
+@given(interim=st.integers(0, 3), cut=st.integers(1, 200), body=st.binary(max_size=100))
+def test_frames_begin_behind_the_head_with_101_however_it_is_cut(interim: int, cut: int, body: bytes) -> None:
+    """Answers that announce another come before it."""
+    stream = b"HTTP/1.1 103 Early\r\n\r\n" * interim + b"HTTP/1.1 101 Go\r\nX: y\r\n\r\n" + body
+    answer, found = UpgradeAnswer(), None
+    for at in range(0, len(stream), cut):
+        if found is None:
+            found = answer.feed(stream[at : at + cut])
+        else:
+            found += stream[at : at + cut]
+    assert (found, answer.is_rejection) == (body, False)
+
+
+def test_behind_a_rejection_there_are_no_frames() -> None:
+    """Whatever its body looks like."""
+    answer = UpgradeAnswer()
+    assert answer.feed(b"HTTP/1.1 401 No\r\n\r\n" + bytes(999)) is None
+    assert answer.feed(b"HTTP/1.1 101 Go\r\n\r\n") is None
+    assert answer.is_rejection

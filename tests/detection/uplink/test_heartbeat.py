@@ -5,6 +5,16 @@ from __future__ import annotations
 from ds_actors.detection.uplink.heartbeat import Close, Heartbeat, SendPing
 
 
+def test_a_thousand_control_frames_within_ten_seconds_are_too_many() -> None:
+    """Each ping is answered; a service that pings as often as once in 10 ms for ever is not."""
+    heartbeat = Heartbeat(0.0)
+    for n in range(5_000):
+        assert heartbeat.control_frames(1, n / 90) is None
+    heartbeat = Heartbeat(0.0)
+    assert heartbeat.control_frames(999, 9.0) is None
+    assert isinstance(heartbeat.control_frames(1, 9.9), Close)
+
+
 def test_pings_when_nothing_was_received_for_ten_seconds() -> None:
     """One ping is asked for at ten seconds of silence, not sooner and not twice."""
     heartbeat = Heartbeat(100.0)

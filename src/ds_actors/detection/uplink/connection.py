@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, Final, cast
 
 import trio
 from python_socks import ProxyError, ProxyType
 from python_socks.async_.trio.v2 import Proxy
-from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnection, wrap_client_stream
-from wsproto.utilities import LocalProtocolError, RemoteProtocolError
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
+from wsproto.utilities import RemoteProtocolError
 
 from ds_actors.detection.errors import Refused, Unreachable, UplinkError
 from ds_actors.detection.events import plain
 from ds_actors.detection.proxies import ProxyAddress
 from ds_actors.detection.service import Dataspike
 from ds_actors.detection.uplink.close_reasons import closed, leaves, parse_head, rejected
-from ds_actors.detection.uplink.frames import FrameScanner
+from ds_actors.detection.uplink.frames import FrameScanner, UpgradeAnswer
 from ds_actors.detection.uplink.heartbeat import Heartbeat
 from ds_actors.detection.uplink.streams import WrappedStream
 from ds_actors.detection.uplink.tls import default_tls
@@ -101,8 +101,8 @@ class WatchedStream(WrappedStream):
         """Called when the stream ends; set while the upgrade is under way only."""
         self.violation: str = ""
         """The rule about frames that the other side broke."""
+        self._answer: UpgradeAnswer = UpgradeAnswer()
         self._frames: FrameScanner | None = None
-        self._before_frames: bytearray = bytearray()
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send the bytes; cancelling it spoils the stream."""
@@ -138,26 +138,27 @@ class WatchedStream(WrappedStream):
             self._ended()
             return data
         self._heartbeat.received(trio.current_time())
-        self._scan(data)
-        if self.violation:
-            self._ended()
-            raise trio.BrokenResourceError(self.violation)
         if self.on_end is not None and len(self.head) < _HEAD_LIMIT:
             self.head += data[:_HEAD_LIMIT]
+        self._scan(data)
+        if self.violation or self._answer.is_rejection:
+            # The body of a rejection says nothing more, and may be endless.
+            self._ended()
+            raise trio.BrokenResourceError(self.violation)
         return data
 
     def _scan(self, data: bytes | bytearray) -> None:
-        if self._frames is None:  # the head of the answer to the upgrade is not complete
-            self._before_frames += data
-            _head, end, data = self._before_frames.partition(b"\r\n\r\n")
-            if not end:
-                del self._before_frames[: -len(b"\r\n\r")]
+        if self._frames is None:
+            rest = self._answer.feed(data)
+            if rest is None:
                 return
-            self._before_frames = bytearray()
-            self._frames = FrameScanner()
-        frames, completed = self._frames, self._frames.completed
+            data, self._frames = rest, FrameScanner()
+        frames, completed, controls = self._frames, self._frames.completed, self._frames.controls
         was_unfinished = frames.unfinished
         self.violation = frames.feed(data) or ""
+        flood = self._heartbeat.control_frames(frames.controls - controls, trio.current_time())
+        if flood is not None:
+            self.violation = flood.reason
         if not frames.unfinished:
             self._heartbeat.message_ended()
         elif not was_unfinished or frames.completed > completed:
@@ -301,8 +302,6 @@ def _meaning(error: BaseException, *, ours: bool) -> UplinkError | None:
     match error:
         case UplinkError():
             return error
-        case ConnectionRejected():
-            return rejected(error.status_code, error.headers, time.time())
         case ConnectionClosed():
             reason = error.reason
             return closed(None, None) if reason is None else closed(reason.code, reason.reason)
@@ -315,6 +314,12 @@ def _described(error: BaseException) -> str:
     shown = error
     if isinstance(error, trio.BrokenResourceError) and error.__cause__:
         shown = error.__cause__
-    elif isinstance(error, LocalProtocolError) and isinstance(error.__context__, RemoteProtocolError):
-        shown = error.__context__
+    else:
+        shown = next((cause for cause in _contexts(error) if isinstance(cause, RemoteProtocolError)), error)
     return plain(f"{type(shown).__name__}: {shown}")[:300]
+
+
+def _contexts(error: BaseException) -> Iterator[BaseException]:
+    while error.__context__ is not None:
+        error = error.__context__
+        yield error

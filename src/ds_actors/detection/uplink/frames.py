@@ -9,13 +9,41 @@ from typing import Final
 
 from attrs import define, field
 
+from ds_actors.detection.uplink.close_reasons import parse_head
+
 FRAMES_PER_MESSAGE: Final = 64
 """The most frames of one message."""
 
+_SWITCHING_PROTOCOLS: Final = 101
+_FINAL_ANSWER: Final = 200
 _FINAL: Final = 0x80
 _MASKED: Final = 0x80
 _FIRST_CONTROL: Final = 0x8
 _LENGTH_BYTES: Final = {126: 2, 127: 8}
+
+
+@define
+class UpgradeAnswer:
+    """Finds where the frames begin: behind a head of status 101. Behind any other comes a body, which has none."""
+
+    is_rejection: bool = field(default=False, init=False)
+    """The answer is neither 101 nor one that announces another (100 to 199)."""
+    _head: bytearray = field(factory=bytearray, init=False)
+
+    def feed(self, data: bytes | bytearray) -> bytes | None:
+        """Take the next bytes; return those of frames once the head is complete, None before and for a rejection."""
+        self._head += data
+        while not self.is_rejection:
+            answer = parse_head(bytes(self._head))
+            if answer is None:
+                return None
+            rest = self._head.partition(b"\r\n\r\n")[2]
+            if answer[0] == _SWITCHING_PROTOCOLS:
+                self._head = bytearray()
+                return bytes(rest)
+            self.is_rejection = answer[0] >= _FINAL_ANSWER
+            self._head = rest
+        return None
 
 
 @define
@@ -26,6 +54,8 @@ class FrameScanner:
     """Messages that ended, and control frames outside a message."""
     messages: int = field(default=0, init=False)
     """Messages that ended."""
+    controls: int = field(default=0, init=False)
+    """Control frames: pings, pongs and closes."""
     _frames: int = field(default=0, init=False)
     """Frames of the message under way; 0 outside a message."""
     _header: bytearray = field(factory=bytearray, init=False)
@@ -70,7 +100,9 @@ class FrameScanner:
         self._left = int.from_bytes(self._header[2 : 2 + extended], "big") if extended else size
         self._header.clear()
         is_control = first & 0x0F >= _FIRST_CONTROL
-        if not is_control:
+        if is_control:
+            self.controls += 1
+        else:
             self._frames += 1
         self._ends = not self._frames if is_control else bool(first & _FINAL)
         frames = self._frames

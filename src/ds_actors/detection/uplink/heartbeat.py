@@ -10,6 +10,7 @@ A `Heartbeat` watches one connection's bytes, not its messages: a slow link that
     samples sent for 60 s, and none of them
       answered                           -> Close
     a message unfinished for 10 s        -> Close
+    a thousand control frames within 10 s -> Close
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ MALFORMED_LIMIT: Final = 100
 """Consecutive malformed messages that end the connection."""
 FINISHED_WITHIN: Final = 10.0
 """Seconds from the first byte of a message of the service within which its last must arrive."""
+CONTROL_FRAMES: Final = 1_000
+"""Pings and pongs of the service that end the connection when they come within 10 s: each takes time to answer."""
+CONTROL_FRAMES_WITHIN: Final = 10.0
 UNANSWERED_FOR: Final = 60.0
 """Seconds for which samples are sent and none is answered that end the connection."""
 UNANSWERED_SAMPLES: Final = 3
@@ -59,6 +63,8 @@ class Heartbeat:
     _sending: float | None = field(default=None, init=False)
     _moved: float = field(default=0.0, init=False)
     _malformed: int = field(default=0, init=False)
+    _controls: int = field(default=0, init=False)
+    _controls_since: float = field(default=0.0, init=False)
     _unfinished_since: float | None = field(default=None, init=False)
     _unanswered: int = field(default=0, init=False)
     _unanswered_since: float = field(default=0.0, init=False)
@@ -143,6 +149,15 @@ class Heartbeat:
         if self._malformed < MALFORMED_LIMIT:
             return None
         return Close(f"{MALFORMED_LIMIT} malformed messages in a row")
+
+    def control_frames(self, count: int, now: float) -> Close | None:
+        """Count control frames of the service; return Close after a thousand within 10 s."""
+        if now - self._controls_since >= CONTROL_FRAMES_WITHIN:
+            self._controls, self._controls_since = 0, now
+        self._controls += count
+        if self._controls < CONTROL_FRAMES:
+            return None
+        return Close(f"the service sent {CONTROL_FRAMES} control frames within {CONTROL_FRAMES_WITHIN:g} s")
 
     def due(self) -> float:
         """Return when to call `tick` if nothing happens before; infinity for never."""
