@@ -82,13 +82,14 @@ async def _run(opening: AbstractAsyncContextManager[Sandbox], seen: list[Sandbox
             try:
                 service = await stack.enter_async_context(opening)
             except (OSError, UnicodeError) as error:
-                _fail(f"cannot listen on {address}: {_why(error)}")
+                _fail(f"cannot listen on {address}: {why_not_listening(error)}")
             seen.append(service)
-            _say(json.dumps({"event": "listening", "url": service.url}) if as_json else f"listening on {service.url}")
+            say(json.dumps({"event": "listening", "url": service.url}) if as_json else f"listening on {service.url}")
             await interrupt()
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Print a line; a service continues when its output cannot be written any more."""
     try:
         typer.echo(text)
     except OSError as error:
@@ -102,9 +103,9 @@ def _say(text: str) -> None:
 
 def _tell(as_json: bool, event: SandboxEvent) -> None:
     if as_json:
-        _say(json.dumps({"event": event.what, "at": event.at, "client": event.client, "detail": event.detail}))
+        say(json.dumps({"event": event.what, "at": event.at, "client": event.client, "detail": event.detail}))
     else:
-        _say(f"{event.at:7.1f} s  {event.client}: {event.what} {event.detail}".rstrip())
+        say(f"{event.at:7.1f} s  {event.client}: {event.what} {event.detail}".rstrip())
 
 
 def _summary(service: Sandbox, as_json: bool) -> None:
@@ -112,13 +113,13 @@ def _summary(service: Sandbox, as_json: bool) -> None:
     if as_json:
         summary = {"event": "summary", "attempts": len(service.attempts), "samples": len(service.samples)}
         summary |= {"malformed": service.malformed}
-        _say(json.dumps({**summary, "answers": service.answers, "grade": [asdict(row) for row in rows]}))
+        say(json.dumps({**summary, "answers": service.answers, "grade": [asdict(row) for row in rows]}))
         return
     answers = ", ".join(f"{count} {level}" for level, count in sorted(service.answers.items())) or "none"
     attempts, samples = counted(len(service.attempts), "attempt"), counted(len(service.samples), "sample")
-    _say(f"{attempts}, {samples}; answers: {answers}")
+    say(f"{attempts}, {samples}; answers: {answers}")
     for line in table(rows):
-        _say(line)
+        say(line)
 
 
 def table(rows: list[Row]) -> list[str]:
@@ -133,7 +134,7 @@ def table(rows: list[Row]) -> list[str]:
     return lines
 
 
-def _why(error: OSError | UnicodeError) -> str:
+def why_not_listening(error: OSError | UnicodeError) -> str:
     """Return why listening on an address failed, and which option changes it."""
     wrong_host = isinstance(error, socket.gaierror | UnicodeError) or error.errno == errno.EADDRNOTAVAIL
     text = "it is not an address" if isinstance(error, UnicodeError) else error.strerror or str(error)
