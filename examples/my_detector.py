@@ -1,5 +1,7 @@
 """A detector of your own: a function from a picture to the probability that it is manipulated.
 
+    ds-actors serve --detector my_detector:judge     # in the folder of this file
+
 It stands for a model: it finds the patch that `ds-actors clip` paints, and no deepfakes.
 """
 

@@ -8,7 +8,9 @@ import sys
 import pytest
 
 
-@pytest.mark.parametrize("package", ["ds_actors.detection", "ds_actors.detectors", "ds_actors.sandbox"])
+@pytest.mark.parametrize(
+    "package", ["ds_actors.detection", "ds_actors.detectors", "ds_actors.serving", "ds_actors.sandbox"]
+)
 @pytest.mark.parametrize("missing", ["numpy", "PIL", "trio_websocket", "google.protobuf"])
 def test_an_import_without_the_extra_says_which_one_it_needs(package: str, missing: str) -> None:
     """The last line names the extra, and no other error comes before it."""

@@ -1,4 +1,4 @@
-"""The commands: `ds-actors demo | doctor | clip | scan | sandbox | simulate`."""
+"""The commands: `ds-actors demo | doctor | clip | scan | serve | sandbox | simulate`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ds_actors.cli.demo import demo
 from ds_actors.cli.doctor import DOCTOR_EPILOG, doctor
 from ds_actors.cli.sandbox import sandbox
 from ds_actors.cli.scan import SCAN_EPILOG, scan
+from ds_actors.cli.serve import SERVE_EPILOG, serve
 from ds_actors.cli.simulate import SIMULATE_EPILOG, simulate
 
 
@@ -91,6 +92,7 @@ def _main(  # pyright: ignore[reportUnusedFunction]
 app.command()(demo)
 app.command()(clip)
 app.command(epilog=SCAN_EPILOG)(scan)
+app.command(epilog=SERVE_EPILOG)(serve)
 app.command()(sandbox)
 app.command(epilog=SIMULATE_EPILOG)(simulate)
 app.command(epilog=DOCTOR_EPILOG)(doctor)

@@ -86,15 +86,16 @@ async def _run(
             try:
                 service = await stack.enter_async_context(opening)
             except (OSError, UnicodeError) as error:
-                _fail(f"cannot listen on {address}: {_why(error)}")
+                _fail(f"cannot listen on {address}: {why_not_listening(error)}")
             seen.append(service)
             if warning is not None:
                 typer.echo(f"ds-actors sandbox: warning: {warning}", err=True)
-            _say(json.dumps({"event": "listening", "url": service.url}) if as_json else f"listening on {service.url}")
+            say(json.dumps({"event": "listening", "url": service.url}) if as_json else f"listening on {service.url}")
             await interrupt()
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Print a line; a service continues when its output cannot be written any more."""
     try:
         typer.echo(text)
     except OSError as error:
@@ -108,9 +109,9 @@ def _say(text: str) -> None:
 
 def _tell(as_json: bool, event: SandboxEvent) -> None:
     if as_json:
-        _say(json.dumps({"event": event.what, "at": event.at, "client": event.client, "detail": event.detail}))
+        say(json.dumps({"event": event.what, "at": event.at, "client": event.client, "detail": event.detail}))
     else:
-        _say(f"{event.at:7.1f} s  {event.client}: {event.what} {event.detail}".rstrip())
+        say(f"{event.at:7.1f} s  {event.client}: {event.what} {event.detail}".rstrip())
 
 
 def _summary(service: Sandbox, as_json: bool) -> None:
@@ -118,13 +119,13 @@ def _summary(service: Sandbox, as_json: bool) -> None:
     if as_json:
         summary = {"event": "summary", "attempts": len(service.attempts), "samples": len(service.samples)}
         summary |= {"malformed": service.malformed}
-        _say(json.dumps({**summary, "answers": service.answers, "grade": [asdict(row) for row in rows]}))
+        say(json.dumps({**summary, "answers": service.answers, "grade": [asdict(row) for row in rows]}))
         return
     answers = ", ".join(f"{count} {level}" for level, count in sorted(service.answers.items())) or "none"
     attempts, samples = counted(len(service.attempts), "attempt"), counted(len(service.samples), "sample")
-    _say(f"{attempts}, {samples}; answers: {answers}")
+    say(f"{attempts}, {samples}; answers: {answers}")
     for line in table(rows):
-        _say(line)
+        say(line)
 
 
 def table(rows: list[Row]) -> list[str]:
@@ -145,7 +146,7 @@ def _exposed(host: str, *, any_key: bool) -> str:
     return f"{words}, and any key is accepted" if any_key else words
 
 
-def _why(error: OSError | UnicodeError) -> str:
+def why_not_listening(error: OSError | UnicodeError) -> str:
     """Return why listening on an address failed, and which option changes it."""
     wrong_host = isinstance(error, socket.gaierror | UnicodeError) or error.errno == errno.EADDRNOTAVAIL
     text = "it is not an address" if isinstance(error, UnicodeError) else error.strerror or str(error)

@@ -9,7 +9,7 @@ try:
         import_module(_name)
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
-        f"{error.name} is missing: ds_actors.detection, detectors and sandbox need "
+        f"{error.name} is missing: ds_actors.detection, detectors, serving and sandbox need "
         'pip install "ds-actors[detection]" (in a clone: ".[detection]")',
         name=error.name,
     ) from None

@@ -9,17 +9,17 @@ from urllib.parse import unquote
 
 import trio
 from attrs import define
-from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, wrap_server_stream
+from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest
 from wsproto.utilities import LocalProtocolError
 
 from ds_actors.detection.events import ResultType, Sample, WireResult
-from ds_actors.detection.uplink.wire import MalformedMessage, decode_request, encode_result
+from ds_actors.detection.uplink.wire import MalformedMessage, encode_result
 from ds_actors.sandbox._stream import GatedStream
 from ds_actors.sandbox.active_faults import Faults
 from ds_actors.sandbox.faults import CloseOnAccept, Garbage, Oversized, Refuse, Slow
 from ds_actors.sandbox.records import Attempt, ClientRecord, Received, RoundTrip
+from ds_actors.serving._upgrade import bearer_key, receive_sample, receive_upgrade
 
-UPGRADE_TIMEOUT: Final = 10.0
 CLOSE_TIMEOUT: Final = 2.0
 MAX_MESSAGE: Final = 16 * 1024 * 1024
 ANSWERS_WAITING: Final = 1_000
@@ -48,9 +48,7 @@ async def serve_client(service: Service, stream: trio.abc.Stream, address: str) 
     """Serve one client until it or the service ends the connection."""
     gate = GatedStream(stream, service.faults)
     async with trio.open_nursery() as nursery:
-        request = None
-        with trio.move_on_after(UPGRADE_TIMEOUT):
-            request = await wrap_server_stream(nursery, gate, max_message_size=MAX_MESSAGE)
+        request = await receive_upgrade(nursery, gate, MAX_MESSAGE)
         if request is not None:
             await _upgrade(service, gate, request, address)
         nursery.cancel_scope.cancel()
@@ -58,8 +56,7 @@ async def serve_client(service: Service, stream: trio.abc.Stream, address: str) 
 
 async def _upgrade(service: Service, gate: GatedStream, request: WebSocketRequest, address: str) -> None:
     now = service.elapsed()
-    scheme, _, key = dict(request.headers).get(b"authorization", b"").decode("latin-1").partition(" ")
-    key = key.strip() if scheme.lower() == "bearer" else ""
+    key = bearer_key(request)
     client = service.client(address, key)
     attempt = Attempt(now, last_sent=now, key_in_url=bool(key) and key in unquote(request.path))
     client.attempts.append(attempt)
@@ -134,20 +131,17 @@ class _Connection:
     async def _read(self, answers: trio.MemorySendChannel[tuple[float, WireResult]], nursery: trio.Nursery) -> None:
         while True:
             try:
-                data = await self.websocket.get_message()
+                sample = await receive_sample(self.websocket)
             except ConnectionClosed as closed:
                 self._over(closed)
                 return
+            except MalformedMessage:
+                self.gate.arrival(trio.current_time())
+                self.client.malformed += 1
+                continue
             began, ended = self.gate.arrival(trio.current_time())
             # Counted from the last byte: what this service needed since then is not the client's.
             wall, now = time.time() - (trio.current_time() - ended), self.service.elapsed()
-            try:
-                if isinstance(data, str):
-                    raise MalformedMessage("a text message")
-                sample = decode_request(data)
-            except MalformedMessage:
-                self.client.malformed += 1
-                continue
             self.client.received += 1
             age = wall - sample.timestamp_ms / 1_000
             size = len(sample.data)

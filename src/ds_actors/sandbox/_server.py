@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
@@ -24,6 +23,7 @@ from ds_actors.sandbox.grading import HIGHEST_FPS, Row, grade
 from ds_actors.sandbox.records import ClientRecord, Received, Records
 from ds_actors.sandbox.script import Script, load_script
 from ds_actors.sandbox.verdicts import Judge, JudgeVerdicts, ScriptedVerdicts, Verdicts, always_clear
+from ds_actors.serving._upgrade import bind, client_url, is_accepted
 
 _OUTAGES_KEPT: Final = 1_000
 
@@ -61,8 +61,7 @@ class Sandbox:
     @property
     def url(self) -> str:
         """The URL to connect to; when the service listens on all addresses, the loopback one."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - read, not bound
-        return f"ws://{f'[{host}]' if ':' in host else host}:{self.port}"
+        return client_url("ws", self.host, self.port)
 
     @property
     def clients(self) -> list[ClientRecord]:
@@ -121,8 +120,7 @@ class Sandbox:
             scope.cancel()
 
     def _accepts(self, key: str) -> bool:
-        given = key.encode("latin-1", "replace")
-        return self._keys is None or any(hmac.compare_digest(given, key.encode()) for key in self._keys)
+        return is_accepted(key, self._keys)
 
     async def _judge(self, sample: Sample) -> list[WireResult]:
         # Verdicts may decode pictures and keep state: they run in a worker thread, one sample at a time.
@@ -147,7 +145,7 @@ class Sandbox:
                         await self.faults.changed()
                     listening.cancel_scope.cancel()
                 # The port stays bound without listening: connecting is refused, and no other program can take the port.
-                socket = await _bind(self.host, self.port)
+                socket = await bind(self.host, self.port)
             self._down_since = self.elapsed()
             while self.faults.active(RefuseConnections) is not None:
                 await self.faults.changed()
@@ -201,7 +199,7 @@ async def open_sandbox(
     plan = load_script(script) if isinstance(script, Path) else script
     if plan is not None:
         rules = ScriptedVerdicts(plan, otherwise=rules)
-    socket = await _bind(host, port)
+    socket = await bind(host, port)
     latency = 0.0 if plan is None else plan.latency
     sandbox = Sandbox(rules, faults or Faults(), host, socket.getsockname()[1], api_keys, tell, latency=latency)
     sandbox.faults.on_drop(sandbox._cut)  # noqa: SLF001 - its own
@@ -214,18 +212,3 @@ async def open_sandbox(
             yield sandbox
         finally:
             nursery.cancel_scope.cancel()
-
-
-async def _bind(host: str, port: int) -> trio.socket.SocketType:
-    addresses: Sequence[tuple[int, int, int, str, object]] = await trio.socket.getaddrinfo(
-        host, port, type=trio.socket.SOCK_STREAM, flags=trio.socket.AI_PASSIVE
-    )
-    family, kind, protocol, _, address = addresses[0]
-    socket = trio.socket.socket(family, kind, protocol)
-    try:
-        socket.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_REUSEADDR, 1)
-        await socket.bind(address)
-    except BaseException:
-        socket.close()
-        raise
-    return socket

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from ds_actors.detection.events import Sample, WireResult
 from ds_actors.detection.uplink.wire import (
+    SAMPLES_PER_TRACK,
     MalformedMessage,
     decode_request,
     decode_result,
     encode_request,
     encode_result,
+    samples_per_track,
 )
 
 names = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -58,3 +60,21 @@ def test_a_format_that_is_not_ours_is_malformed() -> None:
 def test_a_lone_surrogate_does_not_stop_a_sample() -> None:
     """An identity that is no valid Unicode is sent with a question mark."""
     assert decode_request(encode_request(Sample("a\ud800", "t", 0, b""))).participant == "a?"
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ([(b"DS-Actors-Samples-Per-Track", b"1")], 1),
+        ([(b"x", b"y"), (SAMPLES_PER_TRACK, b"16")], 16),
+        ([(SAMPLES_PER_TRACK, b"0")], 1),
+        ([(SAMPLES_PER_TRACK, b"-1")], None),
+        ([(SAMPLES_PER_TRACK, b"9" * 5_000)], None),
+        ([], None),
+    ],
+)
+def test_a_service_says_how_many_samples_of_a_track_may_wait(
+    headers: list[tuple[bytes, bytes]], expected: int | None
+) -> None:
+    """Nonsense counts as nothing said."""
+    assert samples_per_track(headers) == expected

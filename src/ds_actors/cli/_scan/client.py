@@ -19,7 +19,7 @@ from ds_actors.detection.service import Dataspike
 from ds_actors.detection.uplink.connection import open_websocket
 from ds_actors.detection.uplink.heartbeat import Heartbeat
 from ds_actors.detection.uplink.receiving import start_receiving
-from ds_actors.detection.uplink.wire import encode_request
+from ds_actors.detection.uplink.wire import encode_request, samples_per_track
 
 WINDOW: Final = 16
 """Samples that may be without an answer at a time."""
@@ -77,6 +77,8 @@ class Exchange:
         async with open_websocket(service, heartbeat=heartbeat) as websocket:
             self.connected = True
             self._active = trio.current_time()
+            # Where a track's newest sample replaces its older one, no sample may be sent before the last was answered.
+            self.window = min(self.window, samples_per_track(websocket.handshake_headers) or self.window)
             async with trio.open_nursery() as nursery:
                 start_receiving(nursery, websocket, heartbeat, result=self._answer, malformed=self._malformed)
                 await self._send(websocket)

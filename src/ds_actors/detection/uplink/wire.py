@@ -6,6 +6,7 @@ half of each is here for programs that play the service.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, Literal
 
 from google.protobuf.message import DecodeError
@@ -19,6 +20,10 @@ _FORMATS: Final[dict[Literal["jpeg", "pcm"], _FrameRequest.Format]] = {
     "pcm": _FrameRequest.PCM,
 }
 _NAMES: Final[dict[int, Literal["jpeg", "pcm"]]] = {int(number): name for name, number in _FORMATS.items()}
+
+
+SAMPLES_PER_TRACK: Final = b"ds-actors-samples-per-track"
+"""The header of an accepted upgrade in which a service says how many samples of a track may wait for answers."""
 
 
 class MalformedMessage(ValueError):
@@ -74,6 +79,14 @@ def decode_result(data: bytes) -> WireResult:
     except DecodeError as error:
         raise MalformedMessage("not a ResultEvent") from error
     return WireResult(int(message.type), message.participant_id, message.track_id, message.message)
+
+
+def samples_per_track(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
+    """Return how many samples of a track may wait for answers, None when the service does not say."""
+    for name, value in headers:
+        if name.lower() == SAMPLES_PER_TRACK and value.isdigit() and len(value) < 10:
+            return max(1, int(value))
+    return None
 
 
 def _utf8(text: str) -> str:

@@ -121,7 +121,7 @@ def install_packages() -> None:
     root = [] if os.geteuid() == 0 else ["sudo"]
     if apt is None or (root and not shutil.which("sudo")):
         sys.exit(
-            "chromium, the sample videos, Erlang, Prometheus: not all here, and no apt-get (as root or with sudo) for them"
+            "chromium, sample videos, Erlang, Prometheus: not all here, and no apt-get (as root or with sudo) for them"
         )
     packages = ["chromium", "forensics-samples-files", "erlang-base", "prometheus"]
     subprocess.run([*root, apt, "-qq", "update"], check=True)

@@ -1,0 +1,53 @@
+"""A monitor and a service around a detector of your own, in one program.
+
+python examples/own_service.py
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import trio
+from numpy.typing import NDArray
+
+from ds_actors.detection import CallbackSink, Dataspike, Frame, Monitor, ResultEvent, TrackInfo
+from ds_actors.detectors import Thresholds, as_detector
+from ds_actors.serving import QueueLimits, open_service
+
+
+def redness(image: NDArray[np.uint8]) -> float:
+    """Stand for a model: return how red a picture is."""
+    return float(image[..., 0].mean()) / 255
+
+
+class RedCamera:
+    """A source of one picture."""
+
+    async def capture(self) -> Frame:
+        pixels = np.zeros((240, 320, 3), np.uint8)
+        pixels[..., 0] = 255
+        return Frame(320, 240, "rgb24", pixels.tobytes())
+
+    async def aclose(self) -> None:
+        pass
+
+
+async def main() -> None:
+    first = trio.Event()
+
+    def notify(event: ResultEvent) -> None:
+        if not first.is_set():
+            print(event.level, event.message)  # prints alert Probability of manipulation: 1.00
+        first.set()
+
+    # An object runs in a thread of this process; "module:name" would run in processes of its own.
+    detector = as_detector(redness)
+    async with open_service(detector, thresholds=Thresholds(0.3, 0.6), queue=QueueLimits(deadline=20.0)) as service:
+        async with Monitor(service=Dataspike(api_key="any", url=service.url), sinks=[CallbackSink(notify)]) as monitor:
+            await monitor.add_track(TrackInfo(participant="alice", track="TR_1"), RedCamera())
+            with trio.fail_after(30):
+                await first.wait()
+        print(service.status().answered)  # prints {'alert': 1}
+
+
+if __name__ == "__main__":
+    trio.run(main)

@@ -1,0 +1,70 @@
+"""A model process: loads one detector, then judges one batch after the other. Run as `python -m`, by the service.
+
+Its standard output belongs to the service; what the detector prints goes to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from typing import BinaryIO, Final
+
+from ds_actors.detectors import DetectorError, load_detector
+from ds_actors.serving._frames import LENGTH, decode_batch, encode_outcomes, framed
+from ds_actors.serving._judging import judge_batch
+
+_LOOKS_EVERY: Final = 1.0
+
+
+def main() -> None:
+    """Serve the service that started this process, until its pipe ends."""
+    # The service decides what Ctrl-C, which reaches the whole group, means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - a device, for its descriptor
+        os.dup2(nothing.fileno(), 0)
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    try:
+        detector = load_detector(sys.argv[1])
+    except DetectorError as error:
+        _write(answers, _error(str(error)))
+        return
+    _write(answers, b'{"ready": true}')
+    while (message := _read(requests)) is not None:
+        began = time.perf_counter()
+        outcomes = judge_batch(detector, decode_batch(message))
+        _write(answers, encode_outcomes(outcomes, time.perf_counter() - began))
+
+
+def _end_with_parent(parent: int) -> None:
+    # A detector that hangs does not read, so it would not notice that the service was killed.
+    while os.getppid() == parent:
+        time.sleep(_LOOKS_EVERY)
+    os._exit(1)
+
+
+def _error(text: str) -> bytes:
+    return json.dumps({"error": text}).encode()
+
+
+def _write(answers: BinaryIO, message: bytes) -> None:
+    answers.write(framed(message))
+    answers.flush()
+
+
+def _read(requests: BinaryIO) -> bytes | None:
+    head = requests.read(LENGTH.size)
+    if len(head) < LENGTH.size:
+        return None
+    (length,) = LENGTH.unpack(head)
+    message = requests.read(length)
+    return message if len(message) == length else None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""The actor that listens: it serves each connection on its own, and accepts no more when the service drains."""
+
+from __future__ import annotations
+
+import ssl
+from functools import partial
+
+import trio
+from attrs import define, field
+from trio_websocket import ConnectionClosed, HandshakeError
+from wsproto.utilities import ProtocolError
+
+from ds_actors import Actor
+from ds_actors.serving._client import Reception
+from ds_actors.serving._upgrade import bind
+
+_CLIENT_ERRORS = (
+    ConnectionClosed,
+    HandshakeError,
+    ProtocolError,
+    trio.BrokenResourceError,
+    trio.ClosedResourceError,
+    trio.TooSlowError,
+)
+
+
+@define(eq=False)
+class Listener(Actor[object]):
+    """Listens at one address; its first incarnation takes over a socket that listens already."""
+
+    reception: Reception
+    host: str
+    port: int
+    tls: ssl.SSLContext | None
+    first: list[trio.socket.SocketType] = field(repr=False)
+    _sockets: int = field(default=0, init=False)
+
+    async def run(self) -> None:
+        """Serve until a stop is requested."""
+        if self.first:
+            socket = self.first.pop()
+        else:
+            socket = await bind(self.host, self.port)
+            socket.listen()
+        draining = self.reception.dispatcher.draining
+        async with trio.open_nursery() as clients:
+            self.context.spawn(self._end_on_stop, clients.cancel_scope)
+            async with trio.open_nursery() as accepting:
+                listeners = [trio.SocketListener(socket)]
+                serve = partial(trio.serve_listeners, self._serve, listeners, handler_nursery=clients)
+                accepting.start_soon(serve)
+                await draining.wait()
+                accepting.cancel_scope.cancel()
+            await self.context.wait_stop_requested()
+
+    async def _end_on_stop(self, scope: trio.CancelScope) -> None:
+        await self.context.wait_stop_requested()
+        scope.cancel()
+
+    async def _serve(self, stream: trio.SocketStream) -> None:
+        if self._sockets >= 2 * self.reception.limits.connections:
+            return  # not one more that may take ten seconds to say what it wants
+        self._sockets += 1
+        try:
+            address = str(stream.socket.getpeername()[0])
+            secured: trio.abc.Stream = stream
+            if self.tls is not None:
+                secured = trio.SSLStream(stream, self.tls, server_side=True, https_compatible=True)
+            await self.reception.serve(secured, address)
+        except* (*_CLIENT_ERRORS, OSError):
+            pass  # a client's end is no problem of the service
+        except* Exception as group:  # noqa: BLE001 - one client's connection must not end those of others
+            error = group.exceptions[0]
+            self.reception.dispatcher.warn("client", f"a connection failed: {type(error).__name__}")
+        finally:
+            self._sockets -= 1

@@ -1,0 +1,167 @@
+"""A loaded detector that judges one batch at a time: in a process of its own, or in a thread of this one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Final, Protocol
+
+import trio
+from attrs import define, field
+
+from ds_actors.detection.events import Sample
+from ds_actors.detectors import Detector, Finding, Invalid
+from ds_actors.serving._frames import LENGTH, BrokenFrameError, decode_object, decode_outcomes, encode_batch, framed
+from ds_actors.serving._judging import judge_batch
+
+_LONGEST: Final = 16 * 1024 * 1024
+"""Bytes of the longest answer of a model process."""
+_ENDS_WITHIN: Final = 2.0
+
+
+class ModelLost(Exception):
+    """A model process ended, hangs, or uses too much memory."""
+
+
+class ModelNotLoaded(Exception):
+    """A detector could not be loaded; the message says why."""
+
+
+class Model(Protocol):
+    """A loaded detector."""
+
+    async def judge(self, samples: Sequence[Sample]) -> tuple[list[Finding | Invalid], float]:
+        """Return one outcome for each sample, and the seconds that the detector took."""
+        ...
+
+    def memory(self) -> int | None:
+        """Return the bytes of memory that its process uses; None when that is not known, or not its own."""
+        ...
+
+
+OpenModel = Callable[[], AbstractAsyncContextManager[Model]]
+
+
+@define(eq=False)
+class ProcessModel:
+    """A detector in a process of its own."""
+
+    _process: trio.Process
+    _received: bytearray = field(factory=bytearray, repr=False)
+
+    async def judge(self, samples: Sequence[Sample]) -> tuple[list[Finding | Invalid], float]:
+        """Send the batch, and wait for the outcomes.
+
+        Raises:
+            ModelLost: when the process ends, or answers with something else.
+        """
+        assert self._process.stdin is not None
+        try:
+            await self._process.stdin.send_all(
+                framed(encode_batch([(sample.format, sample.data) for sample in samples]))
+            )
+            return decode_outcomes(await self.receive(), len(samples))
+        except (trio.BrokenResourceError, BrokenFrameError) as error:
+            raise ModelLost(str(error) or "it closed its pipe") from None
+
+    async def receive(self) -> bytes:
+        """Return the next message of the process.
+
+        Raises:
+            ModelLost: when it ends instead.
+        """
+        (length,) = LENGTH.unpack(await self._exactly(LENGTH.size))
+        if length > _LONGEST:
+            raise ModelLost("its answer is too long")
+        return await self._exactly(length)
+
+    def memory(self) -> int | None:
+        """Return the resident bytes of the process, where /proc says so."""
+        try:
+            pages = Path(f"/proc/{self._process.pid}/statm").read_text("ascii").split()[1]
+        except (OSError, IndexError):
+            return None
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+    async def _exactly(self, count: int) -> bytes:
+        assert self._process.stdout is not None
+        while len(self._received) < count:
+            data = await self._process.stdout.receive_some()
+            if not data:
+                with trio.move_on_after(_ENDS_WITHIN):
+                    await self._process.wait()
+                raise ModelLost(_ending(self._process.returncode))
+            self._received += data
+        data, self._received = bytes(self._received[:count]), self._received[count:]
+        return data
+
+
+def _ending(code: int | None) -> str:
+    if code is None:
+        return "it closed its output"
+    return f"it was ended by signal {-code}" if code < 0 else f"it ended with exit code {code}"
+
+
+@asynccontextmanager
+async def open_process(spec: str) -> AsyncGenerator[Model]:
+    """Load the detector of a spec in a process of its own, which is gone at the end of the block.
+
+    Raises:
+        ModelNotLoaded: when the detector cannot be loaded.
+        ModelLost: when the process ends instead.
+    """
+    command = [sys.executable, "-m", "ds_actors.serving._child", spec]
+    process = await trio.lowlevel.open_process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        model = ProcessModel(process)
+        try:
+            ready = decode_object(await model.receive())
+        except BrokenFrameError as error:
+            raise ModelLost(str(error)) from None
+        if "error" in ready:
+            raise ModelNotLoaded(str(ready["error"]))
+        yield model
+    finally:
+        process.kill()
+        with trio.CancelScope(shield=True):
+            for pipe in (process.stdin, process.stdout):
+                assert pipe is not None
+                await trio.aclose_forcefully(pipe)
+            await process.wait()
+
+
+@define(eq=False)
+class ThreadModel:
+    """A detector of this process, in a thread: it takes no process of its own, and nothing protects from it."""
+
+    _detector: Detector
+    _one_at_a_time: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(1), repr=False)
+
+    async def judge(self, samples: Sequence[Sample]) -> tuple[list[Finding | Invalid], float]:
+        """Judge the batch in a thread; one that hangs is abandoned."""
+
+        def judge() -> tuple[list[Finding | Invalid], float]:
+            began = time.perf_counter()
+            outcomes = judge_batch(self._detector, [(sample.format, sample.data) for sample in samples])
+            return outcomes, time.perf_counter() - began
+
+        return await trio.to_thread.run_sync(judge, abandon_on_cancel=True, limiter=self._one_at_a_time)
+
+    def memory(self) -> int | None:
+        """Return None: the memory is that of the whole program."""
+        return None
+
+
+def in_thread(detector: Detector) -> OpenModel:
+    """Return what opens a detector of this process."""
+
+    @asynccontextmanager
+    async def open_thread() -> AsyncGenerator[Model]:
+        yield ThreadModel(detector)
+
+    return open_thread

@@ -1,0 +1,197 @@
+"""Which samples are judged, and which are dropped."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ds_actors.detection.events import Sample
+from ds_actors.serving.queue import QueueLimits, SampleQueue, WaitingSample
+
+
+def sample(track: str = "TR_a", *, data: bytes = b"12345") -> Sample:
+    return Sample("alice", track, 0, data)
+
+
+def queue(*connections: int, **limits: float) -> SampleQueue:
+    made = SampleQueue(QueueLimits(**limits))  # type: ignore[arg-type]
+    for connection in connections:
+        made.join(connection)
+    return made
+
+
+def names(batch: list[WaitingSample]) -> list[str]:
+    return [entry.sample.track for entry in batch]
+
+
+def test_the_newest_sample_of_a_track_takes_the_place_of_its_older_one() -> None:
+    """The older one is dropped, and counted."""
+    own = queue(1)
+    assert own.offer(1, sample(data=b"old"), 0.0) == []
+    (dropped,) = own.offer(1, sample(data=b"new"), 1.0)
+    assert (dropped.waiting.sample.data, dropped.reason) == (b"old", "superseded")
+    batch, _ = own.take(1.0)
+    assert [entry.sample.data for entry in batch] == [b"new"]
+
+
+def test_a_batch_is_due_when_it_is_full_or_its_first_sample_waited_long_enough() -> None:
+    """A newer sample of the same track does not start the wait anew."""
+    own = queue(1, batch=2, batch_wait=0.5)
+    own.offer(1, sample("TR_a"), 0.0)
+    own.offer(1, sample("TR_a"), 0.4)
+    assert (own.due(), own.take(0.4)) == (0.5, ([], []))
+    assert names(own.take(0.5)[0]) == ["TR_a"]
+    own.offer(1, sample("TR_b"), 1.0)
+    own.offer(1, sample("TR_c"), 1.0)
+    assert names(own.take(1.0)[0]) == ["TR_b", "TR_c"]
+    assert own.due() == math.inf
+
+
+def test_a_sample_that_would_be_answered_too_late_is_not_judged() -> None:
+    """The time that a batch takes counts."""
+    own = queue(1)
+    own.offer(1, sample("TR_a"), 0.0)
+    own.offer(1, sample("TR_b"), 1.0)
+    batch, dropped = own.take(1.5, takes=1.0)
+    assert names(batch) == ["TR_b"]
+    assert [(entry.waiting.sample.track, entry.reason) for entry in dropped] == [("TR_a", "expired")]
+
+
+def test_a_track_has_one_sample_in_a_batch_at_a_time() -> None:
+    """Two workers could answer in the wrong order."""
+    own = queue(1)
+    own.offer(1, sample(data=b"1"), 0.0)
+    first, _ = own.take(0.0)
+    own.offer(1, sample(data=b"2"), 0.1)
+    assert own.take(0.1) == ([], [])
+    own.done(first)
+    assert [entry.sample.data for entry in own.take(0.1)[0]] == [b"2"]
+
+
+def test_a_connection_with_many_tracks_takes_no_turn_from_one_with_few() -> None:
+    """Turns go round the connections first."""
+    own = queue(1, 2)
+    for track in range(50):
+        own.offer(1, sample(f"TR_{track}"), 0.0)
+    own.offer(2, sample("TR_other"), 0.0)
+    assert "TR_other" in names([*own.take(0.0)[0], *own.take(0.0)[0]])
+
+
+def test_what_is_too_much_is_dropped_where_most_waits() -> None:
+    """A flood loses its own samples, the oldest first."""
+    own = queue(1, 2, samples=4, size=100)
+    own.offer(2, sample("TR_other"), 0.0)
+    dropped = [entry for track in range(6) for entry in own.offer(1, sample(f"TR_{track}"), 1.0 + track)]
+    assert [(entry.waiting.sample.track, entry.reason) for entry in dropped] == [
+        (f"TR_{track}", "overloaded") for track in range(3)
+    ]
+    assert own.offer(1, sample("TR_huge", data=bytes(101)), 9.0)[-1].waiting.sample.track == "TR_huge"
+    assert own.waiting == 1
+
+
+def test_a_connection_that_invents_tracks_is_bounded() -> None:
+    """Those that wait for nothing are forgotten first."""
+    own = queue(1, tracks=3)
+    own.done(_taken(own, "TR_idle"))
+    dropped = [entry for track in range(4) for entry in own.offer(1, sample(f"TR_{track}"), 1.0)]
+    assert [entry.waiting.sample.track for entry in dropped] == ["TR_0"]
+
+
+def _taken(own: SampleQueue, track: str) -> list[WaitingSample]:
+    own.offer(1, sample(track), 0.0)
+    return own.take(0.0)[0]
+
+
+def test_what_waits_of_a_connection_ends_with_it() -> None:
+    """A batch that is under way is not disturbed."""
+    own = queue(1)
+    busy = _taken(own, "TR_a")
+    own.offer(1, sample("TR_b"), 0.0)
+    assert [entry.reason for entry in own.leave(1)] == ["disconnected"]
+    own.done(busy)
+    assert own.take(0.0) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "limits", [{"batch": 0}, {"deadline": math.nan}, {"batch_wait": 2.0}, {"samples": 0}, {"tracks": 0}, {"size": 0}]
+)
+def test_limits_that_make_no_sense_are_refused(limits: dict[str, float]) -> None:
+    """By the name of the figure."""
+    with pytest.raises(ValueError, match=next(iter(limits))):
+        queue(**limits)
+
+
+@pytest.mark.parametrize(("tracks", "period", "batch"), [(200, 5.0, 1), (201, 5.0, 1), (120, 1.0, 4), (7, 0.5, 2)])
+def test_under_three_times_the_load_every_track_is_judged_at_an_equal_rate(
+    tracks: int, period: float, batch: int
+) -> None:
+    """Within 20 %, also where the rhythm of arrivals meets the rhythm of batches."""
+    own = queue(1, batch=batch)
+    takes = 3 * batch * period / tracks
+    judged: Counter[str] = Counter()
+    free, at = 0.0, 0.0
+    for arrival in range(tracks * 90):
+        at = arrival * period / tracks
+        while free <= at:
+            taken, _ = own.take(free, takes)
+            judged.update(names(taken))
+            own.done(taken)
+            free += takes
+        own.offer(1, sample(f"TR_{arrival % tracks}"), at)
+    rates = [judged[f"TR_{track}"] for track in range(tracks)]
+    assert min(rates) >= 0.8 * max(rates)
+    assert sum(rates) >= 0.25 * tracks * 90
+
+
+_STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("offer"), st.integers(1, 3), st.integers(0, 4), st.integers(0, 40)),
+        st.tuples(st.just("take"), st.floats(0, 3), st.just(0), st.just(0)),
+        st.tuples(st.just("done"), st.just(0), st.just(0), st.just(0)),
+        st.tuples(st.just("rejoin"), st.integers(1, 3), st.just(0), st.just(0)),
+        st.tuples(st.just("wait"), st.floats(0, 3), st.just(0), st.just(0)),
+    ),
+    max_size=60,
+)
+
+
+@given(_STEPS, st.integers(1, 4), st.integers(1, 6), st.integers(1, 100), st.integers(1, 4))
+def test_every_sample_is_taken_dropped_or_waiting(
+    steps: list[tuple[str, float, int, int]], batch: int, samples: int, size: int, tracks: int
+) -> None:
+    """Exactly, within all limits; none is taken after its deadline, and no track is in two batches."""
+    own = queue(1, 2, 3, batch=batch, samples=samples, size=size, tracks=tracks)
+    now, fate, busy = 0.0, Counter[str](), list[WaitingSample]()
+    for step, number, track, length in steps:
+        if step == "offer":
+            fate["received"] += 1
+            fate["dropped"] += len(own.offer(int(number), sample(f"TR_{track}", data=bytes(length)), now))
+        elif step == "take":
+            taken, dropped = own.take(now, number)
+            fate["dropped"] += len(dropped)
+            fate["taken"] += len(taken)
+            assert len(taken) <= batch
+            assert all(now + number <= entry.arrived + own.limits.deadline for entry in taken)
+            busy += taken
+            keys = [(entry.connection, entry.sample.track) for entry in busy]
+            assert len(set(keys)) == len(keys)
+        elif step == "done":
+            own.done(busy)
+            busy.clear()
+        elif step == "rejoin":
+            fate["dropped"] += len(own.leave(int(number)))
+            busy = [entry for entry in busy if entry.connection != number]
+            own.join(int(number))
+        else:
+            now += number
+        assert own.received == fate["received"] == own.taken + sum(own.dropped.values()) + own.waiting
+        assert (own.taken, sum(own.dropped.values())) == (fate["taken"], fate["dropped"])
+        assert own.waiting <= samples
+    while own.waiting:
+        own.done(busy)
+        busy, dropped = own.take(now)
+        assert busy or dropped, "what waits is never stuck"
