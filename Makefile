@@ -11,6 +11,9 @@ COMPONENTS := tests/e2e/livekit/livekit_harness/components.py
 BENCH := .cache/bench
 # What the actor library and its test kit are covered by; the monitor's tests add nothing to them.
 ACTOR_TESTS := tests/test_*.py tests/shell tests/testing tests/laws tests/examples tests/oracle
+# Of these, what needs nothing but trio, attrs and Hypothesis.
+ACTOR_ALONE := $(addprefix tests/,$(addsuffix .py,$(addprefix test_,actor cancellations edges inbox known_bugs strategies \
+	supervisor telemetry) $(addprefix laws/test_,supervision_laws mailbox_laws storm_laws)) shell testing)
 # Most tests wait for a clock or another process; those of one file share what is dear to start.
 PARALLEL := -n 3 --dist loadfile
 # Real rooms have clocks of their own, so what else is dear to compute does not run beside them.
@@ -21,7 +24,7 @@ BENCH_PYTHON ?= $(or $(shell python3.13 -c 'import sys; print(sys.executable)' 2
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all components compare oracle coverage mutants check audit bench bench-livekit bench-forwarding docs diagrams picture pins proto clean
+.PHONY: help setup demo test test-all test-python test-actors dist components compare oracle coverage mutants check audit bench bench-livekit bench-forwarding docs diagrams picture pins proto clean
 
 help: ## Show what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +55,20 @@ test-all: components ## Run all tests; each real component is installed, and non
 	UV=$(abspath $(UV)) DS_ACTORS_NO_SKIP=1 $(BIN)/python -m pytest $(PARALLEL) -m "not slow" --ignore $(ROOMS)
 	UV=$(abspath $(UV)) DS_ACTORS_NO_SKIP=1 $(BIN)/python -m pytest $(IN_ROOMS) -m "not slow"
 	UV=$(abspath $(UV)) DS_ACTORS_NO_SKIP=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m slow
+
+# A folder of the cache for each Python, made anew each time.
+OTHER = .cache/python-$$($(PYTHON) -c 'import sys; print(*sys.version_info[:2], sep=".")')
+
+test-python: | $(filter .cache/%,$(UV)) ## Run the tests on another Python, real rooms left out: make test-python PYTHON=python3.13
+	$(UV) venv --quiet --clear --python $(PYTHON) $(OTHER)
+	$(UV) pip install --quiet --python $(OTHER)/bin/python --require-hashes --requirement $(PINS)
+	$(UV) pip install --quiet --python $(OTHER)/bin/python --no-deps --editable . --editable adapters/livekit
+	$(OTHER)/bin/python -m pytest -q -p no:cacheprovider $(PARALLEL) -m "not slow" --ignore $(ROOMS)
+
+test-actors: | $(filter .cache/%,$(UV)) ## Run the actor library's own tests on another Python, with what it needs and no more
+	$(UV) venv --quiet --clear --python $(PYTHON) $(OTHER)
+	$(UV) pip install --quiet --python $(OTHER)/bin/python --editable '.[testing]' pytest pytest-trio pytest-timeout pytest-xdist
+	$(OTHER)/bin/python -m pytest -q -p no:cacheprovider $(PARALLEL) -m "not slow" $(ACTOR_ALONE)
 
 compare: $(READY) ## Run the tests of 1.2.17's faults against it and against this plugin, and print the table
 	UV=$(abspath $(UV)) $(BIN)/python $(COMPONENTS) --reference
@@ -104,6 +121,12 @@ $(DOCS)/.ready: requirements/docs.txt | $(filter .cache/%,$(UV))
 	$(UV) venv --quiet --clear --python $(PYTHON) $(DOCS)
 	$(UV) pip install --quiet --python $(DOCS)/bin/python --require-hashes --requirement requirements/docs.txt
 	@touch $@
+
+dist: | $(filter .cache/%,$(UV)) ## Build both distributions into dist/, each wheel from its sdist; TAG=v0.1.0 must be their version
+	@scripts/check_tag.sh "$(TAG)"
+	rm -rf dist
+	$(UV) build --quiet --out-dir dist .
+	$(UV) build --quiet --out-dir dist adapters/livekit
 
 docs: $(DOCS)/.ready ## Build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --strict
