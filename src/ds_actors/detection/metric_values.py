@@ -28,6 +28,7 @@ COUNTERS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
 GAUGES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "monitors": ("Monitors that run, by state.", ("state",)),
     "uplinks": ("Uplinks of running monitors, by state.", ("state",)),
+    "uplinks_slow": ("Uplinks of running monitors whose link is slow.", ()),
     "tracks": ("Tracks of all monitors, by coverage.", ("coverage",)),
     "track_levels": ("Tracks of all monitors, by level.", ("level",)),
     "samples_waiting": ("Samples that are due and not sent yet.", ()),
@@ -66,6 +67,7 @@ def gauge_values(status: Status) -> dict[MetricKey, float]:
     values |= {("track_levels", (level.value,)): 0 for level in Level}
     values["monitors", (status.state,)] += 1
     values["uplinks", (status.uplink.state,)] += 1
+    values["uplinks_slow", ()] = status.uplink.slow
     for track in status.tracks:
         values["tracks", (track.coverage.value,)] += 1
         values["track_levels", (track.level.value,)] += 1
