@@ -54,6 +54,8 @@ class TrackStatus:
     sent: int
     wanted: bool = True
     """False while it is muted, and when the host chose not to have it checked."""
+    frame_requests: int = 0
+    """How often its source has asked for frames, because none came."""
 
 
 @frozen
