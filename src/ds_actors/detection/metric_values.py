@@ -33,7 +33,7 @@ GAUGES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "monitors": ("Monitors that run, by state.", ("state",)),
     "blind_monitors": ("Monitors with tracks that should be checked and have not been for 30 s.", ()),
     "uplinks": ("Uplinks of running monitors, by state.", ("state",)),
-    "slow_uplinks": ("Uplinks whose link is slow, so that pictures are sent smaller, and fewer.", ()),
+    "uplinks_slow": ("Uplinks of running monitors whose link is slow.", ()),
     "tracks": ("Tracks of all monitors, by coverage.", ("coverage",)),
     "track_levels": ("Tracks of all monitors, by level.", ("level",)),
     "samples_waiting": ("Samples that are due and not sent yet.", ()),
@@ -78,11 +78,11 @@ def gauge_values(status: Status) -> dict[MetricKey, float]:
     values |= {("track_levels", (level.value,)): 0 for level in Level}
     values["monitors", (status.state,)] += 1
     values["uplinks", (uplink.state,)] += 1
+    values["uplinks_slow", ()] = uplink.slow
     for track in status.tracks:
         values["tracks", (track.coverage.value,)] += 1
         values["track_levels", (track.level.value,)] += 1
     values["blind_monitors", ()] = bool(status.blind)
-    values["slow_uplinks", ()] = uplink.slow
     values["samples_waiting", ()] = uplink.waiting + uplink.granted
     for sink in status.sinks:
         values["sink_waiting", (sink.name,)] = sink.waiting

@@ -56,6 +56,8 @@ class TrackStatus:
     """False while it is muted, and when the host chose not to have it checked."""
     seconds_since_verdict: float | None = None
     """Seconds since its last verdict; None before the first."""
+    frame_requests: int = 0
+    """How often its source has asked for frames, because none came."""
 
 
 @frozen

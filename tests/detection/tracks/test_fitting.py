@@ -82,11 +82,15 @@ def test_a_low_quality_stays_as_low() -> None:
     assert tried[-1].side < 1280
 
 
+def any_size(_attempt: Attempt) -> int:
+    raise NotImplementedError
+
+
 @given(
     st.builds(Attempt, st.integers(0, 100), st.integers(1, 8_000)),
     st.floats(0, 1e6),
     st.floats(1, 5),
-    st.functions(like=lambda attempt: 0, returns=st.integers(0, 2_000_000), pure=True),
+    st.functions(like=any_size, returns=st.integers(0, 2_000_000), pure=True),
 )
 def test_whatever_the_encoder_does_the_attempts_end_within_the_bounds(
     first: Attempt, wish: float, more: float, size_of: Callable[[Attempt], int]

@@ -18,7 +18,7 @@ from ds_actors.detection.events import Level, TrackInfo
 from ds_actors.detection.sampling import Plan, SamplingPolicy
 from ds_actors.detection.status import TrackStatus
 from ds_actors.detection.tracks.backoff import TrackBackoff
-from ds_actors.detection.tracks.sources import ForecastSource, FrameSource, PcmSource
+from ds_actors.detection.tracks.sources import ForecastSource, FrameSource, PcmSource, RequestingSource
 from ds_actors.detection.tracks.speech import AudioPace
 
 TRACKS: Final = 2_000
@@ -106,6 +106,7 @@ class RegisteredTrack:
             self.sent,
             wanted=not self.muted,
             seconds_since_verdict=None if self.facts.last_verdict is None else now - self.facts.last_verdict,
+            frame_requests=self.source.frame_requests if isinstance(self.source, RequestingSource) else 0,
         )
 
 

@@ -38,6 +38,16 @@ class ForecastSource(Protocol):
         ...
 
 
+@runtime_checkable
+class RequestingSource(Protocol):
+    """A source of frames that asks for them when none come."""
+
+    @property
+    def frame_requests(self) -> int:
+        """How often it has asked; read from any thread."""
+        ...
+
+
 class PcmSource(Protocol):
     """A microphone's sound, on demand: `read` opens it, and each recording closes it afterwards."""
 

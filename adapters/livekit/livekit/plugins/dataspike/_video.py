@@ -18,6 +18,7 @@ from livekit import rtc
 from livekit.plugins.dataspike._bridge import LoopBridge, LoopClosed
 from livekit.plugins.dataspike._closing import Closing
 from livekit.plugins.dataspike._forwarding import TrackForwarding
+from livekit.plugins.dataspike._frame_requests import TrackFrames
 from livekit.plugins.dataspike.log import logger
 
 from ds_actors.detection import EncodingError, Frame, FrameTooSmallError
@@ -41,10 +42,17 @@ _ROTATIONS: Final[dict[object, Literal[0, 90, 180, 270]]] = {0: 0, 1: 90, 2: 180
 class RoomVideo:
     """The frames of one subscribed track; usable again after `aclose`, because a track may restart."""
 
-    def __init__(self, bridge: LoopBridge, track: rtc.Track, forwarding: TrackForwarding | None = None) -> None:
+    def __init__(
+        self,
+        bridge: LoopBridge,
+        track: rtc.Track,
+        forwarding: TrackForwarding | None = None,
+        frames: TrackFrames | None = None,
+    ) -> None:
         self._bridge = bridge
         self.track = track
         self._forwarding = forwarding
+        self._frames = frames
         self._stream: rtc.VideoStream | None = None
         self._last: float | None = None
         self._idle: asyncio.TimerHandle | None = None
@@ -78,6 +86,11 @@ class RoomVideo:
             frame, layout = await trio.to_thread.run_sync(_converted, frame), "i420"
         return Frame(frame.width, frame.height, layout, frame.data, rotation)
 
+    @property
+    def frame_requests(self) -> int:
+        """How often the server was asked for frames, because none came."""
+        return 0 if self._frames is None else self._frames.asked
+
     def expect(self, due: float | None, *, steady: bool) -> None:
         """In trio: learn when the next sample is due, for the forwarding."""
         if self._forwarding is not None:
@@ -86,7 +99,7 @@ class RoomVideo:
 
     async def aclose(self) -> None:
         """In trio: close the stream if one is open, and have the track forwarded."""
-        if self._stream is not None or self._closing or self._forwarding is not None:
+        if self._stream is not None or self._closing or self._forwarding is not None or self._frames is not None:
             with suppress(LoopClosed):
                 await self._bridge.call(self.close)
 
@@ -94,6 +107,8 @@ class RoomVideo:
         """On the loop: close the stream if one is open, within 2 s, and have the track forwarded."""
         if self._forwarding is not None:
             self._forwarding.release()
+        if self._frames is not None:
+            self._frames.release()
         if self._idle is not None:
             self._idle.cancel()
             self._idle = None
@@ -103,14 +118,16 @@ class RoomVideo:
         await self._closing.wait()
 
     async def _next(self) -> rtc.VideoFrameEvent | None:
-        if self._forwarding is None:
-            return await self._next_forwarded()
         event = None
-        self._forwarding.capture_began()
+        for watcher in (self._forwarding, self._frames):
+            if watcher is not None:
+                watcher.capture_began()
         try:
             event = await self._next_forwarded()
         finally:
-            self._forwarding.capture_ended(frame=event is not None)
+            for watcher in (self._forwarding, self._frames):
+                if watcher is not None:
+                    watcher.capture_ended(frame=event is not None)
         return event
 
     async def _next_forwarded(self) -> rtc.VideoFrameEvent | None:

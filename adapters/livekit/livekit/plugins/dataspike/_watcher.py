@@ -14,7 +14,8 @@ from typing import Final
 from livekit import rtc
 from livekit.plugins.dataspike._audio import RoomAudio
 from livekit.plugins.dataspike._bridge import LoopBridge
-from livekit.plugins.dataspike._forwarding import ForwardingControl
+from livekit.plugins.dataspike._forwarding import ForwardingControl, sdk_can_pause
+from livekit.plugins.dataspike._frame_requests import FrameRequests
 from livekit.plugins.dataspike._handlers import Handlers
 from livekit.plugins.dataspike._reconciler import DesiredTrack
 from livekit.plugins.dataspike._rules import TrackRules, track_info
@@ -72,6 +73,7 @@ class RoomWatcher:
         self._rules = rules
         self._bridge = bridge
         self._forwarding = forwarding
+        self._frames = FrameRequests(bridge.loop, possible=sdk_can_pause())
         self._subscriptions = Subscriptions(auto_subscribe)
         self._want = want
         self._joined = joined
@@ -275,7 +277,8 @@ class RoomWatcher:
             return before.source
         if info.kind == "audio":
             return RoomAudio(self._bridge, track)
-        return RoomVideo(self._bridge, track, self._forwarding.track(publication, lambda: self._alone(publication)))
+        forwarding = self._forwarding.track(publication, lambda: self._alone(publication))
+        return RoomVideo(self._bridge, track, forwarding, self._frames.track(publication))
 
     def _subscribe(self, publication: rtc.RemoteTrackPublication, identity: str) -> bool:
         """Subscribe, and return whether the track should be checked, which a host that unsubscribes does not want."""
