@@ -24,7 +24,7 @@ BENCH_PYTHON ?= $(or $(shell python3.13 -c 'import sys; print(sys.executable)' 2
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-python test-actors dist components compare oracle coverage mutants check audit bench bench-livekit bench-forwarding docs diagrams picture pins proto clean
+.PHONY: help setup demo test test-all test-python test-actors dist components compare oracle coverage mutants check fuzz audit bench bench-livekit bench-forwarding docs diagrams picture pins proto clean
 
 help: ## Show what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -97,6 +97,11 @@ check: $(READY) ## Lint, types (mypy and pyright strict, all that is public know
 	@PATH="$(abspath $(BIN)):$$PATH" pyright --verifytypes ds_actors --ignoreexternal >.cache/verifytypes \
 	  || { grep -E ' error: |score' -B1 .cache/verifytypes; exit 1; }
 	$(BIN)/lint-imports
+
+fuzz: $(READY) ## A million damaged inputs for all that strangers can send, in ten rounds; takes about an hour
+	@for round in 1 2 3 4 5 6 7 8 9 10; do \
+	  DS_ACTORS_FUZZ=$${DS_ACTORS_FUZZ:-100000} nice -n 15 $(BIN)/python -m pytest -q --timeout 0 -n 2 --dist load tests/fuzz || exit 1; \
+	done
 
 audit: | $(filter .cache/%,$(UV)) ## Ask for known vulnerabilities of every pinned package; one that cannot be looked up fails it
 	$(PYTHON) scripts/audit.py $(UV) tool run --quiet pip-audit@2.10.1

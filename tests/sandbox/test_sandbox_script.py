@@ -134,6 +134,8 @@ def test_faults_take_the_options_of_their_class() -> None:
         ('[[verdict]]\nlevel="alert"\nparticipant=7', "participant must be a text, not 7"),
         ('[[verdict]]\nlevel="alert"\nanswers=1001', "answers must be a whole number from 0 to 1000"),
         ('[[verdict]]\nlevel="alert"\nanswers=1.5', "answers must be a whole number"),
+        ("[room]\nparticipants=10000\nmanipulated=10000\nmanipulated_every=1", "about 193,548 manipulations are more"),
+        ("[room]\nparticipants=200\nmanipulated=200\nevades_fps=1", "about 120,000 manipulations are more"),
         ("[[fault]]", "fault 1: kind must be one of refuse, refuse_connections"),
         ("[[fault]]\nkind=[]", "fault 1: kind must be one of"),
         ('[[fault]]\nkind="drop"\nfrom=1\nuntil=2', "a drop happens at one moment"),
@@ -153,6 +155,13 @@ def test_a_script_that_cannot_be_followed_says_where_and_why(text: str, says: st
     assert "\n" not in str(raised.value)
 
 
+def test_an_error_is_short_whatever_the_value() -> None:
+    """A value of a megabyte is shown by its beginning."""
+    with pytest.raises(ScriptError) as raised:
+        parse_script(f'default = "{"x" * 1_000_000}"')
+    assert 100 < len(str(raised.value)) < 600
+
+
 def test_a_script_file_that_cannot_be_read_is_an_error_of_the_script(tmp_path: Path) -> None:
     """A missing file, a folder, and a file that is not UTF-8."""
     (tmp_path / "latin.toml").write_bytes(b'default = "\xe9"')
@@ -170,6 +179,17 @@ def test_the_stand_in_finds_the_painted_patch_and_nothing_else() -> None:
         out = io.BytesIO()
         Image.new("RGB", (320, 240), colour).save(out, "JPEG")
         assert numbers(verdicts, sample(data=out.getvalue())) == [ResultType.CLEAR]
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (8, 8), (3, 40), (40, 15), (17, 33)])
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_a_picture_smaller_than_the_patch_is_painted_as_far_as_it_goes(shape: tuple[int, int], share: float) -> None:
+    """Of any size, and the given picture stays as it was."""
+    grey = np.full((*shape, 3), 128, np.uint8)
+    painted = paint_marker(grey, share)
+    assert painted.shape == grey.shape
+    assert (grey == 128).all()
+    assert (painted != 128).any()
 
 
 @pytest.mark.parametrize("cut", [0, 2, 300])

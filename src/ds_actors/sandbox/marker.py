@@ -29,11 +29,11 @@ def paint_marker(picture: NDArray[np.uint8], share: float) -> NDArray[np.uint8]:
     """Return a copy of an RGB picture (height x width x 3) with the patch over `share` of its area, centred."""
     height, width = picture.shape[:2]
     out = picture.copy()
-    side_y, side_x = (max(_TILE, round(side * share**0.5)) for side in (height, width))
+    side_y, side_x = (min(side, max(_TILE, round(side * share**0.5))) for side in (height, width))
     top, left = (height - side_y) // 2, (width - side_x) // 2
     y, x = np.mgrid[0:side_y, 0:side_x]
     odd = ((y // _TILE + x // _TILE) % 2).astype(bool)[..., None]
-    out[top : top + side_y, left : left + side_x] = np.where(odd, MAGENTA, GREEN)[: height - top, : width - left]
+    out[top : top + side_y, left : left + side_x] = np.where(odd, MAGENTA, GREEN)
     return out
 
 
@@ -73,7 +73,7 @@ def judge_marker(sample: Sample, _elapsed: float) -> ResultType:
             if opened.width * opened.height > _MOST_PIXELS:
                 return ResultType.ERROR
             share = _share_of_image(opened)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Warning):  # where a warning is an error
         return ResultType.ERROR
     if share >= ALERT_SHARE:
         return ResultType.ALERT

@@ -42,6 +42,7 @@ from ds_actors.detection.budget import Budget
 from ds_actors.sandbox._toml import ScriptError, entries, inside, known, number, section, text, times, whole
 
 MOST_TRACKS: Final = 10_000
+MOST_MANIPULATIONS: Final = 100_000
 _MOST_REPEATS: Final = 1_000
 _GUARD: Final = 0.1
 """The share of an interval, on both sides of a sample, for which an evader is careful."""
@@ -153,7 +154,7 @@ def _room(entry: dict[str, Any]) -> dict[str, Any]:
     if participants * tracks_each > MOST_TRACKS:
         raise ScriptError(f"{participants} x {tracks_each} tracks are more than {MOST_TRACKS}")
     seconds = number(entry, "seconds", 600, 1, 31 * 86_400)
-    return {
+    room: dict[str, Any] = {
         "participants": participants,
         "tracks_each": tracks_each,
         "seconds": seconds,
@@ -168,6 +169,20 @@ def _room(entry: dict[str, Any]) -> dict[str, Any]:
         ),
         "evades_fps": number(entry, "evades_fps", 0.2, 0.001, 30.0) if "evades_fps" in entry else None,
     }
+    _check_manipulations(Room(**room))
+    return room
+
+
+def _check_manipulations(room: Room) -> None:
+    """Refuse what would take gigabytes of memory before it takes them."""
+    each = 1.0
+    if room.evades_fps is not None:
+        each = room.seconds * room.evades_fps
+    elif room.manipulated_every is not None:
+        each = room.seconds / (room.manipulated_every + room.manipulated_for)
+    total = room.manipulated * min(each, _MOST_REPEATS)
+    if total > MOST_MANIPULATIONS:
+        raise ScriptError(f"about {total:,.0f} manipulations are more than {MOST_MANIPULATIONS:,}")
 
 
 def _link(entry: dict[str, Any]) -> float:

@@ -33,7 +33,7 @@ from typing import Any, Final
 
 from attrs import field, fields, frozen
 
-from ds_actors.detection.events import Level
+from ds_actors.detection.events import Level, plain
 from ds_actors.sandbox._toml import ScriptError, entries, inside, known, loads, seconds, section, text, times
 from ds_actors.sandbox.erring import ErringJudge, parse_judge
 from ds_actors.sandbox.faults import KINDS, Drop, TimedFault
@@ -44,6 +44,8 @@ __all__ = ["Script", "ScriptError", "TimedVerdict", "load_script", "parse_script
 _VERDICT_KEYS: Final = ("participant", "track", "from", "until", "level", "message", "answers")
 _LEVELS: Final = (*(level.value for level in Level), "none")
 _MOST_ANSWERS: Final = 1_000
+_LONGEST_ERROR: Final = 500
+"""Characters: an error shows the value that is wrong, which may be as long as the file."""
 
 
 @frozen
@@ -123,7 +125,7 @@ def parse_script(text: str, *, name: str = "script", room: Mapping[str, Any] | N
             tuple(inside(f"judge {n}", parse_judge, entry) for n, entry in enumerate(entries(table, "judge"), 1)),
         )
     except ScriptError as error:
-        raise ScriptError(f"{name}: {error}") from None
+        raise ScriptError(f"{name}: {plain(str(error), _LONGEST_ERROR)}") from None
 
 
 def _latency(entry: dict[str, Any]) -> float:
