@@ -206,6 +206,25 @@ async def test_it_speaks_tls() -> None:
             assert await level(websocket) == "suspicious"
 
 
+UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+async def test_a_client_that_answers_no_ping_is_closed_and_one_that_does_is_not() -> None:
+    """A machine that went away keeps no place."""
+    async with open_service(always(0.5), clients=ClientLimits(ping_every=0.5)) as service:
+        async with await trio.open_tcp_stream("127.0.0.1", int(service.url.rsplit(":", 1)[1])) as silent:
+            await silent.send_all(UPGRADE)
+            await until_in_trio(lambda: service.status().connections == 1)
+            async with connect(service.url) as idle:
+                await until_in_trio(lambda: service.status().connections == 2)
+                await until_in_trio(lambda: service.status().connections == 1, 20)
+                await idle.send_message(message())
+                assert await level(idle) == "suspicious"
+
+
 async def test_a_client_that_never_reads_is_closed_and_harms_no_other() -> None:
     """Its answers are bounded, and so is the time that one may take."""
     clients = ClientLimits(answers=5, rate=10_000.0, send_timeout=2.0)
@@ -214,10 +233,7 @@ async def test_a_client_that_never_reads_is_closed_and_harms_no_other() -> None:
         flood.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         stream = trio.SocketStream(trio.socket.from_stdlib_socket(flood))
         async with stream:
-            await stream.send_all(
-                b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-            )
+            await stream.send_all(UPGRADE)
             frame = _masked(message(data=b"x" * 10))
             await until_in_trio(lambda: service.status().connections == 1)
             async with connect(service.url) as polite, trio.open_nursery() as nursery:
