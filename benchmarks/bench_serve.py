@@ -70,7 +70,7 @@ def bare(seconds: float, workers: int) -> float:
     processes = [context.Process(target=loop, args=(seconds, judged)) for _ in range(workers)]
     for process in processes:
         process.start()
-    total = sum(judged.get() for _ in processes)
+    total: int = sum(judged.get() for _ in processes)
     for process in processes:
         process.join()
     return total / seconds
