@@ -92,7 +92,7 @@ def test_a_certificate_that_does_not_fit_says_so(tmp_path: Path) -> None:
 
 @contextmanager
 def serving(*arguments: str, **environment: str) -> Generator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "ds_actors", "serve", "--port", "0", "--deadline", "20", "--json", *arguments]
+    command = [sys.executable, "-m", "ds_actors", "serve", "--port", "0", "--deadline", "120", "--json", *arguments]
     env = os.environ | environment
     with subprocess.Popen(
         command, cwd=EXAMPLES, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -57,7 +57,7 @@ async def test_the_monitor_finds_the_manipulated_track_and_keeps_every_rule() ->
     """From pixels over the wire and the model to the level; the sandbox's grade finds no broken rule."""
     recorder = Recorder()
     seen: list[ResultEvent] = []
-    queue, models = QueueLimits(deadline=20.0), ModelLimits(workers=2)
+    queue, models = QueueLimits(deadline=120.0), ModelLimits(workers=2)
     async with open_service(HOSTILE, api_keys=["k"], queue=queue, models=models, observe=recorder) as service:
         with trio.fail_after(40):
             await service.wait_ready()

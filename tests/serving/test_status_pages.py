@@ -12,7 +12,7 @@ from ds_actors.serving import QueueLimits, open_service
 from ds_actors.serving.metric_values import METRICS, values
 from ds_actors.serving.metrics import ServiceMetrics
 
-PATIENT = QueueLimits(deadline=20.0)
+PATIENT = QueueLimits(deadline=120.0)
 
 
 async def get(url: str | None, path: str) -> httpx.Response:

@@ -42,7 +42,7 @@ class ClientLimits:
     send_timeout: float = 10.0
     """Seconds that one answer may take to send."""
     ping_every: float = 20.0
-    """Seconds between pings, and seconds until the answer to one must be there."""
+    """Seconds without a message until a ping is sent, and seconds until its answer must be there."""
 
     def __attrs_post_init__(self) -> None:
         for name in ("connections", "rate", "answers", "send_timeout", "ping_every"):
@@ -95,6 +95,8 @@ class _Client:
     websocket: WebSocketConnection
     noted: Callable[[Sample], object] | None
     _close_code: int | None = field(default=None, init=False)
+    _heard: float = field(factory=trio.current_time, init=False)
+    """When a message arrived, or the last ping was sent."""
 
     async def run(self) -> None:
         answers, waiting = trio.open_memory_channel[WireResult](self.limits.answers)
@@ -135,13 +137,14 @@ class _Client:
             except ConnectionClosed:
                 return
             except MalformedMessage:
+                self._heard = trio.current_time()
                 self.dispatcher.malformed += 1
                 malformed += 1
                 if malformed >= MALFORMED_IN_A_ROW:
                     self._close_code = _UNSUPPORTED
                     return
                 continue
-            malformed = 0
+            malformed, self._heard = 0, trio.current_time()
             if self.noted is not None:
                 self.noted(sample)
             self.dispatcher.offer(number, sample)
@@ -158,7 +161,10 @@ class _Client:
 
     async def _ping(self) -> None:
         while True:
-            await trio.sleep(self.limits.ping_every)
+            await trio.sleep_until(self._heard + self.limits.ping_every)
+            if trio.current_time() < self._heard + self.limits.ping_every:
+                continue
+            self._heard = trio.current_time()
             with trio.fail_after(self.limits.ping_every):
                 try:
                     await self.websocket.ping()
