@@ -17,7 +17,7 @@ from attrs import asdict
 
 from ds_actors._text import counted
 from ds_actors.cli._interrupt import interrupts
-from ds_actors.cli._stdout import is_unwritable, say_unwritable, write_nowhere
+from ds_actors.cli._stdout import say
 from ds_actors.detection.events import plain
 from ds_actors.sandbox import (
     MarkerVerdicts,
@@ -84,27 +84,15 @@ async def _run(opening: AbstractAsyncContextManager[Sandbox], seen: list[Sandbox
             except (OSError, UnicodeError) as error:
                 _fail(f"cannot listen on {address}: {_why(error)}")
             seen.append(service)
-            _say(json.dumps({"event": "listening", "url": service.url}) if as_json else f"listening on {service.url}")
+            say(json.dumps({"event": "listening", "url": service.url}) if as_json else f"listening on {service.url}")
             await interrupt()
-
-
-def _say(text: str) -> None:
-    try:
-        typer.echo(text)
-    except OSError as error:
-        # The output cannot be written: the service continues without it.
-        if is_unwritable(error):
-            say_unwritable(error)
-        elif not isinstance(error, BrokenPipeError):
-            raise
-        write_nowhere()
 
 
 def _tell(as_json: bool, event: SandboxEvent) -> None:
     if as_json:
-        _say(json.dumps({"event": event.what, "at": event.at, "client": event.client, "detail": event.detail}))
+        say(json.dumps({"event": event.what, "at": event.at, "client": event.client, "detail": event.detail}))
     else:
-        _say(f"{event.at:7.1f} s  {event.client}: {event.what} {event.detail}".rstrip())
+        say(f"{event.at:7.1f} s  {event.client}: {event.what} {event.detail}".rstrip())
 
 
 def _summary(service: Sandbox, as_json: bool) -> None:
@@ -112,13 +100,13 @@ def _summary(service: Sandbox, as_json: bool) -> None:
     if as_json:
         summary = {"event": "summary", "attempts": len(service.attempts), "samples": len(service.samples)}
         summary |= {"malformed": service.malformed}
-        _say(json.dumps({**summary, "answers": service.answers, "grade": [asdict(row) for row in rows]}))
+        say(json.dumps({**summary, "answers": service.answers, "grade": [asdict(row) for row in rows]}))
         return
     answers = ", ".join(f"{count} {level}" for level, count in sorted(service.answers.items())) or "none"
     attempts, samples = counted(len(service.attempts), "attempt"), counted(len(service.samples), "sample")
-    _say(f"{attempts}, {samples}; answers: {answers}")
+    say(f"{attempts}, {samples}; answers: {answers}")
     for line in table(rows):
-        _say(line)
+        say(line)
 
 
 def table(rows: list[Row]) -> list[str]:
