@@ -24,7 +24,7 @@ BENCH_PYTHON ?= $(or $(shell python3.13 -c 'import sys; print(sys.executable)' 2
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-python test-actors dist components compare oracle coverage mutants check fuzz audit bench bench-livekit bench-forwarding docs diagrams picture pins proto clean
+.PHONY: help setup demo room room-page test test-all test-python test-actors dist components compare oracle coverage mutants check fuzz audit bench bench-livekit bench-forwarding docs diagrams picture pins proto clean
 
 help: ## Show what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,13 @@ setup: $(READY) ## Make .venv from the pinned requirements
 
 demo: $(READY) ## Watch the whole way from pixels to an alert, on this machine alone
 	$(BIN)/ds-actors demo
+
+room: $(READY) ## Join a watched LiveKit room in a browser, on this machine alone (needs Go and Node.js, or livekit-server)
+	$(BIN)/python $(COMPONENTS)
+	$(BIN)/ds-actors room
+
+room-page: $(READY) ## Build the page of `ds-actors room`, which a wheel made afterwards holds (needs Node.js)
+	$(BIN)/python $(COMPONENTS) --page
 
 test: $(READY) ## Run the tests, all but the slow ones, with each real component that is there or can be built
 	$(BIN)/python $(COMPONENTS) --try

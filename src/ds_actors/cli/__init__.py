@@ -1,4 +1,4 @@
-"""The commands: `ds-actors demo | doctor | clip | scan | serve | sandbox | simulate`."""
+"""The commands: `ds-actors demo | room | doctor | clip | scan | serve | sandbox | simulate`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ds_actors.cli._stdout import ends_with_its_output, escape_what_cannot_be_en
 from ds_actors.cli.clip import clip
 from ds_actors.cli.demo import demo
 from ds_actors.cli.doctor import DOCTOR_EPILOG, doctor
+from ds_actors.cli.room import ROOM_EPILOG, room
 from ds_actors.cli.sandbox import sandbox
 from ds_actors.cli.scan import SCAN_EPILOG, scan
 from ds_actors.cli.serve import SERVE_EPILOG, serve
@@ -90,6 +91,7 @@ def _main(  # pyright: ignore[reportUnusedFunction]
 
 
 app.command()(demo)
+app.command(epilog=ROOM_EPILOG)(room)
 app.command()(clip)
 app.command(epilog=SCAN_EPILOG)(scan)
 app.command(epilog=SERVE_EPILOG)(serve)

@@ -62,6 +62,18 @@ def say_unwritable(error: BaseException | None) -> None:
     typer.echo(f"ds-actors: its output cannot be written: {getattr(error, 'strerror', None) or error}", err=True)
 
 
+def say(text: str) -> None:
+    """Print a line; when the output cannot be written, report that on stderr once and continue without output."""
+    try:
+        typer.echo(text)
+    except OSError as error:
+        if is_unwritable(error):
+            say_unwritable(error)
+        elif not isinstance(error, BrokenPipeError):
+            raise
+        write_nowhere()
+
+
 def write_nowhere() -> None:
     """Discard stdout from here on; otherwise Python would report the error again when it flushes at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)

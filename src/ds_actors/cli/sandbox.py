@@ -17,7 +17,7 @@ from attrs import asdict
 
 from ds_actors._text import counted
 from ds_actors.cli._interrupt import interrupts
-from ds_actors.cli._stdout import is_unwritable, say_unwritable, write_nowhere
+from ds_actors.cli._stdout import say
 from ds_actors.detection.events import plain
 from ds_actors.detection.service import is_loopback
 from ds_actors.sandbox import (
@@ -92,19 +92,6 @@ async def _run(
                 typer.echo(f"ds-actors sandbox: warning: {warning}", err=True)
             say(json.dumps({"event": "listening", "url": service.url}) if as_json else f"listening on {service.url}")
             await interrupt()
-
-
-def say(text: str) -> None:
-    """Print a line; a service continues when its output cannot be written any more."""
-    try:
-        typer.echo(text)
-    except OSError as error:
-        # The output cannot be written: the service continues without it.
-        if is_unwritable(error):
-            say_unwritable(error)
-        elif not isinstance(error, BrokenPipeError):
-            raise
-        write_nowhere()
 
 
 def _tell(as_json: bool, event: SandboxEvent) -> None:

@@ -20,7 +20,8 @@ from ds_actors._text import counted
 from ds_actors.cli._epilog import epilog
 from ds_actors.cli._interrupt import interrupts
 from ds_actors.cli._service_files import KEYS_VARIABLE, BadFile, read_certificate, read_keys, split_keys
-from ds_actors.cli.sandbox import say, why_not_listening
+from ds_actors.cli._stdout import say
+from ds_actors.cli.sandbox import why_not_listening
 from ds_actors.detection.events import plain
 from ds_actors.detection.service import is_loopback
 from ds_actors.detectors import DetectorError, Thresholds

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from attrs import define
+from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page, sync_playwright
 
 from livekit_harness.components import HARNESS
@@ -82,17 +83,24 @@ def open_browser(chromium: Path, client: Path) -> Generator[Browser]:
         thread = threading.Thread(target=web.serve_forever, name="page")
         thread.start()
         try:
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=chromium, args=_FLAGS)
-                try:
-                    page = browser.new_page()
-                    page.goto(f"http://127.0.0.1:{web.server_port}/page.html")
-                    yield Browser(page)
-                finally:
-                    browser.close()
+            with open_chromium(chromium) as browser:
+                page = browser.new_page()
+                page.goto(f"http://127.0.0.1:{web.server_port}/page.html")
+                yield Browser(page)
         finally:
             web.shutdown()
             thread.join()
+
+
+@contextmanager
+def open_chromium(chromium: Path) -> Generator[Chromium]:
+    """Run chromium with a fake camera for the length of a block; it has no page yet."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=_FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
     until(lambda: not _running(chromium))
 
 

@@ -21,6 +21,8 @@ HARNESS: Final = Path(__file__).resolve().parent
 SERVER: Final = "github.com/livekit/livekit-server/cmd/server@v1.11.0"
 TOXIPROXY: Final = "github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0"
 CLIENT: Final = "livekit-client@2.23.0"
+PAGE: Final = PROJECT / "web" / "room"
+BADGE: Final = PROJECT / "adapters" / "badge"
 REFERENCE: Final = "dataspike-livekit-plugins==1.2.17"
 ENABLE: Final = "make test-all"
 """The one command that makes or installs all that is missing, and runs everything."""
@@ -52,6 +54,26 @@ def client_js() -> Path | None:
     """Return livekit-client as one script for a page."""
     script = CACHE / "web" / "node_modules" / "livekit-client" / "dist" / "livekit-client.umd.js"
     return script if script.exists() else None
+
+
+def room_page() -> Path | None:
+    """Return the built page of `ds-actors room`, unless one of its sources is newer."""
+    built = PROJECT / "src" / "ds_actors" / "cli" / "_room" / "page" / "index.html"
+    if not built.exists():
+        return None
+    sources = [*PAGE.glob("*.*"), *PAGE.glob("src/*"), *(PROJECT / "adapters" / "badge" / "src").glob("*")]
+    return built.parent if all(path.stat().st_mtime <= built.stat().st_mtime for path in sources) else None
+
+
+def axe() -> Path | None:
+    """Return axe-core as one script for a page."""
+    script = PAGE / "node_modules" / "axe-core" / "axe.min.js"
+    return script if script.exists() else None
+
+
+def badge_package() -> Path | None:
+    """Return the badge's folder, once what its tests need is installed there."""
+    return BADGE if (BADGE / "node_modules" / "typescript").exists() else None
 
 
 def plugin_python() -> Path | None:
@@ -95,6 +117,16 @@ def fetch_client() -> None:
     (web / "package.json").write_text("{}\n")
     command = [npm, "install", "--silent", "--no-save", "--no-package-lock", "--no-audit", "--no-fund", CLIENT]
     subprocess.run(command, cwd=web, check=True)
+
+
+def build_page() -> None:
+    """Build the page of `ds-actors room` with npm, and install what the badge's tests need."""
+    npm = shutil.which("npm")
+    if npm is None:
+        sys.exit("the page of ds-actors room: npm is not on PATH; install Node.js 20.19 or newer")
+    for folder in (PAGE, BADGE):
+        subprocess.run([npm, "ci", "--silent", "--no-audit", "--no-fund"], cwd=folder, check=True)
+    subprocess.run([npm, "run", "--silent", "build"], cwd=PAGE, stdout=subprocess.DEVNULL, check=True)
 
 
 def sample_videos() -> Path | None:
@@ -144,13 +176,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--all", action="store_true", help="also install Debian's packages, which needs root")
     parser.add_argument("--reference", action="store_true", help="also make the environment of 1.2.17")
+    parser.add_argument("--page", action="store_true", help="only the page of `ds-actors room`")
     parser.add_argument("--try", action="store_true", dest="lenient", help="what cannot be made is left out silently")
     options = parser.parse_args()
     steps: list[tuple[Callable[[], Path | None], Callable[[], None]]] = [
         (livekit_server, build_server),
         (toxiproxy, build_toxiproxy),
         (client_js, fetch_client),
+        (lambda: axe() and badge_package() and room_page(), build_page),
     ]
+    if options.page:
+        del steps[:-1]
     if options.all:
         steps.append((lambda: chromium() and sample_videos() and erlang() and prometheus(), install_packages))
     if options.reference:

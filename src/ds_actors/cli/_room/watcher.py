@@ -1,0 +1,65 @@
+"""The monitor's process: joins the room as an agent, with the LiveKit plugin, until stdin ends.
+
+Run as a file. The room's URL and the token are in LIVEKIT_URL and LIVEKIT_TOKEN, the service's in the plugin's own
+variables. Stdout has one JSON object per line: `{"event": "joined"}`, then `{"event": "status", ...}` once per second.
+Stderr has the log. Exits with 0 when stdin ended, with 1 when the room did.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import sys
+import threading
+
+from livekit import rtc
+from livekit.plugins import dataspike
+
+REPORT_EVERY = 1.0
+
+
+async def watch() -> int:
+    """Watch the room; return the exit code."""
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[int] = loop.create_future()
+
+    def end(code: int) -> None:
+        if not ended.done():
+            ended.set_result(code)
+
+    def wait_for_stdin() -> None:
+        while os.read(0, 1024):
+            pass
+        loop.call_soon_threadsafe(end, 0)
+
+    threading.Thread(target=wait_for_stdin, daemon=True).start()
+    room = rtc.Room()
+    room.on("disconnected", lambda *_: end(1))  # pyright: ignore[reportUnknownMemberType]
+    async with dataspike.DataspikeDetector(publish_coverage=True) as detector:
+        # Nothing but the detector subscribes, so it pauses the forwarding of each track between two samples.
+        options = rtc.RoomOptions(auto_subscribe=False)
+        await room.connect(os.environ["LIVEKIT_URL"], os.environ["LIVEKIT_TOKEN"], options)
+        await detector.start(None, room=room)
+        _tell({"event": "joined"})
+        while not ended.done():
+            _tell({"event": "status", "status": detector.status().dict()})
+            await asyncio.wait({ended}, timeout=REPORT_EVERY)
+    await room.disconnect()
+    return ended.result()
+
+
+def _tell(event: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(event) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("livekit").setLevel(logging.ERROR)
+    logging.getLogger("livekit.plugins.dataspike").setLevel(logging.INFO)
+    code = asyncio.run(watch())
+    sys.stdout.flush()
+    # The SDK's library has been seen to abort while the interpreter ends.
+    os._exit(code)

@@ -1,0 +1,119 @@
+"""`ds-actors room`: what it says when it cannot start."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from ds_actors.cli import app
+from ds_actors.cli._room import requirements
+from ds_actors.cli._room.plan import make_plan
+from ds_actors.cli._room.requirements import Found, find_requirements
+
+
+@pytest.fixture
+def everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that has all there is to find, in a clone."""
+    program = tmp_path / "bin" / "livekit-server"
+    for path in (program, tmp_path / "page" / "index.html", tmp_path / "web" / "room" / "package.json"):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+    monkeypatch.setattr(requirements, "has_adapter", lambda: True)
+    return tmp_path
+
+
+def find(folder: Path, server: Path | None = None) -> Found | list[str]:
+    return find_requirements(server, page=folder / "page", root=folder)
+
+
+def test_everything_is_found(everything: Path) -> None:
+    """The server on PATH comes first; a named one is taken instead."""
+    assert find(everything) == Found(everything / "bin" / "livekit-server", everything / "page")
+    named = everything / "other"
+    named.touch()
+    named.chmod(0o755)
+    assert find(everything, named) == Found(named, everything / "page")
+
+
+def test_the_server_built_in_the_clone_is_found(everything: Path) -> None:
+    """When none is on PATH."""
+    built = everything / ".cache" / "livekit" / "bin" / "livekit-server"
+    built.parent.mkdir(parents=True)
+    (everything / "bin" / "livekit-server").rename(built)
+    assert find(everything) == Found(built, everything / "page")
+
+
+def test_a_missing_server_says_how_to_get_it(everything: Path) -> None:
+    """The page of LiveKit, the target of make, and the option."""
+    (everything / "bin" / "livekit-server").unlink()
+    (line,) = find(everything)  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+    for hint in ("https://docs.livekit.io", "make components", "--livekit-server"):
+        assert hint in line
+    assert find(everything, Path("nowhere")) == ["--livekit-server: nowhere is not a program"]
+
+
+def test_a_missing_page_says_make_room_page_and_node(everything: Path) -> None:
+    """Node.js is named only where npm is missing."""
+    (everything / "page" / "index.html").unlink()
+    (line,) = find(everything)  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+    assert "make room-page" in line
+    assert "Node.js" in line
+    npm = everything / "bin" / "npm"
+    npm.touch()
+    npm.chmod(0o755)
+    (line,) = find(everything)  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+    assert "Node.js" not in line
+
+
+def test_everything_that_is_missing_is_said_at_once(everything: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line each, so that one round is enough."""
+    monkeypatch.setattr(requirements, "has_adapter", lambda: False)
+    (everything / "bin" / "livekit-server").unlink()
+    (everything / "page" / "index.html").unlink()
+    lines = find(everything)
+    assert isinstance(lines, list)
+    assert len(lines) == 3
+    assert "pip install ./adapters/livekit" in lines[1]
+
+
+def test_the_command_ends_with_2_and_a_line_for_what_is_missing() -> None:
+    """On stderr, with the command's name."""
+    result = CliRunner().invoke(app, ["room", "--livekit-server", "nowhere"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "ds-actors room: --livekit-server: nowhere is not a program\n" in result.stderr
+
+
+def test_a_taken_port_asks_for_another_one(everything: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is started."""
+    monkeypatch.setattr(sys.modules["ds_actors.cli.room"], "find_requirements", lambda _server: find(everything))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = CliRunner().invoke(app, ["room", "--port", str(port)])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"ds-actors room: cannot listen on port {port}: ")
+    assert result.stderr.endswith("; give another with --port\n")
+
+
+def test_a_server_that_ends_at_once_ends_the_command(everything: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With exit code 2, and its own last line."""
+    pytest.importorskip("livekit.api", reason="needs the LiveKit adapter")
+    program = everything / "bin" / "livekit-server"
+    program.write_text("#!/bin/sh\necho 'no such option' >&2\nexit 3\n")
+    monkeypatch.setattr(sys.modules["ds_actors.cli.room"], "find_requirements", lambda _server: find(everything))
+    result = CliRunner().invoke(app, ["room", "--port", "0"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "livekit-server" in result.stderr
+    assert "exit code 3: no such option" in result.stderr
+
+
+def test_the_parts_have_ports_of_their_own() -> None:
+    """All are free, and none is used twice among those of one kind."""
+    plan = make_plan(0)
+    assert len({plan.server_port, plan.media_tcp_port, plan.sandbox_port, plan.web_port}) == 4
+    assert plan.media_udp_port > 0

@@ -1,0 +1,251 @@
+"""`ds-actors room`: the page in a real browser, the badge, and what is left when it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from livekit_harness import components
+from livekit_harness.browser import open_chromium
+from livekit_harness.process import until
+from livekit_harness.room_command import RoomCommand, RoomPage, run_room
+from playwright.sync_api import Browser as Chromium
+
+PICTURE_LIMIT = 200_000
+_RECORD_CHANGES = """() => {
+    window.changes = [];
+    addEventListener("badge-change", (event) => window.changes.push(event.detail));
+}"""
+pytestmark = pytest.mark.timeout(180)
+
+
+def need(found: Path | None, what: str) -> Path:
+    if found is None:
+        pytest.skip(f"needs {what}; `{components.ENABLE}` gets it")
+    return found
+
+
+@pytest.fixture(scope="module")
+def command(tmp_path_factory: pytest.TempPathFactory) -> Generator[RoomCommand]:
+    server = need(components.livekit_server(), "livekit-server")
+    need(components.room_page(), "the page of ds-actors room, built")
+    with run_room(server, tmp_path_factory.mktemp("room"), DATASPIKE_NORMAL_FPS="1") as command:
+        yield command
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Generator[Chromium]:
+    with open_chromium(need(components.chromium(), "chromium")) as browser:
+        yield browser
+
+
+@pytest.fixture
+def tab(command: RoomCommand, chromium: Chromium) -> Generator[Callable[[], RoomPage]]:
+    """Opens the page in further tabs; each must end without an error in its console."""
+    context = chromium.new_context(viewport={"width": 1100, "height": 720})
+    problems: list[str] = []
+
+    def opened() -> RoomPage:
+        page = context.new_page()
+        page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto(command.url)
+        return RoomPage(page)
+
+    yield opened
+    context.close()
+    # The browser logs by itself that the host code was missing or wrong.
+    assert [text for text in problems if "(Forbidden)" not in text and "(Unauthorized)" not in text] == []
+
+
+def test_tampering_turns_the_badge_from_clear_to_alert_and_back(tab: Callable[[], RoomPage]) -> None:
+    """Everybody sees it; the text is announced, and beside it stands when the picture was checked."""
+    alice, bob = tab(), tab()
+    alice.join("alice")
+    bob.join("bob", camera=True)
+    for page in (alice, bob):
+        page.wait_for("alice", "clear")
+        page.wait_for("bob", "clear")
+    alice.press("Tamper with my picture")
+    for page in (alice, bob):
+        page.wait_for("alice", "alert")
+        assert page.badge("alice").get_by_role("alert").inner_text() == "Alert"
+        assert page.badge("bob").get_by_role("status").inner_text() == "Clear"
+        until(lambda page=page: page.badge("alice").get_by_text("checked").inner_text())  # type: ignore[misc]
+    alice.press("Tamper with my picture")
+    bob.wait_for("alice", "clear")
+
+
+def test_a_forged_packet_changes_nothing(tab: Callable[[], RoomPage], command: RoomCommand) -> None:
+    """Who tampers sends everybody an all-clear that looks like the detector's; the log calls it ignored."""
+    alice, mallory = tab(), tab()
+    alice.join("alice", command.host_code)
+    mallory.join("mallory")
+    mallory.press("Tamper with my picture")
+    alice.wait_for("mallory", "alert")
+    alice.page.evaluate(_RECORD_CHANGES)
+    for _ in range(3):
+        mallory.press("Send a forged all-clear")
+    until(lambda: any("forged" in entry for entry in alice.logged(trusted=False)))
+    (entry, *_) = alice.logged(trusted=False)
+    assert "ignored: not the detector" in entry
+    assert mallory.badge("mallory").get_attribute("data-state") == "alert"
+    assert alice.badge("mallory").get_attribute("data-state") == "alert"
+    assert alice.page.evaluate("window.changes") == []
+    assert not any("forged" in entry for entry in alice.logged(trusted=True))
+    _draw(alice)
+
+
+def _draw(page: RoomPage) -> None:
+    """Draw the picture of the docs, into the folder that DS_ACTORS_PICTURES names; without it, into memory."""
+    picture = page.page.screenshot(full_page=True)
+    assert len(picture) < PICTURE_LIMIT
+    if folder := os.environ.get("DS_ACTORS_PICTURES"):
+        (Path(folder) / "room.png").write_bytes(picture)
+
+
+@pytest.mark.parametrize(
+    ("coverage", "level", "text"),
+    [
+        ("not_monitored", "unknown", "Not watched"),
+        ("waiting", "unknown", "Waiting"),
+        ("muted", "clear", "Camera off"),
+        ("muted", "alert", "Alert, not checked now"),
+        ("stale", "clear", "Not checked now"),
+        ("unjudged", "clear", "No verdict"),
+        ("encrypted", "unknown", "Encrypted"),
+        ("checked", "suspicious", "Suspicious"),
+    ],
+)
+def test_each_state_has_its_own_text(tab: Callable[[], RoomPage], coverage: str, level: str, text: str) -> None:
+    """The detector's word about the coverage is shown as such, and a forger's is not."""
+    page = tab().page
+    entry = {"track_id": "TR_1", "level": level, "coverage": coverage, "checked_ms_ago": None}
+    told = {"type": "deepfake_coverage", "tracks": [entry]}
+    shown = page.evaluate(
+        """([told]) => {
+            const badge = document.createElement("deepfake-badge");
+            badge.setAttribute("track", "TR_1");
+            badge.setAttribute("agent", "detector");
+            document.querySelector("main").append(badge);
+            const text = () => badge.shadowRoot.querySelector(".badge").innerText.trim();
+            const payload = new TextEncoder().encode(JSON.stringify(told));
+            const take = (identity, kind) =>
+                [badge.receive({ payload, topic: told.type, sender: { identity, kind } }), text()];
+            return [text(), take("detector", 0), take("impostor", 4), take("detector", 4)];
+        }""",
+        [told],
+    )
+    nothing = "Not watched"
+    assert shown == [nothing, [False, nothing], [False, nothing], [True, text]]
+
+
+def test_the_live_region_is_written_only_when_the_state_changes(tab: Callable[[], RoomPage]) -> None:
+    """The age counts on beside it, without an announcement every second; silence then makes the badge stale."""
+    page = tab().page
+    told = {"type": "deepfake_alert", "level": "clear", "track_id": "TR_1"}
+    writings, texts = page.evaluate(
+        """async ([told]) => {
+            const badge = document.createElement("deepfake-badge");
+            badge.setAttribute("track", "TR_1");
+            badge.setAttribute("stale-after", "2.5");
+            document.querySelector("main").append(badge);
+            const payload = new TextEncoder().encode(JSON.stringify(told));
+            badge.receive({ payload, topic: told.type, sender: { identity: "any", kind: 4 } });
+            const region = badge.shadowRoot.querySelector("[role=status]");
+            const age = badge.shadowRoot.querySelector(".age");
+            const writings = [], texts = new Set([age.textContent]);
+            new MutationObserver(() => writings.push(region.textContent)).observe(region, { childList: true });
+            new MutationObserver(() => texts.add(age.textContent)).observe(age, { childList: true });
+            await new Promise((resolve) => badge.addEventListener("badge-change", resolve));
+            await new Promise((resolve) => setTimeout(resolve));
+            return [writings, [...texts]];
+        }""",
+        [told],
+    )
+    assert writings == ["Not checked now"]
+    assert texts[0] == "checked just now"
+    assert len(texts) > 1
+
+
+def test_axe_finds_no_violation(tab: Callable[[], RoomPage], command: RoomCommand) -> None:
+    """Neither in the form, nor in the room with an alert, the log and the host's panel."""
+    axe = need(components.axe(), "axe-core").read_text("utf-8")
+    page = tab()
+
+    def violations() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = page.page.evaluate("async () => (await axe.run()).violations")
+        return [{"rule": rule["id"], "where": [node["html"] for node in rule["nodes"]]} for rule in found]
+
+    page.page.evaluate(axe)
+    assert violations() == []
+    page.join("alice", command.host_code)
+    page.wait_for("alice", "clear")
+    assert violations() == []
+    page.press("Tamper with my picture")
+    page.press("Send a forged all-clear")
+    page.wait_for("alice", "alert")
+    page.page.locator("#tracks tr").first.wait_for()
+    assert violations() == []
+
+
+def test_the_panel_is_for_the_host_only(tab: Callable[[], RoomPage], command: RoomCommand) -> None:
+    """With the code it shows the monitor and the parts; a wrong code is refused, and a guest has no panel."""
+    host, guest, guesser = tab(), tab(), tab()
+    host.join("host", command.host_code)
+    host.wait_for("host", "clear")
+    panel = host.page.get_by_role("region", name="For the host only")
+    panel.locator("#tracks").get_by_text("host-").wait_for()
+    assert panel.locator("#parts").inner_text().count("running") == 4
+    guest.join("guest")
+    assert guest.page.get_by_role("region", name="For the host only").count() == 0
+    assert guest.page.evaluate("fetch('api/status').then((answer) => answer.status)") == 401
+    guesser.page.get_by_label("Host code").fill("wrong")
+    guesser.press("Join the room")
+    assert "not the host code" in guesser.page.get_by_role("alert").inner_text()
+    assert guesser.page.locator("#call").is_hidden()
+
+
+@pytest.mark.slow
+def test_a_killed_part_is_started_again_at_its_address(tab: Callable[[], RoomPage], command: RoomCommand) -> None:
+    """The badge does not stay clear without a monitor, and shows a level again when the monitor is back."""
+    page = tab()
+    page.join("alice")
+    page.wait_for("alice", "clear")
+    page.page.evaluate(_RECORD_CHANGES)
+    (monitor,) = (pid for pid, line in command.descendants().items() if "watcher.py" in line)
+    os.kill(monitor, signal.SIGKILL)
+    until(lambda: page.page.evaluate("window.changes[window.changes.length - 1]") == "clear", 60)
+    assert {"unwatched", "waiting", "stale"} & set(page.page.evaluate("window.changes"))
+
+
+@pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGKILL])
+def test_the_end_leaves_nothing_behind(tmp_path: Path, ended_by: signal.Signals) -> None:
+    """No process, no port, no file: after Ctrl-C with exit code 0, and even when the command is killed."""
+    server = need(components.livekit_server(), "livekit-server")
+    need(components.room_page(), "the page of ds-actors room, built")
+    with run_room(server, tmp_path) as command:
+        processes = command.descendants()
+        assert len(processes) == 3
+        assert sum("livekit-server" in line for line in processes.values()) == 2
+        port = int(command.url.rstrip("/").rpartition(":")[2])
+        command.process.send_signal(ended_by)
+        assert command.process.wait(30) == (0 if ended_by is signal.SIGINT else -signal.SIGKILL)
+    until(lambda: not any(_is(pid, line) for pid, line in processes.items()))
+    with socket.create_server(("127.0.0.1", port)):
+        pass
+    assert list(tmp_path.iterdir()) == []
+    assert "secret" not in json.dumps(command.events)
+
+
+def _is(pid: int, line: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ") == line
+    except OSError:
+        return False
