@@ -56,7 +56,7 @@ class RoomSession:
         self._publisher = RoomPublisher(room, settings.destinations) if "room" in settings.sinks else None
         self._levels = RoomLevels(room) if settings.mirror_levels else None
         self.monitor = settings.make_monitor(self._make_sinks(settings), self._monitor_changed)
-        self.forwarding = ForwardingControl(self.bridge.loop, settings.forwarding)
+        self.forwarding = ForwardingControl(self.bridge.loop, settings.forwarding, settings.min_side)
         self._watcher = RoomWatcher(
             room,
             settings.rules,
