@@ -33,8 +33,9 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
     return requests
 
 
-def publication(sid: str = "TR", kind: int = rtc.TrackKind.KIND_VIDEO) -> Any:
-    found = SimpleNamespace(sid=sid, kind=kind, subscriptions=[])
+def publication(sid: str = "TR", kind: int = rtc.TrackKind.KIND_VIDEO, *, simulcasted: bool = False) -> Any:
+    found = SimpleNamespace(sid=sid, kind=kind, subscriptions=[], simulcasted=simulcasted)
+    found.mime_type, found.width, found.height = "video/VP8", 1280, 720
     found.set_subscribed = found.subscriptions.append
     return found
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import cast
 
 import pytest
 import trio
@@ -12,6 +14,8 @@ from anyio.abc import TaskStatus
 from livekit import rtc
 from livekit.plugins.dataspike import _closing, _video
 from livekit.plugins.dataspike._bridge import LoopBridge, TrioThread
+from livekit.plugins.dataspike._forwarding import TrackForwarding
+from livekit.plugins.dataspike._layers import ENOUGH_FOR
 from livekit.plugins.dataspike._video import RoomVideo
 from waiting import until_on_loop
 
@@ -54,7 +58,23 @@ async def published(frames: Sequence[rtc.VideoFrame]) -> AsyncGenerator[rtc.Trac
         await source.aclose()
 
 
-def run(body: Body, *frames: rtc.VideoFrame) -> None:
+class Resumed:
+    """The forwarding of a track that was just resumed in a layer with this short side."""
+
+    def __init__(self, least_side: int) -> None:
+        self.least_side = least_side
+
+    def capture_began(self) -> None:
+        pass
+
+    def capture_ended(self, *, frame: bool) -> None:
+        pass
+
+    def release(self) -> None:
+        pass
+
+
+def run(body: Body, *frames: rtc.VideoFrame, forwarding: Resumed | None = None) -> None:
     """Run the body on a loop, with a source of frames and its `capture` in trio."""
 
     async def main() -> None:
@@ -69,7 +89,7 @@ def run(body: Body, *frames: rtc.VideoFrame) -> None:
 
         await thread.start(in_trio)
         async with published(frames or [i420(320, 240)]) as camera:
-            video = RoomVideo(bridge, camera)
+            video = RoomVideo(bridge, camera, cast("TrackForwarding | None", forwarding))
 
             async def capture() -> Frame | None:
                 taken: asyncio.Future[Frame | None] = asyncio.get_running_loop().create_future()
@@ -106,6 +126,39 @@ def test_frames_of_a_paused_track_are_passed_over() -> None:
             await until_on_loop(lambda: streams() == 0)
 
     run(body, i420(8, 8), i420(16, 16), i420(320, 240))
+
+
+def test_a_resumed_track_passes_over_frames_of_a_smaller_layer() -> None:
+    """The server begins with the layer whose key frame comes first."""
+
+    async def body(_: RoomVideo, capture: Capture) -> None:
+        for _round in range(3):
+            frame = await capture()
+            assert frame is not None
+            assert (frame.width, frame.height) == (320, 240)
+
+    small = [i420(160, 120)] * 5
+    run(body, *small, i420(320, 240), forwarding=Resumed(240))
+
+
+@pytest.mark.parametrize("frames", [50, 1], ids=["many frames", "few frames"])
+def test_where_no_larger_layer_comes_the_smaller_one_is_taken_after_a_while(
+    monkeypatch: pytest.MonkeyPatch, frames: int
+) -> None:
+    """And at once in the next samples; after five of them the larger one gets another chance."""
+    monkeypatch.setattr(_video, "LARGER_WITHIN", 0.3)
+    waited: list[bool] = []
+
+    async def body(_: RoomVideo, capture: Capture) -> None:
+        for _round in range(ENOUGH_FOR + 2):
+            began = time.monotonic()
+            frame = await capture()
+            waited.append(time.monotonic() - began >= 0.3)
+            assert frame is not None
+            assert frame.width == 160
+
+    run(body, *[i420(160, 120)] * frames, *[i420(8, 8)] * (0 if frames > 1 else 4), forwarding=Resumed(240))
+    assert [waited[0], waited[-1]] == [True, True]
 
 
 @pytest.mark.parametrize(("width", "height"), [(320, 60), (60, 320), (64, 36)])

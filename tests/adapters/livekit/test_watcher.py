@@ -192,7 +192,15 @@ def test_with_auto_forwarding_the_detector_waits_to_see_who_subscribes(monkeypat
     async def main() -> None:
         room, told = Room(), FakeMonitor()
         publications = [
-            Mock(sid=sid, kind=rtc.TrackKind.KIND_VIDEO, source=1, track=None, encryption_type=0, muted=False)
+            Mock(
+                sid=sid,
+                kind=rtc.TrackKind.KIND_VIDEO,
+                source=1,
+                track=None,
+                encryption_type=0,
+                muted=False,
+                simulcasted=False,
+            )
             for sid in ("TR_1", "TR_2", "TR_3")
         ]
         alice = room.join("alice")

@@ -158,10 +158,14 @@ class People:
         share: float = 0.0,
         source: str = "camera",
         rotation: int = 0,
+        simulcast: bool = False,
+        codec: str | None = None,
     ) -> str:
-        """Publish a camera and return the track's sid."""
+        """Publish a camera, by VP8 without simulcast unless told otherwise, and return the track's sid."""
         camera = Camera(width, height, fps, share, rotation=rotation)
-        options = rtc.TrackPublishOptions(source=_SOURCES[source], simulcast=False)
+        options = rtc.TrackPublishOptions(source=_SOURCES[source], simulcast=simulcast)
+        if codec is not None:
+            options.video_codec = rtc.VideoCodec.Value(codec)
         return await self._publish(who, name, camera, camera.open(name), options)
 
     async def microphone(

@@ -1,7 +1,8 @@
 """Forwarding on demand: the server sends a watched track only around its samples.
 
-The rules are in `_forwarding_rules`. Here are the request to the SDK, the timers on the agent's loop, and what
-permits pausing in a room. A paused track stays subscribed; its next key frame comes when it is resumed.
+The rules are in `_forwarding_rules`, the choice of a layer is in `_layers`. Here are the request to the SDK, the timers
+on the agent's loop, and what permits pausing in a room. A paused track stays subscribed; its next key frame comes when
+it is resumed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, Final, Literal, cast
 from livekit import rtc
 from livekit.agents import AgentSession
 from livekit.plugins.dataspike._forwarding_rules import ForwardingRules
+from livekit.plugins.dataspike._layers import MIN_SIDE, TrackLayer, sdk_can_choose
 from livekit.plugins.dataspike._subscriptions import PATIENCE
 from livekit.plugins.dataspike.log import logger
 
@@ -80,6 +82,7 @@ class TrackForwarding:
         self._alone = alone
         self._rules = ForwardingRules()
         self._publication = publication
+        self._layer = TrackLayer(publication, control.min_side)
         self._wake: asyncio.TimerHandle | None = None
         self._repeat: asyncio.TimerHandle | None = None
         self._sent_paused = False
@@ -94,6 +97,16 @@ class TrackForwarding:
     def paused(self) -> bool:
         """Whether the server was asked not to forward the track."""
         return self._sent_paused
+
+    @property
+    def requested_size(self) -> tuple[int, int] | None:
+        """The size that the server was asked for; None while it chooses the layer by itself."""
+        return self._layer.requested
+
+    @property
+    def least_side(self) -> int:
+        """The short side that the first frame after a resumption should have at least (pixels); 0 for any."""
+        return self._layer.least_side if self._rules.resumed else 0
 
     def expect(self, due: float, steady: bool, /) -> None:  # noqa: FBT001 - called by name of the loop
         """Take the time of the next sample (`time.monotonic`), and whether the track is at normal rate."""
@@ -144,6 +157,7 @@ class TrackForwarding:
 
     def _act(self) -> None:
         paused = self._rules.paused
+        self._choose_layer(resumes=self._sent_paused and not paused)
         if paused != self._sent_paused:
             self._sent_paused = paused
             self._ever_paused = self._ever_paused or paused
@@ -160,6 +174,12 @@ class TrackForwarding:
         self._rules.advance(time.monotonic())
         self._act()
 
+    def _choose_layer(self, *, resumes: bool) -> None:
+        try:
+            self._layer.choose(small=self._rules.small, again=resumes)
+        except Exception:
+            logger.debug("the layer of a track could not be chosen", exc_info=True)
+
     def _send(self, *, enabled: bool) -> None:
         try:
             set_enabled(self._publication, enabled=enabled)
@@ -173,10 +193,14 @@ class ForwardingControl:
     Args:
         loop: the agent's.
         forwarding: the detector's parameter.
+        min_side: the detector's parameter.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, forwarding: Forwarding) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, forwarding: Forwarding, min_side: int | None = MIN_SIDE
+    ) -> None:
         self.loop = loop
+        self.min_side = min_side
         self._forwarding = forwarding
         self._session: AgentSession[Any] | None = None
         self._session_video = False
@@ -187,6 +211,9 @@ class ForwardingControl:
         if forwarding != "always" and not sdk_can_pause():
             logger.info("the installed livekit SDK cannot pause forwarding: tracks are forwarded always")
             self._forwarding = "always"
+        if self._forwarding != "always" and min_side is not None and not sdk_can_choose():
+            logger.info("the installed livekit SDK cannot choose layers: the server chooses")
+            self.min_side = None
 
     def start(self, session: AgentSession[Any] | None, *, connected: bool) -> None:
         """Permit pausing from now on."""
@@ -211,6 +238,11 @@ class ForwardingControl:
     def paused(self) -> set[str]:
         """The sids of the tracks that are paused."""
         return {track.sid for track in self._tracks if track.paused}
+
+    @property
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """The sizes that were asked for, by the tracks' sids."""
+        return {track.sid: track.requested_size for track in self._tracks if track.requested_size is not None}
 
     def track(self, publication: rtc.RemoteTrackPublication, alone: Callable[[], bool]) -> TrackForwarding | None:
         """Return the forwarding of a track; None when nothing is ever paused."""

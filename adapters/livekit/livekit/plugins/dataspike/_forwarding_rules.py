@@ -57,6 +57,16 @@ class ForwardingRules:
         """Whether the track is paused no more, because its key frames come late."""
         return self.late >= LATE_LIMIT
 
+    @property
+    def resumed(self) -> bool:
+        """Whether no frame was taken yet since forwarding was resumed."""
+        return self._resumed_at is not None
+
+    @property
+    def small(self) -> bool:
+        """Whether a small layer of the track is enough: at normal rate, and nothing but the detector needs it."""
+        return self.permitted and self._steady and not self.gave_up
+
     def permit(self, *, permitted: bool, now: float) -> None:
         """Permit pausing, or forbid it because somebody else may need the track or the room is not connected."""
         self.permitted = permitted

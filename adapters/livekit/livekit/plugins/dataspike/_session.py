@@ -60,7 +60,7 @@ class RoomSession:
         self._coverage = (
             CoveragePublisher(room, self.monitor.status, settings.destinations) if settings.publish_coverage else None
         )
-        self.forwarding = ForwardingControl(self.bridge.loop, settings.forwarding)
+        self.forwarding = ForwardingControl(self.bridge.loop, settings.forwarding, settings.min_side)
         self._watcher = RoomWatcher(
             room,
             settings.rules,

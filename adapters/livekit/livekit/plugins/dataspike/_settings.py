@@ -37,6 +37,7 @@ class Settings:
     assessment: Assessment
     auto_subscribe: bool
     forwarding: Forwarding
+    min_side: int | None
     state_cb: Callable[[Status], object] | None
 
     def make_monitor(self, sinks: Sequence[Sink] = (), state_cb: Callable[[Status], object] | None = None) -> Monitor:

@@ -19,6 +19,7 @@ from livekit.plugins.dataspike._bridge import LoopBridge, LoopClosed
 from livekit.plugins.dataspike._closing import Closing
 from livekit.plugins.dataspike._forwarding import TrackForwarding
 from livekit.plugins.dataspike._frame_requests import TrackFrames
+from livekit.plugins.dataspike._layers import LARGER_WITHIN, LayerPatience
 from livekit.plugins.dataspike.log import logger
 
 from ds_actors.detection import EncodingError, Frame, FrameTooSmallError
@@ -57,6 +58,7 @@ class RoomVideo:
         self._last: float | None = None
         self._idle: asyncio.TimerHandle | None = None
         self._closing = Closing()
+        self._patience = LayerPatience()
 
     async def capture(self) -> Frame | None:
         """In trio: return the next frame, waiting for one; None when the track has ended.
@@ -147,11 +149,7 @@ class RoomVideo:
                 except Exception:
                     logger.debug("a track ended before its frame was taken", exc_info=True)
                     return None
-            async for event in stream:
-                if frame_size(event.frame.width, event.frame.height) is not FrameSize.BLANK:
-                    break
-            else:
-                event = None
+            event = await self._first(stream)
             if frequent and event is not None:
                 self._stream, stream = stream, None
                 self._idle = loop.call_later(KEEP_OPEN, self._close_idle)
@@ -160,6 +158,26 @@ class RoomVideo:
                 self._closing.begin(stream.aclose())
                 await self._closing.wait()
         return event
+
+    async def _first(self, stream: rtc.VideoStream) -> rtc.VideoFrameEvent | None:
+        """Return the first frame that is not blank and not of a layer that is too small; None at the track's end."""
+        least = 0 if self._forwarding is None else self._forwarding.least_side
+        smaller: rtc.VideoFrameEvent | None = None
+        try:
+            async with asyncio.timeout(None) as limit:
+                async for event in stream:
+                    frame = event.frame
+                    if frame_size(frame.width, frame.height) is FrameSize.BLANK:
+                        continue
+                    if not self._patience.waits(min(frame.width, frame.height), least):
+                        self._patience.taken()
+                        return event
+                    if smaller is None:
+                        limit.reschedule(asyncio.get_running_loop().time() + LARGER_WITHIN)
+                    smaller = event
+        except TimeoutError:
+            self._patience.in_vain()
+        return smaller
 
     def _close_idle(self) -> None:
         self._idle = None

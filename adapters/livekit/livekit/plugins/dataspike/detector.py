@@ -14,6 +14,7 @@ from livekit.agents import AgentSession, APIConnectOptions, JobContext, get_job_
 from livekit.agents.vad import VADEvent
 from livekit.plugins.dataspike._callback_sink import Callback
 from livekit.plugins.dataspike._forwarding import Forwarding, check_forwarding
+from livekit.plugins.dataspike._layers import MIN_SIDE, check_min_side
 from livekit.plugins.dataspike._options import AudioParams, VideoParams, resolve
 from livekit.plugins.dataspike._rules import Consent, TrackFilter, TrackRules
 from livekit.plugins.dataspike._session import RoomSession
@@ -59,6 +60,8 @@ class DataspikeDetector:
         forwarding: whether the server forwards a watched track "always", or "on_demand": only around its samples,
             which also stops it for everything else in this process. "auto", the default, is on demand for tracks
             that only the detector subscribed to, while the session has no video input, and otherwise always.
+        min_side: where a publisher sends several layers, a track that may be paused is received at normal rate in the
+            smallest one whose shorter side has this many pixels, and at burst rate in the largest; None never chooses.
         state_cb: called on the loop with the status when its `state`, `uplink.state` or `room.state` changes, and when
             `blind` begins or ends: tracks that should be checked have not been for 30 s.
         url: the URL of the service's WebSocket; else DATASPIKE_WS_URL.
@@ -106,6 +109,7 @@ class DataspikeDetector:
         consent: Consent | None = None,
         auto_subscribe: bool = True,
         forwarding: Forwarding = "auto",
+        min_side: int | None = MIN_SIDE,
         state_cb: Callable[[Status], object] | None = None,
         url: str | None = None,
         allow_insecure: bool = False,
@@ -147,6 +151,7 @@ class DataspikeDetector:
             assessment=assessment,
             auto_subscribe=auto_subscribe,
             forwarding=check_forwarding(forwarding),
+            min_side=check_min_side(min_side),
             state_cb=state_cb,
         )
         self._own_proxy = proxy is not None
