@@ -78,17 +78,30 @@ def test_a_small_message_says_nothing_about_the_rate() -> None:
 def test_a_pong_that_does_not_come_stalls_the_link_and_is_not_waited_for_forever() -> None:
     """Until 10 s after it was expected; what comes later is still measured."""
     speed = LinkSpeed()
-    speed.send_began(START_BYTES, 0.0)
+    passed(speed, 10_000, -1.0, 1.0)
+    speed.send_began(10_000, 0.0)
     number = speed.sent(0.0)
     assert number is not None
     assert speed.left(0.5) == 0.5
     assert speed.left(1.3) == 0.0
     assert speed.left(1.31) == math.inf
-    assert speed.stalls_until(5.0) == 1.0 + WRITE_OFF
+    assert speed.awaits_until(5.0) == 1.0 + WRITE_OFF
     assert speed.left(1.0 + WRITE_OFF) == 0.0
-    assert speed.stalls_until(20.0) == 20.0
-    speed.confirmed(number, 16.0)
-    assert speed.rate(16.0) == START_BYTES / 16
+    assert speed.awaits_until(20.0) == 20.0
+    speed.confirmed(number, 20.0)
+    assert speed.rate(20.0) == 500
+
+
+def test_nothing_follows_the_first_message_of_all_before_its_pong() -> None:
+    """How long it takes is not known."""
+    speed = LinkSpeed()
+    speed.send_began(START_BYTES, 0.0)
+    assert speed.left(0.0) == 1.0
+    number = speed.sent(0.0)
+    assert number is not None
+    assert (speed.left(0.9), speed.awaits_until(0.9)) == (math.inf, 1.0 + WRITE_OFF)
+    speed.confirmed(number, 1.5)
+    assert speed.left(1.5) == 0.0
 
 
 def test_without_pongs_the_sends_themselves_are_measured() -> None:

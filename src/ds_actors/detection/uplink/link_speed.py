@@ -104,13 +104,16 @@ class LinkSpeed:
         return size / self.rate(now)
 
     def left(self, now: float) -> float:
-        """Return the seconds until what was sent has left; infinity while the link stalls."""
+        """Return the seconds until what was sent has left; infinity while nobody can tell.
+
+        That is while the link stalls, and from the first message of all to its pong.
+        """
         awaited = self._awaited(now)
-        if awaited is not None and now > awaited.expected + SLACK:
+        if awaited is not None and (not self.known or now > awaited.expected + SLACK):
             return math.inf
         return max(0.0, self._free_at - now)
 
-    def stalls_until(self, now: float) -> float:
+    def awaits_until(self, now: float) -> float:
         """Return when the pong that is awaited now is not waited for any longer."""
         awaited = self._awaited(now)
         return now if awaited is None else awaited.expected + WRITE_OFF
