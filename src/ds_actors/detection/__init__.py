@@ -32,7 +32,7 @@ from ds_actors.detection.sinks import (
 from ds_actors.detection.status import Status
 from ds_actors.detection.tracks.encoding import EncodingError, Frame, FrameTooSmallError, encode_jpeg
 from ds_actors.detection.tracks.scene import luma_signature
-from ds_actors.detection.tracks.sources import ForecastSource, FrameSource, PcmSource
+from ds_actors.detection.tracks.sources import ForecastSource, FrameSource, PcmSource, RequestingSource
 
 __all__ = [
     "AdaptiveSampling",
@@ -59,6 +59,7 @@ __all__ = [
     "Plan",
     "Promise",
     "Refused",
+    "RequestingSource",
     "ResultEvent",
     "ResultType",
     "Sample",

@@ -119,6 +119,24 @@ def test_without_pongs_the_sends_themselves_are_measured() -> None:
     assert speed.sent(15.0) == 2
 
 
+def test_an_answer_confirms_a_message_where_pings_are_left_unanswered() -> None:
+    """Only there, and only when it is clear which message it is about."""
+    speed = LinkSpeed()
+    for began in (0.0, 10.0):
+        speed.send_began(10_000, began)
+        assert speed.sent(began) is not None
+        assert speed.answered(began + 2.0)
+        assert not speed.answered(began + 2.0)
+        assert speed.left(began + 2.0) == 0.0
+    assert speed.rate(20.0) == 5_000
+    speed.send_began(10_000, 20.0)
+    speed.send_began(10_000, 20.0)
+    assert speed.sent(20.0) is not None
+    speed.idle_pong(0.0)
+    assert not speed.answered(20.1)
+    assert speed.left(20.1) > 3.0
+
+
 def test_one_message_a_second_is_probed_on_a_fast_link() -> None:
     """Each ping costs; on a slow link every message is."""
     speed = LinkSpeed()
@@ -169,7 +187,7 @@ def test_a_send_that_the_end_of_the_connection_cut_off_is_measured(seconds: floa
 
 
 def test_what_is_refused_makes_the_estimate_hopeful_until_something_is_measured() -> None:
-    """It doubles every 5 s, and the delay halves: only a send can correct them."""
+    """It doubles every 5 s, and the delay halves: only a send can correct them. After that, every 10 and 20 s."""
     speed = LinkSpeed()
     speed.idle_pong(4.0)
     passed(speed, 4_000, 0.0, 8.0)
@@ -180,6 +198,13 @@ def test_what_is_refused_makes_the_estimate_hopeful_until_something_is_measured(
     assert math.isfinite(speed.rate(1e9))
     passed(speed, 4_000, 20.0, 8.0)
     assert (speed.rate(60.0), speed.delay(60.0)) == (1_000, 4.0)
+    for doubles_every in (10.0, 20.0, 20.0):
+        speed.refused(4_000, 100.0)
+        assert speed.rate(100.0 + doubles_every) == 2_000
+        passed(speed, 4_000, 100.0, 8.0)
+    passed(speed, 4_000, 120.0, 8.0)
+    speed.refused(4_000, 200.0)
+    assert speed.rate(205.0) == 2_000
 
 
 def test_refusing_a_large_message_says_nothing_while_smaller_ones_arrive() -> None:
