@@ -12,6 +12,7 @@ import pytest
 import trio
 from monitor_kit import Service
 from test_monitor_audio import Microphone
+from trio_websocket import WebSocketConnection
 
 from ds_actors.detection import AdaptiveSampling, Coverage, Frame, Monitor, Status, TrackInfo
 from ds_actors.detection.tracks.speech import AudioPace
@@ -139,7 +140,7 @@ def test_what_no_link_carries_is_dropped_and_counted(caplog: pytest.LogCaptureFi
         assert status.blind == "the link to the detection service is too slow for them"
         slow(service, math.inf)
         before = len(service.samples)
-        await trio.sleep(60)
+        await trio.sleep(120)
         assert len(service.samples) > before + 10
         assert monitor.coverage("T0") is Coverage.CHECKED
         assert kit.adds_up(monitor)
@@ -181,6 +182,24 @@ def test_a_stall_stops_the_samples_for_a_short_time_only() -> None:
         assert len(service.sent("T0")) >= 14
 
     kit.run(body, encode=encode, sampling=partial(AdaptiveSampling, 0.2, 0.2))
+
+
+def test_a_service_that_leaves_pings_unanswered_is_measured_by_its_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against RFC 6455, but no reason to send it nothing, or too much."""
+
+    async def ignore(*_: object) -> None:
+        await trio.lowlevel.checkpoint()
+
+    monkeypatch.setattr(WebSocketConnection, "_handle_ping_event", ignore)
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        slow(service, 12_000)
+        await watch(monitor, 2)
+        await trio.sleep(120)
+        assert len(service.samples) > 40
+        assert max(ages(service)) < 2.0
+
+    kit.run(body, encode=encode)
 
 
 def test_sound_is_dropped_where_it_cannot_arrive_in_time() -> None:

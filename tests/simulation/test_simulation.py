@@ -31,6 +31,15 @@ def test_a_quiet_room_costs_what_its_rates_say() -> None:
     assert (outcome.detections, outcome.quantile(0.5)) == ([], None)
 
 
+def test_what_a_slow_link_cannot_carry_in_time_is_dropped_with_that_reason() -> None:
+    """Samples of 10 s: the first of all is sent, as nothing is known before, and then one for each time of hope."""
+    link = "[link]\nbytes_per_second = 1000"
+    outcome = simulated(f"[room]\nparticipants = 3\nseconds = 600\nsample_bytes = 10000\n{link}")
+    assert outcome.dropped["link_too_slow"] > 20
+    assert 0 < outcome.sent < 20
+    assert outcome.due == outcome.sent + sum(outcome.dropped.values()) + outcome.left
+
+
 def test_a_manipulation_is_found_with_the_next_sample_and_its_answer() -> None:
     """It begins at 12 s, the sample is due at 15, the answer takes a second; the second one is over before that."""
     text = """

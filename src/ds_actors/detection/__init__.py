@@ -37,7 +37,7 @@ from ds_actors.detection.sinks import (
 from ds_actors.detection.status import Status
 from ds_actors.detection.tracks.encoding import EncodingError, Frame, FrameTooSmallError, encode_jpeg
 from ds_actors.detection.tracks.scene import luma_signature
-from ds_actors.detection.tracks.sources import ForecastSource, FrameSource, PcmSource
+from ds_actors.detection.tracks.sources import ForecastSource, FrameSource, PcmSource, RequestingSource
 from ds_actors.detection.uplink.ledger import LedgerRow
 
 __all__ = [
@@ -67,6 +67,7 @@ __all__ = [
     "Privacy",
     "Promise",
     "Refused",
+    "RequestingSource",
     "ResultEvent",
     "ResultType",
     "Sample",

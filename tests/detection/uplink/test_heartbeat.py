@@ -72,6 +72,15 @@ def test_nothing_is_due_while_a_pings_send_waits() -> None:
     assert heartbeat.due() == float("inf")
 
 
+def test_a_connection_is_as_old_as_its_accepted_upgrade() -> None:
+    """Before that it has no age."""
+    heartbeat = Heartbeat(0.0)
+    assert not heartbeat.is_older_than(1.0, 100.0)
+    heartbeat.opened(100.0)
+    assert not heartbeat.is_older_than(1.0, 101.0)
+    assert heartbeat.is_older_than(1.0, 101.1)
+
+
 def test_a_hundred_malformed_messages_in_a_row_close() -> None:
     """Ninety-nine do not, and a good one in between starts the row again."""
     heartbeat = Heartbeat(0.0)

@@ -78,17 +78,30 @@ def test_a_small_message_says_nothing_about_the_rate() -> None:
 def test_a_pong_that_does_not_come_stalls_the_link_and_is_not_waited_for_forever() -> None:
     """Until 10 s after it was expected; what comes later is still measured."""
     speed = LinkSpeed()
-    speed.send_began(START_BYTES, 0.0)
+    passed(speed, 10_000, -1.0, 1.0)
+    speed.send_began(10_000, 0.0)
     number = speed.sent(0.0)
     assert number is not None
     assert speed.left(0.5) == 0.5
     assert speed.left(1.3) == 0.0
     assert speed.left(1.31) == math.inf
-    assert speed.stalls_until(5.0) == 1.0 + WRITE_OFF
+    assert speed.awaits_until(5.0) == 1.0 + WRITE_OFF
     assert speed.left(1.0 + WRITE_OFF) == 0.0
-    assert speed.stalls_until(20.0) == 20.0
-    speed.confirmed(number, 16.0)
-    assert speed.rate(16.0) == START_BYTES / 16
+    assert speed.awaits_until(20.0) == 20.0
+    speed.confirmed(number, 20.0)
+    assert speed.rate(20.0) == 500
+
+
+def test_nothing_follows_the_first_message_of_all_before_its_pong() -> None:
+    """How long it takes is not known."""
+    speed = LinkSpeed()
+    speed.send_began(START_BYTES, 0.0)
+    assert speed.left(0.0) == 1.0
+    number = speed.sent(0.0)
+    assert number is not None
+    assert (speed.left(0.9), speed.awaits_until(0.9)) == (math.inf, 1.0 + WRITE_OFF)
+    speed.confirmed(number, 1.5)
+    assert speed.left(1.5) == 0.0
 
 
 def test_without_pongs_the_sends_themselves_are_measured() -> None:
@@ -104,6 +117,24 @@ def test_without_pongs_the_sends_themselves_are_measured() -> None:
     speed.connection_ended(14.5)
     speed.send_began(20_000, 15.0)
     assert speed.sent(15.0) == 2
+
+
+def test_an_answer_confirms_a_message_where_pings_are_left_unanswered() -> None:
+    """Only there, and only when it is clear which message it is about."""
+    speed = LinkSpeed()
+    for began in (0.0, 10.0):
+        speed.send_began(10_000, began)
+        assert speed.sent(began) is not None
+        assert speed.answered(began + 2.0)
+        assert not speed.answered(began + 2.0)
+        assert speed.left(began + 2.0) == 0.0
+    assert speed.rate(20.0) == 5_000
+    speed.send_began(10_000, 20.0)
+    speed.send_began(10_000, 20.0)
+    assert speed.sent(20.0) is not None
+    speed.idle_pong(0.0)
+    assert not speed.answered(20.1)
+    assert speed.left(20.1) > 3.0
 
 
 def test_one_message_a_second_is_probed_on_a_fast_link() -> None:
@@ -156,7 +187,7 @@ def test_a_send_that_the_end_of_the_connection_cut_off_is_measured(seconds: floa
 
 
 def test_what_is_refused_makes_the_estimate_hopeful_until_something_is_measured() -> None:
-    """It doubles every 5 s, and the delay halves: only a send can correct them."""
+    """It doubles every 5 s, and the delay halves: only a send can correct them. After that, every 10 and 20 s."""
     speed = LinkSpeed()
     speed.idle_pong(4.0)
     passed(speed, 4_000, 0.0, 8.0)
@@ -167,6 +198,13 @@ def test_what_is_refused_makes_the_estimate_hopeful_until_something_is_measured(
     assert math.isfinite(speed.rate(1e9))
     passed(speed, 4_000, 20.0, 8.0)
     assert (speed.rate(60.0), speed.delay(60.0)) == (1_000, 4.0)
+    for doubles_every in (10.0, 20.0, 20.0):
+        speed.refused(4_000, 100.0)
+        assert speed.rate(100.0 + doubles_every) == 2_000
+        passed(speed, 4_000, 100.0, 8.0)
+    passed(speed, 4_000, 120.0, 8.0)
+    speed.refused(4_000, 200.0)
+    assert speed.rate(205.0) == 2_000
 
 
 def test_refusing_a_large_message_says_nothing_while_smaller_ones_arrive() -> None:

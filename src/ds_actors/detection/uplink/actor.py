@@ -76,6 +76,8 @@ class Uplink(Actor[OutboxMessage]):
     names: WireNames | None = None
     """Replaces the names on the wire; None sends them as they are."""
     _heartbeat: Heartbeat | None = field(default=None, init=False)
+    _last_track: str = field(default="", init=False)
+    """The track of the last sample sent."""
 
     async def started(self) -> None:
         """Be ready at once: readiness is not connectedness."""
@@ -127,7 +129,7 @@ class Uplink(Actor[OutboxMessage]):
                     self.host.sample_sending(sample)
                     link.send_began(len(request), trio.current_time())
                     await websocket.send_message(request)
-                    now = trio.current_time()
+                    now, self._last_track = trio.current_time(), sample.track
                     probe = link.speed.sent(now)
                     heartbeat.sample_sent(now)
                     self.host.sample_sent(sample)
@@ -167,6 +169,8 @@ class Uplink(Actor[OutboxMessage]):
     def _result(self, heartbeat: Heartbeat, result: WireResult) -> None:
         if self.host.result(result if self.names is None else self.names.reveal(result)):
             heartbeat.sample_answered()
+            if result.track == self._last_track and self.host.link.speed.answered(trio.current_time()):
+                self.context.ref.tell(LinkConfirmed())
 
     def _alive(self, heartbeat: Heartbeat, now: float) -> None:
         if heartbeat.is_healthy(now):

@@ -66,7 +66,7 @@ class LinkPace:
         """
         left = self.speed.left(now)
         if left == math.inf:
-            return self.speed.stalls_until(now)
+            return self.speed.awaits_until(now)
         spare = LEAD - self._being_made(made, now)
         return None if spare < 0 else now + max(0.0, left - spare) + _ROUNDING
 

@@ -35,7 +35,10 @@ SLACK: Final = 0.3
 WRITE_OFF: Final = 10.0
 """Seconds by which a pong may be late before it is not waited for any longer."""
 DOUBLES_EVERY: Final = 5.0
-"""Seconds in which the rate doubles, and the delay halves, while nothing can be sent: only a send can correct them."""
+"""Seconds in which the rate doubles, and the delay halves, while nothing can be sent: only a send can correct them.
+
+They are twice as many after each such send that was slow again, up to four times.
+"""
 LONG_SEND: Final = 2.0
 """Seconds after which a send that has not returned says that the link is slow, also when its connection ends."""
 FRESH_FOR: Final = 60.0
@@ -63,6 +66,8 @@ class LinkSpeed:
     """Bytes per second of the last messages, oldest first."""
     _refused_since: float | None = field(default=None, init=False)
     """When a message was first refused as too slow, since the last measurement."""
+    _disappointments: int = field(default=0, init=False)
+    """Messages in a row that were sent after others had been refused."""
     _measured_size: int = field(default=0, init=False)
     _measured_at: float = field(default=-math.inf, init=False)
     _probes: dict[int, _Probe] = field(factory=dict[int, _Probe], init=False)
@@ -87,8 +92,9 @@ class LinkSpeed:
     def rate(self, now: float) -> float:
         """Return the bytes per second; before the first measurement, those of a slow link."""
         estimate = min(self._rates[-1], median_low(self._rates)) if self._rates else float(START_BYTES)
-        if self._sending is not None and self.send_lasts(now) >= LONG_SEND:
-            return min(estimate, self._sending[0] / self.send_lasts(now))
+        sending = self._sending  # read once: another thread may ask for the status
+        if sending is not None and now - sending[1] >= LONG_SEND:
+            return min(estimate, sending[0] / (now - sending[1]))
         return estimate * self._hope(now)
 
     def delay(self, now: float) -> float:
@@ -97,20 +103,24 @@ class LinkSpeed:
 
     def send_lasts(self, now: float) -> float:
         """Return for how many seconds a send has not returned; 0 when none is under way."""
-        return 0.0 if self._sending is None else now - self._sending[1]
+        sending = self._sending
+        return 0.0 if sending is None else now - sending[1]
 
     def seconds(self, size: float, now: float) -> float:
         """Return how long so many bytes take on a link that is free."""
         return size / self.rate(now)
 
     def left(self, now: float) -> float:
-        """Return the seconds until what was sent has left; infinity while the link stalls."""
+        """Return the seconds until what was sent has left; infinity while nobody can tell.
+
+        That is while the link stalls, and from the first message of all to its pong.
+        """
         awaited = self._awaited(now)
-        if awaited is not None and now > awaited.expected + SLACK:
+        if awaited is not None and (not self.known or now > awaited.expected + SLACK):
             return math.inf
         return max(0.0, self._free_at - now)
 
-    def stalls_until(self, now: float) -> float:
+    def awaits_until(self, now: float) -> float:
         """Return when the pong that is awaited now is not waited for any longer."""
         awaited = self._awaited(now)
         return now if awaited is None else awaited.expected + WRITE_OFF
@@ -143,6 +153,19 @@ class LinkSpeed:
     def confirmed(self, number: int, now: float) -> None:
         """Record the pong of a probe: all that was sent before it has arrived."""
         self._has_pongs = True
+        self._confirm(number, now)
+
+    def answered(self, now: float) -> bool:
+        """Record a result about the last message: it was read. Return whether that is news.
+
+        It is where pings are left unanswered; elsewhere a pong says so more surely.
+        """
+        if self._has_pongs is not None or len(self._probes) != 1:
+            return False
+        self._confirm(next(iter(self._probes)), now)
+        return True
+
+    def _confirm(self, number: int, now: float) -> None:
         probe = self._probes.get(number)
         if probe is None:
             return
@@ -181,11 +204,14 @@ class LinkSpeed:
         self._has_pongs = None
 
     def _hope(self, now: float) -> float:
-        if self._refused_since is None:
+        since = self._refused_since
+        if since is None:
             return 1.0
-        return math.exp2(min(max(0.0, now - self._refused_since) / DOUBLES_EVERY, _MOST_DOUBLINGS))
+        every = DOUBLES_EVERY * 2 ** min(self._disappointments, 2)
+        return math.exp2(min(max(0.0, now - since) / every, _MOST_DOUBLINGS))
 
     def _measured(self, size: int, seconds: float, now: float) -> None:
+        self._disappointments = 0 if self._refused_since is None else self._disappointments + 1
         self._refused_since = None
         self._measured_size, self._measured_at = size, now
         if size >= SMALLEST_MEASURED:
