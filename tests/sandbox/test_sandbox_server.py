@@ -294,10 +294,23 @@ async def test_a_script_begins_and_ends_its_faults() -> None:
 async def test_strangers_do_not_take_the_service_down() -> None:
     """Noise instead of HTTP, a reset in the upgrade, text and malformed messages, one over the limit."""
     async with open_sandbox() as sandbox:
-        for noise in (b"", b"GET", b"\0\xff" * 100, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"):
+        upgrade = (
+            b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        )
+        for noise in (
+            b"",
+            b"GET",
+            b"\0\xff" * 100,
+            b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+            upgrade + b"Sec-WebSocket-Extensions: \xff\r\n\r\n",
+            upgrade + b"Sec-WebSocket-Protocol: \xe9\r\n\r\n",
+        ):
             stream = await trio.open_tcp_stream("127.0.0.1", sandbox.port)
             if noise:
                 await stream.send_all(noise)
+            if noise.startswith(upgrade):
+                with trio.fail_after(20):
+                    assert await stream.receive_some() == b""
             await trio.aclose_forcefully(stream)
         async with connect(sandbox) as websocket:
             await websocket.send_message("text")
@@ -314,13 +327,14 @@ async def test_strangers_do_not_take_the_service_down() -> None:
             await answer(websocket)
 
 
-async def test_verdicts_that_crash_are_not_hidden() -> None:
-    """Their author gets the error."""
+@pytest.mark.parametrize("kind", [ZeroDivisionError, UnicodeError])
+async def test_verdicts_that_crash_are_not_hidden(kind: type[Exception]) -> None:
+    """Their author gets the error, also one that a client's headers may raise."""
 
     def broken(_sample: Sample, _now: float) -> ResultType:
-        raise ZeroDivisionError
+        raise kind
 
-    with pytest.RaisesGroup(ZeroDivisionError, flatten_subgroups=True, allow_unwrapped=True):
+    with pytest.RaisesGroup(kind, flatten_subgroups=True, allow_unwrapped=True):
         async with open_sandbox(broken) as sandbox, connect(sandbox) as websocket:
             await websocket.send_message(message())
             await trio.sleep_forever()

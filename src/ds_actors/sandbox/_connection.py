@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from traceback import walk_tb
 from typing import Final
 from urllib.parse import unquote
 
 import trio
 from attrs import define
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest
-from wsproto.utilities import LocalProtocolError
+from wsproto.utilities import LocalProtocolError, ProtocolError
 
 from ds_actors.detection.events import ResultType, Sample, WireResult
+from ds_actors.detection.uplink.close_reasons import leaves
 from ds_actors.detection.uplink.wire import MalformedMessage, encode_result
 from ds_actors.sandbox._stream import GatedStream
 from ds_actors.sandbox.active_faults import Faults
@@ -26,6 +29,23 @@ ANSWERS_WAITING: Final = 1_000
 PING_TIMEOUT: Final = 30.0
 LATE: Final = 1.0
 """Seconds: after a sample that began to arrive at this age, the round trip is measured anew."""
+
+
+@contextmanager
+def without_clients_errors() -> Generator[None]:
+    """End quietly with what a client did: it is in its record, and does not affect other clients."""
+    try:
+        yield
+    except* (ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError, ProtocolError):
+        pass
+    except* UnicodeError as group:
+        if not all(_is_of_headers(error) for error in leaves(group)):
+            raise
+
+
+def _is_of_headers(error: BaseException) -> bool:
+    """Return whether wsproto raised it, for a header that is no text; verdicts may raise the same type."""
+    return any(frame.f_globals.get("__name__", "").startswith("wsproto") for frame, _ in walk_tb(error.__traceback__))
 
 
 @define(eq=False)

@@ -12,11 +12,9 @@ from typing import Final
 
 import trio
 from attrs import define, field, frozen
-from trio_websocket import ConnectionClosed
-from wsproto.utilities import ProtocolError
 
 from ds_actors.detection.events import Sample, WireResult
-from ds_actors.sandbox._connection import Service, serve_client
+from ds_actors.sandbox._connection import Service, serve_client, without_clients_errors
 from ds_actors.sandbox.active_faults import Faults, play
 from ds_actors.sandbox.faults import RefuseConnections
 from ds_actors.sandbox.grading import HIGHEST_FPS, Row, grade
@@ -161,9 +159,8 @@ class Sandbox:
         with trio.CancelScope() as scope:
             self._open.add(scope)
             try:
-                await serve_client(service, stream, address)
-            except* (ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError, ProtocolError):
-                pass  # a client's error is in its record, and does not affect other clients
+                with without_clients_errors():
+                    await serve_client(service, stream, address)
             finally:
                 self._open.discard(scope)
 
