@@ -93,6 +93,8 @@ def test_the_environment_comes_after_the_argument_and_before_the_default(monkeyp
         ({"notification_cb": "print"}, TypeError, ["notification_cb"]),
         ({"notify": "some"}, ValueError, ["notify"]),
         ({"assessment": "bayes"}, ValueError, ["assessment", "evidence", "bayes"]),
+        ({"min_confirmations": 0}, ValueError, ["min_confirmations"]),
+        ({"min_confirmations": 2, "assessment": "evidence"}, ValueError, ["min_confirmations", "leave one"]),
         ({"api_key": ""}, ValueError, ["api_key", "DATASPIKE_API_KEY"]),
         ({"url": "ws://elsewhere.example/"}, ValueError, ["url", "DATASPIKE_WS_URL", "allow_insecure"]),
         ({"conn_options": APIConnectOptions(timeout=0)}, ValueError, ["timeout"]),

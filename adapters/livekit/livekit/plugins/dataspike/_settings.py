@@ -32,6 +32,7 @@ class Settings:
     budget: Budget | None
     notify: Notify
     assessment: Assessment
+    min_confirmations: int
     auto_subscribe: bool
     forwarding: Forwarding
     state_cb: Callable[[Status], object] | None
@@ -47,5 +48,6 @@ class Settings:
             sinks=sinks,
             notify=self.notify,
             assessment=self.assessment,
+            min_confirmations=self.min_confirmations,
             state_cb=state_cb,
         )
