@@ -65,3 +65,23 @@ def test_an_assessment_that_is_not_known_is_refused() -> None:
     """The error says what there is."""
     with pytest.raises(ValueError, match='assessment must be "last", "evidence" or an Evidence'):
         Monitor(service=kit.KEY, assessment="bayes")  # type: ignore[arg-type]
+
+
+def test_an_unconfirmed_flag_is_sampled_at_burst_rate_and_accuses_nobody() -> None:
+    """A second one in a row is the alert; a crash between the two changes nothing."""
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        service.silent |= {"A"}
+        await kit.add(monitor, "A")
+        await trio.sleep(0.1)
+        await service.say(ResultType.CLEAR, "A")
+        await service.say(ResultType.ALERT, "A")
+        assert monitor.level("A") is Level.CLEAR
+        assert monitor.status().tracks[0].target_fps == 1.0
+        await kit.kill(monitor, "A")
+        await trio.sleep(1)
+        assert monitor.status().tracks[0].target_fps == 1.0
+        await service.say(ResultType.ALERT, "A")
+        assert monitor.level("A") is Level.ALERT
+
+    kit.run(body, min_confirmations=2)

@@ -68,17 +68,21 @@ class _Run:
     script: Script
     seed: int
     seeds: int = 1
-    evidence: Evidence | None = None
+    assessment: Evidence | int = 1
     outcomes: list[Outcome] = field(factory=list[Outcome])
     took: list[float] = field(factory=list[float])
 
     def run(self, words: str, progress: Progress) -> None:
         """Simulate one policy."""
         task = progress.add_task(plain(words, 40), total=_SLICES * self.seeds)
+        evidence, confirmations = (
+            (self.assessment, 1) if isinstance(self.assessment, Evidence) else (None, self.assessment)
+        )
         began = time.process_time()
         found: list[Outcome] = []
         for seed in range(self.seed, self.seed + self.seeds):
-            simulation = Simulation(self.script, parse_policy(words), words, random.Random(seed).random, self.evidence)  # noqa: S311
+            draw = random.Random(seed).random  # noqa: S311
+            simulation = Simulation(self.script, parse_policy(words), words, draw, evidence, confirmations)
             for part in range(1, _SLICES + 1):
                 simulation.run(self.script.room.seconds * part / _SLICES)
                 progress.advance(task)
@@ -130,8 +134,8 @@ def simulate(
     assessment: Annotated[
         str,
         typer.Option(
-            help="What makes a level of the verdicts: last, evidence, or evidence with its figures as in"
-            " evidence(misses=0.1, max_false_alarms=0.5).",
+            help="What makes a level of the verdicts: last, last(min_confirmations=2), evidence, or evidence with its"
+            " figures as in evidence(misses=0.1, max_false_alarms=0.5).",
             metavar="NAME",
         ),
     ] = "last",
@@ -204,7 +208,7 @@ def _script(scenario: Path | None, tracks: int | None, seconds: float | None) ->
         _stop(str(error))
 
 
-def _assessment(words: str) -> Evidence | None:
+def _assessment(words: str) -> Evidence | int:
     try:
         return parse_assessment(words)
     except PolicyError as error:

@@ -75,6 +75,10 @@ class Hub:
         """Return the track's level, its own or inherited."""
         return self.assessments.level(track)
 
+    def attention(self, track: str) -> Level:
+        """Return the level by which the track is sampled: its level, or a verdict that waits for confirmation."""
+        return self.assessments.attention(track)
+
     def last_due(self, track: str) -> float | None:
         """Return when its last sample was due, before a crash too; None before the first."""
         registered = self.registry.get(track)
@@ -163,10 +167,10 @@ class Hub:
         if applied is None:
             return False
         self.progress.result(applied.event)
-        self._settle(*self._answers.expire(now), self._answers.answer(result.track, applied.event.level.value, now))
+        self._settle(*self._answers.expire(now), self._answers.answer(result.track, applied.verdict.value, now))
         registered = self.registry.get(applied.event.track_id)
         if registered is not None:
-            registered.answered(now, verdict=applied.event.level.is_verdict)
+            registered.answered(now, verdict=applied.verdict.is_verdict)
         if applied.level is not None:
             ref = self.refs.track(applied.track)
             if ref is not None:

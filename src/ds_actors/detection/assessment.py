@@ -11,6 +11,8 @@ from typing import Final
 
 from attrs import define, field, frozen
 
+from ds_actors.detection.assessed_track import Assessment
+from ds_actors.detection.confirmation import Confirmation
 from ds_actors.detection.events import (
     Kind,
     Level,
@@ -30,25 +32,6 @@ MEMORY_LIMIT: Final = 10_000
 """The most ended tracks and remembered levels that are kept; the oldest are dropped first."""
 
 
-@define
-class Assessment:
-    """One track's state; its level is its last verdict, or what the evidence makes of all verdicts."""
-
-    info: TrackInfo
-    since: float
-    level: Level = Level.UNKNOWN
-    has_verdict: bool = False
-    """True after a verdict or an inherited level; before that, a first CLEAR is not a change."""
-    last_result: float | None = None
-    erring: bool = False
-    """The last result was an error."""
-    ended: float | None = None
-    successor: str | None = None
-    """The sid of the track that took over this one's level."""
-    evidence: EvidenceFilter | None = None
-    """What makes verdicts a level; None where the last verdict is the level."""
-
-
 @frozen
 class Applied:
     """The effect of one result."""
@@ -60,12 +43,15 @@ class Applied:
     """That track's new level when the result is a verdict that counts for it; None otherwise."""
     notable: bool
     """True when the result passes the "changes" filter: a change of level, or a first error."""
+    verdict: Level
+    """What the service said of this sample."""
 
 
 @define
 class _Remembered:
     level: Level
     evidence: EvidenceFilter | None = None
+    confirmation: Confirmation | None = None
     sources: list[str] = field(factory=list[str])
     """The ended tracks whose level this is."""
 
@@ -79,6 +65,8 @@ class Assessments:
     """Results by outcome: clear, suspicious, alert, error, unknown, unknown_track."""
     evidence: Evidence | None = None
     """What is assumed of verdicts that may be wrong; None where the last verdict is the level."""
+    min_confirmations: int = 1
+    """The number of verdicts in a row that raise a level; above 1 only without evidence."""
     _ended: OrderedDict[str, Assessment] = field(factory=OrderedDict[str, Assessment])
     _alone: dict[tuple[str, Kind], list[str]] = field(factory=dict[tuple[str, Kind], list[str]])
     """The ended tracks without a successor."""
@@ -103,10 +91,12 @@ class Assessments:
         assessment = Assessment(info, now)
         if self.evidence is not None:
             assessment.evidence = EvidenceFilter(self.evidence)
+        elif self.min_confirmations > 1:
+            assessment.confirmation = Confirmation(self.min_confirmations)
         remembered = self._memory.pop((info.participant, info.kind), None)
         if remembered is not None:
-            assessment.level, assessment.has_verdict = remembered.level, True
-            _inherit(assessment, remembered.evidence)
+            assessment.level, assessment.has_verdict = remembered.level, remembered.level.is_verdict
+            assessment.inherit(remembered.evidence, remembered.confirmation)
         # Also those that ended at clear: their late results concern the participant's newest track.
         for sid in self._alone.pop((info.participant, info.kind), ()):
             ended = self._ended.get(sid)
@@ -126,7 +116,7 @@ class Assessments:
         self._alone.setdefault((assessment.info.participant, assessment.info.kind), []).append(track)
         while len(self._ended) > MEMORY_LIMIT:
             self._forget_ended()
-        if assessment.level.elevated:
+        if assessment.attention.elevated:
             self._remember(assessment, assessment.level)
 
     def participant_left(self, identity: str, now: float) -> None:
@@ -145,6 +135,11 @@ class Assessments:
         """Return a live track's level; UNKNOWN for any other."""
         assessment = self.tracks.get(track)
         return Level.UNKNOWN if assessment is None else assessment.level
+
+    def attention(self, track: str) -> Level:
+        """Return the level by which a live track is sampled; UNKNOWN for any other track."""
+        assessment = self.tracks.get(track)
+        return Level.UNKNOWN if assessment is None else assessment.attention
 
     def clear(self) -> None:
         """Forget everything, as at close."""
@@ -171,16 +166,17 @@ class Assessments:
         level = verdict = kind.level
         self.counts[level.value] += 1
         assessment.last_result = now
-        evidence = assessment.evidence
-        if evidence is not None and verdict.is_verdict:
-            level = evidence.observe(verdict, now)
+        evidence, message = assessment.evidence, result.message
+        if verdict.is_verdict:
+            level = assessment.observe(verdict, now)
+            message = message if level is verdict else assessment.unconfirmed
             kind = ResultType.from_level(level)
         previous = assessment.level
         event = ResultEvent(
             kind,
             assessment.info.participant,
             assessment.info.track,
-            clean_message(result.message if level is verdict else "", level),
+            clean_message(message, level),
             wall_ms,
             assessment.info.participant_sid,
             assessment.info.source,
@@ -190,31 +186,37 @@ class Assessments:
             None if evidence is None else evidence.samples,
             None if evidence is None else evidence.reliable,
         )
-        if not level.is_verdict:
-            before, assessment.erring = assessment.erring, level is Level.ERROR
-            return Applied(event, result.track, None, notable=assessment.erring and not before)
-        changed = level is not previous if assessment.has_verdict else level is not Level.CLEAR
-        assessment.has_verdict, assessment.erring, assessment.level = True, False, level
+        if not verdict.is_verdict:
+            before, assessment.erring = assessment.erring, verdict is Level.ERROR
+            return Applied(event, result.track, None, notable=assessment.erring and not before, verdict=verdict)
+        changed = level is not previous if assessment.has_verdict else level.elevated
+        assessment.has_verdict, assessment.erring, assessment.level = level.is_verdict, False, level
         if assessment.ended is not None:
-            track, raised = self._late(assessment, level)
-            return Applied(event, track, raised, notable=changed)
-        return Applied(event, result.track, level, notable=changed)
+            track, raised = self._late(assessment, verdict, level)
+            return Applied(event, track, raised, notable=changed, verdict=verdict)
+        return Applied(event, result.track, level, notable=changed, verdict=verdict)
 
-    def _late(self, ended: Assessment, level: Level) -> tuple[str, Level | None]:
+    def _late(self, ended: Assessment, verdict: Level, level: Level) -> tuple[str, Level | None]:
         """Apply an ended track's verdict: to the memory, or to the successor, which it may only raise."""
         sid = ended.successor
         while sid is not None and sid not in self.tracks:  # the successor ended too, and may have its own successor
             sid = self._ended[sid].successor if sid in self._ended else None
         if sid is None:
-            if level.elevated:
+            if ended.attention.elevated:
                 self._remember(ended, level)
             else:
                 self._relent(ended)
             return ended.info.track, None
         successor = self.tracks[sid]
+        if successor.confirmation is not None and verdict.severity > successor.level.severity:
+            # The successor has the earlier unconfirmed verdicts, and counts on.
+            successor.level = successor.confirmation.observe(verdict)
+            successor.has_verdict = successor.level.is_verdict
+            return successor.info.track, successor.level
         if level.elevated and level.severity > successor.level.severity:
             successor.level, successor.has_verdict = level, True
-            _inherit(successor, ended.evidence)
+            if successor.evidence is not None and ended.evidence is not None:
+                successor.evidence.adopt(ended.evidence)
             return successor.info.track, level
         return successor.info.track, None
 
@@ -222,7 +224,8 @@ class Assessments:
         key = (assessment.info.participant, assessment.info.kind)
         remembered = self._memory.setdefault(key, _Remembered(level))
         if level.severity >= remembered.level.severity or remembered.sources == [assessment.info.track]:
-            remembered.level, remembered.evidence = level, assessment.evidence
+            remembered.level = level
+            remembered.evidence, remembered.confirmation = assessment.evidence, assessment.confirmation
         if assessment.info.track not in remembered.sources:
             remembered.sources = [*remembered.sources[-15:], assessment.info.track]
         self._memory.move_to_end(key)
@@ -261,8 +264,3 @@ class Assessments:
         del self._left[identity]
         self._memory.pop((identity, "video"), None)
         self._memory.pop((identity, "audio"), None)
-
-
-def _inherit(assessment: Assessment, evidence: EvidenceFilter | None) -> None:
-    if assessment.evidence is not None and evidence is not None:
-        assessment.evidence.adopt(evidence)

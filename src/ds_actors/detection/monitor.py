@@ -17,6 +17,7 @@ from ds_actors.detection._hub import Hub
 from ds_actors.detection._refs import TreeRefs
 from ds_actors.detection._tree import TrackFactory, build_tree
 from ds_actors.detection.budget import Budget
+from ds_actors.detection.confirmation import check_min_confirmations
 from ds_actors.detection.coverage import Coverage, Facts
 from ds_actors.detection.events import Level, TrackInfo
 from ds_actors.detection.evidence import Evidence
@@ -71,6 +72,7 @@ class Monitor:
         assessment: what makes a level of the verdicts. "last": the last verdict is the level. "evidence": a verdict may
             be wrong, and the level follows from all of them; suspicious then means undecided, and events carry a
             confidence. Pass an `Evidence` for your own figures, and combine it with `EvidenceSampling`.
+        min_confirmations: with the assessment "last", how many verdicts in a row raise a level; one lowers it.
         quality: JPEG quality, 0 to 100, unless the policy's plan says otherwise.
         privacy: what is kept from the service: names, and pixels.
         audio: how often microphones are recorded.
@@ -83,7 +85,8 @@ class Monitor:
         random: draws the jitter, in [0, 1).
 
     Raises:
-        ValueError: for a quality outside 0 to 100, an unknown `notify` or `assessment`, or two sinks of the same name.
+        ValueError: for a quality outside 0 to 100, an unknown `notify` or `assessment`, `min_confirmations` outside 1
+            to 100 or above 1 with evidence, or two sinks of the same name.
         TypeError: when `sampling` is a policy instead of a factory of policies, `budget` is not a Budget, or a sink has
             no `name` and `deliver`.
 
@@ -105,6 +108,7 @@ class Monitor:
         sinks: Sequence[Sink] = (),
         notify: Notify = "all",
         assessment: Literal["last", "evidence"] | Evidence = "last",
+        min_confirmations: int = 1,
         quality: int = 75,
         privacy: Privacy | None = None,
         audio: AudioPace | None = None,
@@ -117,6 +121,11 @@ class Monitor:
         if notify not in ("all", "changes"):
             raise ValueError(f'notify must be "all" or "changes", not {notify!r}')
         evidence = _evidence(assessment)
+        if check_min_confirmations(min_confirmations) > 1 and evidence is not None:
+            raise ValueError(
+                'min_confirmations is for assessment="last": evidence asks for as many verdicts as it needs;'
+                " leave one of them out"
+            )
         service = Dataspike() if service is None else service
         policy = make_policy(sampling)  # an error in it is raised here, not when the first track is added
         if not isinstance(cast("object", budget), Budget | None):
@@ -145,7 +154,7 @@ class Monitor:
         link = LinkPace()
         outbox = Outbox(budget=budget, link=link)
         self._hub = Hub(outbox, link, records, kept, notify == "changes", state_cb, progress)
-        self._hub.assessments.evidence = evidence
+        self._hub.assessments.evidence, self._hub.assessments.min_confirmations = evidence, min_confirmations
         pace = AudioPace() if audio is None else audio
         self._factory = TrackFactory(self._hub, sampling, pace, encode, quality, privacy.limit)
         self._supervisor = build_tree(self._hub, self._factory, service, connect, random, names=names)

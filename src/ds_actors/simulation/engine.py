@@ -57,6 +57,7 @@ class Simulation:
         factory: makes one policy per track.
         name: what the policy is called in the outcome.
         evidence: makes levels of verdicts that may be wrong; None: the last verdict is the level.
+        min_confirmations: without evidence, how many verdicts in a row raise a level.
         random: draws lost frames, the judges' errors and the uplink's jitter, in [0, 1).
     """
 
@@ -65,6 +66,7 @@ class Simulation:
     name: str
     random: Callable[[], float]
     evidence: Evidence | None = None
+    min_confirmations: int = 1
     now: float = field(default=0.0, init=False)
     room: Room = field(init=False)
     outbox: Outbox = field(init=False)
@@ -89,7 +91,7 @@ class Simulation:
 
     def __attrs_post_init__(self) -> None:
         self.room = self.script.room
-        self._assessments = Assessments(evidence=self.evidence)
+        self._assessments = Assessments(evidence=self.evidence, min_confirmations=self.min_confirmations)
         self.pace = LinkPace()
         self.outbox = Outbox(budget=self.room.budget, link=self.pace)
         self.service = PaperService(self.script)
@@ -223,7 +225,7 @@ class Simulation:
             return
         track.due += 1
         track.scheduled_at = math.nan  # this due time is used up: the next one is scheduled, even when it is equal
-        self.tell(track, _FELL_DUE[self._assessments.level(track.info.track)])
+        self.tell(track, _FELL_DUE[self._assessments.attention(track.info.track)])
         self.pump()
 
     def pump(self) -> None:
@@ -291,7 +293,7 @@ class Simulation:
         applied = self._assessments.result(WireResult(NUMBERS[level], info.participant, info.track), self.now, 0)
         if applied is not None and applied.level is not None:
             track.judged(applied.event.previous_level, applied.level, manipulation, self.now)
-            self.tell(track, _VERDICTS[applied.level])
+            self.tell(track, _VERDICTS[self._assessments.attention(applied.track)])
 
     # ---- what participants do
 

@@ -104,6 +104,8 @@ def test_privacy_and_ledger_are_the_monitors() -> None:
         ({"notification_cb": "print"}, TypeError, ["notification_cb"]),
         ({"notify": "some"}, ValueError, ["notify"]),
         ({"assessment": "bayes"}, ValueError, ["assessment", "evidence", "bayes"]),
+        ({"min_confirmations": 0}, ValueError, ["min_confirmations"]),
+        ({"min_confirmations": 2, "assessment": "evidence"}, ValueError, ["min_confirmations", "leave one"]),
         ({"api_key": ""}, ValueError, ["api_key", "DATASPIKE_API_KEY"]),
         ({"url": "ws://elsewhere.example/"}, ValueError, ["url", "DATASPIKE_WS_URL", "allow_insecure"]),
         ({"conn_options": APIConnectOptions(timeout=0)}, ValueError, ["timeout"]),

@@ -58,7 +58,7 @@ class Host:
     def uplink(self) -> ActorRef[OutboxMessage]:
         return self.probe.ref
 
-    def level(self, track: str) -> Level:
+    def attention(self, track: str) -> Level:
         return self.at
 
     def last_due(self, track: str) -> float | None:

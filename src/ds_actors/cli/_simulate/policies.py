@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from ds_actors.detection.confirmation import check_min_confirmations
 from ds_actors.detection.evidence import Evidence
 from ds_actors.detection.sampling import (
     AdaptiveSampling,
@@ -46,16 +47,18 @@ KNOWN: Final[Mapping[str, Callable[..., SamplingPolicy]]] = {
 """The policies that are known without a file."""
 
 
-def parse_assessment(words: str) -> Evidence | None:
-    """Return the evidence that the text describes, as in `evidence(misses=0.1)`; None for `last`.
+def parse_assessment(words: str) -> Evidence | int:
+    """Return the evidence that the text describes, as in `evidence(misses=0.1)`; for `last` its `min_confirmations`.
 
     Raises:
         PolicyError: when the text is neither, or a figure is invalid.
     """
-    if words.strip() == "last":
-        return None
     try:
         match ast.parse(words.strip(), mode="eval").body:
+            case ast.Name("last"):
+                return 1
+            case ast.Call(ast.Name("last"), [], [ast.keyword("min_confirmations", count)]):
+                return check_min_confirmations(ast.literal_eval(count))
             case ast.Name("evidence"):
                 return Evidence()
             case ast.Call(ast.Name("evidence"), [], keywords) if all(keyword.arg for keyword in keywords):
@@ -64,7 +67,9 @@ def parse_assessment(words: str) -> Evidence | None:
                 pass
     except (SyntaxError, TypeError, ValueError) as error:
         raise PolicyError(f"--assessment {words!r}: {error}") from error
-    raise PolicyError(f"--assessment {words!r} is not known; write last, evidence, or evidence(misses=0.1)")
+    raise PolicyError(
+        f"--assessment {words!r} is not known; write last, last(min_confirmations=2), evidence, or evidence(misses=0.1)"
+    )
 
 
 def parse_policy(words: str) -> Callable[[], SamplingPolicy]:

@@ -78,7 +78,7 @@ class AudioTrackActor(Actor[AudioMessage]):
                 if request is self._request:
                     self._deliver()
             case VerdictArrived():
-                self._tell(Relevel(self.info.track, self.host.level(self.info.track)))
+                self._tell(Relevel(self.info.track, self.host.attention(self.info.track)))
                 if self._last is not None and self._due < math.inf:
                     self._plan(self._last)
             case SampleSent():
@@ -140,11 +140,11 @@ class AudioTrackActor(Actor[AudioMessage]):
         self.host.sample_due(track)
         chunk = ended.outcome
         self._sample = Sample(self.info.participant, track, ended.wall_ms, chunk.data, chunk.captured_at, format="pcm")
-        request = RequestTurn(track, self.info.participant, self.host.level(track), self.context.ref)
+        request = RequestTurn(track, self.info.participant, self.host.attention(track), self.context.ref)
         self._request = request if self._tell(request) else None
 
     def _plan(self, ended: ListeningEnded) -> None:
-        level = self.host.level(self.info.track)
+        level = self.host.attention(self.info.track)
         self._due = self.pace.next_look(ended.outcome, level, opened=self._opened, closed=ended.closed)
         reason = ended.outcome.reason if isinstance(ended.outcome, NoSpeech) else f"{level.value}: speech"
         self.host.planned(self.info.track, Plan(self._due, reason))

@@ -17,8 +17,8 @@ class TrackHost(Protocol):
         """Return the uplink's reference."""
         ...
 
-    def level(self, track: str) -> Level:
-        """Return the track's level, its own or inherited."""
+    def attention(self, track: str) -> Level:
+        """Return the level by which the track is sampled: its level, or a verdict that waits for confirmation."""
         ...
 
     def last_due(self, track: str) -> float | None:

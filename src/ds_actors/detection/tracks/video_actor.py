@@ -58,7 +58,7 @@ class TrackActor(Actor[TrackMessage]):
         self.context.mark_unproven()
         self._sampler = TrackSampler(self.info, self.policy, self.context.ref, self.muted)
         track, host = self.info.track, self.host
-        self._handle(Begin(host.level(track), host.last_due(track), host.speaks(self.info.participant)))
+        self._handle(Begin(host.attention(track), host.last_due(track), host.speaks(self.info.participant)))
 
     async def run(self) -> None:
         """Wait for whichever comes first: a message, a sample's due time, or the moment at which a capture is late."""
@@ -87,13 +87,13 @@ class TrackActor(Actor[TrackMessage]):
             self._handle(CAPTURE_IS_LATE)
         if now >= self._sampler.due_at:
             self.host.sample_due(self.info.track)  # before the policy runs, so that its crash loses nothing
-            self._handle(FellDue(self.host.level(self.info.track)))
+            self._handle(FellDue(self.host.attention(self.info.track)))
 
     def _receive(self, message: TrackMessage) -> None:
         match message:
             case VerdictArrived():
                 # Read here, not carried by the message: a mailbox full of older messages refuses the newest.
-                self._handle(Verdict(self.host.level(self.info.track)))
+                self._handle(Verdict(self.host.attention(self.info.track)))
             case SampleSent():
                 self.context.mark_healthy()
                 self._handle(message)

@@ -35,6 +35,7 @@ class Settings:
     ledger: bool
     notify: Notify
     assessment: Assessment
+    min_confirmations: int
     auto_subscribe: bool
     forwarding: Forwarding
     min_side: int | None
@@ -53,5 +54,6 @@ class Settings:
             sinks=sinks,
             notify=self.notify,
             assessment=self.assessment,
+            min_confirmations=self.min_confirmations,
             state_cb=state_cb,
         )

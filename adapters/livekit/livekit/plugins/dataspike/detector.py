@@ -47,6 +47,7 @@ class DataspikeDetector:
         notify: "all" results, or only "changes" of level.
         assessment: what makes a level of the results: "last", the last one, or "evidence", all of them, where each may
             be wrong; or an `Evidence` of ds_actors.detection with your own figures.
+        min_confirmations: with "last", how many results in a row raise a level; one lowers it.
         destination_identities: the participants who receive the results; by default everybody.
         mirror_levels: show each track's level in an attribute of the agent's participant, for late joiners.
             Everybody sees attributes, so this excludes a callback and `destination_identities`.
@@ -101,6 +102,7 @@ class DataspikeDetector:
         sinks: Sequence[Sink | Literal["room"]] | None = None,
         notify: Notify = "all",
         assessment: Assessment = "last",
+        min_confirmations: int = 1,
         destination_identities: Sequence[str] = (),
         mirror_levels: bool = False,
         publish_coverage: bool = False,
@@ -149,6 +151,7 @@ class DataspikeDetector:
             ledger=ledger,
             notify=notify,
             assessment=assessment,
+            min_confirmations=min_confirmations,
             auto_subscribe=auto_subscribe,
             forwarding=check_forwarding(forwarding),
             min_side=check_min_side(min_side),
