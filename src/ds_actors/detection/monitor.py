@@ -18,6 +18,7 @@ from ds_actors.detection._refs import TreeRefs
 from ds_actors.detection._tree import TrackFactory, build_tree
 from ds_actors.detection.budget import Budget
 from ds_actors.detection.coverage import Coverage, Facts
+from ds_actors.detection.embedded import EmbeddedService
 from ds_actors.detection.events import Level, TrackInfo
 from ds_actors.detection.evidence import Evidence
 from ds_actors.detection.progress import ProgressLog
@@ -60,7 +61,8 @@ class Monitor:
     Use it as an asynchronous context manager: the block is its lifetime, and leaving it closes every source.
 
     Args:
-        service: where samples go, and with which key; by default from the environment.
+        service: where samples go, and with which key; by default from the environment. Or a service inside the monitor,
+            such as `ds_actors.serving.Local`.
         sampling: called once for each track; returns its policy.
         budget: the samples that the whole room may spend; over it, the least urgent samples are dropped first.
         sinks: where results go.
@@ -95,7 +97,7 @@ class Monitor:
     def __init__(
         self,
         *,
-        service: Dataspike | None = None,
+        service: Dataspike | EmbeddedService | None = None,
         sampling: Callable[[], SamplingPolicy] = AdaptiveSampling,
         budget: Budget | None = None,
         sinks: Sequence[Sink] = (),
@@ -112,6 +114,10 @@ class Monitor:
         if notify not in ("all", "changes"):
             raise ValueError(f'notify must be "all" or "changes", not {notify!r}')
         evidence = _evidence(assessment)
+        embedded = None
+        if isinstance(service, EmbeddedService):
+            parts = service.parts()
+            service, connect, embedded = parts.endpoint, parts.connect, parts.tree
         service = Dataspike() if service is None else service
         policy = make_policy(sampling)  # an error in it is raised here, not when the first track is added
         if not isinstance(cast("object", budget), Budget | None):
@@ -138,7 +144,7 @@ class Monitor:
         self._hub = Hub(Outbox(budget=budget), records, kept, notify == "changes", state_cb, progress)
         self._hub.assessments.evidence = evidence
         self._factory = TrackFactory(self._hub, sampling, AudioPace() if audio is None else audio, encode, quality)
-        self._supervisor = build_tree(self._hub, self._factory, service, connect, random)
+        self._supervisor = build_tree(self._hub, self._factory, service, connect, random, embedded=embedded)
         self._hub.refs = TreeRefs(self._supervisor)
 
     async def __aenter__(self) -> Self:
