@@ -137,6 +137,38 @@ def test_a_video_is_scanned_through_a_detector_of_your_own(tmp_path: Path) -> No
     assert "second" not in complaint
 
 
+def test_a_video_is_scanned_by_a_detector_without_a_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`scan --detector` needs neither a second terminal nor a key; the thresholds decide the levels."""
+    video = scan_clips.make(tmp_path / "tampered.mp4", range(0, 6_000, 500), scan_clips.tampered)
+    monkeypatch.chdir(EXAMPLES)
+    arguments = ["scan", str(video), "--json", "--fps", "1", "--detector", "my_detector:judge"]
+    done = CliRunner().invoke(app, [*arguments, "--fail-on", "alert"], env={"DATASPIKE_API_KEY": None})
+    (row,) = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (done.exit_code, row["outcome"], row["levels"]) == (1, "complete", {"clear": 4, "alert": 2})
+    assert "the thresholds are guesses" in done.stderr
+    done = CliRunner().invoke(app, [*arguments, "--suspicious", "0.9", "--alert", "1"])
+    (row,) = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert set(row["levels"]) <= {"clear", "suspicious", "alert"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--detector", "nowhere:judge"], r"nowhere:judge cannot be loaded: .* \(1 of 1 video not scanned\)"),
+        (["--detector", "x", "--sandbox"], "--detector goes with none of --sandbox, --api-key and --url"),
+        (["--sandbox", "--alert", "0.9"], "--suspicious and --alert go with --detector: .*"),
+        (["--detector", "x", "--alert", "0.1"], "thresholds must be above 0, .*"),
+    ],
+)
+def test_a_scan_that_cannot_use_its_detector_is_exit_2(arguments: list[str], expected: str, tmp_path: Path) -> None:
+    """With the reason, and what was not scanned."""
+    video = scan_clips.make(tmp_path / "grey.mp4", range(0, 1_000, 500))
+    done = CliRunner().invoke(app, ["scan", str(video), *arguments], env={"DATASPIKE_API_KEY": None})
+    assert done.exit_code == 2
+    assert re.fullmatch(f"ds-actors scan: {expected}", done.stderr.splitlines()[-1])
+
+
 def test_ctrl_c_drains_too_and_thresholds_of_your_own_need_no_word() -> None:
     """Exit code 0."""
     with serving("--detector", "my_detector:Model", "--suspicious", "0.3", "--alert", "0.6") as process:

@@ -19,11 +19,13 @@ from ds_actors.cli._scan import report
 from ds_actors.cli._scan.console import complain, show
 from ds_actors.cli._scan.result import ExitCode, ScanOutcome, StreamScan, exit_code
 from ds_actors.cli._scan.run import ScanRun, in_options
+from ds_actors.cli._thresholds import Alert, Suspicious, own_thresholds
 from ds_actors.detection import Dataspike, Level
 from ds_actors.detection.service import KEY_VARIABLE, PERMITS_INSECURE, URL_VARIABLE
 
 _NO_SERVICE = (
-    f"no service: give a key (--api-key or {KEY_VARIABLE}) for Dataspike's, or --sandbox for the local stand-in"
+    f"no service: give a key (--api-key or {KEY_VARIABLE}) for Dataspike's, or --sandbox for the local stand-in, "
+    "or --detector for your own"
 )
 _STAND_IN = "the sandbox on this machine, a stand-in that looks for a painted patch and is no deepfake detector"
 
@@ -59,6 +61,10 @@ def scan(
     sandbox: Annotated[
         bool, typer.Option("--sandbox", help="Ask the local stand-in: it finds a painted patch, not deepfakes.")
     ] = False,
+    detector: Annotated[
+        str | None,
+        typer.Option(help="Ask a detector of your own, module:name, on this machine.", metavar="SPEC"),
+    ] = None,
     api_key: Annotated[
         str | None,
         typer.Option(
@@ -70,6 +76,8 @@ def scan(
         str | None,
         typer.Option(help=f"The service's WebSocket URL. Without it: {URL_VARIABLE}, else Dataspike's.", metavar="URL"),
     ] = None,
+    suspicious: Suspicious = None,
+    alert: Alert = None,
     fps: Annotated[float, typer.Option(help="Samples a second of video: above 0, 30 at most.", metavar="RATE")] = 1.0,
     fail_on: Annotated[
         FailOn | None, typer.Option(help="Exit with 1 when a sample is judged at least that severe.")
@@ -99,8 +107,16 @@ def scan(
         _stop("--thumbnails needs --report")
     if report_to is not None:
         _check_report(report_to, files)
-    service = _service(sandbox=sandbox, key=[api_key], url=url)
-    run = ScanRun([StreamScan(str(path), fps) for path in files], thumbnails, as_json, max_side)
+    service = _service(sandbox=sandbox, detector=detector, key=[api_key], url=url)
+    if detector is None and not (suspicious is None and alert is None):
+        _stop("--suspicious and --alert go with --detector: other services decide the levels themselves")
+    try:
+        own, note = own_thresholds(suspicious, alert)
+    except ValueError as error:
+        _stop(str(error))
+    if detector is not None and note:
+        complain(note)
+    run = ScanRun([StreamScan(str(path), fps) for path in files], thumbnails, as_json, max_side, detector, own)
     try:
         trio.run(run.run, service)
     except* KeyboardInterrupt:
@@ -121,7 +137,7 @@ def _finish(run: ScanRun, service: Dataspike | None, report_to: Path | None, fai
     failed = bool(run.service_problem)
     code = exit_code(run.results, fail_on=fail_on, interrupted=run.interrupted, service_failed=failed)
     if report_to is not None:
-        words = _STAND_IN if service is None else service.log_url
+        words = (run.detector or _STAND_IN) if service is None else service.log_url
         made = time.strftime("Scanned on %Y-%m-%d at %H:%M:%S %z")
         try:
             replace_file(report_to, report.page(run.results, service=words, made=made))
@@ -133,8 +149,12 @@ def _finish(run: ScanRun, service: Dataspike | None, report_to: Path | None, fai
     raise typer.Exit(int(code))
 
 
-def _service(*, sandbox: bool, key: list[str | None], url: str | None) -> Dataspike | None:
-    """Return the service, or None for the sandbox; the key is in a list, so that no traceback's frame keeps it."""
+def _service(*, sandbox: bool, detector: str | None, key: list[str | None], url: str | None) -> Dataspike | None:
+    """Return the service, None for the sandbox or a detector; the key is in a list: no traceback's frame keeps it."""
+    if detector is not None:
+        if sandbox or key[0] is not None or url is not None:
+            _stop("--detector goes with none of --sandbox, --api-key and --url")
+        return None
     if sandbox:
         if key[0] is not None or url is not None:
             _stop("--sandbox goes with neither --api-key nor --url")

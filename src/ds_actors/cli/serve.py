@@ -21,11 +21,11 @@ from ds_actors.cli._epilog import epilog
 from ds_actors.cli._interrupt import interrupts
 from ds_actors.cli._service_files import KEYS_VARIABLE, BadFile, read_certificate, read_keys, split_keys
 from ds_actors.cli._stdout import say
+from ds_actors.cli._thresholds import Alert, Suspicious, own_thresholds
 from ds_actors.cli.sandbox import why_not_listening
 from ds_actors.detection.events import plain
 from ds_actors.detection.service import is_loopback
-from ds_actors.detectors import DetectorError, Thresholds
-from ds_actors.detectors.thresholds import GUESSED
+from ds_actors.detectors import DetectorError
 from ds_actors.serving import ClientLimits, DetectorService, ModelLimits, QueueLimits, ServiceStatus, open_service
 
 SERVE_EPILOG: Final = epilog(
@@ -69,12 +69,8 @@ def serve(
     ] = None,
     connections: Annotated[int, typer.Option(help="The most connections at a time.", metavar="N")] = 100,
     rate: Annotated[float, typer.Option(help="The most samples a second of one connection.", metavar="RATE")] = 500.0,
-    suspicious: Annotated[
-        float | None, typer.Option(help="Probability from which a sample is suspicious; 0.5.", metavar="P")
-    ] = None,
-    alert: Annotated[
-        float | None, typer.Option(help="Probability from which a sample is an alert; 0.8.", metavar="P")
-    ] = None,
+    suspicious: Suspicious = None,
+    alert: Alert = None,
     status_port: Annotated[
         int | None,
         typer.Option(help="Port of /livez, /readyz and /metrics.", min=0, max=65_535, metavar="PORT"),
@@ -88,12 +84,10 @@ def serve(
     Each model has a process of its own: one that crashes, hangs or uses too
     much memory costs its batch, and is replaced.
     """
-    guessed = Thresholds()
     try:
+        thresholds, note = own_thresholds(suspicious, alert)
         options = {
-            "thresholds": Thresholds(
-                guessed.suspicious if suspicious is None else suspicious, guessed.alert if alert is None else alert
-            ),
+            "thresholds": thresholds,
             "queue": QueueLimits(batch=batch, batch_wait=batch_wait, deadline=deadline),
             "clients": ClientLimits(connections=connections, rate=rate),
             "models": ModelLimits(
@@ -104,8 +98,8 @@ def serve(
         }
     except ValueError as error:
         _fail(str(error))
-    if suspicious is None or alert is None:
-        typer.echo(f"ds-actors serve: {GUESSED}; set them with --suspicious and --alert", err=True)
+    if note:
+        typer.echo(f"ds-actors serve: {note}", err=True)
     run = ServeRun(detector, host, port, status_port, as_json, options)
     try:
         trio.run(run.run)

@@ -2,6 +2,7 @@
 
 from ds_actors.detection import _needed as _needed  # first of all
 from ds_actors.detection.coverage import Coverage
+from ds_actors.detection.embedded import EmbeddedParts, EmbeddedService
 from ds_actors.detection.errors import Refused, Unreachable, UplinkError
 from ds_actors.detection.events import Level, ResultEvent, ResultType, Sample, TrackInfo
 from ds_actors.detection.evidence import Evidence
@@ -49,6 +50,8 @@ __all__ = [
     "Coverage",
     "Dataspike",
     "DecayingSampling",
+    "EmbeddedParts",
+    "EmbeddedService",
     "EncodingError",
     "Evidence",
     "EvidenceSampling",

@@ -1,6 +1,7 @@
 """The tree of actors behind a monitor: the child specs, and the parts of a track's actor.
 
 monitor ─┬─ sinks    one actor per sink
+         ├─ service  with a service inside the monitor: its models, its listener
          ├─ uplink   permanent, own backoff, never gives up
          ├─ tracks   dynamic, one actor per live track, own backoff each
          └─ watch    looks whether the tracks that should be checked are checked
@@ -108,6 +109,7 @@ def build_tree(
     random: Callable[[], float],
     *,
     names: WireNames | None,
+    embedded: SupervisorSpec | None = None,
 ) -> Supervisor:
     """Return the supervisor of the whole monitor, not started yet."""
 
@@ -143,6 +145,7 @@ def build_tree(
         "monitor",
         children=[
             SupervisorSpec("sinks", children=sinks, backoff=_BACKOFF, grace=1.0),
+            *([] if embedded is None else [embedded]),
             uplink,
             SupervisorSpec("tracks", "dynamic", tracks.specs, backoff=_BACKOFF, grace=0.5),
             ChildSpec(CoverageWatch, hub, name="watch", backoff=_BACKOFF, grace=0.5),

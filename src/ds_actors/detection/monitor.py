@@ -19,6 +19,7 @@ from ds_actors.detection._tree import TrackFactory, build_tree
 from ds_actors.detection.budget import Budget
 from ds_actors.detection.confirmation import check_min_confirmations
 from ds_actors.detection.coverage import Coverage, Facts
+from ds_actors.detection.embedded import EmbeddedService
 from ds_actors.detection.events import Level, TrackInfo
 from ds_actors.detection.evidence import Evidence
 from ds_actors.detection.privacy import Privacy
@@ -63,7 +64,8 @@ class Monitor:
     Use it as an asynchronous context manager: the block is its lifetime, and leaving it closes every source.
 
     Args:
-        service: where samples go, and with which key; by default from the environment.
+        service: where samples go, and with which key; by default from the environment. Or a service inside the monitor,
+            such as `ds_actors.serving.Local`.
         sampling: called once for each track; returns its policy.
         budget: the samples that the whole room may spend; over it, the least urgent samples are dropped first.
         sinks: where results go.
@@ -102,7 +104,7 @@ class Monitor:
     def __init__(
         self,
         *,
-        service: Dataspike | None = None,
+        service: Dataspike | EmbeddedService | None = None,
         sampling: Callable[[], SamplingPolicy] = AdaptiveSampling,
         budget: Budget | None = None,
         sinks: Sequence[Sink] = (),
@@ -126,6 +128,10 @@ class Monitor:
                 'min_confirmations is for assessment="last": evidence asks for as many verdicts as it needs;'
                 " leave one of them out"
             )
+        embedded = None
+        if isinstance(service, EmbeddedService):
+            parts = service.parts()
+            service, connect, embedded = parts.endpoint, parts.connect, parts.tree
         service = Dataspike() if service is None else service
         policy = make_policy(sampling)  # an error in it is raised here, not when the first track is added
         if not isinstance(cast("object", budget), Budget | None):
@@ -157,7 +163,9 @@ class Monitor:
         self._hub.assessments.evidence, self._hub.assessments.min_confirmations = evidence, min_confirmations
         pace = AudioPace() if audio is None else audio
         self._factory = TrackFactory(self._hub, sampling, pace, encode, quality, privacy.limit)
-        self._supervisor = build_tree(self._hub, self._factory, service, connect, random, names=names)
+        self._supervisor = build_tree(
+            self._hub, self._factory, service, connect, random, names=names, embedded=embedded
+        )
         self._hub.refs = TreeRefs(self._supervisor)
 
     async def __aenter__(self) -> Self:

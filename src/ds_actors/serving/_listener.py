@@ -66,11 +66,19 @@ class Listener(Actor[object]):
             secured: trio.abc.Stream = stream
             if self.tls is not None:
                 secured = trio.SSLStream(stream, self.tls, server_side=True, https_compatible=True)
-            await self.reception.serve(secured, address)
-        except* (*_CLIENT_ERRORS, OSError):
-            pass  # a client's end is no problem of the service
-        except* Exception as group:  # noqa: BLE001 - one client's connection must not end those of others
-            error = group.exceptions[0]
-            self.reception.dispatcher.warn("client", f"a connection failed: {type(error).__name__}")
+            await serve_stream(self.reception, secured, address)
+        except OSError:
+            pass  # the client left before it was served
         finally:
             self._sockets -= 1
+
+
+async def serve_stream(reception: Reception, stream: trio.abc.Stream, address: str) -> None:
+    """Serve one client; its errors end its connection alone."""
+    try:
+        await reception.serve(stream, address)
+    except* (*_CLIENT_ERRORS, OSError):
+        pass  # a client's end is no problem of the service
+    except* Exception as group:  # noqa: BLE001 - one client's connection must not end those of others
+        error = group.exceptions[0]
+        reception.dispatcher.warn("client", f"a connection failed: {type(error).__name__}")

@@ -12,55 +12,26 @@ import ssl
 from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 import trio
 from attrs import define, field
 from trio_websocket import WebSocketRequest
 
-from ds_actors import Actor, ChildSpec, ExponentialBackoff, Node, Supervisor, SupervisorSpec
+from ds_actors import ChildSpec, Node, Supervisor, SupervisorSpec
 from ds_actors.detection.events import Sample
 from ds_actors.detectors import Detector, DetectorError, Thresholds
 from ds_actors.serving._client import ClientLimits, Reception
 from ds_actors.serving._dispatcher import Dispatcher
 from ds_actors.serving._http import Metrics, StatusServer
 from ds_actors.serving._listener import Listener
-from ds_actors.serving._models import ModelLost, ModelNotLoaded, OpenModel, in_thread, open_process
+from ds_actors.serving._models import OpenModel, in_thread, open_process
+from ds_actors.serving._tree import BACKOFF, ModelLimits, judging_specs
 from ds_actors.serving._upgrade import bind, client_url
-from ds_actors.serving._worker import ModelWorker
 from ds_actors.serving.queue import QueueLimits
 from ds_actors.serving.status import ServiceStatus
 
-_MODEL_BACKOFF: Final = ExponentialBackoff(base=0.25, cap=5.0)
-_BACKOFF: Final = ExponentialBackoff(base=0.1, cap=5.0)
-
 Observe = Callable[[str, str, WebSocketRequest], Callable[[Sample], object]]
-
-
-@define(eq=False)
-class ModelLimits:
-    """How many models there are, and what each may take.
-
-    Raises:
-        ValueError: for figures that make no sense.
-    """
-
-    workers: int = 1
-    """Models, each in a process of its own."""
-    load_timeout: float = 300.0
-    """Seconds until a model must be loaded."""
-    batch_timeout: float = 10.0
-    """Seconds until a batch must be judged; after that, its process is ended and replaced."""
-    memory: int | None = None
-    """Bytes of memory that a model's process may use before it is replaced, where /proc says what it uses."""
-
-    def __attrs_post_init__(self) -> None:
-        if self.workers < 1:
-            raise ValueError(f"workers must be 1 or more, not {self.workers!r}")
-        for name in ("load_timeout", "batch_timeout", "memory"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ValueError(f"{name} must be above 0, not {value!r}")
 
 
 @define(eq=False)
@@ -157,9 +128,8 @@ async def open_service(
     socket = await _listening(host, port)
     actual_port = socket.getsockname()[1]
     children: list[ChildSpec[Any] | SupervisorSpec] = [
-        SupervisorSpec("models", children=_models(dispatcher, open_model, limits, not_loaded), backoff=_BACKOFF),
-        ChildSpec(_Expiry, dispatcher, name="expiry", backoff=_BACKOFF, grace=0.1),
-        ChildSpec(Listener, reception, host, actual_port, tls, [socket], name="listener", backoff=_BACKOFF, grace=1.0),
+        *judging_specs(dispatcher, open_model, limits, not_loaded),
+        ChildSpec(Listener, reception, host, actual_port, tls, [socket], name="listener", backoff=BACKOFF, grace=1.0),
     ]
     status_url = None
     if status_port is not None:
@@ -179,47 +149,13 @@ async def open_service(
                 metrics,
                 [status_socket],
                 name="status",
-                backoff=_BACKOFF,
+                backoff=BACKOFF,
                 grace=0.1,
             )
         )
     url = client_url("ws" if tls is None else "wss", host, actual_port)
     async with Supervisor("service", children=children, close_within=5.0) as supervisor:
         yield DetectorService(url, status_url, dispatcher, supervisor, not_loaded)
-
-
-def _models(
-    dispatcher: Dispatcher, open_model: OpenModel, limits: ModelLimits, not_loaded: list[str]
-) -> list[ChildSpec[Any]]:
-    return [
-        ChildSpec(
-            ModelWorker,
-            dispatcher,
-            open_model,
-            limits.load_timeout,
-            limits.batch_timeout,
-            limits.memory,
-            not_loaded,
-            name=f"model-{number}",
-            backoff=_MODEL_BACKOFF,
-            stable_after=0.0,  # a model is healthy once it has judged a batch
-            grace=1.0,
-            expected=(ModelLost, ModelNotLoaded),  # the dispatcher says which ones are worth a line
-        )
-        for number in range(1, limits.workers + 1)
-    ]
-
-
-@define(eq=False)
-class _Expiry(Actor[object]):
-    """Drops what waits beyond its deadline."""
-
-    dispatcher: Dispatcher
-
-    async def run(self) -> None:
-        """Look until a stop is requested."""
-        self.context.spawn(self.dispatcher.expire)
-        await self.context.wait_stop_requested()
 
 
 async def _listening(host: str, port: int) -> trio.socket.SocketType:

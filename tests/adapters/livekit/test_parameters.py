@@ -11,7 +11,8 @@ from livekit.agents import APIConnectOptions
 from livekit.plugins import dataspike
 from livekit.plugins.dataspike import AudioParams, DataspikeDetector, VideoParams
 
-from ds_actors.detection import AdaptiveSampling, LogSink, Privacy
+from ds_actors.detection import AdaptiveSampling, Dataspike, LogSink, Privacy
+from ds_actors.serving import Local
 
 VARIABLES = {
     "DATASPIKE_API_KEY": "from-environment",
@@ -53,6 +54,7 @@ def test_the_parameters_of_both_generations_say_the_same() -> None:
     assert figures(flat) == figures(old) == (0.5, 2.0, 50)
     assert old._settings.figures.audio is not None
     assert (old._settings.figures.audio.interval, old._settings.figures.audio.normal_fps) == (20, 0.5)
+    assert isinstance(old._settings.service, Dataspike)
     assert old._settings.service.upgrade_timeout == 3.0
 
 
@@ -210,3 +212,15 @@ assert plugin.version == dataspike.__version__ == "2.0.0"
 """
     done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_service_of_your_own_takes_the_place_of_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No variable is read; with a setting of the connection beside it, both are named and no key is shown."""
+    monkeypatch.delenv("DATASPIKE_API_KEY", raising=False)
+    service = Local(len)
+    assert DataspikeDetector(service=service).status().state == "idle"
+    for setting in ({"api_key": "secret"}, {"url": "wss://a.test"}, {"proxy": "http://a.test"}):
+        with pytest.raises(TypeError, match=f"{next(iter(setting))} and service mean the same") as raised:
+            DataspikeDetector(service=service, **setting)  # type: ignore[arg-type]
+        assert raised.tb.tb_next is not None
+        assert "secret" not in repr(raised.tb.tb_next.tb_frame.f_locals)

@@ -19,7 +19,9 @@ from ds_actors.cli._scan.segments import exact
 from ds_actors.cli._video import BadInput, video_streams
 from ds_actors.cli._video_streams import VideoStreamName
 from ds_actors.detection import Dataspike, Refused, Unreachable
+from ds_actors.detectors import DetectorError, Thresholds
 from ds_actors.sandbox import judge_marker, open_sandbox
+from ds_actors.serving import QueueLimits, open_service
 
 MOST_STREAMS: Final = 32
 """Number of video streams of one file that are scanned; each takes one pass over the file."""
@@ -34,6 +36,9 @@ class ScanRun:
     thumbnails: bool
     as_json: bool
     max_side: int | None = None
+    detector: str | None = None
+    """The detector to ask, as `load_detector` takes it, instead of a service or the sandbox."""
+    thresholds: Thresholds = field(factory=Thresholds)
     silence: float = SILENCE
     stalled: float = STALLED
     service_problem: str = ""
@@ -44,12 +49,32 @@ class ScanRun:
         """Scan the files in order, until the service becomes unusable or Ctrl-C arrives."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._until_ctrl_c, nursery.cancel_scope)
-            async with _opened(service) as ready:
+            async with self._opened(service) as ready:
                 for given in list(self.results):
-                    await self._file(ready, given)
-                    if self.service_problem:
+                    if ready is None or self.service_problem:
                         break
+                    await self._file(ready, given)
             nursery.cancel_scope.cancel()
+
+    @asynccontextmanager
+    async def _opened(self, service: Dataspike | None) -> AsyncGenerator[Dataspike | None]:
+        """Open the service for the length of a block; yield None when its detector cannot be loaded."""
+        if service is not None:
+            yield service
+        elif self.detector is None:
+            async with open_sandbox(judge_marker) as sandbox:
+                yield Dataspike(api_key="sandbox", url=sandbox.url)
+        else:
+            # No sample may expire: sending waits for answers anyway.
+            queue = QueueLimits(deadline=self.stalled)
+            async with open_service(self.detector, thresholds=self.thresholds, queue=queue) as own:
+                try:
+                    await own.wait_ready()
+                except DetectorError as error:
+                    self.service_problem = str(error)
+                    yield None
+                else:
+                    yield Dataspike(api_key="own", url=own.url)
 
     async def _until_ctrl_c(self, scope: trio.CancelScope) -> None:
         with interrupts() as interrupt:
@@ -190,12 +215,3 @@ def in_options(text: str) -> str:
 
 def _unreachable(error: Unreachable) -> str:
     return str(error) if error.retry_after is None else f"{error}; it asks to be left alone for {error.retry_after:g} s"
-
-
-@asynccontextmanager
-async def _opened(service: Dataspike | None) -> AsyncGenerator[Dataspike]:
-    if service is not None:
-        yield service
-        return
-    async with open_sandbox(judge_marker) as sandbox:
-        yield Dataspike(api_key="sandbox", url=sandbox.url)

@@ -12,7 +12,7 @@ from livekit.plugins.dataspike._options import Figures
 from livekit.plugins.dataspike._rules import TrackRules
 from livekit.plugins.dataspike._sink_options import SinkOption
 
-from ds_actors.detection import Budget, Dataspike, Evidence, Monitor, Privacy, Sink, Status
+from ds_actors.detection import Budget, Dataspike, EmbeddedService, Evidence, Monitor, Privacy, Sink, Status
 
 Notify = Literal["all", "changes"]
 Assessment = Literal["last", "evidence"] | Evidence
@@ -22,7 +22,7 @@ Assessment = Literal["last", "evidence"] | Evidence
 class Settings:
     """The parameters of one detector."""
 
-    service: Dataspike
+    service: Dataspike | EmbeddedService
     figures: Figures
     rules: TrackRules
     sinks: tuple[SinkOption, ...]

@@ -22,7 +22,7 @@ from livekit.plugins.dataspike._settings import Assessment, Notify, Settings
 from livekit.plugins.dataspike._sink_options import resolve_sinks
 from livekit.plugins.dataspike.log import logger
 
-from ds_actors.detection import Budget, Dataspike, LedgerRow, Privacy, SamplingPolicy, Sink, Status
+from ds_actors.detection import Budget, Dataspike, EmbeddedService, LedgerRow, Privacy, SamplingPolicy, Sink, Status
 
 
 class DataspikeDetector:
@@ -69,6 +69,8 @@ class DataspikeDetector:
         allow_insecure: permit ws:// to other machines.
         ssl_context: for wss; the default trusts what the system trusts.
         proxy: a proxy's URL; else the job's, else HTTPS_PROXY or HTTP_PROXY.
+        service: in place of the key and the other settings of the connection: a detector of your own in this process,
+            `ds_actors.serving.Local`, or a `Dataspike` of ds_actors.detection.
 
     Raises:
         ValueError: when there is no key, or a value is out of range; names the parameter and its variable.
@@ -117,18 +119,25 @@ class DataspikeDetector:
         allow_insecure: bool = False,
         ssl_context: ssl.SSLContext | None = None,
         proxy: str | None = None,
+        service: Dataspike | EmbeddedService | None = None,
     ) -> None:
         # First, and gone from this frame: tracebacks may show locals.
         key = [api_key]
         del api_key
-        service = Dataspike(
-            key.pop(),
-            url,
-            allow_insecure=allow_insecure,
-            upgrade_timeout=10.0 if conn_options is None else conn_options.timeout,
-            ssl_context=ssl_context,
-            proxy=proxy,
-        )
+        settings = {"api_key": key[0] is not None, "url": url, "ssl_context": ssl_context, "proxy": proxy}
+        given = [name for name, value in settings.items() if value]
+        if service is not None and given:
+            key.clear()
+            raise TypeError(f"{given[0]} and service mean the same: pass one of them")
+        if service is None:
+            service = Dataspike(
+                key.pop(),
+                url,
+                allow_insecure=allow_insecure,
+                upgrade_timeout=10.0 if conn_options is None else conn_options.timeout,
+                ssl_context=ssl_context,
+                proxy=proxy,
+            )
         figures = resolve(
             normal_fps=normal_fps,
             burst_fps=burst_fps,
@@ -225,7 +234,7 @@ class DataspikeDetector:
 
     def _settings_for(self, job: JobContext) -> Settings:
         settings, proxy = self._settings, job.proc.http_proxy
-        if proxy and not self._own_proxy:
+        if proxy and not self._own_proxy and isinstance(settings.service, Dataspike):
             settings = evolve(settings, service=settings.service.behind(proxy))
         job.add_shutdown_callback(self.aclose)
         if job.is_fake_job():

@@ -9,9 +9,9 @@ import numpy as np
 import trio
 from numpy.typing import NDArray
 
-from ds_actors.detection import CallbackSink, Dataspike, Frame, Monitor, ResultEvent, TrackInfo
-from ds_actors.detectors import Thresholds, as_detector
-from ds_actors.serving import QueueLimits, open_service
+from ds_actors.detection import CallbackSink, Frame, Monitor, ResultEvent, TrackInfo
+from ds_actors.detectors import Thresholds
+from ds_actors.serving import Local, QueueLimits
 
 
 def redness(image: NDArray[np.uint8]) -> float:
@@ -39,14 +39,12 @@ async def main() -> None:
             print(event.level, event.message)  # prints alert Probability of manipulation: 1.00
         first.set()
 
-    # An object runs in a thread of this process; "module:name" would run in processes of its own.
-    detector = as_detector(redness)
-    async with open_service(detector, thresholds=Thresholds(0.3, 0.6), queue=QueueLimits(deadline=20.0)) as service:
-        async with Monitor(service=Dataspike(api_key="any", url=service.url), sinks=[CallbackSink(notify)]) as monitor:
-            await monitor.add_track(TrackInfo(participant="alice", track="TR_1"), RedCamera())
-            with trio.fail_after(30):
-                await first.wait()
-        print(service.status().answered)  # prints {'alert': 1}
+    # A function runs in a thread of this process; "module:name" would run in processes of its own.
+    service = Local(redness, thresholds=Thresholds(0.3, 0.6), queue=QueueLimits(deadline=20.0))
+    async with Monitor(service=service, sinks=[CallbackSink(notify)]) as monitor:
+        await monitor.add_track(TrackInfo(participant="alice", track="TR_1"), RedCamera())
+        with trio.fail_after(30):
+            await first.wait()
 
 
 if __name__ == "__main__":
