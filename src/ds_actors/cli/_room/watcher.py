@@ -36,7 +36,11 @@ async def watch() -> int:
 
     threading.Thread(target=wait_for_stdin, daemon=True).start()
     room = rtc.Room()
-    room.on("disconnected", lambda *_: end(1))  # pyright: ignore[reportUnknownMemberType]
+
+    def disconnected(*_: object) -> None:
+        end(1)
+
+    room.on("disconnected", disconnected)  # pyright: ignore[reportUnknownMemberType]
     async with dataspike.DataspikeDetector(publish_coverage=True) as detector:
         # Nothing but the detector subscribes, so it pauses the forwarding of each track between two samples.
         options = rtc.RoomOptions(auto_subscribe=False)
