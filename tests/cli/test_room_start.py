@@ -162,5 +162,5 @@ def test_a_part_that_failed_for_good_ends_the_command_with_1(monkeypatch: pytest
 def test_the_parts_have_ports_of_their_own() -> None:
     """All are free, and none is used twice among those of one kind."""
     plan = make_plan(0)
-    assert len({plan.server_port, plan.media_tcp_port, plan.sandbox_port, plan.web_port}) == 4
-    assert plan.media_udp_port > 0
+    assert len({plan.server_port, plan.sandbox_port, plan.web_port}) == 3
+    assert plan.media_port > 0

@@ -211,6 +211,11 @@ def test_the_panel_is_for_the_host_only(tab: Callable[[], RoomPage], command: Ro
     assert guesser.page.locator("#call").is_hidden()
 
 
+def test_only_this_machine_reaches_it(command: RoomCommand) -> None:
+    """livekit-server, the sandbox and the page accept connections on 127.0.0.1 and nowhere else."""
+    assert command.listening() == ["0100007F"] * 3
+
+
 @pytest.mark.slow
 def test_a_killed_part_is_started_again_at_its_address(tab: Callable[[], RoomPage], command: RoomCommand) -> None:
     """The badge does not stay clear without a monitor, and shows a level again when the monitor is back."""

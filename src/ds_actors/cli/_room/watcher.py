@@ -11,13 +11,15 @@ import asyncio
 import json
 import logging
 import os
-import sys
 import threading
 
 from livekit import rtc
 from livekit.plugins import dataspike
 
 REPORT_EVERY = 1.0
+# Stdout is for the events alone: what else writes there, as a library may, goes to stderr.
+_events = os.fdopen(os.dup(1), "w", encoding="ascii")
+os.dup2(2, 1)
 
 
 async def watch() -> int:
@@ -55,8 +57,8 @@ async def watch() -> int:
 
 
 def _tell(event: dict[str, object]) -> None:
-    sys.stdout.write(json.dumps(event) + "\n")
-    sys.stdout.flush()
+    _events.write(json.dumps(event) + "\n")
+    _events.flush()
 
 
 if __name__ == "__main__":
@@ -64,6 +66,5 @@ if __name__ == "__main__":
     logging.getLogger("livekit").setLevel(logging.ERROR)
     logging.getLogger("livekit.plugins.dataspike").setLevel(logging.INFO)
     code = asyncio.run(watch())
-    sys.stdout.flush()
     # The SDK's library has been seen to abort while the interpreter ends.
     os._exit(code)
