@@ -15,7 +15,7 @@ from ds_actors import Supervisor
 from ds_actors.cli._room.plan import DETECTOR, ROOM, RoomPlan
 from ds_actors.cli._room.site import PageFile, RoomSite, WebRequest, WebResponse, load_page
 
-PLAN = RoomPlan(7880, 7881, 7882, 8765, 8766)
+PLAN = RoomPlan(7880, 7882, 8765, 8766)
 HOST = {"host": "127.0.0.1:8766"}
 JSON = {**HOST, "content-type": "application/json"}
 

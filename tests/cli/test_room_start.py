@@ -5,12 +5,17 @@ from __future__ import annotations
 import socket
 import sys
 from pathlib import Path
+from typing import Never
 
 import pytest
+import trio
+import trio.testing
 from typer.testing import CliRunner
 
+from ds_actors import Actor, RestartLimitReached, Supervisor
 from ds_actors.cli import app
 from ds_actors.cli._room import requirements
+from ds_actors.cli._room.parts import PartEnded, part
 from ds_actors.cli._room.plan import make_plan
 from ds_actors.cli._room.requirements import Found, find_requirements
 
@@ -30,6 +35,23 @@ def everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def find(folder: Path, server: Path | None = None) -> Found | list[str]:
     return find_requirements(server, page=folder / "page", root=folder)
+
+
+def missing(folder: Path, server: Path | None = None) -> list[str]:
+    lines = find(folder, server)
+    assert isinstance(lines, list)
+    return lines
+
+
+@pytest.fixture
+def ready(everything: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same folder, where the command looks too."""
+
+    def found(_server: Path | None) -> Found | list[str]:
+        return find(everything)
+
+    monkeypatch.setattr(sys.modules["ds_actors.cli.room"], "find_requirements", found)
+    return everything
 
 
 def test_everything_is_found(everything: Path) -> None:
@@ -52,22 +74,22 @@ def test_the_server_built_in_the_clone_is_found(everything: Path) -> None:
 def test_a_missing_server_says_how_to_get_it(everything: Path) -> None:
     """The page of LiveKit, the target of make, and the option."""
     (everything / "bin" / "livekit-server").unlink()
-    (line,) = find(everything)  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+    (line,) = missing(everything)
     for hint in ("https://docs.livekit.io", "make components", "--livekit-server"):
         assert hint in line
-    assert find(everything, Path("nowhere")) == ["--livekit-server: nowhere is not a program"]
+    assert missing(everything, Path("nowhere")) == ["--livekit-server: nowhere is not a program"]
 
 
 def test_a_missing_page_says_make_room_page_and_node(everything: Path) -> None:
     """Node.js is named only where npm is missing."""
     (everything / "page" / "index.html").unlink()
-    (line,) = find(everything)  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+    (line,) = missing(everything)
     assert "make room-page" in line
     assert "Node.js" in line
     npm = everything / "bin" / "npm"
     npm.touch()
     npm.chmod(0o755)
-    (line,) = find(everything)  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+    (line,) = missing(everything)
     assert "Node.js" not in line
 
 
@@ -76,8 +98,7 @@ def test_everything_that_is_missing_is_said_at_once(everything: Path, monkeypatc
     monkeypatch.setattr(requirements, "has_adapter", lambda: False)
     (everything / "bin" / "livekit-server").unlink()
     (everything / "page" / "index.html").unlink()
-    lines = find(everything)
-    assert isinstance(lines, list)
+    lines = missing(everything)
     assert len(lines) == 3
     assert "pip install ./adapters/livekit" in lines[1]
 
@@ -89,9 +110,9 @@ def test_the_command_ends_with_2_and_a_line_for_what_is_missing() -> None:
     assert "ds-actors room: --livekit-server: nowhere is not a program\n" in result.stderr
 
 
-def test_a_taken_port_asks_for_another_one(everything: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("ready")
+def test_a_taken_port_asks_for_another_one() -> None:
     """Before anything is started."""
-    monkeypatch.setattr(sys.modules["ds_actors.cli.room"], "find_requirements", lambda _server: find(everything))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         result = CliRunner().invoke(app, ["room", "--port", str(port)])
@@ -100,20 +121,46 @@ def test_a_taken_port_asks_for_another_one(everything: Path, monkeypatch: pytest
     assert result.stderr.endswith("; give another with --port\n")
 
 
-def test_a_server_that_ends_at_once_ends_the_command(everything: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_ends_at_once_ends_the_command(ready: Path) -> None:
     """With exit code 2, and its own last line."""
     pytest.importorskip("livekit.api", reason="needs the LiveKit adapter")
-    program = everything / "bin" / "livekit-server"
+    program = ready / "bin" / "livekit-server"
     program.write_text("#!/bin/sh\necho 'no such option' >&2\nexit 3\n")
-    monkeypatch.setattr(sys.modules["ds_actors.cli.room"], "find_requirements", lambda _server: find(everything))
     result = CliRunner().invoke(app, ["room", "--port", "0"])
     assert (result.exit_code, result.stdout) == (2, "")
     assert "livekit-server" in result.stderr
     assert "exit code 3: no such option" in result.stderr
 
 
+async def test_a_part_that_keeps_failing_ends_the_tree(autojump_clock: trio.testing.MockClock) -> None:
+    """At its sixth failure in a row."""
+    starts: list[float] = []
+
+    class Failing(Actor[Never]):
+        async def run(self) -> None:
+            starts.append(trio.current_time())
+            raise PartEnded("exit code 1: without a word")
+
+    with pytest.raises(RestartLimitReached):
+        async with Supervisor("room", children=[part(Failing, name="failing")]) as tree:
+            await tree.wait()
+    assert len(starts) == 6
+
+
+@pytest.mark.usefixtures("ready")
+def test_a_part_that_failed_for_good_ends_the_command_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message has the tree's reason and the part's."""
+
+    async def run(*_: object) -> None:
+        raise ExceptionGroup("", [RestartLimitReached("/room gave up")]) from None
+
+    monkeypatch.setattr(sys.modules["ds_actors.cli.room"], "_run", run)
+    result = CliRunner().invoke(app, ["room", "--port", "0"])
+    assert (result.exit_code, result.stderr) == (1, "ds-actors room: /room gave up\n")
+
+
 def test_the_parts_have_ports_of_their_own() -> None:
     """All are free, and none is used twice among those of one kind."""
     plan = make_plan(0)
-    assert len({plan.server_port, plan.media_tcp_port, plan.sandbox_port, plan.web_port}) == 4
-    assert plan.media_udp_port > 0
+    assert len({plan.server_port, plan.sandbox_port, plan.web_port}) == 3
+    assert plan.media_port > 0

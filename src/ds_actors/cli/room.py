@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
 
@@ -84,29 +85,22 @@ def room(
 async def _run(plan: RoomPlan, found: Found, console: _Console) -> None:
     from ds_actors.cli._room.tokens import detector_token, participant_token  # noqa: PLC0415 - LiveKit may be missing
 
-    joined = trio.Event()
     site = RoomSite(plan, load_page(found.page), participant_token, lambda: _parts(app))
     app = Supervisor(
         "room",
         children=[
             part(SandboxService, plan, name=SANDBOX),
             part(LiveKitServer, plan, found.server, name=SERVER),
-            part(RoomMonitor, plan, detector_token, console.log, joined, name=MONITOR),
+            part(RoomMonitor, plan, detector_token, console.log, console.watching, name=MONITOR),
             part(WebPage, site, name=WEB),
         ],
         close_within=10.0,
     )
-    with interrupts() as interrupt:
-        async with app, trio.open_nursery() as nursery:
+    async with AsyncExitStack() as stack:
+        with interrupts() as interrupt:
+            await stack.enter_async_context(app)
             console.listening(plan)
-            nursery.start_soon(_announce, joined, console)
             await interrupt()
-            nursery.cancel_scope.cancel()
-
-
-async def _announce(joined: trio.Event, console: _Console) -> None:
-    await joined.wait()
-    console.watching()
 
 
 def _parts(app: Supervisor) -> Sequence[Node]:

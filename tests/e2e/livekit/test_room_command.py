@@ -22,6 +22,17 @@ _RECORD_CHANGES = """() => {
     window.changes = [];
     addEventListener("badge-change", (event) => window.changes.push(event.detail));
 }"""
+_TEXTS = {
+    ("not_monitored", "unknown"): "Not watched",
+    ("waiting", "unknown"): "Waiting",
+    ("muted", "clear"): "Camera off",
+    ("muted", "alert"): "Alert, not checked now",
+    ("stale", "clear"): "Not checked now",
+    ("unjudged", "clear"): "No verdict",
+    ("encrypted", "unknown"): "Encrypted",
+    ("checked", "suspicious"): "Suspicious",
+}
+"""By coverage and level."""
 pytestmark = pytest.mark.timeout(180)
 
 
@@ -110,40 +121,28 @@ def _draw(page: RoomPage) -> None:
         (Path(folder) / "room.png").write_bytes(picture)
 
 
-@pytest.mark.parametrize(
-    ("coverage", "level", "text"),
-    [
-        ("not_monitored", "unknown", "Not watched"),
-        ("waiting", "unknown", "Waiting"),
-        ("muted", "clear", "Camera off"),
-        ("muted", "alert", "Alert, not checked now"),
-        ("stale", "clear", "Not checked now"),
-        ("unjudged", "clear", "No verdict"),
-        ("encrypted", "unknown", "Encrypted"),
-        ("checked", "suspicious", "Suspicious"),
-    ],
-)
-def test_each_state_has_its_own_text(tab: Callable[[], RoomPage], coverage: str, level: str, text: str) -> None:
+def test_each_state_has_its_own_text(tab: Callable[[], RoomPage]) -> None:
     """The detector's word about the coverage is shown as such, and a forger's is not."""
     page = tab().page
-    entry = {"track_id": "TR_1", "level": level, "coverage": coverage, "checked_ms_ago": None}
-    told = {"type": "deepfake_coverage", "tracks": [entry]}
-    shown = page.evaluate(
-        """([told]) => {
-            const badge = document.createElement("deepfake-badge");
-            badge.setAttribute("track", "TR_1");
-            badge.setAttribute("agent", "detector");
-            document.querySelector("main").append(badge);
-            const text = () => badge.shadowRoot.querySelector(".badge").innerText.trim();
-            const payload = new TextEncoder().encode(JSON.stringify(told));
-            const take = (identity, kind) =>
-                [badge.receive({ payload, topic: told.type, sender: { identity, kind } }), text()];
-            return [text(), take("detector", 0), take("impostor", 4), take("detector", 4)];
-        }""",
-        [told],
-    )
-    nothing = "Not watched"
-    assert shown == [nothing, [False, nothing], [False, nothing], [True, text]]
+    for (coverage, level), text in _TEXTS.items():
+        entry = {"track_id": "TR_1", "level": level, "coverage": coverage, "checked_ms_ago": None}
+        told = {"type": "deepfake_coverage", "tracks": [entry]}
+        shown = page.evaluate(
+            """([told]) => {
+                const badge = document.createElement("deepfake-badge");
+                badge.setAttribute("track", "TR_1");
+                badge.setAttribute("agent", "detector");
+                document.querySelector("main").append(badge);
+                const text = () => badge.shadowRoot.querySelector(".badge").innerText.trim();
+                const payload = new TextEncoder().encode(JSON.stringify(told));
+                const take = (identity, kind) =>
+                    [badge.receive({ payload, topic: told.type, sender: { identity, kind } }), text()];
+                return [text(), take("detector", 0), take("impostor", 4), take("detector", 4)];
+            }""",
+            [told],
+        )
+        nothing = "Not watched"
+        assert shown == [nothing, [False, nothing], [False, nothing], [True, text]]
 
 
 def test_the_live_region_is_written_only_when_the_state_changes(tab: Callable[[], RoomPage]) -> None:
@@ -210,6 +209,11 @@ def test_the_panel_is_for_the_host_only(tab: Callable[[], RoomPage], command: Ro
     guesser.press("Join the room")
     assert "not the host code" in guesser.page.get_by_role("alert").inner_text()
     assert guesser.page.locator("#call").is_hidden()
+
+
+def test_only_this_machine_reaches_it(command: RoomCommand) -> None:
+    """livekit-server, the sandbox and the page accept connections on 127.0.0.1 and nowhere else."""
+    assert command.listening() == ["0100007F"] * 3
 
 
 @pytest.mark.slow

@@ -154,10 +154,12 @@ class RoomMonitor(Actor[Never]):
     plan: RoomPlan
     make_token: Callable[[RoomPlan], str] = field(repr=False)
     tell: Tell
-    joined: trio.Event
+    joined: Callable[[], None]
+    """Called each time that it has joined the room."""
 
     async def started(self) -> None:
         """Start it; it joins the room in its own time."""
+        self.plan.monitor = None  # what the one before it told
         process = ChildProcess(
             [sys.executable, "-P", _HERE / "watcher.py"],
             {
@@ -176,7 +178,7 @@ class RoomMonitor(Actor[Never]):
         if event["event"] == "status":
             self.plan.monitor = event["status"]
         else:
-            self.joined.set()
+            self.joined()
 
 
 @define(eq=False)

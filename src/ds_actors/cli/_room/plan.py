@@ -22,8 +22,7 @@ class RoomPlan:
     """The addresses and secrets of one run, and the monitor's last report."""
 
     server_port: int
-    media_tcp_port: int
-    media_udp_port: int
+    media_port: int
     sandbox_port: int
     web_port: int
     key: str = "room"
@@ -59,8 +58,8 @@ class RoomPlan:
                     "departure_timeout": _KEPT_WITHOUT_PARTICIPANTS,
                 },
                 "rtc": {
-                    "tcp_port": self.media_tcp_port,
-                    "udp_port": self.media_udp_port,
+                    "tcp_port": 0,  # off: it would listen on every address
+                    "udp_port": self.media_port,
                     "node_ip": LOOPBACK,
                     "use_external_ip": False,
                     "enable_loopback_candidate": True,
@@ -79,10 +78,10 @@ def make_plan(web_port: int) -> RoomPlan:
     with ExitStack() as stack:
         # Bound at the same time, so that they differ.
         web = stack.enter_context(_bound(socket.SOCK_STREAM, web_port))
-        tcp = [stack.enter_context(_bound(socket.SOCK_STREAM)) for _ in range(3)]
+        tcp = [stack.enter_context(_bound(socket.SOCK_STREAM)) for _ in range(2)]
         udp = stack.enter_context(_bound(socket.SOCK_DGRAM))
-        server, media, sandbox = (_port(bound) for bound in tcp)
-        return RoomPlan(server, media, _port(udp), sandbox, _port(web))
+        server, sandbox = (_port(bound) for bound in tcp)
+        return RoomPlan(server, _port(udp), sandbox, _port(web))
 
 
 def _bound(kind: socket.SocketKind, port: int = 0) -> socket.socket:

@@ -11,13 +11,15 @@ import asyncio
 import json
 import logging
 import os
-import sys
 import threading
 
 from livekit import rtc
 from livekit.plugins import dataspike
 
 REPORT_EVERY = 1.0
+# Stdout is for the events alone: what else writes there, as a library may, goes to stderr.
+_events = os.fdopen(os.dup(1), "w", encoding="ascii")
+os.dup2(2, 1)
 
 
 async def watch() -> int:
@@ -36,7 +38,11 @@ async def watch() -> int:
 
     threading.Thread(target=wait_for_stdin, daemon=True).start()
     room = rtc.Room()
-    room.on("disconnected", lambda *_: end(1))  # pyright: ignore[reportUnknownMemberType]
+
+    def disconnected(*_: object) -> None:
+        end(1)
+
+    room.on("disconnected", disconnected)  # pyright: ignore[reportUnknownMemberType]
     async with dataspike.DataspikeDetector(publish_coverage=True) as detector:
         # Nothing but the detector subscribes, so it pauses the forwarding of each track between two samples.
         options = rtc.RoomOptions(auto_subscribe=False)
@@ -51,8 +57,8 @@ async def watch() -> int:
 
 
 def _tell(event: dict[str, object]) -> None:
-    sys.stdout.write(json.dumps(event) + "\n")
-    sys.stdout.flush()
+    _events.write(json.dumps(event) + "\n")
+    _events.flush()
 
 
 if __name__ == "__main__":
@@ -60,6 +66,5 @@ if __name__ == "__main__":
     logging.getLogger("livekit").setLevel(logging.ERROR)
     logging.getLogger("livekit.plugins.dataspike").setLevel(logging.INFO)
     code = asyncio.run(watch())
-    sys.stdout.flush()
     # The SDK's library has been seen to abort while the interpreter ends.
     os._exit(code)

@@ -88,7 +88,7 @@ async def _read(connection: h11.Connection, stream: trio.abc.HalfCloseableStream
     while True:
         event = connection.next_event()
         if event is h11.NEED_DATA:
-            connection.receive_data(await stream.receive_some(_MOST_HEAD))
+            connection.receive_data(bytes(await stream.receive_some(_MOST_HEAD)))
         elif isinstance(event, h11.Request):
             head = event
         elif isinstance(event, h11.Data):

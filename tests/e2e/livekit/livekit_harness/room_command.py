@@ -19,6 +19,7 @@ from playwright.sync_api import Locator, Page
 from livekit_harness.process import until
 
 STARTS_WITHIN = 60.0
+_LISTEN = "0A"
 
 
 @define(eq=False)
@@ -52,6 +53,21 @@ class RoomCommand:
                 for children in Path(f"/proc/{pid}/task").glob("*/children"):
                     left += [int(child) for child in children.read_text().split()]
         del found[self.process.pid]
+        return found
+
+    def listening(self) -> list[str]:
+        """Return the local addresses, as the kernel writes them, on which its processes accept TCP connections."""
+        sockets: set[str] = set()
+        for pid in [self.process.pid, *self.descendants()]:
+            for entry in Path(f"/proc/{pid}/fd").iterdir():
+                with suppress(OSError):
+                    sockets.add(str(entry.readlink()))
+        found: list[str] = []
+        for table in ("tcp", "tcp6"):
+            for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+                _, local, _, state, *rest = line.split()
+                if state == _LISTEN and f"socket:[{rest[5]}]" in sockets:
+                    found.append(local.partition(":")[0])
         return found
 
     def interrupt(self) -> int:
