@@ -125,9 +125,9 @@ bench-livekit: $(READY) ## Measure the plugin beside 1.2.17, in real rooms; abou
 	UV=$(abspath $(UV)) $(BIN)/python $(COMPONENTS) --reference
 	PYTHONPATH=tests/e2e/livekit $(BIN)/python benchmarks/livekit/bench_livekit.py $(MEASURE)
 
-bench-forwarding: $(READY) ## Measure forwarding on demand beside always and 1.2.17, in real rooms; about a quarter of an hour
+bench-forwarding: $(READY) ## Measure forwarding on demand beside always and 1.2.17, in real rooms; about a quarter of an hour; FORWARDING="--cameras 20 --size 320x180 --frames 0" for larger rooms
 	UV=$(abspath $(UV)) $(BIN)/python $(COMPONENTS) --reference
-	PYTHONPATH=tests/e2e/livekit $(BIN)/python benchmarks/livekit/bench_forwarding.py
+	PYTHONPATH=tests/e2e/livekit $(BIN)/python benchmarks/livekit/bench_forwarding.py $(FORWARDING)
 
 $(DOCS)/.ready: requirements/docs.txt | $(filter .cache/%,$(UV))
 	$(UV) venv --quiet --clear --python $(PYTHON) $(DOCS)

@@ -1,16 +1,18 @@
 """Compares forwarding on demand with forwarding always, and with 1.2.17, in real rooms of six 720p cameras.
 
+With `--cameras 20 --size 320x180` (or 50) the rooms are larger; `--frames 0` leaves the first frames out.
+
 Yardstick: `dataspike-livekit-plugins` 1.2.17 from PyPI in its own environment (`components.py --reference`), left out
 where it is missing; and this plugin with `forwarding="always"`. Each round measures every mode once, in changing order:
-a fresh agent's process and a room of its own, first empty, then with six cameras (1280x720, 15 fps, no simulcast),
-sampled at 0.2 fps each. The people are another process, the service is a thread of this one.
+a fresh agent's process and a room of its own, first empty, then with the cameras (six of 1280x720, 15 fps, no
+simulcast), sampled at 0.2 fps each. The people are another process, the service is a thread of this one.
 
     CPU over an empty room   user and system, of the agent's whole process, less its detector's in the empty room
     bytes received           RTP payload of all video, from the agent's own statistics
-    samples                  that reached the service; six tracks at 0.2 fps make 72 a minute
+    samples                  that reached the service; each track at 0.2 fps makes 12 a minute, which is what is due
     oldest sample            from its capture to its arrival
-    key frames               that the six publishers' encoders made, per minute and track
-    publishers' CPU          user and system, of the process that encodes all six cameras
+    key frames               that the publishers' encoders made, per minute and track
+    publishers' CPU          user and system, of the process that encodes all cameras
 
 `first frame` measures the time from the request to resume until a frame is decoded, over and over, in one room.
 
@@ -39,8 +41,7 @@ from livekit_harness.room import AGENT, Room
 from livekit_harness.server import Server, open_server
 from livekit_harness.service import open_service
 
-CAMERAS: Final = 6
-FULL: Final = {"width": 1280, "height": 720, "fps": 15}
+FPS: Final = 15
 SETTLE: Final = 8.0
 MODES: Final = ("1.2.17", "always", "on_demand")
 _RECEIVED: Final = """
@@ -83,6 +84,9 @@ class Bench:
     people: Process
     this: Path
     reference: Path | None
+    cameras: int
+    width: int
+    height: int
 
     @contextmanager
     def room(self, mode: str) -> Generator[Room]:
@@ -97,12 +101,11 @@ class Bench:
                 agent.call("join", url=self.server.url, token=token, auto_subscribe=mode == "1.2.17")
                 yield room
 
-
-def publish(room: Room) -> None:
-    """Let the cameras in, one after the other."""
-    for n in range(CAMERAS):
-        room.join(f"p{n}")
-        room.camera(f"p{n}", **FULL)
+    def publish(self, room: Room) -> None:
+        """Let the cameras in, one after the other."""
+        for n in range(self.cameras):
+            room.join(f"p{n}")
+            room.camera(f"p{n}", width=self.width, height=self.height, fps=FPS)
 
 
 def cost(bench: Bench, mode: str, seconds: float) -> _Figures:
@@ -113,20 +116,20 @@ def cost(bench: Bench, mode: str, seconds: float) -> _Figures:
         room.agent.call("start", service=room.service.url, video=video, options=options)
         time.sleep(3)
         empty = _spent(room, seconds / 3)
-        publish(room)
+        bench.publish(room)
         time.sleep(SETTLE)
-        samples, key_frames = len(room.service.samples), _key_frames(room)
+        samples, key_frames = len(room.service.samples), _key_frames(bench, room)
         received, people = room.evaluate(_RECEIVED), _cpu(bench.people.pid)
         used = _spent(room, seconds)
         received, people = room.evaluate(_RECEIVED) - received, _cpu(bench.people.pid) - people
         taken = room.service.samples[samples:]
-        key_frames = _key_frames(room) - key_frames
+        key_frames = _key_frames(bench, room) - key_frames
     return {
         "CPU over an empty room, core": used - empty,
         "bytes received, kB/s": received / seconds / 1_000,
         "samples": len(taken),
         "oldest sample, s": max(sample.age for sample in taken),
-        "key frames a minute and track": key_frames / CAMERAS * 60 / seconds,
+        "key frames a minute and track": key_frames / bench.cameras * 60 / seconds,
         "publishers' CPU, core": people / seconds,
     }
 
@@ -134,8 +137,8 @@ def cost(bench: Bench, mode: str, seconds: float) -> _Figures:
 def first_frames(bench: Bench, count: int) -> list[float]:
     """Return the seconds from asking to the first frame; one track at a time, the others paused."""
     with bench.room("on_demand") as room:
-        publish(room)
-        for n in range(CAMERAS):
+        bench.publish(room)
+        for n in range(bench.cameras):
             who = f"p{n}"
             code = f"[p.set_subscribed(True) for p in room.remote_participants[{who!r}].track_publications.values()]"
             room.evaluate(code)
@@ -150,8 +153,8 @@ def _spent(room: Room, seconds: float) -> float:
     return float(room.agent.call("cpu") - before) / seconds
 
 
-def _key_frames(room: Room) -> int:
-    return sum(int(room.people.call("key_frames", who=f"p{n}")) for n in range(CAMERAS))
+def _key_frames(bench: Bench, room: Room) -> int:
+    return sum(int(room.people.call("key_frames", who=f"p{n}")) for n in range(bench.cameras))
 
 
 def _cpu(pid: int) -> float:
@@ -165,12 +168,15 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--frames", type=int, default=102, help="of `first frame`; 0 leaves it out")
+    parser.add_argument("--cameras", type=int, default=6)
+    parser.add_argument("--size", default="1280x720", help="of each camera")
     options = parser.parse_args()
+    width, height = map(int, options.size.split("x"))
     server, this = components.livekit_server(), components.plugin_python()
     if server is None or this is None:
         sys.exit("needs livekit-server and the plugin: `make bench-forwarding` gets them")
     with open_server(server) as running, Process([sys.executable, "-m", "livekit_harness.people"]) as people:
-        bench = Bench(running, people, this, components.reference_python())
+        bench = Bench(running, people, this, components.reference_python(), options.cameras, width, height)
         modes = [mode for mode in MODES if mode != "1.2.17" or bench.reference is not None]
         _report(bench, modes, options.rounds, options.seconds)
         if options.frames:
@@ -188,7 +194,10 @@ def _report(bench: Bench, modes: list[str], rounds: int, seconds: float) -> None
             figures = cost(bench, mode, seconds)
             found[mode].append(figures)
             print(f"# {mode}: " + ", ".join(f"{key} {value:.3g}" for key, value in figures.items()), flush=True)
-    print(f"\nRounds: {rounds} of {seconds:g} s.\n\n| | {' | '.join(modes)} |\n| --- |{' --- |' * len(modes)}")
+    due = bench.cameras * 0.2 * seconds
+    print(f"\nRounds: {rounds} of {seconds:g} s; {due:g} samples due.")
+    print(f"Cameras: {bench.cameras} of {bench.width}x{bench.height}.")
+    print(f"\n| | {' | '.join(modes)} |\n| --- |{' --- |' * len(modes)}")
     for key in found[modes[0]][0]:
         values = [statistics.median(figures[key] for figures in found[mode]) for mode in modes]
         print(f"| {key} | {' | '.join(f'{value:.3g}' for value in values)} |")
