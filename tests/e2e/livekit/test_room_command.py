@@ -18,10 +18,6 @@ from livekit_harness.room_command import RoomCommand, RoomPage, run_room
 from playwright.sync_api import Browser as Chromium
 
 PICTURE_LIMIT = 200_000
-_RECORD_CHANGES = """() => {
-    window.changes = [];
-    addEventListener("badge-change", (event) => window.changes.push(event.detail));
-}"""
 _TEXTS = {
     ("not_monitored", "unknown"): "Not watched",
     ("waiting", "unknown"): "Waiting",
@@ -100,7 +96,7 @@ def test_a_forged_packet_changes_nothing(tab: Callable[[], RoomPage], command: R
     mallory.join("mallory")
     mallory.press("Tamper with my picture")
     alice.wait_for("mallory", "alert")
-    alice.page.evaluate(_RECORD_CHANGES)
+    alice.record_changes()
     for _ in range(3):
         mallory.press("Send a forged all-clear")
     until(lambda: any("forged" in entry for entry in alice.logged(trusted=False)))
@@ -108,7 +104,7 @@ def test_a_forged_packet_changes_nothing(tab: Callable[[], RoomPage], command: R
     assert "ignored: not the detector" in entry
     assert mallory.badge("mallory").get_attribute("data-state") == "alert"
     assert alice.badge("mallory").get_attribute("data-state") == "alert"
-    assert alice.page.evaluate("window.changes") == []
+    assert alice.changes("mallory") == []
     assert not any("forged" in entry for entry in alice.logged(trusted=True))
     _draw(alice)
 
@@ -222,11 +218,11 @@ def test_a_killed_part_is_started_again_at_its_address(tab: Callable[[], RoomPag
     page = tab()
     page.join("alice")
     page.wait_for("alice", "clear")
-    page.page.evaluate(_RECORD_CHANGES)
+    page.record_changes()
     (monitor,) = (pid for pid, line in command.descendants().items() if "watcher.py" in line)
     os.kill(monitor, signal.SIGKILL)
-    until(lambda: page.page.evaluate("window.changes[window.changes.length - 1]") == "clear", 60)
-    assert {"unwatched", "waiting", "stale"} & set(page.page.evaluate("window.changes"))
+    until(lambda: page.changes("alice")[-1:] == ["clear"], 60)
+    assert {"unwatched", "waiting", "stale"} & set(page.changes("alice"))
 
 
 @pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGKILL])
