@@ -146,8 +146,9 @@ docs: $(DOCS)/.ready ## Build the documentation into site/
 diagrams: $(READY) ## Draw the guide's diagrams from the rules of supervision
 	$(BIN)/python scripts/draw_diagrams.py
 
-picture: $(READY) ## Draw docs/demo.svg, which the README shows, from the demo as it runs
+picture: $(READY) ## Draw docs/demo.svg and docs/room.png, which the README shows, from the demo and the room as they run
 	$(BIN)/python scripts/draw_demo.py
+	DS_ACTORS_PICTURES=docs $(BIN)/python -m pytest -q tests/e2e/livekit/test_room_command.py -k forged
 
 pins: | $(filter .cache/%,$(UV)) ## Write the pinned requirements anew
 	$(COMPILE) --all-extras --group test --group check --no-emit-package ds-actors \
@@ -158,4 +159,5 @@ proto: | $(filter .cache/%,$(UV)) ## Generate the wire's code from streaming.pro
 	PATH="$(abspath $(dir $(UV))):$$PATH" scripts/generate_wire.sh
 
 clean: ## Remove what the targets above made
+	rm -rf web/room/node_modules adapters/badge/node_modules adapters/badge/.test src/ds_actors/cli/_room/page
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis site

@@ -73,13 +73,11 @@ def room(
         failures = [leaf for leaf in leaves(error) if not isinstance(leaf, KeyboardInterrupt)]
         if not all(isinstance(leaf, StartFailed | RestartLimitReached) for leaf in failures):
             raise
-        failed = failures
-    else:
-        return
-    # Without a failure it was a second Ctrl-C, while everything ended.
-    for leaf in failed:
-        console.error(_why(leaf))
-        raise typer.Exit(2 if isinstance(leaf, StartFailed) else 1)
+        for failure in failures:
+            console.error(_why(failure))
+        # Without a failure it was a second Ctrl-C, while everything ended.
+        if failures:
+            raise typer.Exit(2 if isinstance(failures[0], StartFailed) else 1) from None
 
 
 async def _run(plan: RoomPlan, found: Found, console: _Console) -> None:

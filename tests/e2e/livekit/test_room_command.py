@@ -8,7 +8,6 @@ import signal
 import socket
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from livekit_harness import components
@@ -18,10 +17,6 @@ from livekit_harness.room_command import RoomCommand, RoomPage, run_room
 from playwright.sync_api import Browser as Chromium
 
 PICTURE_LIMIT = 200_000
-_RECORD_CHANGES = """() => {
-    window.changes = [];
-    addEventListener("badge-change", (event) => window.changes.push(event.detail));
-}"""
 _TEXTS = {
     ("not_monitored", "unknown"): "Not watched",
     ("waiting", "unknown"): "Waiting",
@@ -100,7 +95,7 @@ def test_a_forged_packet_changes_nothing(tab: Callable[[], RoomPage], command: R
     mallory.join("mallory")
     mallory.press("Tamper with my picture")
     alice.wait_for("mallory", "alert")
-    alice.page.evaluate(_RECORD_CHANGES)
+    alice.record_changes()
     for _ in range(3):
         mallory.press("Send a forged all-clear")
     until(lambda: any("forged" in entry for entry in alice.logged(trusted=False)))
@@ -108,7 +103,7 @@ def test_a_forged_packet_changes_nothing(tab: Callable[[], RoomPage], command: R
     assert "ignored: not the detector" in entry
     assert mallory.badge("mallory").get_attribute("data-state") == "alert"
     assert alice.badge("mallory").get_attribute("data-state") == "alert"
-    assert alice.page.evaluate("window.changes") == []
+    assert alice.changes("mallory") == []
     assert not any("forged" in entry for entry in alice.logged(trusted=True))
     _draw(alice)
 
@@ -122,8 +117,9 @@ def _draw(page: RoomPage) -> None:
 
 
 def test_each_state_has_its_own_text(tab: Callable[[], RoomPage]) -> None:
-    """The detector's word about the coverage is shown as such, and a forger's is not."""
-    page = tab().page
+    """The detector's word about the coverage is shown as such, and a forger's is not; axe finds no violation."""
+    opened = tab()
+    page = opened.page
     for (coverage, level), text in _TEXTS.items():
         entry = {"track_id": "TR_1", "level": level, "coverage": coverage, "checked_ms_ago": None}
         told = {"type": "deepfake_coverage", "tracks": [entry]}
@@ -143,6 +139,7 @@ def test_each_state_has_its_own_text(tab: Callable[[], RoomPage]) -> None:
         )
         nothing = "Not watched"
         assert shown == [nothing, [False, nothing], [False, nothing], [True, text]]
+    assert opened.violations(need(components.axe(), "axe-core")) == []
 
 
 def test_the_live_region_is_written_only_when_the_state_changes(tab: Callable[[], RoomPage]) -> None:
@@ -175,23 +172,17 @@ def test_the_live_region_is_written_only_when_the_state_changes(tab: Callable[[]
 
 def test_axe_finds_no_violation(tab: Callable[[], RoomPage], command: RoomCommand) -> None:
     """Neither in the form, nor in the room with an alert, the log and the host's panel."""
-    axe = need(components.axe(), "axe-core").read_text("utf-8")
+    axe = need(components.axe(), "axe-core")
     page = tab()
-
-    def violations() -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = page.page.evaluate("async () => (await axe.run()).violations")
-        return [{"rule": rule["id"], "where": [node["html"] for node in rule["nodes"]]} for rule in found]
-
-    page.page.evaluate(axe)
-    assert violations() == []
+    assert page.violations(axe) == []
     page.join("alice", command.host_code)
     page.wait_for("alice", "clear")
-    assert violations() == []
+    assert page.violations(axe) == []
     page.press("Tamper with my picture")
     page.press("Send a forged all-clear")
     page.wait_for("alice", "alert")
     page.page.locator("#tracks tr").first.wait_for()
-    assert violations() == []
+    assert page.violations(axe) == []
 
 
 def test_the_panel_is_for_the_host_only(tab: Callable[[], RoomPage], command: RoomCommand) -> None:
@@ -222,11 +213,11 @@ def test_a_killed_part_is_started_again_at_its_address(tab: Callable[[], RoomPag
     page = tab()
     page.join("alice")
     page.wait_for("alice", "clear")
-    page.page.evaluate(_RECORD_CHANGES)
+    page.record_changes()
     (monitor,) = (pid for pid, line in command.descendants().items() if "watcher.py" in line)
     os.kill(monitor, signal.SIGKILL)
-    until(lambda: page.page.evaluate("window.changes[window.changes.length - 1]") == "clear", 60)
-    assert {"unwatched", "waiting", "stale"} & set(page.page.evaluate("window.changes"))
+    until(lambda: page.changes("alice")[-1:] == ["clear"], 60)
+    assert {"unwatched", "waiting", "stale"} & set(page.changes("alice"))
 
 
 @pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGKILL])

@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from livekit_harness import components
 from livekit_harness.components import PROJECT, REFERENCE
 
 UV = os.environ.get("UV") or shutil.which("uv") or str(PROJECT / ".cache" / "uv" / "bin" / "uv")
@@ -58,3 +59,18 @@ def test_pip_install_over_the_reference_leaves_none_of_its_files(tmp_path: Path)
         python, "-c", "from livekit.plugins import dataspike; from livekit import rtc; print(dataspike.__version__)"
     )
     assert version.strip() == ours.name.split("-")[1]
+
+
+@pytest.mark.slow
+def test_a_wheel_holds_the_page_that_was_built_before(tmp_path: Path) -> None:
+    """Also when it is made from the sdist: who installs it needs no Node.js."""
+    if not Path(UV).exists():
+        pytest.skip("needs uv; `make setup` gets it")
+    if components.room_page() is None:
+        pytest.skip(f"needs the page of ds-actors room, built; `{components.ENABLE}` gets it")
+    run(UV, "build", "--quiet", "--out-dir", tmp_path, PROJECT)
+    (wheel,) = tmp_path.glob("ds_actors-*.whl")
+    with zipfile.ZipFile(wheel) as opened:
+        names = {name for name in opened.namelist() if "/_room/page/" in name}
+    assert "ds_actors/cli/_room/page/index.html" in names
+    assert {Path(name).suffix for name in names} == {".html", ".css", ".js"}

@@ -132,6 +132,27 @@ class RoomPage:
         """Wait until a participant's badge shows a state."""
         self.tile(name).locator(f'deepfake-badge[data-state="{state}"]').wait_for(timeout=1_000 * seconds)
 
+    def violations(self, axe: Path) -> list[tuple[str, list[str]]]:
+        """Return the rules of accessibility that the page violates, each with the elements."""
+        self.page.evaluate(axe.read_text("utf-8"))
+        found: list[dict[str, Any]] = self.page.evaluate("async () => (await axe.run()).violations")
+        return [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found]
+
+    def record_changes(self) -> None:
+        """Record the changes of all badges from now on."""
+        self.page.evaluate(
+            """() => {
+                window.changes = [];
+                addEventListener("badge-change", ({ target, detail }) =>
+                    window.changes.push([target.closest("li")?.dataset.participant ?? "", detail]));
+            }"""
+        )
+
+    def changes(self, name: str) -> list[str]:
+        """Return the states that a participant's badge has changed to since `record_changes`."""
+        recorded: list[tuple[str, str]] = self.page.evaluate("window.changes")
+        return [state for participant, state in recorded if participant.startswith(f"{name}-")]
+
     def logged(self, *, trusted: bool) -> list[str]:
         """Return the entries of the log, newest first."""
         return self.page.locator(f'#log > p[data-trusted="{str(trusted).lower()}"]').all_inner_texts()
