@@ -19,12 +19,14 @@ PARALLEL := -n 3 --dist loadfile
 # Real rooms have clocks of their own, so what else is dear to compute does not run beside them.
 ROOMS := tests/e2e/livekit
 IN_ROOMS := -n 2 --dist loadfile $(ROOMS)
+# What waits for real deadlines needs no processor meanwhile.
+WAITING := -n 12 --dist load --maxschedchunk 1
 # One of the libraries compared with needs 3.13; on an older Python its rows are missing, and say so.
 BENCH_PYTHON ?= $(or $(shell python3.13 -c 'import sys; print(sys.executable)' 2>/dev/null),$(PYTHON))
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo room room-page test test-all test-python test-actors dist components compare oracle coverage mutants check fuzz audit bench bench-livekit bench-forwarding docs diagrams picture pins proto clean
+.PHONY: help setup demo room room-page test test-all test-python test-actors dist components compare faults soak oracle coverage mutants check fuzz audit bench bench-livekit bench-forwarding docs diagrams picture pins proto clean
 
 help: ## Show what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +82,13 @@ test-actors: | $(filter .cache/%,$(UV)) ## Run the actor library's own tests on 
 compare: $(READY) ## Run the tests of 1.2.17's faults against it and against this plugin, and print the table
 	UV=$(abspath $(UV)) $(BIN)/python $(COMPONENTS) --reference
 	$(BIN)/python scripts/compare_reference.py
+
+faults: $(READY) ## Run the whole matrix of faults, and write its table into docs/faults.md; two minutes
+	$(BIN)/python $(COMPONENTS) --try
+	DS_ACTORS_NO_SKIP=1 DS_ACTORS_FAULTS_TABLE=1 $(BIN)/python -m pytest -q $(WAITING) -m "faults or not faults" tests/faults
+
+soak: $(READY) ## Let tracks, faults and crashes come and go for twenty minutes; count what is left behind (SEED=n)
+	$(BIN)/python tests/soak/soak.py --seconds 1200 $(if $(SEED),--seed $(SEED))
 
 oracle: $(READY) ## Tell 100,000 stories to Erlang's supervisor and to this one, and compare (needs erlang-base)
 	DS_ACTORS_ORACLE_STORIES=$${DS_ACTORS_ORACLE_STORIES:-100000} $(BIN)/python -m pytest --durations=1 tests/oracle

@@ -162,6 +162,14 @@ def test_the_rate_is_judged_by_track() -> None:
     assert not row(RATE, client(samples=pictures(*(n / 40 for n in range(90))))).kept
 
 
+def test_samples_that_the_network_held_back_do_not_exceed_the_rate() -> None:
+    """They arrive at once, and were made at their times."""
+    held = tuple(Received(10.0, "alice", "TR_a", 9, 10.0 - at) for at in range(10))
+    assert row(RATE, client(samples=held), burst_fps=1.0).kept
+    made_at_once = tuple(Received(float(at), "alice", "TR_a", 9, float(at)) for at in range(10))
+    assert not row(RATE, client(samples=made_at_once), burst_fps=1.0).kept
+
+
 def test_sizes_and_forms() -> None:
     """2 MiB for a picture, 96,000 bytes of sound, and nothing malformed."""
     limit = 2 * 1024 * 1024

@@ -206,14 +206,14 @@ def _carried(samples: Sequence[Received], round_trips: Sequence[RoundTrip]) -> I
 
 def _rates(samples: Sequence[Received], burst_fps: float) -> tuple[bool, str] | None:
     # A window long enough for five samples; it may hold two more, because the first and the last of a burst may
-    # each arrive slightly off the grid.
+    # each be slightly off the grid. By the times of the captures: what a network held back arrives at once.
     times: dict[tuple[str, str], list[float]] = {}
     for sample in samples:
-        times.setdefault((sample.participant, sample.track), []).append(sample.at)
+        times.setdefault((sample.participant, sample.track), []).append(sample.at - sample.age)
     if not times:
         return None
     window = max(1.0, 5 / burst_fps)
-    most = max(_most_within(window, at) for at in times.values())
+    most = max(_most_within(window, sorted(at)) for at in times.values())
     return most <= burst_fps * window + 2, f"{counted(most, 'sample')} in {window:g} s at most"
 
 
