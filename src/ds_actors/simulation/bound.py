@@ -1,10 +1,10 @@
 """The soonest that any policy can alert, at a number of samples per second. Pure.
 
 A judge that misses a share m flags a look at a manipulated track with 1 - m. A policy that looks r times a second has
-r x t looks in t seconds on average, and the chance of a flag among n looks, 1 - m^n, is concave in n: it is largest when
-all looks are equally far apart. One flag is not enough for an alert, and a second look that waits for the first one's answer is
-answered a second latency later. An oracle whose second look is free and always right therefore alerts when the evenly
-spaced looks find their first flag, plus two latencies.
+r x t looks in t seconds on average, and the chance of a flag among n looks, 1 - m^n, is concave in n: it is largest
+when all looks are equally far apart. One flag is not enough for an alert, and a second look that waits for the first
+one's answer is answered a second latency later. An oracle whose second look is free and always right therefore alerts
+when the evenly spaced looks find their first flag, plus two latencies.
 """
 
 from __future__ import annotations
