@@ -16,6 +16,7 @@ from ds_actors.detection.sampling import (
     AdaptiveSampling,
     Budget,
     Budgeted,
+    DecayingSampling,
     Paused,
     Plan,
     Promise,
@@ -69,6 +70,14 @@ class Sound:
 def small_budget() -> Budgeted:
     """Two alarmed samples, then one in three seconds."""
     return Budgeted(AdaptiveSampling(0.2, 1.0), Budget(samples_per_minute=20, burst_seconds=6))
+
+
+_made: dict[str, SamplingPolicy] = {}
+
+
+def remembering() -> SamplingPolicy:
+    """The factory makes one object per set of figures, and remembers it."""
+    return _made.setdefault("0.2, 1.0", AdaptiveSampling(0.2, 1.0))
 
 
 class HalfThere(Sound):
@@ -167,6 +176,13 @@ class Voyeur(Sound):
         return Plan(now + 1, "alert") if plan.due is None and self.level is Level.ALERT else plan
 
 
+class Parting(Sound):
+    """Takes one last sample when it is muted."""
+
+    def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
+        return Plan(now + 0.5, "one last look") if isinstance(event, Paused) else plan
+
+
 @define
 class CatchUp(Sound):
     """Takes every missed sample after a clock jump."""
@@ -252,6 +268,14 @@ class LateRiser(Sound):
         return evolve(plan, due=now + 5) if isinstance(event, Resumed) and plan.due is not None else plan
 
 
+class Shy(Sound):
+    """Waits a whole interval before the first sample of a new track."""
+
+    def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
+        is_new = isinstance(event, Started) and event.last_due is None and not event.level.elevated
+        return evolve(plan, due=now + 5) if is_new else plan
+
+
 class Reborn(Sound):
     """Samples at once after a crash, however recent the last sample."""
 
@@ -308,6 +332,30 @@ class Drifter(Sound):
             self.inner._grid._due = now + 1 / plan.fps
             return evolve(plan, due=now + 1 / plan.fps)
         return plan
+
+
+class Halver(Sound):
+    """Makes up for only half of each delay."""
+
+    def broken(self, event: SamplingEvent, now: float, plan: Plan) -> Plan:
+        if isinstance(event, SampleDue) and plan.due is not None and plan.fps is not None:
+            assert isinstance(self.inner, AdaptiveSampling)
+            grid = self.inner._grid
+            due = (plan.due + now + 1 / plan.fps) / 2
+            grid._origin, grid._due = None, due
+            return evolve(plan, due=due)
+        return plan
+
+
+@define
+class Lingering(Sound):
+    """Needs a minute to settle after an alarm, and promises five seconds."""
+
+    inner: SamplingPolicy = field(factory=lambda: DecayingSampling(0.2, 1.0, hold=60))
+
+    @property
+    def promise(self) -> Promise:
+        return evolve(self.inner.promise, settles_within=5.0)
 
 
 class Grudge(Sound):
@@ -478,6 +526,7 @@ def one_for_all() -> SamplingPolicy:
 
 BROKEN: dict[Callable[[], SamplingPolicy], str] = {
     one_for_all: "own",
+    remembering: "own",
     Impossible: "promise",
     HalfThere: "crash",
     Surprised: "crash",
@@ -490,6 +539,7 @@ BROKEN: dict[Callable[[], SamplingPolicy], str] = {
     Microscopist: "plan",
     Boaster: "plan",
     Voyeur: "pause",
+    Parting: "pause",
     CatchUp: "jump",
     Sleeper: "jump",
     Spendthrift: "budget",
@@ -497,6 +547,7 @@ BROKEN: dict[Callable[[], SamplingPolicy], str] = {
     Miser: "idle",
     Unrepaid: "idle",
     LateRiser: "resume",
+    Shy: "resume",
     Ditherer: "escalation",
     Unhurried: "escalation",
     AlertIsNormal: "escalation",
@@ -508,6 +559,7 @@ BROKEN: dict[Callable[[], SamplingPolicy], str] = {
     Flicker: "ceiling",
     Hoarder: "ceiling",
     Drifter: "drift",
+    Halver: "drift",
     Relieved: "error",
     Alarmist: "error",
     Forgetful: "memory",
@@ -521,5 +573,6 @@ BROKEN: dict[Callable[[], SamplingPolicy], str] = {
     Coarse: "shift",
     Fledgling: "shift",
     Grudge: "settling",
+    Lingering: "settling",
 }
 """Each fault, and the law that has to name it."""

@@ -1,4 +1,4 @@
-"""The commands: `ds-actors demo | room | doctor | clip | scan | serve | sandbox | simulate`."""
+"""The commands: `ds-actors demo | room | doctor | clip | scan | calibrate | serve | sandbox | simulate`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typer.core import TyperArgument, TyperGroup
 from ds_actors._version import __version__
 from ds_actors.cli._crash import crashes_apart
 from ds_actors.cli._stdout import ends_with_its_output, escape_what_cannot_be_encoded
+from ds_actors.cli.calibrate import CALIBRATE_EPILOG, calibrate
 from ds_actors.cli.clip import clip
 from ds_actors.cli.demo import demo
 from ds_actors.cli.doctor import DOCTOR_EPILOG, doctor
@@ -94,6 +95,7 @@ app.command()(demo)
 app.command(epilog=ROOM_EPILOG)(room)
 app.command()(clip)
 app.command(epilog=SCAN_EPILOG)(scan)
+app.command(epilog=CALIBRATE_EPILOG)(calibrate)
 app.command(epilog=SERVE_EPILOG)(serve)
 app.command()(sandbox)
 app.command(epilog=SIMULATE_EPILOG)(simulate)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
 from attrs import frozen
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis.errors import Flaky
 
 from ds_actors.detection.events import Level
 from ds_actors.detection.sampling import Promise, SampleDue, SamplingPolicy, make_policy
+from ds_actors.testing._history import EPS, History, Violation
 from ds_actors.testing._law_broken import LawBroken
-from ds_actors.testing._laws import EPS, LAWS, History, Violation, drifts, unkept
+from ds_actors.testing._laws import LAWS, unkept
+from ds_actors.testing._steady import drifts
 from ds_actors.testing._timeline import BEGIN, Moment, PolicyCrashed, Timeline, Track, without_errors, written
+from ds_actors.testing.laws import Law
 from ds_actors.testing.strategies import timelines
 
 Factory = Callable[[], SamplingPolicy]
@@ -48,28 +51,46 @@ class _StopSearch(Exception):
     """This timeline breaks the law in question, or enough timelines were tried."""
 
 
-def check(factory: Factory, examples: int, number: int) -> None:
-    """Search for broken laws, and raise for the first in the order of `LAWS`; see `check_sampling_policy`."""
+def check(factory: Factory, own: Sequence[Law], examples: int, number: int) -> None:
+    """Search for broken laws, and raise for the first in order, your own last; see `check_sampling_policy`."""
+    laws = _Laws(own)
     policy = make_policy(factory)
     name = type(policy).__name__
     if factory() is policy:
-        raise LawBroken("own", _text(name, "own", Counterexample("the factory returned the same object twice")))
+        raise laws.broken(name, "own", Counterexample("the factory returned the same object twice"))
     promise = policy.promise
     wrong = unkept(promise)
     if wrong:
-        raise LawBroken("promise", _text(name, "promise", Counterexample(wrong)))
-    seen = _seen(factory, promise, examples, number)
+        raise laws.broken(name, "promise", Counterexample(wrong))
+    search = _Search(factory, promise, laws, examples, number)
+    seen = search.seen()
     if not {"own", "promise", "crash", "replay"} & seen.keys():
         steady = next((drift for level in (Level.CLEAR, Level.ALERT) if (drift := drifts(factory(), level))), "")
         if steady:
             seen["drift"] = Counterexample(steady)
-    for law in LAWS:
+    for law in laws.all:
         if law in seen:
-            smallest = seen[law] if law == "drift" else _smallest(factory, promise, examples, number, law)
-            raise LawBroken(law, _text(name, law, smallest or seen[law]))
+            smallest = seen[law] if law == "drift" else search.smallest(law)
+            raise laws.broken(name, law, smallest or seen[law])
 
 
-def broken_laws(factory: Factory, promise: Promise, timeline: Timeline) -> dict[str, Counterexample]:
+class _Laws:
+    """The built-in laws and your own."""
+
+    def __init__(self, own: Sequence[Law]) -> None:
+        self.all = dict(LAWS)
+        for law in own:
+            if law.name in self.all:
+                raise ValueError(f"two laws are called {law.name!r}; give yours another name")
+            self.all[law.name] = (law.sentence, law.check)
+
+    def broken(self, policy: str, law: str, found: Counterexample) -> LawBroken:
+        """Return the error that reports a broken law."""
+        head = f"{policy} breaks the law {law!r}: {self.all[law][0]}.\n{found.why}"
+        return LawBroken(law, "\n".join([head, *(("", *written(found.history)) if found.history else ())]))
+
+
+def broken_laws(factory: Factory, promise: Promise, laws: _Laws, timeline: Timeline) -> dict[str, Counterexample]:
     """Return the laws that a policy breaks first on one timeline; later violations may be consequences."""
     track = Track(factory, timeline)
     if track.promise != promise:
@@ -89,7 +110,7 @@ def broken_laws(factory: Factory, promise: Promise, timeline: Timeline) -> dict[
     origin = _ORIGINS[len(timeline.steps) % len(_ORIGINS)]
     note("shift", _differs(history, Track(factory, timeline, origin), origin - BEGIN, _SHIFT_EPS))
     known = History(history, track.promise)
-    for law, (_, find_violation) in LAWS.items():
+    for law, (_, find_violation) in laws.all.items():
         if find_violation is not None:
             note(law, find_violation(known))
     first = min((len(violation.history) for violation in found.values()), default=0)
@@ -128,51 +149,58 @@ def _differs(history: list[Moment], other: Track, shift: float, tolerance: float
     return None
 
 
-def _seen(factory: Factory, promise: Promise, examples: int, number: int) -> dict[str, Counterexample]:
-    seen: dict[str, Counterexample] = {}
-    left = examples
+@frozen
+class _Search:
+    """Timelines drawn from a seed, in equal order whatever profile of hypothesis is loaded."""
 
-    def look(timeline: Timeline) -> None:
-        nonlocal left
-        left = min(left, _SOME_MORE) - 1 if seen else left
-        if left < 0:
-            raise _StopSearch
-        for law, found in broken_laws(factory, promise, timeline).items():
-            seen.setdefault(law, found)
+    factory: Factory
+    promise: Promise
+    laws: _Laws
+    examples: int
+    seed: int
 
-    with suppress(_StopSearch, Flaky):
-        _try(look, promise, examples, number, Phase.generate)
-    return seen
+    def seen(self) -> dict[str, Counterexample]:
+        """Return the laws that some timeline breaks, each with the first history that shows it."""
+        seen: dict[str, Counterexample] = {}
+        left = self.examples
 
+        def look(timeline: Timeline) -> None:
+            nonlocal left
+            left = min(left, _SOME_MORE) - 1 if seen else left
+            if left < 0:
+                raise _StopSearch
+            for law, found in broken_laws(self.factory, self.promise, self.laws, timeline).items():
+                seen.setdefault(law, found)
 
-def _smallest(factory: Factory, promise: Promise, examples: int, number: int, law: str) -> Counterexample | None:
-    smallest: Counterexample | None = None
+        with suppress(_StopSearch, Flaky):
+            self._try(look, Phase.generate)
+        return seen
 
-    def look(timeline: Timeline) -> None:
-        nonlocal smallest
-        found = broken_laws(factory, promise, timeline).get(law)
-        if found is not None:
-            smallest = found  # the last one that hypothesis runs is the smallest
-            raise _StopSearch
+    def smallest(self, law: str) -> Counterexample | None:
+        """Return the smallest history found that breaks the law."""
+        smallest: Counterexample | None = None
 
-    with suppress(_StopSearch, Flaky):  # a policy with a hidden clock is flaky
-        _try(look, promise, examples, number, Phase.generate, Phase.shrink)
-    return smallest
+        def look(timeline: Timeline) -> None:
+            nonlocal smallest
+            found = broken_laws(self.factory, self.promise, self.laws, timeline).get(law)
+            if found is not None:
+                smallest = found  # the last one that hypothesis runs is the smallest
+                raise _StopSearch
 
+        with suppress(_StopSearch, Flaky):  # a policy with a hidden clock is flaky
+            self._try(look, Phase.generate, Phase.shrink)
+        return smallest
 
-def _try(look: Callable[[Timeline], None], promise: Promise, examples: int, number: int, *phases: Phase) -> None:
-    decorated = settings(
-        max_examples=examples,
-        database=None,
-        deadline=None,
-        phases=phases,
-        report_multiple_bugs=False,
-        suppress_health_check=_UNCONCERNED,
-        print_blob=False,
-    )(given(timelines(promise))(look))
-    seed(number)(decorated)()
-
-
-def _text(name: str, law: str, found: Counterexample) -> str:
-    head = f"{name} breaks the law {law!r}: {LAWS[law][0]}.\n{found.why}"
-    return "\n".join([head, *(("", *written(found.history)) if found.history else ())])
+    def _try(self, look: Callable[[Timeline], None], *phases: Phase) -> None:
+        decorated = settings(
+            max_examples=self.examples,
+            database=None,
+            deadline=None,
+            derandomize=False,
+            verbosity=Verbosity.normal,
+            phases=phases,
+            report_multiple_bugs=False,
+            suppress_health_check=_UNCONCERNED,
+            print_blob=False,
+        )(given(timelines(self.promise))(look))
+        seed(self.seed)(decorated)()

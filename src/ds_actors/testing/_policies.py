@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ds_actors.detection.sampling import SamplingPolicy
+    from ds_actors.testing.laws import Law
 
 
-def check_sampling_policy(factory: Callable[[], SamplingPolicy], *, examples: int = 300, seed: int = 0) -> None:
+def check_sampling_policy(
+    factory: Callable[[], SamplingPolicy], *, laws: Sequence[Law] = (), examples: int = 300, seed: int = 0
+) -> None:
     """Check a policy against the laws, each of which compares it with its own promise.
 
     The check tries many timelines of verdicts, mutes, losses, outages, clock jumps and crashes, and a day without any.
-    Equal calls try equal timelines: raise `examples` or change `seed` to search further.
+    Equal calls try equal timelines, in each process and under each profile of hypothesis: raise `examples` or change
+    `seed` to search further.
 
     Args:
         factory: makes a policy, as `Monitor(sampling=...)` takes it.
+        laws: your own laws, which are checked after the built-in ones.
         examples: how many timelines to try.
         seed: which ones.
 
@@ -24,6 +29,7 @@ def check_sampling_policy(factory: Callable[[], SamplingPolicy], *, examples: in
         LawBroken: for the first law, in the order of the documentation's table, that does not hold; with the smallest
             timeline found.
         TypeError: when the factory is a policy itself, or makes none.
+        ValueError: when two laws have the same name.
         ModuleNotFoundError: when hypothesis, or what the monitor needs, is not installed; it says what installs it.
     """
     try:
@@ -33,4 +39,4 @@ def check_sampling_policy(factory: Callable[[], SamplingPolicy], *, examples: in
             raise
         install = 'pip install "ds-actors[detection,testing]" (in a clone: ".[detection,testing]")'
         raise ModuleNotFoundError(f"check_sampling_policy needs {error.name}: {install}", name=error.name) from None
-    check(factory, examples, seed)
+    check(factory, laws, examples, seed)
