@@ -29,7 +29,10 @@ KEYS = {"DS_ACTORS_API_KEYS": None}
     ("arguments", "expected"),
     [
         (["--detector", "nowhere:judge"], r"nowhere:judge cannot be loaded: ModuleNotFoundError: .*"),
-        (["--detector", "nothing"], r"no detector is called 'nothing' \(installed: .*\); your own is module:name"),
+        (
+            ["--detector", "nothing"],
+            r"no detector is called 'nothing' \(.*\); your own is module:name, or a .toml file",
+        ),
         (["--detector", "x", "--workers", "0"], "workers must be 1 or more, not 0"),
         (["--detector", "x", "--batch", "0"], "batch must be 1 or more, not 0"),
         (["--detector", "x", "--deadline", "nan"], "deadline must be a finite number of seconds above 0, not nan"),

@@ -70,7 +70,7 @@ def test_an_entry_point_is_found_by_its_name() -> None:
         ("own_detectors:Needy", "cannot be loaded: TypeError: "),
         ("own_detectors:number", "own_detectors:number is a int: write a function judge(image)"),
         ("nothing", "no detector is called 'nothing' (installed: own"),
-        ("../model.bin", "your own is module:name"),
+        ("../model.bin", "your own is module:name, or a .toml file"),
     ],
 )
 def test_a_wrong_spec_says_why_and_what_to_do(spec: str, text: str) -> None:

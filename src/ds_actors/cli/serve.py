@@ -30,7 +30,8 @@ from ds_actors.serving import ClientLimits, DetectorService, ModelLimits, QueueL
 
 SERVE_EPILOG: Final = epilog(
     "A detector is named by module:name: a function from an RGB picture to a probability, a class or an object with "
-    "judge(samples); module:make() calls a function that returns one. Modules are found in the current folder, too.",
+    "judge(samples); module:make() calls a function that returns one. Modules are found in the current folder, too. "
+    "A .toml file describes an ONNX model.",
     "Ctrl-C and SIGTERM drain it: it takes no more samples, answers those that it has, and closes the connections. "
     "A second Ctrl-C ends it at once.",
     codes={2: "wrong usage, the detector cannot be loaded, or the address cannot be used", 0: "it was drained"},
@@ -40,7 +41,9 @@ _DRAINS_WITHIN: Final = 5.0
 
 def serve(
     *,
-    detector: Annotated[str, typer.Option(help="The detector: module:name, or one that is installed.", metavar="SPEC")],
+    detector: Annotated[
+        str, typer.Option(help="The detector: module:name, a .toml file, or one that is installed.", metavar="SPEC")
+    ],
     host: Annotated[str, typer.Option(help="Address to listen on.", metavar="ADDRESS")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 for any free one.", min=0, max=65_535, metavar="PORT")] = 8766,
     api_keys: Annotated[

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Final, cast
 
 from ds_actors.detectors.findings import described
+from ds_actors.detectors.onnx_settings import OnnxSettingsError
 from ds_actors.detectors.protocol import Detector, FunctionDetector, JudgeFunction
 
 ENTRY_POINTS: Final = "ds_actors.detectors"
@@ -27,7 +30,7 @@ def load_detector(spec: str) -> Detector:
     Args:
         spec: `module:name`, or the name of an entry point in the group `ds_actors.detectors`. The name leads to a
             function of one picture, a class that is made without arguments, or an object with `judge`; with `()` at the
-            end, to a function that returns one of these.
+            end, to a function that returns one of these. Or the path of a TOML file about an ONNX model.
 
     Raises:
         DetectorError: when it leads to nothing usable, or its code raises.
@@ -60,6 +63,8 @@ def as_detector(found: object, name: str = "the detector") -> Detector:
 
 
 def _found(spec: str) -> object:
+    if spec.endswith(".toml"):
+        return _loaded(spec, lambda: _onnx(spec))
     match = _IN_A_MODULE.fullmatch(spec)
     if match is not None:
         return _in_module(spec, match[1], match[2])
@@ -68,7 +73,19 @@ def _found(spec: str) -> object:
     if name in known.names:
         return _loaded(spec, known[name].load)
     others = ", ".join(sorted(known.names)) or "none"
-    raise DetectorError(f"no detector is called {spec!r} (installed: {others}); your own is module:name")
+    raise DetectorError(
+        f"no detector is called {spec!r} (installed: {others}); your own is module:name, or a .toml file"
+    )
+
+
+def _onnx(path: str) -> Detector:
+    # Only here: it needs an extra.
+    from ds_actors.detectors.onnx_model import OnnxDetector  # noqa: PLC0415
+
+    try:
+        return OnnxDetector(Path(path))
+    except OSError as error:
+        raise OnnxSettingsError(f"it cannot be read: {error.strerror or error}") from None
 
 
 def _in_module(spec: str, module: str, name: str) -> object:
@@ -81,9 +98,10 @@ def _in_module(spec: str, module: str, name: str) -> object:
     return _loaded(spec, load)
 
 
-def _loaded(spec: str, load: object) -> object:
-    assert callable(load)
+def _loaded(spec: str, load: Callable[[], object]) -> object:
     try:
         return load()
+    except OnnxSettingsError as error:
+        raise DetectorError(f"{spec}: {error}") from None
     except Exception as error:
         raise DetectorError(f"{spec} cannot be loaded: {described(error)}") from error

@@ -1,0 +1,99 @@
+"""The settings of an ONNX model, without one."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from ds_actors.detectors import DetectorError, load_detector
+from ds_actors.detectors.onnx_settings import OnnxSettings, OnnxSettingsError, parse_settings
+
+INPUT = 'model = "m.onnx"\n[input]\nsize = [224, 256]\n'
+
+
+def test_every_setting_is_read() -> None:
+    """With the defaults for what is not said."""
+    assert parse_settings(INPUT) == OnnxSettings("m.onnx", 224, 256)
+    text = """
+        model = "m.onnx"
+        providers = ["CPUExecutionProvider"]
+        threads = 2
+        [input]
+        name = "pixel_values"
+        size = [224, 256]
+        layout = "NHWC"
+        colours = "BGR"
+        mean = [0.5, 0.25, 0]
+        std = [1, 2, 3.5]
+        crop = "centre"
+        [output]
+        name = "logits"
+        activation = "softmax"
+        manipulated = 1
+    """
+    settings = parse_settings(text)
+    assert settings == OnnxSettings(
+        "m.onnx",
+        224,
+        256,
+        ("CPUExecutionProvider",),
+        2,
+        "pixel_values",
+        "NHWC",
+        "BGR",
+        (0.5, 0.25, 0.0),
+        (1.0, 2.0, 3.5),
+        "centre",
+        "logits",
+        "softmax",
+        1,
+    )
+    assert (settings.shape(), OnnxSettings("m.onnx", 224, 256).shape(4)) == (("batch", 224, 256, 3), (4, 3, 224, 256))
+
+
+def test_the_documented_file_is_valid() -> None:
+    """It is the example in the docs."""
+    text = (Path(__file__).parents[2] / "examples" / "onnx_model.toml").read_text("utf-8")
+    settings = parse_settings(text)
+    assert (settings.activation, settings.manipulated, settings.crop) == ("softmax", 1, "centre")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "input.size must be [height, width] in pixels"),
+        ("model = ", "not TOML: "),
+        ("[input]\nsize = [1, 1]", 'model is missing, such as model = "model.onnx"'),
+        ("moddel = 1", "moddel is not known; known are model, providers"),
+        ("input = 1", "write input as [input]"),
+        (INPUT + "sizes = 1", "input.sizes is not known"),
+        ("[input]\nsize = [0, 5]", "input.size must be a whole number from 1 to 4096, not 0"),
+        ("[input]\nsize = [5.5, 5]", "input.size must be a whole number"),
+        ("[input]\nsize = 5", "input.size must be [height, width]"),
+        (INPUT + 'layout = "CHW"', "input.layout must be one of NCHW, NHWC, not 'CHW'"),
+        (INPUT + "mean = [1, 2]", "input.mean must be three numbers, one for each colour, not [1, 2]"),
+        (INPUT + "mean = [1, 2, nan]", "input.mean must be three numbers"),
+        (INPUT + "std = [1, 0, 1]", "input.std must not contain 0"),
+        (INPUT + "[output]\nmanipulated = -1", "output.manipulated must be a whole number from 0"),
+        ("providers = 1\n" + INPUT, "providers must be a list of names, not 1"),
+        ("threads = true\n" + INPUT, "threads must be a whole number from 1 to 1024, not True"),
+        (f"x = {'9' * 5_000}", "not TOML: "),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_is_expected(text: str, expected: str) -> None:
+    """In one line."""
+    with pytest.raises(OnnxSettingsError, match=re.escape(expected)) as raised:
+        parse_settings(text)
+    assert "\n" not in str(raised.value)
+
+
+def test_without_onnx_runtime_the_error_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for every extra."""
+    (tmp_path / "m.onnx").write_bytes(b"model")
+    (tmp_path / "m.toml").write_text(INPUT)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(DetectorError, match=re.escape('pip install "ds-actors[onnx]" (in a clone: ".[onnx]")')):
+        load_detector(str(tmp_path / "m.toml"))
