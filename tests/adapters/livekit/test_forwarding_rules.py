@@ -214,3 +214,19 @@ def test_law_a_paused_track_is_not_needed_now_and_is_resumed_in_time(steps: list
             assert now < rules.wake_at() < due < math.inf
             assert before or due - now > PAUSE_OVER
         assert SHORTEST_LEAD <= rules.lead <= LONGEST_LEAD
+
+
+def test_a_capture_that_waited_for_more_than_a_frame_teaches_nothing() -> None:
+    """Neither a longer lead nor a late key frame; the track is paused as after any other frame."""
+    rules = paused()
+    for n in range(1, LATE_LIMIT + 2):
+        due = n * NORMAL
+        rules.advance(due - rules.lead)
+        assert rules.resumed
+        rules.advance(due)
+        rules.expect(due + NORMAL, steady=True, now=due)
+        rules.capture_began(due)
+        rules.capture_ended(due + 2.0, frame=True, learn=False)
+        assert rules.paused
+        assert not rules.resumed
+    assert rules.lead == FIRST_LEAD

@@ -63,12 +63,14 @@ class Resumed:
 
     def __init__(self, least_side: int) -> None:
         self.least_side = least_side
+        self.learnt: list[bool] = []
 
     def capture_began(self) -> None:
         pass
 
-    def capture_ended(self, *, frame: bool) -> None:
-        pass
+    def capture_ended(self, *, frame: bool, learn: bool) -> None:
+        assert frame
+        self.learnt.append(learn)
 
     def release(self) -> None:
         pass
@@ -145,7 +147,10 @@ def test_a_resumed_track_passes_over_frames_of_a_smaller_layer() -> None:
 def test_where_no_larger_layer_comes_the_smaller_one_is_taken_after_a_while(
     monkeypatch: pytest.MonkeyPatch, frames: int
 ) -> None:
-    """And at once in the next samples; after five of them the larger one gets another chance."""
+    """And at once in the next samples; after five of them the larger one gets another chance.
+
+    What was waited for says nothing of how long key frames take.
+    """
     monkeypatch.setattr(_video, "LARGER_WITHIN", 0.3)
     waited: list[bool] = []
 
@@ -157,8 +162,10 @@ def test_where_no_larger_layer_comes_the_smaller_one_is_taken_after_a_while(
             assert frame is not None
             assert frame.width == 160
 
-    run(body, *[i420(160, 120)] * frames, *[i420(8, 8)] * (0 if frames > 1 else 4), forwarding=Resumed(240))
+    forwarding = Resumed(240)
+    run(body, *[i420(160, 120)] * frames, *[i420(8, 8)] * (0 if frames > 1 else 4), forwarding=forwarding)
     assert [waited[0], waited[-1]] == [True, True]
+    assert forwarding.learnt == [False, *[True] * ENOUGH_FOR, False]
 
 
 @pytest.mark.parametrize(("width", "height"), [(320, 60), (60, 320), (64, 36)])

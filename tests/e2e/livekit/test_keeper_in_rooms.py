@@ -88,6 +88,7 @@ def test_rooms_of_a_killed_worker_are_watched_again_and_none_is_watched_twice(
     assert code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_a_room_without_any_worker_is_reported_and_its_name_is_written_harmlessly(
     own_server: Server, people_process: Process

@@ -122,13 +122,13 @@ class TrackForwarding:
         if self._ever_paused:
             self._repeat = self._control.loop.call_later(REPEAT_AFTER, self.assert_forwarded)
 
-    def capture_ended(self, *, frame: bool) -> None:
-        """Pause if the next sample is far enough away."""
+    def capture_ended(self, *, frame: bool, learn: bool = True) -> None:
+        """Pause if the next sample is far enough away; the arguments are those of the rules."""
         if self._repeat is not None:
             self._repeat.cancel()
             self._repeat = None
         gave_up = self._rules.gave_up
-        self._rules.capture_ended(time.monotonic(), frame=frame)
+        self._rules.capture_ended(time.monotonic(), frame=frame, learn=learn)
         if self._rules.gave_up and not gave_up:
             logger.info("a track's key frames come late: its forwarding is not paused any more")
         self._act()

@@ -90,12 +90,20 @@ class ForwardingRules:
         self._wanted, self._capture_began = False, now
         self._decide(now)
 
-    def capture_ended(self, now: float, *, frame: bool) -> None:
-        """Learn from a capture; without a frame the track stays forwarded."""
+    def capture_ended(self, now: float, *, frame: bool, learn: bool = True) -> None:
+        """Learn from a capture; without a frame the track stays forwarded.
+
+        Args:
+            now: the current time.
+            frame: whether it got one.
+            learn: False when it waited for more than a frame, so that its time says nothing of the key frame's.
+        """
         self._advance_clock(now)
         began, self._capture_began = self._capture_began, None
-        if frame and began is not None:
+        if frame and began is not None and learn:
             self._learn(began, now)
+        elif frame:
+            self._resumed_at = None
         elif not frame:
             self._wanted = True
         self._decide(now)

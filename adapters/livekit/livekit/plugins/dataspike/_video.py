@@ -59,6 +59,8 @@ class RoomVideo:
         self._idle: asyncio.TimerHandle | None = None
         self._closing = Closing()
         self._patience = LayerPatience()
+        self._in_vain = False
+        """Whether the capture under way waited in vain for a larger layer."""
 
     async def capture(self) -> Frame | None:
         """In trio: return the next frame, waiting for one; None when the track has ended.
@@ -121,6 +123,7 @@ class RoomVideo:
 
     async def _next(self) -> rtc.VideoFrameEvent | None:
         event = None
+<<<<<<< HEAD
         for watcher in (self._forwarding, self._frames):
             if watcher is not None:
                 watcher.capture_began()
@@ -130,6 +133,14 @@ class RoomVideo:
             for watcher in (self._forwarding, self._frames):
                 if watcher is not None:
                     watcher.capture_ended(frame=event is not None)
+=======
+        self._in_vain = False
+        self._forwarding.capture_began()
+        try:
+            event = await self._next_forwarded()
+        finally:
+            self._forwarding.capture_ended(frame=event is not None, learn=not self._in_vain)
+>>>>>>> h4-layers
         return event
 
     async def _next_forwarded(self) -> rtc.VideoFrameEvent | None:
@@ -176,6 +187,7 @@ class RoomVideo:
                         limit.reschedule(asyncio.get_running_loop().time() + LARGER_WITHIN)
                     smaller = event
         except TimeoutError:
+            self._in_vain = True
             self._patience.in_vain()
         return smaller
 

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
@@ -61,7 +62,8 @@ async def _keep(keeper: RoomKeeper, *, once: bool, metrics_port: int | None) -> 
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+        with suppress(NotImplementedError):  # Windows: Ctrl-C cancels this instead
+            loop.add_signal_handler(number, stop.set)
     server = None if metrics_port is None else start_http_server(metrics_port, addr="127.0.0.1")
     try:
         async with keeper:

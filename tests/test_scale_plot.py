@@ -1,0 +1,33 @@
+"""The plot of how cost grows with the number of tracks."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+SCRIPT = Path(__file__).parents[1] / "scripts" / "draw_scale.py"
+
+
+def run(tracks: int, over: float) -> dict[str, Any]:
+    return {
+        "tracks": tracks,
+        "over_encoding": over,
+        "p99_age": 0.01,
+        "kb_per_track": 12.0,
+        "narrow": {"suspicious_share": 0.2},
+    }
+
+
+def test_the_plot_has_a_point_for_each_number_of_tracks_at_the_median_of_its_runs() -> None:
+    """In each of the four panels."""
+    draw = runpy.run_path(str(SCRIPT))["draw"]
+    runs = [run(10, 2.0), run(100, 1.0), run(100, 9.0), run(100, 1.5)]
+    picture = ET.fromstring(draw(runs))
+    circles = [item for item in picture if item.tag.endswith("circle")]
+    assert len(circles) == 2 * 4
+    once = ET.fromstring(draw([run(10, 2.0), run(100, 1.5)]))
+    assert ET.tostring(picture) == ET.tostring(once)
+    texts = {item.text for item in picture if item.tag.endswith("text")}
+    assert {"10 tracks", "100 tracks", "goal 1.6", "goal 0.5"} <= texts
