@@ -123,24 +123,18 @@ class RoomVideo:
 
     async def _next(self) -> rtc.VideoFrameEvent | None:
         event = None
-<<<<<<< HEAD
-        for watcher in (self._forwarding, self._frames):
-            if watcher is not None:
-                watcher.capture_began()
-        try:
-            event = await self._next_forwarded()
-        finally:
-            for watcher in (self._forwarding, self._frames):
-                if watcher is not None:
-                    watcher.capture_ended(frame=event is not None)
-=======
         self._in_vain = False
-        self._forwarding.capture_began()
+        if self._forwarding is not None:
+            self._forwarding.capture_began()
+        if self._frames is not None:
+            self._frames.capture_began()
         try:
             event = await self._next_forwarded()
         finally:
-            self._forwarding.capture_ended(frame=event is not None, learn=not self._in_vain)
->>>>>>> h4-layers
+            if self._forwarding is not None:
+                self._forwarding.capture_ended(frame=event is not None, learn=not self._in_vain)
+            if self._frames is not None:
+                self._frames.capture_ended(frame=event is not None)
         return event
 
     async def _next_forwarded(self) -> rtc.VideoFrameEvent | None:
