@@ -89,7 +89,7 @@ def test_tampering_turns_the_badge_from_clear_to_alert_and_back(tab: Callable[[]
 
 
 def test_a_forged_packet_changes_nothing(tab: Callable[[], RoomPage], command: RoomCommand) -> None:
-    """Who tampers sends everybody an all-clear that looks like the detector's; the log calls it ignored."""
+    """A participant who tampers sends an all-clear that looks like the detector's; the log calls it ignored."""
     alice, mallory = tab(), tab()
     alice.join("alice", command.host_code)
     mallory.join("mallory")
