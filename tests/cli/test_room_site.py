@@ -95,7 +95,7 @@ def test_two_people_of_one_name_have_two_identities() -> None:
 
 
 def test_the_host_code_makes_the_host() -> None:
-    """Without it one is a guest; a wrong one is refused instead of ignored."""
+    """Without it, a participant is a guest; a wrong code is refused instead of ignored."""
     assert json.loads(join(name="alice", code=PLAN.host_code).body)["host"] is True
     assert json.loads(join(name="alice").body)["host"] is False
     assert join(name="alice", code="wrong").status == 403

@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 from ds_actors import Actor, RestartLimitReached, Supervisor
 from ds_actors.cli import app
 from ds_actors.cli._room import requirements
-from ds_actors.cli._room.parts import PartEnded, part
+from ds_actors.cli._room.child_process import PartEnded
+from ds_actors.cli._room.parts import part
 from ds_actors.cli._room.plan import make_plan
 from ds_actors.cli._room.requirements import Found, find_requirements
 

@@ -63,7 +63,7 @@ def test_pip_install_over_the_reference_leaves_none_of_its_files(tmp_path: Path)
 
 @pytest.mark.slow
 def test_a_wheel_holds_the_page_that_was_built_before(tmp_path: Path) -> None:
-    """Also when it is made from the sdist: who installs it needs no Node.js."""
+    """Also when it is made from the sdist, so that an installation needs no Node.js."""
     if not Path(UV).exists():
         pytest.skip("needs uv; `make setup` gets it")
     if components.room_page() is None:

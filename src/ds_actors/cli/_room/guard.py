@@ -11,19 +11,20 @@ import sys
 import threading
 
 
-def _kill_when_stdin_ends(process: subprocess.Popen[bytes]) -> None:
-    while os.read(0, 1024):
-        pass
-    process.kill()
-    process.wait()
-    os._exit(0)
-
-
 def main() -> int:
-    """Run the program and return its exit code."""
+    """Run the program and return its exit code, or 0 when stdin ended."""
     process = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)  # noqa: S603 - the caller's own command
-    threading.Thread(target=_kill_when_stdin_ends, args=(process,), daemon=True).start()
-    return process.wait()
+    killed = threading.Event()
+
+    def kill_when_stdin_ends() -> None:
+        while os.read(0, 1024):
+            pass
+        killed.set()
+        process.kill()
+
+    threading.Thread(target=kill_when_stdin_ends, daemon=True).start()
+    code = process.wait()
+    return 0 if killed.is_set() else code
 
 
 if __name__ == "__main__":
