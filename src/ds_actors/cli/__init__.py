@@ -1,4 +1,4 @@
-"""The commands: `ds-actors demo | doctor | clip | scan | calibrate | sandbox | simulate`."""
+"""The commands: `ds-actors demo | doctor | clip | scan | calibrate | sandbox | simulate | tune`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ds_actors.cli.doctor import DOCTOR_EPILOG, doctor
 from ds_actors.cli.sandbox import sandbox
 from ds_actors.cli.scan import SCAN_EPILOG, scan
 from ds_actors.cli.simulate import SIMULATE_EPILOG, simulate
+from ds_actors.cli.tune import TUNE_EPILOG, tune
 
 
 class _Commands(TyperGroup):
@@ -95,6 +96,7 @@ app.command(epilog=SCAN_EPILOG)(scan)
 app.command(epilog=CALIBRATE_EPILOG)(calibrate)
 app.command()(sandbox)
 app.command(epilog=SIMULATE_EPILOG)(simulate)
+app.command(epilog=TUNE_EPILOG)(tune)
 app.command(epilog=DOCTOR_EPILOG)(doctor)
 
 
