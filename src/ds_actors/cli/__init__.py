@@ -1,4 +1,4 @@
-"""The commands: `ds-actors demo | room | doctor | clip | scan | calibrate | serve | sandbox | simulate`."""
+"""The commands: `ds-actors demo | room | doctor | clip | scan | calibrate | serve | sandbox | simulate | tune`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from ds_actors.cli.sandbox import sandbox
 from ds_actors.cli.scan import SCAN_EPILOG, scan
 from ds_actors.cli.serve import SERVE_EPILOG, serve
 from ds_actors.cli.simulate import SIMULATE_EPILOG, simulate
+from ds_actors.cli.tune import TUNE_EPILOG, tune
 
 
 class _Commands(TyperGroup):
@@ -99,6 +100,7 @@ app.command(epilog=CALIBRATE_EPILOG)(calibrate)
 app.command(epilog=SERVE_EPILOG)(serve)
 app.command()(sandbox)
 app.command(epilog=SIMULATE_EPILOG)(simulate)
+app.command(epilog=TUNE_EPILOG)(tune)
 app.command(epilog=DOCTOR_EPILOG)(doctor)
 
 

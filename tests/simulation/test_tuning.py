@@ -1,0 +1,83 @@
+"""The choice of sampling and evidence for a judge, a budget and a target."""
+
+from __future__ import annotations
+
+import pytest
+from attrs import evolve
+
+from ds_actors.detection.evidence import Evidence
+from ds_actors.sandbox import parse_script
+from ds_actors.simulation import Detection, Outcome
+from ds_actors.simulation.tuning import Choice, Tried, Wish, best, choices, frontier
+
+WISH = Wish(Evidence(misses=0.3, false_flags=0.05, max_false_alarms=0.1), 0.25)
+CHOICE = Choice(0.2, 4.0, Evidence(max_false_alarms=0.3))
+
+
+def tried(cost: float, delay: float | None, false_alarms: int, choice: Choice = CHOICE) -> Tried:
+    """Return an outcome of 1,000 track hours."""
+    seconds, detection = 36_000.0, Detection("t", 0.0, delay, delay)
+    sent = round(cost * seconds * 100)
+    return Tried(choice, Outcome("p", 100, seconds, sent, sent, 0, {}, 0, [detection], 1.0, 5.0, false_alarms, 1_000.0))
+
+
+def test_the_soonest_within_budget_and_target_is_best() -> None:
+    """Neither the sooner one that costs too much, nor the one that accuses too often, nor one without an alert."""
+    chosen = tried(0.25, 4.0, 50)
+    others = [tried(0.3, 2.0, 0), tried(0.25, 3.0, 150), tried(0.2, None, 0), tried(0.2, 5.0, 0)]
+    assert best([*others, chosen], WISH) is chosen
+    assert best(others[:2], WISH) is None
+
+
+def test_the_bound_of_the_evidence_itself_keeps_a_target_that_is_too_low_to_be_counted() -> None:
+    """One alarm in 10 hours says nothing about 0.1 an hour."""
+    short = tried(0.25, 4.0, 1)
+    short = evolve(short, outcome=evolve(short.outcome, genuine_hours=10.0))
+    assert not short.keeps(WISH)
+    assert evolve(short, choice=evolve(CHOICE, evidence=Evidence(max_false_alarms=0.1))).keeps(WISH)
+
+
+def test_the_frontier_leaves_out_what_another_one_beats() -> None:
+    """In all three at once; the cheapest comes first."""
+    cheap, quick, safe = tried(0.1, 9.0, 10), tried(0.3, 2.0, 10), tried(0.3, 4.0, 0)
+    beaten = [tried(0.3, 4.0, 1), tried(0.11, 9.0, 10)]
+    assert frontier([quick, *beaten, safe, cheap]) == [cheap, quick, safe]
+
+
+def test_every_choice_has_the_judges_rates_and_code_that_runs() -> None:
+    """What is pasted makes the policy and the evidence that were simulated."""
+    found = choices(WISH)
+    assert len(found) == len(set(found)) == 12
+    for choice in found:
+        assert (choice.evidence.misses, choice.evidence.false_flags) == (0.3, 0.05)
+        assert 0 < choice.normal_fps < WISH.budget
+        scaled = choice.scaled(1.1)
+        names = {"Evidence": Evidence, "EvidenceSampling": type(scaled.policy())}
+        made = eval(f"dict({scaled.code})", names)
+        assert made["assessment"] == scaled.evidence
+        assert made["sampling"]().promise == scaled.policy().promise
+
+
+def test_a_budget_above_every_rate_and_a_lax_target_still_give_choices() -> None:
+    """The undecided rate is never below the budget; an alarm that would begin at clear is not tried."""
+    assert all(choice.undecided_fps >= 20 for choice in choices(evolve(WISH, budget=20.0)))
+    lax = evolve(WISH, evidence=evolve(WISH.evidence, max_false_alarms=40.0))
+    assert 0 < len(choices(lax)) < 12
+
+
+def test_the_room_has_the_judge_and_the_hours() -> None:
+    """A script that sandbox and simulator read."""
+    script = parse_script(WISH.scenario(100), name="room")
+    assert script.room.participants * script.room.seconds == pytest.approx(360_000)
+    judge = script.judges[0]
+    assert (judge.misses, judge.false_flags, judge.lasting) == (0.3, 0.05, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("budget", "latency", "name"),
+    [(0.0, 0.3, "budget"), (31.0, 0.3, "budget"), (0.3, -1.0, "latency"), (0.3, 61.0, "latency")],
+)
+def test_a_wish_outside_its_bounds_is_refused(budget: float, latency: float, name: str) -> None:
+    """The error names the figure."""
+    with pytest.raises(ValueError, match=f"the {name} must be"):
+        Wish(WISH.evidence, budget, latency)
