@@ -60,7 +60,7 @@ $(REAL)/.ready: pyproject.toml | $(filter .cache/%,$(UV))
 	@touch $@
 
 real-detector: $(REAL)/.ready ## Scan a video with a public model, in an environment of its own; yours by VIDEO=FILE
-	test -n "$(VIDEO)" || $(REAL)/bin/ds-actors clip $(REAL)/clip.mp4
+	test -n "$(VIDEO)" -o -e $(REAL)/clip.mp4 || $(REAL)/bin/ds-actors clip $(REAL)/clip.mp4
 	cd examples && ../$(REAL)/bin/ds-actors scan --detector public_detector:PublicDetector $(abspath $(or $(VIDEO),$(REAL)/clip.mp4))
 
 oracle: $(READY) ## Tell 100,000 stories to Erlang's supervisor and to this one, and compare (needs erlang-base)
