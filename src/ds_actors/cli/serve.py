@@ -31,7 +31,7 @@ from ds_actors.serving import ClientLimits, DetectorService, ModelLimits, QueueL
 SERVE_EPILOG: Final = epilog(
     "A detector is named by module:name: a function from an RGB picture to a probability, a class or an object with "
     "judge(samples); module:make() calls a function that returns one. Modules are found in the current folder, too. "
-    "A .toml file describes an ONNX model.",
+    "A .toml file describes an ONNX model, or one on a server.",
     "Ctrl-C and SIGTERM drain it: it takes no more samples, answers those that it has, and closes the connections. "
     "A second Ctrl-C ends it at once.",
     codes={2: "wrong usage, the detector cannot be loaded, or the address cannot be used", 0: "it was drained"},

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from ds_actors.detectors.findings import described
-from ds_actors.detectors.onnx_settings import OnnxSettingsError
+from ds_actors.detectors.model_settings import ModelSettingsError, parse_settings
 from ds_actors.detectors.protocol import Detector, FunctionDetector, JudgeFunction
 
 ENTRY_POINTS: Final = "ds_actors.detectors"
@@ -30,7 +30,8 @@ def load_detector(spec: str) -> Detector:
     Args:
         spec: `module:name`, or the name of an entry point in the group `ds_actors.detectors`. The name leads to a
             function of one picture, a class that is made without arguments, or an object with `judge`; with `()` at the
-            end, to a function that returns one of these. Or the path of a TOML file about an ONNX model.
+            end, to a function that returns one of these. Or the path of a TOML file about a model: an ONNX
+            file, or one of a server that speaks the Open Inference Protocol.
 
     Raises:
         DetectorError: when it leads to nothing usable, or its code raises.
@@ -64,7 +65,7 @@ def as_detector(found: object, name: str = "the detector") -> Detector:
 
 def _found(spec: str) -> object:
     if spec.endswith(".toml"):
-        return _loaded(spec, lambda: _onnx(spec))
+        return _loaded(spec, lambda: _of_file(spec))
     match = _IN_A_MODULE.fullmatch(spec)
     if match is not None:
         return _in_module(spec, match[1], match[2])
@@ -78,14 +79,19 @@ def _found(spec: str) -> object:
     )
 
 
-def _onnx(path: str) -> Detector:
-    # Only here: it needs an extra.
+def _of_file(path: str) -> Detector:
+    try:
+        settings = parse_settings(Path(path).read_text("utf-8"))
+    except OSError as error:
+        raise ModelSettingsError(f"it cannot be read: {error.strerror or error}") from None
+    # Only here: each needs an extra.
+    if settings.urls:
+        from ds_actors.detectors.open_inference import OpenInferenceDetector  # noqa: PLC0415
+
+        return OpenInferenceDetector(settings)
     from ds_actors.detectors.onnx_model import OnnxDetector  # noqa: PLC0415
 
-    try:
-        return OnnxDetector(Path(path))
-    except OSError as error:
-        raise OnnxSettingsError(f"it cannot be read: {error.strerror or error}") from None
+    return OnnxDetector(settings, Path(path).parent)
 
 
 def _in_module(spec: str, module: str, name: str) -> object:
@@ -101,7 +107,7 @@ def _in_module(spec: str, module: str, name: str) -> object:
 def _loaded(spec: str, load: Callable[[], object]) -> object:
     try:
         return load()
-    except OnnxSettingsError as error:
+    except ModelSettingsError as error:
         raise DetectorError(f"{spec}: {error}") from None
     except Exception as error:
         raise DetectorError(f"{spec} cannot be loaded: {described(error)}") from error

@@ -10,11 +10,15 @@ from attrs import define, field, frozen
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest
 
 from ds_actors.detection.events import Sample, WireResult
+from ds_actors.detection.tracks.encoding import MAX_SAMPLE_BYTES
 from ds_actors.detection.uplink.wire import SAMPLES_PER_TRACK, MalformedMessage, encode_result
 from ds_actors.serving._dispatcher import Dispatcher
 from ds_actors.serving._upgrade import bearer_key, is_accepted, receive_sample, receive_upgrade
 
-MAX_MESSAGE: Final = 4 * 1024 * 1024
+MAX_MESSAGE: Final = MAX_SAMPLE_BYTES + 64 * 1024
+"""Bytes of the longest message: the largest sample, and room for names."""
+READ_AHEAD: Final = 2
+"""Messages that are read before they are taken: what a client can make the service hold, beside the queue."""
 CLOSE_TIMEOUT: Final = 2.0
 MALFORMED_IN_A_ROW: Final = 100
 """Messages that are no samples, after which the connection is closed."""
@@ -64,7 +68,7 @@ class Reception:
     async def serve(self, stream: trio.abc.Stream, address: str) -> None:
         """Serve one client until it or the service ends the connection."""
         async with trio.open_nursery() as nursery:
-            request = await receive_upgrade(nursery, stream, MAX_MESSAGE, messages=4)
+            request = await receive_upgrade(nursery, stream, MAX_MESSAGE, messages=READ_AHEAD)
             if request is not None:
                 await self._upgrade(request, address)
             nursery.cancel_scope.cancel()

@@ -23,6 +23,7 @@ TOXIPROXY: Final = "github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0"
 CLIENT: Final = "livekit-client@2.23.0"
 PAGE: Final = PROJECT / "web" / "room"
 BADGE: Final = PROJECT / "adapters" / "badge"
+MLSERVER: Final = ("mlserver==1.7.1", "uvloop<0.22")  # it starts with no newer uvloop, and on Python 3.11
 REFERENCE: Final = "dataspike-livekit-plugins==1.2.17"
 ENABLE: Final = "make test-all"
 """The one command that makes or installs all that is missing, and runs everything."""
@@ -85,6 +86,12 @@ def reference_python() -> Path | None:
     """Return the Python of the environment that holds the plugin to replace, as PyPI has it."""
     python = CACHE / "reference" / "bin" / "python"
     return python if python.exists() else None
+
+
+def mlserver() -> Path | None:
+    """Return the model server that the tests of the Open Inference Protocol ask."""
+    program = CACHE / "mlserver" / "bin" / "mlserver"
+    return program if program.exists() else None
 
 
 def build_server() -> None:
@@ -171,6 +178,14 @@ def make_reference() -> None:
     subprocess.run([uv, "pip", "install", "--quiet", "--python", python, *packages], check=True)
 
 
+def make_mlserver() -> None:
+    """Make the environment of MLServer; it shares no dependency with ours."""
+    uv = os.environ.get("UV") or shutil.which("uv") or str(PROJECT / ".cache" / "uv" / "bin" / "uv")
+    place = CACHE / "mlserver"
+    subprocess.run([uv, "venv", "--quiet", "--clear", "--python", "3.11", place], check=True)
+    subprocess.run([uv, "pip", "install", "--quiet", "--python", str(place / "bin" / "python"), *MLSERVER], check=True)
+
+
 def main() -> None:
     """Make what is missing and can be made without root; with --all the rest too; --reference for comparing."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -189,6 +204,7 @@ def main() -> None:
         del steps[:-1]
     if options.all:
         steps.append((lambda: chromium() and sample_videos() and erlang() and prometheus(), install_packages))
+        steps.append((mlserver, make_mlserver))
     if options.reference:
         steps.append((reference_python, make_reference))
     failed: list[str] = []

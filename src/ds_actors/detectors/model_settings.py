@@ -1,4 +1,7 @@
-"""How an ONNX model is used: the settings of its TOML file, checked. Pure."""
+"""How a model is used: the settings of its TOML file, checked. Pure.
+
+The model is an ONNX file, or with `url` one of a server that speaks the Open Inference Protocol.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +21,16 @@ _T = TypeVar("_T", bound=str)
 _LARGEST: Final = 4_096
 
 
-class OnnxSettingsError(ValueError):
+class ModelSettingsError(ValueError):
     """A setting is missing or invalid; the message names it and the expected value."""
 
 
 @frozen
-class OnnxSettings:
+class ModelSettings:
     """One model's file, input and output."""
 
     model: str
-    """The path of the model, from the folder of the settings."""
+    """The path of the model's file, from the folder of the settings; on a server, its name."""
     height: int
     width: int
     providers: tuple[str, ...] = ()
@@ -50,38 +53,44 @@ class OnnxSettings:
     """What makes probabilities of the output."""
     manipulated: int | None = None
     """Which of several classes means manipulated, counted from 0."""
+    urls: tuple[str, ...] = ()
+    """Where servers have the model; empty for a file."""
+    timeout: float = 5.0
+    """Seconds that a server may take for one batch."""
 
     def shape(self, batch: int | str = "batch") -> tuple[int | str, ...]:
         """Return the shape of the input that these settings make."""
         return (batch, 3, self.height, self.width) if self.layout == "NCHW" else (batch, self.height, self.width, 3)
 
 
-def parse_settings(text: str) -> OnnxSettings:
+def parse_settings(text: str) -> ModelSettings:
     """Return the settings of a TOML text.
 
     Raises:
-        OnnxSettingsError: when it is not TOML, or a setting is missing, unknown or invalid.
+        ModelSettingsError: when it is not TOML, or a setting is missing, unknown or invalid.
     """
     try:
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise OnnxSettingsError(f"not TOML: {error}") from None
-    _known(table, ("model", "providers", "threads", "input", "output"), "")
+        raise ModelSettingsError(f"not TOML: {error}") from None
+    _known(table, ("model", "url", "timeout", "providers", "threads", "input", "output"), "")
     entry, output = _section(table, "input"), _section(table, "output")
     _known(entry, ("name", "size", "layout", "colours", "mean", "std", "crop"), "input.")
     _known(output, ("name", "activation", "manipulated"), "output.")
     size = entry.get("size")
     if not isinstance(size, list) or len(cast("list[object]", size)) != 2:
-        raise OnnxSettingsError("input.size must be [height, width] in pixels")
+        raise ModelSettingsError("input.size must be [height, width] in pixels")
     height, width = (_whole(value, "input.size", 1, _LARGEST) for value in cast("list[object]", size))
     std = _numbers(entry, "std", (1.0, 1.0, 1.0))
     if 0.0 in std:
-        raise OnnxSettingsError("input.std must not contain 0")
+        raise ModelSettingsError("input.std must not contain 0")
     manipulated = output.get("manipulated")
-    return OnnxSettings(
+    return ModelSettings(
         model=_required(table, "model"),
         height=height,
         width=width,
+        urls=_urls(table.get("url", [])),
+        timeout=_timeout(table.get("timeout", 5.0)),
         providers=_names(table, "providers"),
         threads=_whole(table.get("threads", 1), "threads", 1, 1_024),
         input=_text(entry, "name", "input."),
@@ -96,7 +105,7 @@ def parse_settings(text: str) -> OnnxSettings:
     )
 
 
-def check_input(declared: Sequence[object], settings: OnnxSettings, name: str) -> int | None:
+def check_input(declared: Sequence[object], settings: ModelSettings, name: str) -> int | None:
     """Return the batch size that the model requires, None for any.
 
     Args:
@@ -105,39 +114,39 @@ def check_input(declared: Sequence[object], settings: OnnxSettings, name: str) -
         name: the input's name.
 
     Raises:
-        OnnxSettingsError: when the shapes do not fit; it shows both.
+        ModelSettingsError: when the shapes do not fit; it shows both.
     """
     wanted = settings.shape()
     fits = len(declared) == len(wanted) and all(
         theirs == ours for theirs, ours in zip(declared[1:], wanted[1:], strict=True) if isinstance(theirs, int)
     )
     if not fits:
-        raise OnnxSettingsError(
+        raise ModelSettingsError(
             f"the model's input {name} has the shape {_shown(declared)}, and the settings make {_shown(wanted)}; "
             "change input.size or input.layout"
         )
     return declared[0] if isinstance(declared[0], int) else None
 
 
-def check_output(shape: Sequence[int], batch: int, settings: OnnxSettings, name: str) -> None:
+def check_output(shape: Sequence[int], batch: int, settings: ModelSettings, name: str) -> None:
     """Check the shape of what the model returned for a batch.
 
     Raises:
-        OnnxSettingsError: when it is not one probability, or one class each, for each picture; it shows both shapes.
+        ModelSettingsError: when it is not one probability, or one class each, for each picture; it shows both shapes.
     """
     classes = shape[1] if len(shape) == 2 else 1
     if len(shape) not in (1, 2) or shape[0] != batch:
-        raise OnnxSettingsError(
+        raise ModelSettingsError(
             f"the model's output {name} has the shape {_shown(shape)} for {batch} pictures, not [{batch}], "
             f"[{batch}, 1] or [{batch}, classes]; name another one with output.name"
         )
     if classes > 1 and (settings.manipulated is None or settings.manipulated >= classes):
-        raise OnnxSettingsError(
+        raise ModelSettingsError(
             f"the model's output {name} has the shape {_shown(shape)}, so {classes} classes: "
             f"output.manipulated must say which one means manipulated, from 0 to {classes - 1}"
         )
     if classes == 1 and settings.activation == "softmax":
-        raise OnnxSettingsError(
+        raise ModelSettingsError(
             f"the model's output {name} has the shape {_shown(shape)}, one class, and softmax makes 1 of any value; "
             'use output.activation = "sigmoid"'
         )
@@ -150,27 +159,27 @@ def _shown(shape: Sequence[object]) -> str:
 def _known(table: Mapping[str, object], keys: tuple[str, ...], prefix: str) -> None:
     for key in table:
         if key not in keys:
-            raise OnnxSettingsError(f"{prefix}{key} is not known; known are {', '.join(prefix + key for key in keys)}")
+            raise ModelSettingsError(f"{prefix}{key} is not known; known are {', '.join(prefix + key for key in keys)}")
 
 
 def _section(table: Mapping[str, Any], key: str) -> dict[str, Any]:
     value: object = table.get(key, {})
     if not isinstance(value, dict):
-        raise OnnxSettingsError(f"write {key} as [{key}]")
+        raise ModelSettingsError(f"write {key} as [{key}]")
     return cast("dict[str, Any]", value)
 
 
 def _text(table: Mapping[str, Any], key: str, prefix: str) -> str | None:
     value: object = table.get(key)
     if value is not None and not isinstance(value, str):
-        raise OnnxSettingsError(f"{prefix}{key} must be a text, not {value!r}")
+        raise ModelSettingsError(f"{prefix}{key} must be a text, not {value!r}")
     return value
 
 
 def _required(table: Mapping[str, Any], key: str) -> str:
     value = _text(table, key, "")
     if not value:
-        raise OnnxSettingsError(f'{key} is missing, such as {key} = "{key}.onnx"')
+        raise ModelSettingsError(f'{key} is missing, such as {key} = "{key}.onnx"')
     return value
 
 
@@ -179,20 +188,34 @@ def _one_of(table: Mapping[str, Any], key: str, known: tuple[_T, ...], prefix: s
     for name in known:
         if value == name:
             return name
-    raise OnnxSettingsError(f"{prefix}{key} must be one of {', '.join(known)}, not {value!r}")
+    raise ModelSettingsError(f"{prefix}{key} must be one of {', '.join(known)}, not {value!r}")
 
 
 def _whole(value: object, name: str, low: int, high: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise OnnxSettingsError(f"{name} must be a whole number from {low} to {high}, not {value!r}")
+        raise ModelSettingsError(f"{name} must be a whole number from {low} to {high}, not {value!r}")
     return value
+
+
+def _urls(value: object) -> tuple[str, ...]:
+    values = cast("list[object]", value) if isinstance(value, list) else [value]
+    for url in values:
+        if not isinstance(url, str) or not url.startswith(("http://", "https://")):
+            raise ModelSettingsError(f"url must be the http(s):// URL of a server, or a list of them, not {value!r}")
+    return tuple(str(url).rstrip("/") for url in values)
+
+
+def _timeout(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 3_600:
+        raise ModelSettingsError(f"timeout must be a number of seconds above 0, not {value!r}")
+    return float(value)
 
 
 def _names(table: Mapping[str, Any], key: str) -> tuple[str, ...]:
     value: object = table.get(key, [])
     values = cast("list[object]", value) if isinstance(value, list) else [None]
     if not all(isinstance(name, str) for name in values):
-        raise OnnxSettingsError(f"{key} must be a list of names, not {value!r}")
+        raise ModelSettingsError(f"{key} must be a list of names, not {value!r}")
     return tuple(str(name) for name in values)
 
 
@@ -205,5 +228,5 @@ def _numbers(table: Mapping[str, Any], key: str, default: tuple[float, ...]) -> 
         if isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number)
     ]
     if len(numbers) != 3 or len(values) != 3:
-        raise OnnxSettingsError(f"input.{key} must be three numbers, one for each colour, not {value!r}")
+        raise ModelSettingsError(f"input.{key} must be three numbers, one for each colour, not {value!r}")
     return tuple(numbers)

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from ds_actors.detectors import DetectorError, load_detector
-from ds_actors.detectors.onnx_settings import OnnxSettings, OnnxSettingsError, parse_settings
+from ds_actors.detectors.model_settings import ModelSettings, ModelSettingsError, parse_settings
 
 INPUT = 'model = "m.onnx"\n[input]\nsize = [224, 256]\n'
 
 
 def test_every_setting_is_read() -> None:
     """With the defaults for what is not said."""
-    assert parse_settings(INPUT) == OnnxSettings("m.onnx", 224, 256)
+    assert parse_settings(INPUT) == ModelSettings("m.onnx", 224, 256)
     text = """
         model = "m.onnx"
         providers = ["CPUExecutionProvider"]
@@ -35,7 +35,7 @@ def test_every_setting_is_read() -> None:
         manipulated = 1
     """
     settings = parse_settings(text)
-    assert settings == OnnxSettings(
+    assert settings == ModelSettings(
         "m.onnx",
         224,
         256,
@@ -51,13 +51,15 @@ def test_every_setting_is_read() -> None:
         "softmax",
         1,
     )
-    assert (settings.shape(), OnnxSettings("m.onnx", 224, 256).shape(4)) == (("batch", 224, 256, 3), (4, 3, 224, 256))
+    assert (settings.shape(), ModelSettings("m.onnx", 224, 256).shape(4)) == (("batch", 224, 256, 3), (4, 3, 224, 256))
 
 
-def test_the_documented_file_is_valid() -> None:
-    """It is the example in the docs."""
-    text = (Path(__file__).parents[2] / "examples" / "onnx_model.toml").read_text("utf-8")
-    settings = parse_settings(text)
+def test_the_documented_files_are_valid() -> None:
+    """They are the examples in the docs."""
+    examples = Path(__file__).parents[2] / "examples"
+    served = parse_settings((examples / "served_model.toml").read_text("utf-8"))
+    assert (served.urls, served.timeout) == (("http://gpu-1:8000", "http://gpu-2:8000"), 1.5)
+    settings = parse_settings((examples / "onnx_model.toml").read_text("utf-8"))
     assert (settings.activation, settings.manipulated, settings.crop) == ("softmax", 1, "centre")
 
 
@@ -67,7 +69,7 @@ def test_the_documented_file_is_valid() -> None:
         ("", "input.size must be [height, width] in pixels"),
         ("model = ", "not TOML: "),
         ("[input]\nsize = [1, 1]", 'model is missing, such as model = "model.onnx"'),
-        ("moddel = 1", "moddel is not known; known are model, providers"),
+        ("moddel = 1", "moddel is not known; known are model, url, timeout"),
         ("input = 1", "write input as [input]"),
         (INPUT + "sizes = 1", "input.sizes is not known"),
         ("[input]\nsize = [0, 5]", "input.size must be a whole number from 1 to 4096, not 0"),
@@ -79,13 +81,16 @@ def test_the_documented_file_is_valid() -> None:
         (INPUT + "std = [1, 0, 1]", "input.std must not contain 0"),
         (INPUT + "[output]\nmanipulated = -1", "output.manipulated must be a whole number from 0"),
         ("providers = 1\n" + INPUT, "providers must be a list of names, not 1"),
+        ('url = "ftp://a"\n' + INPUT, "url must be the http(s):// URL of a server, or a list of them, not 'ftp://a'"),
+        ("url = [1]\n" + INPUT, "url must be the http(s):// URL"),
+        ("timeout = 0\n" + INPUT, "timeout must be a number of seconds above 0, not 0"),
         ("threads = true\n" + INPUT, "threads must be a whole number from 1 to 1024, not True"),
         (f"x = {'9' * 5_000}", "not TOML: "),
     ],
 )
 def test_a_wrong_setting_is_named_with_what_is_expected(text: str, expected: str) -> None:
     """In one line."""
-    with pytest.raises(OnnxSettingsError, match=re.escape(expected)) as raised:
+    with pytest.raises(ModelSettingsError, match=re.escape(expected)) as raised:
         parse_settings(text)
     assert "\n" not in str(raised.value)
 
