@@ -89,6 +89,44 @@ def test_rooms_of_a_killed_worker_are_watched_again_and_none_is_watched_twice(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_frozen_worker_that_goes_on_does_not_watch_beside_its_replacement(
+    own_server: Server, service: Service, people_process: Process
+) -> None:
+    """Its processes hang, and go on when another worker has the room.
+
+    The workers have a name, so that each of their jobs is the keeper's request.
+    """
+    environment = {"DATASPIKE_API_KEY": "k", "DATASPIKE_WS_URL": service.url, "DATASPIKE_NORMAL_FPS": "1"}
+    environment["AGENT_NAME"] = "deepfake"
+    program = HARNESS / "monitor_worker.py"
+    with (
+        Worker(program, own_server, environment, name="one") as frozen,
+        Worker(MODULE, own_server, {}, command="--agent-name=deepfake", name="keeper"),
+        AgentsSeen(own_server) as agents,
+    ):
+        frozen.registered()
+        try:
+            publish(own_server, people_process, "call", "p")
+            until(lambda: service.of("p"), 60)
+            before = agents.now["call"]
+            with Worker(program, own_server, environment, name="two") as heir:
+                heir.registered()
+                frozen.freeze()
+                until(lambda: agents.now["call"] and agents.now["call"] != before, 90)
+                count = len(service.samples)
+                until(lambda: len(service.samples) > count + 2, 60)
+                replaced = agents.copy()["call"]
+                frozen.thaw()
+                time.sleep(QUIET)
+                assert len(agents.now["call"]) == 1
+        finally:
+            people_process.call("clear")
+    assert len(replaced) == 1
+    assert agents.longest_doubled <= 5
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_a_room_without_any_worker_is_reported_and_its_name_is_written_harmlessly(
     own_server: Server, people_process: Process

@@ -1,4 +1,6 @@
-"""A worker that only monitors, in the AgentServer form, for tests of LiveKit's dispatch."""
+"""A worker that only monitors, in the AgentServer form, for tests of LiveKit's dispatch; AGENT_NAME names it."""
+
+import os
 
 from livekit.agents import AgentServer, AutoSubscribe, JobContext, cli
 from livekit.plugins import dataspike
@@ -14,7 +16,7 @@ def load(worker: AgentServer) -> float:
 server = AgentServer(load_fnc=load)
 
 
-@server.rtc_session()
+@server.rtc_session(agent_name=os.environ.get("AGENT_NAME", ""))
 async def monitor(ctx: JobContext) -> None:
     """Join and watch."""
     await ctx.connect(auto_subscribe=AutoSubscribe.VIDEO_ONLY)
