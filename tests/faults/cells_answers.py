@@ -34,7 +34,7 @@ def _closes(code: int) -> Cell:
     noticed: Noticed = (lambda status: status.state == "refused") if refuses else cause(f"({code}")
     fault = service(lambda faults: faults.close_on_accept(code), anew=True)
     text = f"close code {code}{', the key' if refuses else ''}"
-    return Cell("answers", text, fault, noticed, recovers=not refuses, lasts=0.1, slow=code not in QUICK)
+    return Cell("answers", text, fault, noticed, recovers=not refuses, lasts=0.4, slow=code not in QUICK)
 
 
 def _says(text: str, *pieces: bytes, noticed: Noticed | None = None, every: float | None = None, **more: float) -> Cell:
@@ -53,22 +53,24 @@ ANSWERS = (
     _says("close without a code", frame(CLOSE), noticed=cause("closed")),
     _says("close, its reason no UTF-8", frame(CLOSE, b"\x03\xe8\xff\xff"), noticed=cause("the ")),
     _says("close code that may not be sent", frame(CLOSE, b"\x03\xed"), noticed=cause("the ")),
-    Cell("answers", "garbage", service(lambda faults: faults.begin(Garbage())), _malformed),
+    Cell("answers", "garbage", service(lambda faults: faults.begin(Garbage())), _malformed, stays=True),
     Cell("answers", "over 64 KiB", service(lambda faults: faults.begin(Oversized())), cause("1009")),
     Cell("answers", "5 s late", service(lambda faults: faults.slow(5)), lasts=1.0, slow=True),
     Cell("answers", "none", service(Faults.silence), lasts=1.0),
-    _says("text", frame(TEXT, b"hello"), noticed=_malformed),
+    _says("text", frame(TEXT, b"hello"), noticed=_malformed, stays=True),
     _says("a hundred malformed", frame(BINARY, b"\xff\xff") * 100, noticed=cause("100 malformed messages")),
-    _says("about strangers", frame(BINARY, UNKNOWN), noticed=_unknown_track),
-    _says("unasked", frame(BINARY, KNOWN) * 3),
-    _says("flood of results", frame(BINARY, KNOWN) * 500, every=0.0, lasts=0.6, graded=False),
+    _says("about strangers", frame(BINARY, UNKNOWN), noticed=_unknown_track, stays=True),
+    _says("unasked", frame(BINARY, KNOWN) * 3, unasked=True),
+    _says("flood of results", frame(BINARY, KNOWN) * 500, unasked=True, every=0.0, lasts=0.6, graded=False),
     _says("flood about strangers", frame(BINARY, UNKNOWN) * 500, noticed=_unknown_track, every=0.0),
     _says("flood of pings", frame(PING, b"x" * 100) * 300, noticed=CONTROLS, every=0.0),
     _says("flood of pongs", frame(PONG, b"x" * 100) * 500, noticed=CONTROLS, every=0.0),
     _says("200 pings", frame(PING) * 200),
     _says("empty fragments without end", frame(BINARY, first=0) + frame(0, first=0) * 999, noticed=FRAMES),
     _says("fragments without end", frame(BINARY, b"x", first=0) + frame(0, b"x" * 100, first=0) * 99, noticed=FRAMES),
-    _says("a message in fragments", frame(BINARY, KNOWN[:1], first=0) + frame(PING) + frame(0, KNOWN[1:])),
+    _says(
+        "a message in fragments", frame(BINARY, KNOWN[:1], first=0) + frame(PING) + frame(0, KNOWN[1:]), unasked=True
+    ),
     _says("continuation of nothing", frame(0, b"x"), noticed=cause("CONTINUATION")),
     _says("fragmented ping", frame(PING, first=0), noticed=cause("fragment")),
     _says("ping over 125 bytes", frame(PING, bytes(126)), noticed=cause("ontrol")),

@@ -38,7 +38,9 @@ class Cell:
     asked: float = 0.0
     """Seconds that the service asked to wait before the next attempt."""
     recovers: bool = True
-    """Whether the cell waits for the next verdict; a refused key is tried again after 24 s only."""
+    """Whether the cell waits for the next verdict; a refused key is tried again after 24 s only, so not at all."""
+    stays: bool = False
+    """The one connection stays, although there is something to notice."""
     closes_within: float = 4.0
     rss: float = 24.0
     """MiB by which the process may grow."""
@@ -58,6 +60,8 @@ class Cell:
     toxiproxy: bool = False
     slow: bool = False
     """Takes longer than about two seconds, or differs little from a quick one: `make faults` runs it."""
+    unasked: bool = False
+    """Its results about the track count as answers of samples that the service has not received."""
     graded: bool = True
     """Whether the sandbox's grade must show no broken rule."""
 

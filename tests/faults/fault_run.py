@@ -122,11 +122,14 @@ class Watch:
             self.broken(f"{account.due} due are not {account.sent} sent, {dropped} dropped and those under way")
         if account.sent != account.answered + account.unanswered + account.lost + account.outstanding:
             self.broken(f"{account.sent} sent are not answered, unanswered, lost or outstanding")
-        if account.answered > received:
+        if account.answered > received and not self.cell.unasked:
             self.broken(f"{account.answered} answered of {received} that the service received")
 
     def judge_attempts(self) -> None:
         """Compare the waits between attempts with the law: the draw's share of 0.5 s doubling to 15 s, or as asked."""
+        refused_at = 1 if self.cell.phase in FROM_THE_START else 2
+        if not self.cell.recovers and len(self.attempts) > refused_at:
+            self.broken(f"{len(self.attempts)} attempts, though the key was refused at number {refused_at}")
         waits = [after - before for before, after in itertools.pairwise(self.attempts)]
         for n, wait in enumerate(waits):
             least = max(self.cell.asked, self.cell.u * min(15.0, 0.5 * 2**n))
@@ -199,7 +202,7 @@ async def _recover(cell: Cell, world: World, watch: Watch, monitor: Monitor) -> 
     watch.measured.fresh = first.age
     if first.age > cell.fresh:
         watch.broken(f"the first sample afterwards was {first.age:.1f} s old")
-    if cell.noticed is None and monitor.status().uplink.connections != 1:
+    if (cell.stays or cell.noticed is None) and monitor.status().uplink.connections != 1:
         watch.broken(f"{monitor.status().uplink.connections} connections instead of one that stays")
 
 

@@ -170,25 +170,6 @@ async def test_answers_that_end_with_the_stream(answer: bytes, kind: type[Except
             await use(local(port, timeout=30))
 
 
-async def test_the_upgrade_has_a_deadline() -> None:
-    """A server that takes the connection and says nothing is given up on."""
-    async with tcp_server(hold) as port:
-        with pytest.raises(Unreachable, match=r"within 0\.2 s"):
-            await use(local(port, timeout=0.2))
-
-
-async def test_a_refusal_whose_body_never_ends_is_a_refusal() -> None:
-    """The deadline ends the wait for the body, the status is known by then."""
-
-    async def handler(stream: trio.SocketStream) -> None:
-        await stream.send_all(b"HTTP/1.1 401 No\r\nContent-Length: 9\r\n\r\n")
-        await trio.sleep_forever()
-
-    async with tcp_server(handler) as port:
-        with pytest.raises(Refused):
-            await use(local(port, timeout=0.3))
-
-
 async def test_nobody_listens() -> None:
     """A refused TCP connection is unreachable, and the text says what was tried without the query."""
     async with tcp_server(hold) as port:
@@ -484,29 +465,19 @@ async def test_a_fast_link_is_not_slowed_down_by_small_pieces(autojump_clock: tr
     assert link.sends == 18
 
 
-def sends(data: bytes, *, every: float | None = None) -> Handler:
-    """Return a handler that accepts and sends these bytes, once or again and again."""
+def sends(data: bytes) -> Handler:
+    """Return a handler that accepts, and sends these bytes."""
 
     async def handler(request: WebSocketRequest) -> None:
         websocket = await request.accept()
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             await websocket._stream.send_all(data)
-            while every is not None:
-                await trio.sleep(every)
-                await websocket._stream.send_all(data)
         await trio.sleep_forever()
 
     return handler
 
 
-FRAGMENT, EMPTY = b"\x02\x00", b"\x00\x00"
-
-
-async def test_endless_empty_fragments_close_the_connection_at_once() -> None:
-    """The error says which limit they broke."""
-    async with websocket_server(sends(FRAGMENT + EMPTY * 1_000)) as port:
-        with trio.fail_after(5), pytest.raises(Unreachable, match="a message of the service has more than 64 frames"):
-            await use(local(port))
+FRAGMENT = b"\x02\x00"
 
 
 async def test_a_message_that_never_ends_is_told_to_the_heartbeat() -> None:
@@ -518,24 +489,6 @@ async def test_a_message_that_never_ends_is_told_to_the_heartbeat() -> None:
     ):
         assert await websocket.get_message() == b"x"
         assert isinstance(heartbeat.tick(trio.current_time() + 10), Close)
-
-
-@pytest.mark.parametrize(
-    ("data", "rule"),
-    [
-        (b"\xc2\x00", "Reserved bit"),
-        (b"\x83\x00", "Invalid opcode"),
-        (b"\x00\x00", "unexpected CONTINUATION"),
-        (b"\x81\x01\xff", "'utf-8' codec"),
-        (b"\x09\x00", "fragment control"),
-    ],
-)
-async def test_the_rule_that_the_service_broke_is_in_the_error(data: bytes, rule: str) -> None:
-    """Reserved bits and opcodes, a continuation of nothing, a text that is no UTF-8, a fragmented ping."""
-    async with websocket_server(sends(data)) as port:
-        with trio.fail_after(5), pytest.raises(Unreachable) as caught:
-            await use(local(port))
-    assert caught.match(rule)
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
