@@ -154,7 +154,7 @@ $(DOCS)/.ready: requirements/docs.txt | $(filter .cache/%,$(UV))
 	$(UV) pip install --quiet --python $(DOCS)/bin/python --require-hashes --requirement requirements/docs.txt
 	@touch $@
 
-dist: | $(filter .cache/%,$(UV)) ## Build both distributions into dist/, each wheel from its sdist; TAG=v0.1.0 must be their version
+dist: room-page | $(filter .cache/%,$(UV)) ## Build both distributions into dist/, each wheel from its sdist; TAG=v0.1.0 must be their version
 	@scripts/check_tag.sh "$(TAG)"
 	rm -rf dist
 	$(UV) build --quiet --out-dir dist .
