@@ -15,8 +15,8 @@ from time import process_time
 from _compare import Goal, compare, rounds
 
 from ds_actors.detection import AdaptiveSampling, Level, TrackInfo
-from ds_actors.detection.assessment import Assessments
 from ds_actors.detection.events import ResultType, Sample, WireResult
+from ds_actors.detection.levels.assessment import Assessments
 from ds_actors.detection.sampling import SampleDue, SampleSent, Started, Verdict
 from ds_actors.detection.turns import Deliver, RequestTurn
 from ds_actors.detection.uplink.outbox import Outbox

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ds_actors.cli import app
-from ds_actors.detection.calibration import parse_evidence
+from ds_actors.detection.levels.calibration import parse_evidence
 
 
 def scanned(path: Path, flagged: list[int], *, folders: bool = False) -> Path:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from ds_actors.detection.metric_values import COUNTERS, GAUGES
+from ds_actors.detection.reporting.metric_values import COUNTERS, GAUGES
 
 PLACE = Path(__file__).parents[2] / "examples" / "prometheus"
 KEEPERS = {"ds_actors_keeper_rooms", "ds_actors_keeper_available"}

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_actors.detection import ResultType, TrackInfo
-from ds_actors.detection.assessment import Assessments
 from ds_actors.detection.events import MESSAGE_LIMIT, PAYLOAD_LIMIT, WireResult
+from ds_actors.detection.levels.assessment import Assessments
 
 CHARACTERS = st.characters(exclude_categories=()) | st.sampled_from('\x00\n\x1b\u202e\u2028\ud800\U0010ffff"\\')
 LONG = st.builds(str.__mul__, st.text(CHARACTERS, max_size=8), st.integers(0, 9_999))

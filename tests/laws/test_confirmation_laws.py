@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_assessment_laws import TRACKS, Room, after, check_that_only_results_change_levels, numbers, scripts, sids
 
-from ds_actors.detection.assessment import Assessments
-from ds_actors.detection.confirmation import Confirmation, check_min_confirmations
 from ds_actors.detection.events import Level, ResultType, TrackInfo, WireResult
+from ds_actors.detection.levels.assessment import Assessments
+from ds_actors.detection.levels.confirmation import Confirmation, check_min_confirmations
 
 counts = st.integers(1, 4)
 verdicts = st.lists(st.sampled_from([*Level]), max_size=30)

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_assessment_laws import TRACKS, Room, after, check_that_only_results_change_levels, numbers, scripts, sids
 
-from ds_actors.detection.assessment import Applied, Assessments
 from ds_actors.detection.events import Level, ResultType, TrackInfo, WireResult
-from ds_actors.detection.evidence import Evidence
+from ds_actors.detection.levels.assessment import Applied, Assessments
+from ds_actors.detection.levels.evidence import Evidence
 
 
 class EvidenceRoom(Room):

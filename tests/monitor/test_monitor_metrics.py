@@ -18,8 +18,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.parser import text_string_to_metric_families
 
 from ds_actors.detection import CallbackSink, Monitor, TrackInfo
-from ds_actors.detection.metric_values import COUNTERS, GAUGES, changes, counter_values, gauge_values
 from ds_actors.detection.metrics import MonitorMetrics, default_metrics
+from ds_actors.detection.reporting.metric_values import COUNTERS, GAUGES, changes, counter_values, gauge_values
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from attrs import evolve
 from monitor_kit import Service, Still
 
 from ds_actors.detection import AdaptiveSampling, Budget, CallbackSink, Monitor, ResultType, TrackInfo
-from ds_actors.detection.progress_text import ended_text, settings_text
+from ds_actors.detection.reporting.progress_text import ended_text, settings_text
 from ds_actors.detection.status import Status, UplinkStatus
 
-STORY = "ds_actors.detection.progress"
+STORY = "ds_actors.detection.reporting.progress"
 HOSTILE = "mallory\x1b[2J\n"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from ds_actors.detection.evidence import Evidence
+from ds_actors.detection.levels.evidence import Evidence
 from ds_actors.sandbox import parse_script
 from ds_actors.simulation import Detection, Outcome
 from ds_actors.simulation.tuning import Choice, Tried, Wish, best, choices, frontier

@@ -11,17 +11,17 @@ import typer
 from attrs import asdict
 
 from ds_actors.cli._epilog import epilog
-from ds_actors.detection.calibration import (
+from ds_actors.detection.events import plain
+from ds_actors.detection.levels.calibration import (
     Calibration,
     CalibrationError,
     LabelledTrack,
     labelled,
     rate_text,
 )
-from ds_actors.detection.calibration import (
+from ds_actors.detection.levels.calibration import (
     calibrate as estimate,
 )
-from ds_actors.detection.events import plain
 
 CALIBRATE_EPILOG: Final = epilog(
     "A genuine file and a manipulated one of the same person are one person with --person folder.",

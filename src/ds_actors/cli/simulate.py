@@ -22,7 +22,7 @@ from ds_actors.cli._simulate.plot import draw
 from ds_actors.cli._simulate.policies import PolicyError, parse_assessment, parse_policy
 from ds_actors.cli._simulate.table import table
 from ds_actors.detection.events import plain
-from ds_actors.detection.evidence import Evidence
+from ds_actors.detection.levels.evidence import Evidence
 from ds_actors.sandbox import Script, ScriptError, load_script, parse_script
 from ds_actors.simulation import Outcome, Simulation, merged
 

@@ -17,9 +17,9 @@ from rich.progress import Progress
 from ds_actors.cli._epilog import epilog
 from ds_actors.cli._simulate.alarms import alarm_table
 from ds_actors.cli._simulate.plot import draw
-from ds_actors.detection.calibration import CalibrationError, parse_evidence
 from ds_actors.detection.events import plain
-from ds_actors.detection.evidence import Evidence
+from ds_actors.detection.levels.calibration import CalibrationError, parse_evidence
+from ds_actors.detection.levels.evidence import Evidence
 from ds_actors.detection.sampling import AdaptiveSampling
 from ds_actors.sandbox import Script, parse_script
 from ds_actors.simulation import Outcome, Simulation

@@ -5,7 +5,7 @@ from ds_actors.detection.coverage import Coverage
 from ds_actors.detection.embedded import EmbeddedParts, EmbeddedService
 from ds_actors.detection.errors import Refused, Unreachable, UplinkError
 from ds_actors.detection.events import Level, ResultEvent, ResultType, Sample, TrackInfo
-from ds_actors.detection.evidence import Evidence
+from ds_actors.detection.levels.evidence import Evidence
 from ds_actors.detection.monitor import Monitor
 from ds_actors.detection.privacy import Privacy
 from ds_actors.detection.sampling import (

@@ -15,12 +15,12 @@ from attrs import define, field
 
 from ds_actors import ActorRef
 from ds_actors.detection._refs import TreeRefs
-from ds_actors.detection.assessment import Applied, Assessments
-from ds_actors.detection.blindness import Blindness, Sight
 from ds_actors.detection.coverage import Coverage, coverage
 from ds_actors.detection.events import Level, Sample, WireResult
-from ds_actors.detection.notes import Note
-from ds_actors.detection.progress import ProgressLog
+from ds_actors.detection.levels.assessment import Applied, Assessments
+from ds_actors.detection.reporting.blindness import Blindness, Sight
+from ds_actors.detection.reporting.notes import Note
+from ds_actors.detection.reporting.progress import ProgressLog
 from ds_actors.detection.sampling import Plan, SampleSent
 from ds_actors.detection.sinks._record import SinkRecord
 from ds_actors.detection.status import RoomState, RoomStatus, SinkStatus, State, Status, UplinkStatus

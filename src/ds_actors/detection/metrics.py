@@ -18,7 +18,7 @@ except ModuleNotFoundError as _error:
         name=_error.name,
     ) from None
 
-from ds_actors.detection.metric_values import (
+from ds_actors.detection.reporting.metric_values import (
     COUNTERS,
     GAUGES,
     MetricKey,

@@ -17,14 +17,14 @@ from ds_actors.detection._hub import Hub
 from ds_actors.detection._refs import TreeRefs
 from ds_actors.detection._tree import TrackFactory, build_tree
 from ds_actors.detection.budget import Budget
-from ds_actors.detection.confirmation import check_min_confirmations
 from ds_actors.detection.coverage import Coverage, Facts
 from ds_actors.detection.embedded import EmbeddedService
 from ds_actors.detection.events import Level, TrackInfo
-from ds_actors.detection.evidence import Evidence
+from ds_actors.detection.levels.confirmation import check_min_confirmations
+from ds_actors.detection.levels.evidence import Evidence
 from ds_actors.detection.privacy import Privacy
-from ds_actors.detection.progress import ProgressLog
-from ds_actors.detection.progress_text import settings_text
+from ds_actors.detection.reporting.progress import ProgressLog
+from ds_actors.detection.reporting.progress_text import settings_text
 from ds_actors.detection.sampling import AdaptiveSampling, SamplingPolicy, Scene, Speaking, check_quality, make_policy
 from ds_actors.detection.service import Dataspike
 from ds_actors.detection.sinks import BufferingSink, Sink, check_sink

@@ -13,7 +13,7 @@ from attrs import define, field
 
 from ds_actors._text import counted
 from ds_actors.detection.events import ResultType, Sample, WireResult
-from ds_actors.detection.log_throttle import LogThrottle
+from ds_actors.detection.reporting.log_throttle import LogThrottle
 from ds_actors.detectors import Finding, Invalid, Thresholds
 from ds_actors.detectors.answers import result
 from ds_actors.serving.queue import DroppedSample, QueueLimits, SampleQueue, WaitingSample

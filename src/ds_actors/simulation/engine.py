@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from attrs import define, field
 
-from ds_actors.detection.assessment import Assessments
 from ds_actors.detection.events import Level, Sample, TrackInfo, WireResult
-from ds_actors.detection.evidence import Evidence
+from ds_actors.detection.levels.assessment import Assessments
+from ds_actors.detection.levels.evidence import Evidence
 from ds_actors.detection.sampling import SampleSent, SamplingPolicy, Speaking, Verdict
 from ds_actors.detection.tracks.sampler import (
     CAPTURE_IS_LATE,

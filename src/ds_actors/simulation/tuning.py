@@ -11,7 +11,7 @@ from typing import Final
 
 from attrs import evolve, fields, frozen
 
-from ds_actors.detection.evidence import Evidence
+from ds_actors.detection.levels.evidence import Evidence
 from ds_actors.detection.sampling import MAX_FPS, EvidenceSampling
 from ds_actors.simulation.outcome import Outcome
 from ds_actors.simulation.statistics import rate_interval

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ds_actors.detection.errors import Refused, Unreachable, UplinkError
-from ds_actors.detection.notes import Note
+from ds_actors.detection.reporting.notes import Note
 from ds_actors.detection.uplink.availability import Availability
 
 

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from ds_actors.detection.confirmation import check_min_confirmations
-from ds_actors.detection.evidence import Evidence
+from ds_actors.detection.levels.confirmation import check_min_confirmations
+from ds_actors.detection.levels.evidence import Evidence
 from ds_actors.detection.sampling import (
     AdaptiveSampling,
     Budget,

@@ -11,7 +11,7 @@ from attrs import define, field
 
 from ds_actors import Actor
 from ds_actors.detection.events import ResultEvent
-from ds_actors.detection.log_throttle import LogThrottle
+from ds_actors.detection.reporting.log_throttle import LogThrottle
 from ds_actors.detection.sinks._queue import AT_ONCE
 from ds_actors.detection.sinks._record import SinkRecord
 from ds_actors.detection.sinks._reports import LOOK_EVERY, LevelReports

@@ -20,7 +20,7 @@ from attrs import define, field
 
 from ds_actors._text import counted
 from ds_actors.detection.errors import Refused
-from ds_actors.detection.notes import FLAPPING_WITHIN, REMIND_EVERY, STABLE_AFTER, Note
+from ds_actors.detection.reporting.notes import FLAPPING_WITHIN, REMIND_EVERY, STABLE_AFTER, Note
 from ds_actors.detection.status import UplinkState
 
 _WHAT: Final = "the connection to the detection service"

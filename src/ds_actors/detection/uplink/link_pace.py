@@ -17,7 +17,7 @@ from typing import Final
 
 from attrs import define, field, frozen
 
-from ds_actors.detection.notes import Note
+from ds_actors.detection.reporting.notes import Note
 from ds_actors.detection.uplink.link_speed import START_BYTES, LinkSpeed
 from ds_actors.detection.uplink.slowness import LinkSlowness
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from attrs import define, field
 
-from ds_actors.detection.notes import FLAPPING_WITHIN, REMIND_EVERY, STABLE_AFTER, Note
+from ds_actors.detection.reporting.notes import FLAPPING_WITHIN, REMIND_EVERY, STABLE_AFTER, Note
 
 SLOW_AFTER: Final = 10.0
 """Seconds for which samples are limited before the link is slow: a single stall is not worth a line."""

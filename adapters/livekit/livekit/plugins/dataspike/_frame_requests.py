@@ -10,7 +10,7 @@ from livekit.plugins.dataspike._forwarding import set_enabled
 from livekit.plugins.dataspike._stall_rules import StallRules
 from livekit.plugins.dataspike.log import logger
 
-from ds_actors.detection.log_throttle import LogThrottle
+from ds_actors.detection.reporting.log_throttle import LogThrottle
 
 GAP: Final = 0.3
 """Seconds between the two halves of a request: a server may ignore a pause that ends at once."""

@@ -15,7 +15,7 @@ from livekit.plugins.dataspike._video import RoomVideo
 from livekit.plugins.dataspike.log import logger
 
 from ds_actors.detection import Monitor, TrackInfo
-from ds_actors.detection.log_throttle import LogThrottle
+from ds_actors.detection.reporting.log_throttle import LogThrottle
 
 RETRY_EVERY: Final = 10.0
 

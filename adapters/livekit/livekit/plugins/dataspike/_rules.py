@@ -16,7 +16,7 @@ from livekit import rtc
 from livekit.plugins.dataspike.log import logger
 
 from ds_actors.detection import TrackInfo
-from ds_actors.detection.log_throttle import LogThrottle
+from ds_actors.detection.reporting.log_throttle import LogThrottle
 
 TrackFilter = Callable[[rtc.RemoteTrackPublication, rtc.RemoteParticipant], bool]
 Consent = Callable[[rtc.RemoteParticipant], bool]

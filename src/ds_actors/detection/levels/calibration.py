@@ -21,7 +21,7 @@ from typing import Any, Final
 from attrs import fields, frozen
 
 from ds_actors.detection.events import Level
-from ds_actors.detection.evidence import Evidence
+from ds_actors.detection.levels.evidence import Evidence
 
 Z_95: Final = 1.959964
 """The normal quantile of a two-sided interval of 95 %."""

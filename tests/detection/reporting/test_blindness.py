@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ds_actors.detection.blindness import BLIND_AFTER, Blindness, Sight
 from ds_actors.detection.coverage import Coverage
+from ds_actors.detection.reporting.blindness import BLIND_AFTER, Blindness, Sight
 
 STALE, NO_FRAMES = Coverage.STALE, Coverage.NO_FRAMES
 Line = tuple[float, str]

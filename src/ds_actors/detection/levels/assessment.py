@@ -11,8 +11,6 @@ from typing import Final
 
 from attrs import define, field, frozen
 
-from ds_actors.detection.assessed_track import Assessment
-from ds_actors.detection.confirmation import Confirmation
 from ds_actors.detection.events import (
     Kind,
     Level,
@@ -22,7 +20,9 @@ from ds_actors.detection.events import (
     WireResult,
     clean_message,
 )
-from ds_actors.detection.evidence import Evidence, EvidenceFilter
+from ds_actors.detection.levels.assessed_track import Assessment
+from ds_actors.detection.levels.confirmation import Confirmation
+from ds_actors.detection.levels.evidence import Evidence, EvidenceFilter
 
 LATE_RESULTS: Final = 60.0
 """Seconds during which an ended track's results still count."""

@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ds_actors.detection.assessment import Applied, Assessments
 from ds_actors.detection.coverage import Coverage, Facts, coverage
 from ds_actors.detection.events import Level, ResultEvent, ResultType, TrackInfo, WireResult, plain
+from ds_actors.detection.levels.assessment import Applied, Assessments
 
 CLEAR, SUSPICIOUS, ALERT, ERROR = ResultType.CLEAR, ResultType.SUSPICIOUS, ResultType.ALERT, ResultType.ERROR
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ds_actors.detection.calibration import (
+from ds_actors.detection.events import Level
+from ds_actors.detection.levels.calibration import (
     CalibrationError,
     LabelledTrack,
     calibrate,
@@ -17,8 +18,7 @@ from ds_actors.detection.calibration import (
     parse_evidence,
     wilson,
 )
-from ds_actors.detection.events import Level
-from ds_actors.detection.evidence import Evidence
+from ds_actors.detection.levels.evidence import Evidence
 
 
 def answers(draw: random.Random, person: int, *, manipulated: bool, share: float, lasting: int = 1) -> LabelledTrack:

@@ -11,10 +11,10 @@ import trio
 from attrs import define, field
 
 from ds_actors.detection.events import ResultEvent, TrackInfo, plain
-from ds_actors.detection.progress_text import ended_text
+from ds_actors.detection.reporting.progress_text import ended_text
 from ds_actors.detection.status import Status
 
-logger: logging.Logger = logging.getLogger("ds_actors.detection.progress")
+logger: logging.Logger = logging.getLogger("ds_actors.detection.reporting.progress")
 
 
 @define(eq=False)

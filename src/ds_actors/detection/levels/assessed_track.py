@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from attrs import define
 
-from ds_actors.detection.confirmation import Confirmation
 from ds_actors.detection.events import Level, TrackInfo
-from ds_actors.detection.evidence import EvidenceFilter
+from ds_actors.detection.levels.confirmation import Confirmation
+from ds_actors.detection.levels.evidence import EvidenceFilter
 
 
 @define

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ds_actors.detection.events import Level
-from ds_actors.detection.evidence import Evidence, EvidenceFilter
+from ds_actors.detection.levels.evidence import Evidence, EvidenceFilter
 from ds_actors.simulation.statistics import rate_interval
 
 shares = st.floats(1e-9, 0.49)

@@ -20,7 +20,7 @@ from typing import Final
 from attrs import define, field, frozen
 
 from ds_actors.detection.coverage import Coverage
-from ds_actors.detection.notes import FLAPPING_WITHIN, REMIND_EVERY, STABLE_AFTER, Note
+from ds_actors.detection.reporting.notes import FLAPPING_WITHIN, REMIND_EVERY, STABLE_AFTER, Note
 
 BLIND_AFTER: Final = 30.0
 """Seconds for which a track is blind before that is reported."""
