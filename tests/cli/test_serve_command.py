@@ -21,6 +21,8 @@ from typer.testing import CliRunner
 
 from ds_actors.cli import app
 
+pytestmark = pytest.mark.timeout(200)  # some start the command, and it starts a model
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 KEYS = {"DS_ACTORS_API_KEYS": None}
 

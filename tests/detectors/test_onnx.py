@@ -20,6 +20,8 @@ from ds_actors.detectors import DetectorError, DetectorSample, Invalid, judge_sa
 from ds_actors.sandbox import paint_marker
 from ds_actors.serving import ModelLimits, QueueLimits, open_service
 
+pytestmark = pytest.mark.timeout(200)  # some start processes that import ONNX Runtime
+
 GREY = np.full((96, 128, 3), 128, np.uint8)
 WHITE = np.full((96, 128, 3), 255, np.uint8)
 PAINTED = paint_marker(GREY, 0.4)
@@ -155,7 +157,7 @@ def test_nan_and_errors_are_faults_of_their_samples(tmp_path: Path) -> None:
     ("make", "limits"),
     [
         (onnx_files.looping_model, ModelLimits(batch_timeout=5.0)),
-        (onnx_files.greedy_model, ModelLimits(memory=600 << 20)),
+        (onnx_files.greedy_model, ModelLimits(memory=600 << 20, batch_timeout=100.0)),
     ],
     ids=["hang", "memory"],
 )

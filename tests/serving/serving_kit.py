@@ -52,7 +52,7 @@ def connect(url: str, key: str = "k") -> AbstractAsyncContextManager[WebSocketCo
     return open_websocket_url(url, extra_headers=headers, disconnect_timeout=1)
 
 
-async def answer(websocket: WebSocketConnection, seconds: float = 50) -> WireResult:
+async def answer(websocket: WebSocketConnection, seconds: float = 100) -> WireResult:
     with trio.fail_after(seconds):
         data = await websocket.get_message()
     assert isinstance(data, bytes)

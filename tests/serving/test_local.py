@@ -16,6 +16,8 @@ from ds_actors.detectors import DetectorError, Finding
 from ds_actors.sandbox import paint_marker
 from ds_actors.serving import Local, ModelLimits, QueueLimits
 
+pytestmark = pytest.mark.timeout(200)  # each starts processes
+
 PATIENT = QueueLimits(deadline=120.0)
 
 
@@ -44,7 +46,7 @@ async def test_a_monitor_needs_no_second_program(detector: object, monkeypatch: 
     async with Monitor(service=local, sampling=partial(AdaptiveSampling, 2.0, 4.0)) as monitor:
         await monitor.add_track(TrackInfo("alice", "TR_a"), Picture())
         await monitor.add_track(TrackInfo("bob", "TR_b"), Picture(0.2))
-        await until_in_trio(lambda: monitor.level("TR_a") is Level.CLEAR and monitor.level("TR_b") is Level.ALERT, 50)
+        await until_in_trio(lambda: monitor.level("TR_a") is Level.CLEAR and monitor.level("TR_b") is Level.ALERT, 100)
         assert [node.name for node in monitor.tree().children] == ["sinks", "service", "uplink", "tracks", "watch"]
         status = monitor.status()
     assert status.uplink.state == "up"
@@ -56,9 +58,9 @@ async def test_a_model_that_dies_inside_a_monitor_is_replaced() -> None:
     local = Local(HOSTILE, queue=PATIENT, models=ModelLimits(workers=2))
     async with Monitor(service=local, sampling=partial(AdaptiveSampling, 2.0, 4.0)) as monitor:
         await monitor.add_track(TrackInfo("alice", "TR_a"), Picture(width=hostile_models.DIES))
-        await until_in_trio(lambda: monitor.status().results.get("error", 0) > 0, 50)
+        await until_in_trio(lambda: monitor.status().results.get("error", 0) > 0, 100)
         await monitor.add_track(TrackInfo("bob", "TR_b"), Picture(0.2))
-        await until_in_trio(lambda: monitor.level("TR_b") is Level.ALERT, 50)
+        await until_in_trio(lambda: monitor.level("TR_b") is Level.ALERT, 100)
         assert monitor.level("TR_a") is Level.UNKNOWN
         assert monitor.status().uplink.connections == 1
 
@@ -71,7 +73,7 @@ async def test_a_track_without_a_face_is_unjudged_and_not_clear() -> None:
 
     async with Monitor(service=Local(judge, queue=PATIENT), sampling=partial(AdaptiveSampling, 4.0, 4.0)) as monitor:
         await monitor.add_track(TrackInfo("alice", "TR_a"), Picture())
-        await until_in_trio(lambda: monitor.status().results.get("unknown", 0) > 1, 50)
+        await until_in_trio(lambda: monitor.status().results.get("unknown", 0) > 1, 100)
         assert monitor.level("TR_a") is Level.UNKNOWN
         assert monitor.coverage("TR_a") is not Coverage.CHECKED
 

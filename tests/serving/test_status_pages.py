@@ -12,12 +12,14 @@ from ds_actors.serving import QueueLimits, open_service
 from ds_actors.serving.metric_values import METRICS, values
 from ds_actors.serving.metrics import ServiceMetrics
 
+pytestmark = pytest.mark.timeout(200)
+
 PATIENT = QueueLimits(deadline=120.0)
 
 
 async def get(url: str | None, path: str) -> httpx.Response:
     assert url is not None
-    with trio.fail_after(20):
+    with trio.fail_after(100):
         async with httpx.AsyncClient() as client:
             return await client.get(url + path)
 
@@ -28,7 +30,7 @@ async def test_it_is_live_at_once_and_ready_when_a_model_is_loaded() -> None:
         assert (await get(service.status_url, "/livez")).status_code == 200
         loading = await get(service.status_url, "/readyz")
         assert (loading.status_code, loading.text) == (503, "loading\n")
-        with trio.fail_after(40):
+        with trio.fail_after(100):
             await service.wait_ready()
         ready = await get(service.status_url, "/readyz?verbose")
         assert (ready.status_code, ready.text) == (200, "ready\n")

@@ -56,8 +56,6 @@ class Invalid:
 DetectorAnswer: TypeAlias = "Finding | SupportsFloat | Exception"
 """A finding, a number as its probability, or the error that prevented both."""
 
-Outcome: TypeAlias = "Finding | Invalid"
-
 
 def check_answers(answers: object, count: int) -> list[Finding | Invalid]:
     """Return one outcome for each of `count` samples, whatever a detector returned.

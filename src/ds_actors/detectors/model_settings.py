@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, TypeVar, cast
 
 from attrs import frozen
 
-Layout = Literal["NCHW", "NHWC"]
+TensorLayout = Literal["NCHW", "NHWC"]
 Colours = Literal["RGB", "BGR"]
 Crop = Literal["none", "centre"]
 Activation = Literal["none", "sigmoid", "softmax"]
@@ -39,7 +39,7 @@ class ModelSettings:
     """Threads that judge one batch: several workers with several threads each would only wait for each other."""
     input: str | None = None
     """The input's name; None where the model has one input."""
-    layout: Layout = "NCHW"
+    layout: TensorLayout = "NCHW"
     colours: Colours = "RGB"
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
     """Subtracted from each colour, whose values are from 0 to 1, in the order of `colours`."""

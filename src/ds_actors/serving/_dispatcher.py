@@ -31,7 +31,7 @@ _LOST: Final = "The model process failed on this batch."
 _JUST_AFTER: Final = 0.001
 _BATCHES_REMEMBERED: Final = 8
 
-Answer = Callable[[WireResult], bool]
+SendResult = Callable[[WireResult], bool]
 
 
 @define(eq=False)
@@ -50,7 +50,7 @@ class Dispatcher:
     loaded: bool = field(default=False, init=False)
     """Whether a model was ever loaded."""
     _queue: SampleQueue = field(init=False)
-    _answer: dict[int, Answer] = field(factory=dict[int, Answer], init=False, repr=False)
+    _answer: dict[int, SendResult] = field(factory=dict[int, SendResult], init=False, repr=False)
     _numbers: count[int] = field(factory=lambda: count(1), init=False)
     _idle: trio.lowlevel.ParkingLot = field(factory=trio.lowlevel.ParkingLot, init=False, repr=False)
     _workers: dict[str, WorkerState] = field(factory=dict[str, WorkerState], init=False)
@@ -86,7 +86,7 @@ class Dispatcher:
         """The open connections."""
         return len(self._answer)
 
-    def join(self, answer: Answer) -> int:
+    def join(self, answer: SendResult) -> int:
         """Begin a connection, and return its number; `answer` must not wait, and returns whether it took the result."""
         number = next(self._numbers)
         self._answer[number] = answer
@@ -119,7 +119,7 @@ class Dispatcher:
                 await self._idle.park()
 
     def judged(self, batch: Sequence[WaitingSample], outcomes: Sequence[Finding | Invalid], seconds: float) -> None:
-        """Answer a batch; `seconds` is what its detector took."""
+        """SendResult a batch; `seconds` is what its detector took."""
         self._batches += 1
         self._durations.append(seconds)
         self.observe("batch_seconds", seconds)
@@ -130,7 +130,7 @@ class Dispatcher:
         self._end(batch)
 
     def failed(self, batch: Sequence[WaitingSample]) -> None:
-        """Answer a batch whose model process was lost."""
+        """SendResult a batch whose model process was lost."""
         self._lost += 1
         for waiting in batch:
             self._send(waiting, ResultType.ERROR, _LOST)

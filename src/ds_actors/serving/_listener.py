@@ -25,7 +25,7 @@ _CLIENT_ERRORS = (
 
 
 @define(eq=False)
-class Listener(Actor[object]):
+class ClientListener(Actor[object]):
     """Listens at one address; its first incarnation takes over a socket that listens already."""
 
     reception: Reception

@@ -32,7 +32,7 @@ class ModelNotLoaded(Exception):
     """A detector could not be loaded; the message says why."""
 
 
-class Model(Protocol):
+class LoadedModel(Protocol):
     """A loaded detector."""
 
     async def judge(self, samples: Sequence[Sample]) -> tuple[list[Finding | Invalid], float]:
@@ -44,7 +44,7 @@ class Model(Protocol):
         ...
 
 
-OpenModel = Callable[[], AbstractAsyncContextManager[Model]]
+OpenModel = Callable[[], AbstractAsyncContextManager[LoadedModel]]
 
 
 @define(eq=False)
@@ -108,7 +108,7 @@ def _ending(code: int | None) -> str:
 
 
 @asynccontextmanager
-async def open_process(spec: str) -> AsyncGenerator[Model]:
+async def open_process(spec: str) -> AsyncGenerator[LoadedModel]:
     """Load the detector of a spec in a process of its own, which is gone at the end of the block.
 
     Raises:
@@ -161,7 +161,7 @@ def in_thread(detector: Detector) -> OpenModel:
     """Return what opens a detector of this process."""
 
     @asynccontextmanager
-    async def open_thread() -> AsyncGenerator[Model]:
+    async def open_thread() -> AsyncGenerator[LoadedModel]:
         yield ThreadModel(detector)
 
     return open_thread

@@ -9,7 +9,7 @@ from attrs import define, field
 
 from ds_actors import Actor, Exit
 from ds_actors.serving._dispatcher import Dispatcher
-from ds_actors.serving._models import Model, ModelLost, ModelNotLoaded, OpenModel
+from ds_actors.serving._models import LoadedModel, ModelLost, ModelNotLoaded, OpenModel
 from ds_actors.serving.queue import WaitingSample
 
 _LOOKS_EVERY: Final = 0.25
@@ -48,7 +48,7 @@ class ModelWorker(Actor[object]):
             if loading.cancelled_caught:
                 raise ModelLost(f"it was not loaded within {self.load_timeout:g} s")
 
-    async def _serve(self, model: Model) -> None:
+    async def _serve(self, model: LoadedModel) -> None:
         while True:
             self.dispatcher.set_worker(self.context.name, "idle")
             self._batch = await self.dispatcher.next_batch()
@@ -65,7 +65,7 @@ class ModelWorker(Actor[object]):
         await self.context.wait_stop_requested()
         scope.cancel()
 
-    async def _watch_memory(self, model: Model) -> None:
+    async def _watch_memory(self, model: LoadedModel) -> None:
         while self.memory is not None:
             used = model.memory()
             if used is not None and used > self.memory:

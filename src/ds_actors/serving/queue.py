@@ -81,7 +81,7 @@ class _Track:
 
 
 @define(eq=False)
-class _Connection:
+class _QueuedConnection:
     served: int = 0
     tracks: dict[TrackKey, _Track] = field(factory=dict[TrackKey, _Track])
     """By last arrival, the oldest first."""
@@ -103,11 +103,11 @@ class SampleQueue:
     waiting: int = field(default=0, init=False)
     _size: int = field(default=0, init=False)
     _turn: int = field(default=0, init=False)
-    _connections: dict[int, _Connection] = field(factory=dict[int, _Connection], init=False)
+    _connections: dict[int, _QueuedConnection] = field(factory=dict[int, _QueuedConnection], init=False)
 
     def join(self, connection: int) -> None:
         """Begin a connection; it has its turn after those that wait already."""
-        self._connections[connection] = _Connection(served=self._turn)
+        self._connections[connection] = _QueuedConnection(served=self._turn)
 
     def leave(self, connection: int) -> list[DroppedSample]:
         """End a connection, and drop what waits of it."""
@@ -209,7 +209,7 @@ class SampleQueue:
             if track.waiting is not None
         ]
 
-    def _forget_track(self, known: _Connection) -> list[DroppedSample]:
+    def _forget_track(self, known: _QueuedConnection) -> list[DroppedSample]:
         idle = next((key for key, track in known.tracks.items() if not track.busy and track.waiting is None), None)
         if idle is not None:
             del known.tracks[idle]
@@ -226,7 +226,7 @@ class SampleQueue:
 
     def _drop_of_fullest(self) -> DroppedSample:
         """Drop the oldest sample of the connection that has the most bytes waiting."""
-        fullest = max(self._connections.values(), key=_Connection.size)
+        fullest = max(self._connections.values(), key=_QueuedConnection.size)
         waiting = [track.waiting for track in fullest.tracks.values() if track.waiting is not None]
         return self._remove(min(waiting, key=_arrival), "overloaded")
 
@@ -244,7 +244,7 @@ class SampleQueue:
         return DroppedSample(entry, reason)
 
 
-def _served(connection: _Connection) -> int:
+def _served(connection: _QueuedConnection) -> int:
     return connection.served
 
 

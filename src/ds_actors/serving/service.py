@@ -24,7 +24,7 @@ from ds_actors.detectors import Detector, DetectorError, Thresholds
 from ds_actors.serving._client import ClientLimits, Reception
 from ds_actors.serving._dispatcher import Dispatcher
 from ds_actors.serving._http import Metrics, StatusServer
-from ds_actors.serving._listener import Listener
+from ds_actors.serving._listener import ClientListener
 from ds_actors.serving._models import OpenModel, in_thread, open_process
 from ds_actors.serving._tree import BACKOFF, ModelLimits, judging_specs
 from ds_actors.serving._upgrade import bind, client_url
@@ -129,7 +129,9 @@ async def open_service(
     actual_port = socket.getsockname()[1]
     children: list[ChildSpec[Any] | SupervisorSpec] = [
         *judging_specs(dispatcher, open_model, limits, not_loaded),
-        ChildSpec(Listener, reception, host, actual_port, tls, [socket], name="listener", backoff=BACKOFF, grace=1.0),
+        ChildSpec(
+            ClientListener, reception, host, actual_port, tls, [socket], name="listener", backoff=BACKOFF, grace=1.0
+        ),
     ]
     status_url = None
     if status_port is not None:
