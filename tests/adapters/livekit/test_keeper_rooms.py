@@ -58,7 +58,11 @@ def look(*present: api.ParticipantInfo, **options: Any) -> SeenRoom:
     async def list_participants(_request: object) -> api.ListParticipantsResponse:
         return api.ListParticipantsResponse(participants=present)
 
-    fakes: dict[str, Any] = {"list_rooms": list_rooms, "list_participants": list_participants} | options
+    async def list_dispatch(_room: str) -> list[api.AgentDispatch]:
+        return [api.AgentDispatch(agent_name="voice")]
+
+    fakes: dict[str, Any] = {"list_rooms": list_rooms, "list_participants": list_participants}
+    fakes |= {"list_dispatch": list_dispatch} | options
     (room,) = with_rooms(lambda rooms: rooms.look(), **fakes)
     return room
 
@@ -87,6 +91,20 @@ def test_a_worker_without_a_name_has_agents_without_a_name() -> None:
         agent_name="",
     )
     assert [detector.identity for detector in room.detectors] == ["agent-1", "agent-2"]
+
+
+def test_a_dispatch_of_the_same_agent_may_be_starting() -> None:
+    """One of another agent is none; and where a detector is, nobody is asked."""
+    asked: list[str] = []
+
+    async def list_dispatch(room: str) -> list[api.AgentDispatch]:
+        asked.append(room)
+        return [api.AgentDispatch(agent_name="voice"), api.AgentDispatch(agent_name="deepfake")]
+
+    assert not look(participant("alice")).dispatched
+    assert look(participant("alice"), list_dispatch=list_dispatch).dispatched
+    look(participant("alice"), participant("agent-1", AGENT, "deepfake"), list_dispatch=list_dispatch)
+    assert asked == ["a"]
 
 
 @pytest.mark.parametrize(

@@ -134,12 +134,17 @@ class LiveKitRooms:
                     for p in present
                     if self._is_detector(p)
                 ]
+                people = sum(p.kind not in _NOT_PEOPLE for p in present)
+                dispatched = bool(people and not detectors) and await self._is_dispatched(room.name)
             except _ERRORS as error:
                 # Not the failure of the whole look: one broken room must not hide the others.
                 has_ended = isinstance(error, api.ServerError) and error.code == "not_found"
                 return SeenRoom(room.name, room.sid, 0, known=has_ended)
-            people = sum(p.kind not in _NOT_PEOPLE for p in present)
-            return SeenRoom(room.name, room.sid, people, tuple(detectors))
+            return SeenRoom(room.name, room.sid, people, tuple(detectors), dispatched)
+
+    async def _is_dispatched(self, room: str) -> bool:
+        dispatches = await self._livekit.agent_dispatch.list_dispatch(room)
+        return any(dispatch.agent_name == self._agent_name for dispatch in dispatches)
 
     def _is_detector(self, participant: api.ParticipantInfo) -> bool:
         # The kind comes from the token: a participant of another kind cannot pass as an agent by its attributes.

@@ -4,7 +4,8 @@ A keeper looks at the server every few seconds; the server is the only memory th
 one beside the first, therefore decides the same:
 
     a detector answers             ──►  the room is watched; of two for two looks in a row, the younger is removed
-    none for SETTLE                ──►  a dispatch is requested, and again after 10 s, 20 s, 40 s, then every minute
+    none for 3 s (10 s after one   ──►  a dispatch is requested, and again after 10 s, 20 s, 40 s, then every minute
+    was requested by another)
     one does not answer for 5 s    ──►  it is removed, so that it cannot come back beside the one requested
 """
 
@@ -17,7 +18,10 @@ from typing import Final
 from attrs import define, field, frozen
 
 SETTLE: Final = 3.0
-"""Seconds without a detector before one is requested: a dispatch may be under way, by LiveKit or another keeper."""
+"""Seconds without a detector before one is requested, so that one that only reconnects is not replaced."""
+SETTLE_DISPATCHED: Final = 10.0
+"""The same for a room that has a dispatch and was never seen with a detector: it may be starting, for LiveKit's own
+dispatch or another keeper's."""
 DEAD_AFTER: Final = 5.0
 """Seconds since its last answer after which a detector counts as dead."""
 UNANSWERED: Final = 2
@@ -54,6 +58,8 @@ class SeenRoom:
     people: int
     """Participants who are neither agents nor egress."""
     detectors: tuple[SeenDetector, ...] = ()
+    dispatched: bool = False
+    """Whether the server has a dispatch of the agent for it; only read while it has no detector."""
     known: bool = True
     """False when the server did not say who is in it."""
 
@@ -74,6 +80,7 @@ class _Room:
     name: str
     dark_since: float | None = None
     """When the first look of an unbroken series found no detector that answers."""
+    had_detector: bool = False
     requests: int = 0
     next_request: float = 0.0
     looks_with_two: int = 0
@@ -143,6 +150,7 @@ class KeeperRules:
         remove = [d.identity for d in dead]
         if answering:
             known.dark_since, known.requests, known.next_request = None, 0, 0.0
+            known.had_detector = True
             known.looks_with_two = known.looks_with_two + 1 if len(answering) > 1 else 0
             if known.looks_with_two >= TWICE:
                 known.looks_with_two = 0
@@ -150,7 +158,8 @@ class KeeperRules:
             return RoomAction(room.name, room.sid, tuple(remove))
         known.looks_with_two = 0
         if known.dark_since is None:
-            known.dark_since, known.next_request = now, now + SETTLE
+            may_be_starting = room.dispatched and not known.had_detector
+            known.dark_since, known.next_request = now, now + (SETTLE_DISPATCHED if may_be_starting else SETTLE)
         doubtful = len(dead) < len(room.detectors)
         return RoomAction(room.name, room.sid, tuple(remove), request=not doubtful and now >= known.next_request)
 
