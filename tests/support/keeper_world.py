@@ -75,7 +75,10 @@ class World:
             for d in self.rooms[room]
             if d.joins_at <= self.now and (d.gone_at is None or self.now < d.gone_at + GHOST)
         ]
-        return SeenRoom(room, f"RM_{room}", 1, tuple(listed), room in self.dispatched)
+        here = {detector.identity for detector in listed}
+        # The server counts a job as running whose worker died, too.
+        starting = [f"agent-{d.number}" for d in self.rooms[room] if f"agent-{d.number}" not in here]
+        return SeenRoom(room, f"RM_{room}", 1, tuple(listed), room in self.dispatched, tuple(starting))
 
     def run(self, seconds: int) -> None:
         for _ in range(seconds):

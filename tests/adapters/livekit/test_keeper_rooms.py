@@ -99,10 +99,16 @@ def test_a_dispatch_of_the_same_agent_may_be_starting() -> None:
 
     async def list_dispatch(room: str) -> list[api.AgentDispatch]:
         asked.append(room)
-        return [api.AgentDispatch(agent_name="voice"), api.AgentDispatch(agent_name="deepfake")]
+        jobs = [
+            api.Job(state=api.JobState(status=api.JobStatus.JS_RUNNING, participant_identity="agent-2")),
+            api.Job(state=api.JobState(status=api.JobStatus.JS_FAILED, participant_identity="agent-3")),
+        ]
+        state = api.AgentDispatchState(jobs=jobs)
+        return [api.AgentDispatch(agent_name="voice"), api.AgentDispatch(agent_name="deepfake", state=state)]
 
     assert not look(participant("alice")).dispatched
-    assert look(participant("alice"), list_dispatch=list_dispatch).dispatched
+    room = look(participant("alice"), list_dispatch=list_dispatch)
+    assert (room.dispatched, room.starting) == (True, ("agent-2",))
     look(participant("alice"), participant("agent-1", AGENT, "deepfake"), list_dispatch=list_dispatch)
     assert asked == ["a"]
 

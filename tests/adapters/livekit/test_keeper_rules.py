@@ -16,6 +16,7 @@ from livekit.plugins.dataspike.keeper.rules import (
     REPORT_AFTER,
     SETTLE,
     SETTLE_DISPATCHED,
+    STARTS_WITHIN,
     KeeperRules,
     RoomAction,
     SeenDetector,
@@ -28,7 +29,7 @@ REQUEST = RoomAction("a", "RM_a", request=True)
 
 
 def room(*detectors: SeenDetector, people: int = 1, dispatched: bool = False, known: bool = True) -> SeenRoom:
-    return SeenRoom("a", "RM_a", people, detectors, dispatched, known)
+    return SeenRoom("a", "RM_a", people, detectors, dispatched, known=known)
 
 
 def requests(rules: KeeperRules, until: float) -> list[float]:
@@ -51,6 +52,18 @@ def test_a_room_that_had_a_detector_is_not_taken_for_one_that_waits_for_its_firs
     rules.look([room(DETECTOR)], 0.0, 0.0)
     rules.look([room(dispatched=True)], 1.0, 0.0)
     assert rules.look([room(dispatched=True)], 1.0 + SETTLE, 0.0) == [REQUEST]
+
+
+def test_nothing_is_requested_while_a_job_starts_but_not_for_ever() -> None:
+    """The server counts a job as running even when its worker is dead; one whose agent was there is no start."""
+    rules = KeeperRules()
+    starts = SeenRoom("a", "RM_a", 1, (), dispatched=True, starting=("agent-1",))
+    made = [now for now in range(60) if rules.look([starts], float(now), 0.0)]
+    assert made[0] == STARTS_WITHIN
+    rules = KeeperRules()
+    rules.look([room(DETECTOR)], 0.0, 0.0)
+    made = [now for now in range(1, 60) if rules.look([starts], float(now), 0.0)]
+    assert made[0] == 1 + SETTLE
 
 
 def test_requests_without_effect_are_repeated_ever_more_rarely() -> None:
@@ -190,7 +203,7 @@ def test_a_killed_detector_is_replaced_within_fifteen_seconds(offset: int, joins
     assert len(world.watching("a")) == 1
 
 
-@given(st.lists(st.integers(1, 9), max_size=20), st.integers(1, int(SETTLE_DISPATCHED) - 1))
+@given(st.lists(st.integers(1, 9), max_size=20), st.integers(1, 25))
 def test_restarting_the_keeper_changes_nothing_in_a_watched_room(pauses: list[int], joins_after: int) -> None:
     """However often, and in whatever moment."""
     world = World(joins_after=joins_after)
