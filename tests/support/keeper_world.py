@@ -28,6 +28,7 @@ class World:
     keepers: list[KeeperRules] = field(factory=lambda: [KeeperRules()])
     now: int = 0
     rooms: dict[str, list[Detector]] = field(factory=dict[str, list[Detector]])
+    dispatched: set[str] = field(factory=set[str])
     acted: list[tuple[int, int, RoomAction]] = field(factory=list[tuple[int, int, RoomAction]])
     """Time, keeper, action."""
     doubled: dict[str, int] = field(factory=dict[str, int])
@@ -46,6 +47,7 @@ class World:
                 self.dispatch(room)
 
     def dispatch(self, room: str) -> None:
+        self.dispatched.add(room)
         if self.capacity:
             self._made += 1
             self.rooms[room].append(Detector(self._made, self.now + self.joins_after))
@@ -73,7 +75,10 @@ class World:
             for d in self.rooms[room]
             if d.joins_at <= self.now and (d.gone_at is None or self.now < d.gone_at + GHOST)
         ]
-        return SeenRoom(room, f"RM_{room}", 1, tuple(listed))
+        here = {detector.identity for detector in listed}
+        # The server counts a job as running whose worker died, too.
+        starting = [f"agent-{d.number}" for d in self.rooms[room] if f"agent-{d.number}" not in here]
+        return SeenRoom(room, f"RM_{room}", 1, tuple(listed), room in self.dispatched, tuple(starting))
 
     def run(self, seconds: int) -> None:
         for _ in range(seconds):

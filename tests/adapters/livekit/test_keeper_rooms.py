@@ -58,7 +58,11 @@ def look(*present: api.ParticipantInfo, **options: Any) -> SeenRoom:
     async def list_participants(_request: object) -> api.ListParticipantsResponse:
         return api.ListParticipantsResponse(participants=present)
 
-    fakes: dict[str, Any] = {"list_rooms": list_rooms, "list_participants": list_participants} | options
+    async def list_dispatch(_room: str) -> list[api.AgentDispatch]:
+        return [api.AgentDispatch(agent_name="voice")]
+
+    fakes: dict[str, Any] = {"list_rooms": list_rooms, "list_participants": list_participants}
+    fakes |= {"list_dispatch": list_dispatch} | options
     (room,) = with_rooms(lambda rooms: rooms.look(), **fakes)
     return room
 
@@ -87,6 +91,26 @@ def test_a_worker_without_a_name_has_agents_without_a_name() -> None:
         agent_name="",
     )
     assert [detector.identity for detector in room.detectors] == ["agent-1", "agent-2"]
+
+
+def test_a_dispatch_of_the_same_agent_may_be_starting() -> None:
+    """One of another agent is none; and where a detector is, nobody is asked."""
+    asked: list[str] = []
+
+    async def list_dispatch(room: str) -> list[api.AgentDispatch]:
+        asked.append(room)
+        jobs = [
+            api.Job(state=api.JobState(status=api.JobStatus.JS_RUNNING, participant_identity="agent-2")),
+            api.Job(state=api.JobState(status=api.JobStatus.JS_FAILED, participant_identity="agent-3")),
+        ]
+        state = api.AgentDispatchState(jobs=jobs)
+        return [api.AgentDispatch(agent_name="voice"), api.AgentDispatch(agent_name="deepfake", state=state)]
+
+    assert not look(participant("alice")).dispatched
+    room = look(participant("alice"), list_dispatch=list_dispatch)
+    assert (room.dispatched, room.starting) == (True, ("agent-2",))
+    look(participant("alice"), participant("agent-1", AGENT, "deepfake"), list_dispatch=list_dispatch)
+    assert asked == ["a"]
 
 
 @pytest.mark.parametrize(

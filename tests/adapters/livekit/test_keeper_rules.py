@@ -15,6 +15,8 @@ from livekit.plugins.dataspike.keeper.rules import (
     LONGEST_WAIT,
     REPORT_AFTER,
     SETTLE,
+    SETTLE_DISPATCHED,
+    STARTS_WITHIN,
     KeeperRules,
     RoomAction,
     SeenDetector,
@@ -26,8 +28,8 @@ YOUNGER = SeenDetector("agent-2", "PA_2", 2_000)
 REQUEST = RoomAction("a", "RM_a", request=True)
 
 
-def room(*detectors: SeenDetector, people: int = 1, known: bool = True) -> SeenRoom:
-    return SeenRoom("a", "RM_a", people, detectors, known)
+def room(*detectors: SeenDetector, people: int = 1, dispatched: bool = False, known: bool = True) -> SeenRoom:
+    return SeenRoom("a", "RM_a", people, detectors, dispatched, known=known)
 
 
 def requests(rules: KeeperRules, until: float) -> list[float]:
@@ -36,11 +38,32 @@ def requests(rules: KeeperRules, until: float) -> list[float]:
 
 
 def test_a_room_without_a_detector_gets_a_request_when_it_had_time_to_settle() -> None:
-    """LiveKit's own dispatch may be under way."""
+    """A detector may only be reconnecting; where another's dispatch is known, it may still be starting."""
+    for dispatched, settle in ((False, SETTLE), (True, SETTLE_DISPATCHED)):
+        rules = KeeperRules()
+        assert rules.look([room(dispatched=dispatched)], 0.0, 0.0) == []
+        assert rules.look([room(dispatched=dispatched)], settle - 0.1, 0.0) == []
+        assert rules.look([room(dispatched=dispatched)], settle, 0.0) == [REQUEST]
+
+
+def test_a_room_that_had_a_detector_is_not_taken_for_one_that_waits_for_its_first() -> None:
+    """Its dispatch is spent."""
     rules = KeeperRules()
-    assert rules.look([room()], 0.0, 0.0) == []
-    assert rules.look([room()], SETTLE - 0.1, 0.0) == []
-    assert rules.look([room()], SETTLE, 0.0) == [REQUEST]
+    rules.look([room(DETECTOR)], 0.0, 0.0)
+    rules.look([room(dispatched=True)], 1.0, 0.0)
+    assert rules.look([room(dispatched=True)], 1.0 + SETTLE, 0.0) == [REQUEST]
+
+
+def test_nothing_is_requested_while_a_job_starts_but_not_for_ever() -> None:
+    """The server counts a job as running even when its worker is dead; one whose agent was there is no start."""
+    rules = KeeperRules()
+    starts = SeenRoom("a", "RM_a", 1, (), dispatched=True, starting=("agent-1",))
+    made = [now for now in range(60) if rules.look([starts], float(now), 0.0)]
+    assert made[0] == STARTS_WITHIN
+    rules = KeeperRules()
+    rules.look([room(DETECTOR)], 0.0, 0.0)
+    made = [now for now in range(1, 60) if rules.look([starts], float(now), 0.0)]
+    assert made[0] == 1 + SETTLE
 
 
 def test_requests_without_effect_are_repeated_ever_more_rarely() -> None:
@@ -180,7 +203,7 @@ def test_a_killed_detector_is_replaced_within_fifteen_seconds(offset: int, joins
     assert len(world.watching("a")) == 1
 
 
-@given(st.lists(st.integers(1, 9), max_size=20), st.integers(1, 4))
+@given(st.lists(st.integers(1, 9), max_size=20), st.integers(1, 25))
 def test_restarting_the_keeper_changes_nothing_in_a_watched_room(pauses: list[int], joins_after: int) -> None:
     """However often, and in whatever moment."""
     world = World(joins_after=joins_after)

@@ -33,6 +33,12 @@ def publish(server: Server, people: Process, room: str, who: str) -> None:
     people.call("camera", who=who, width=320, height=180)
 
 
+def jobs_of(worker: Worker) -> set[str]:
+    """Return the identities of the agents of its jobs so far."""
+    lines = worker.wrote("received job request")
+    return {f"agent-{job}" for line in lines for job in re.findall(r'"job_id": "([^"]*)"', line)}
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_rooms_of_a_killed_worker_are_watched_again_and_none_is_watched_twice(
@@ -55,21 +61,23 @@ def test_rooms_of_a_killed_worker_are_watched_again_and_none_is_watched_twice(
                 publish(own_server, people_process, room, who)
                 # A worker's load is told every 2.5 s only: rooms opened together would all go to one.
                 until(lambda who=who: service.of(who), 60)  # type: ignore[misc]
-            until(lambda: all(agents.now.get(room) for room in rooms), 10)
-            jobs = {worker: worker.wrote("received job request") for worker in (first_worker, second_worker)}
-            victim = max(jobs, key=lambda worker: len(jobs[worker]))
-            lost = {room for room in rooms if any(f'"room": "{room}"' in line for line in jobs[victim])}
-            agents.killed |= {agent for room in lost for agent in agents.now[room]}
+            until(lambda: all(len(agents.now.get(room, ())) == 1 for room in rooms), 60)
+            jobs = {worker: jobs_of(worker) for worker in (first_worker, second_worker)}
+            shares = {worker: [room for room in rooms if agents.now[room] <= jobs[worker]] for worker in jobs}
+            victim = max(shares, key=lambda worker: len(shares[worker]))
+            lost = set(shares[victim])
+            agents.killed |= jobs[victim]
             victim.kill()
             killed = time.monotonic()
             again = {
                 room: until(lambda who=rooms[room]: [s for s in service.of(who) if s.at > killed + 1], 90)[0].at  # type: ignore[misc]
                 for room in lost
             }
-            until(lambda: all(agents.now[room] for room in rooms), 10)
+            until(lambda: all(len(agents.now[room]) == 1 for room in rooms), 60)
             settled = agents.copy()
             keeper.kill()
             with Worker(MODULE, own_server, {}, command="--every=2", name="keeper, restarted") as restarted:
+                until(lambda: restarted.wrote("the keeper looks at the rooms"), 60)
                 time.sleep(QUIET)
                 after = agents.copy()
                 code = restarted.interrupt()
@@ -108,7 +116,7 @@ def test_a_frozen_worker_that_goes_on_does_not_watch_beside_its_replacement(
         frozen.registered()
         try:
             publish(own_server, people_process, "call", "p")
-            until(lambda: service.of("p"), 60)
+            until(lambda: service.of("p"), 90)
             before = agents.now["call"]
             with Worker(program, own_server, environment, name="two") as heir:
                 heir.registered()

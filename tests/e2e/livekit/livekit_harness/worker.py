@@ -36,7 +36,7 @@ class Worker:
         self.name = name
         # A group of its own: its jobs are processes too, and go with it.
         self._popen = subprocess.Popen(
-            [sys.executable, *(["-m", program] if isinstance(program, str) else [program]), command],
+            [sys.executable, *(["-P", "-m", program] if isinstance(program, str) else [program]), command],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

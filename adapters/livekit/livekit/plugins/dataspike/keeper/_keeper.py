@@ -93,6 +93,7 @@ class RoomKeeper:
             raise
         if self._registry is not None:
             self._registry.register(self._collector)
+        logger.info("the keeper looks at the rooms of the LiveKit server every %g s", self._every)
         return self
 
     async def __aexit__(

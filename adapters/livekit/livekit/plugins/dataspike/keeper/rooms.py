@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any, Final
 
 import aiohttp
+from attrs import evolve
 from livekit import api
 from livekit.api.twirp_client import TwirpClient
 from livekit.plugins.dataspike.keeper.rules import RoomAction, SeenDetector, SeenRoom
@@ -134,12 +135,25 @@ class LiveKitRooms:
                     for p in present
                     if self._is_detector(p)
                 ]
+                people = sum(p.kind not in _NOT_PEOPLE for p in present)
+                seen = SeenRoom(room.name, room.sid, people, tuple(detectors))
+                return await self._with_dispatches(seen, present) if people and not detectors else seen
             except _ERRORS as error:
                 # Not the failure of the whole look: one broken room must not hide the others.
                 has_ended = isinstance(error, api.ServerError) and error.code == "not_found"
                 return SeenRoom(room.name, room.sid, 0, known=has_ended)
-            people = sum(p.kind not in _NOT_PEOPLE for p in present)
-            return SeenRoom(room.name, room.sid, people, tuple(detectors))
+
+    async def _with_dispatches(self, room: SeenRoom, present: Collection[api.ParticipantInfo]) -> SeenRoom:
+        dispatches = [
+            dispatch
+            for dispatch in await self._livekit.agent_dispatch.list_dispatch(room.name)
+            if dispatch.agent_name == self._agent_name
+        ]
+        states = [job.state for dispatch in dispatches for job in dispatch.state.jobs]
+        running = [state.participant_identity for state in states if state.status == api.JobStatus.JS_RUNNING]
+        here = {participant.identity for participant in present}
+        starting = tuple(identity for identity in running if identity and identity not in here)
+        return evolve(room, dispatched=bool(dispatches), starting=starting)
 
     def _is_detector(self, participant: api.ParticipantInfo) -> bool:
         # The kind comes from the token: a participant of another kind cannot pass as an agent by its attributes.

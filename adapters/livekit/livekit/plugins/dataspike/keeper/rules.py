@@ -4,7 +4,8 @@ A keeper looks at the server every few seconds; the server is the only memory th
 one beside the first, therefore decides the same:
 
     a detector answers             ──►  the room is watched; of two for two looks in a row, the younger is removed
-    none for SETTLE                ──►  a dispatch is requested, and again after 10 s, 20 s, 40 s, then every minute
+    none for 3 s (10 s after one   ──►  a dispatch is requested, and again after 10 s, 20 s, 40 s, then every minute
+    was requested by another)
     one does not answer for 5 s    ──►  it is removed, so that it cannot come back beside the one requested
 """
 
@@ -17,7 +18,12 @@ from typing import Final
 from attrs import define, field, frozen
 
 SETTLE: Final = 3.0
-"""Seconds without a detector before one is requested: a dispatch may be under way, by LiveKit or another keeper."""
+"""Seconds without a detector before one is requested, so that one that only reconnects is not replaced."""
+SETTLE_DISPATCHED: Final = 10.0
+"""The same for a room that has a dispatch and was never seen with a detector: it may be starting, for LiveKit's own
+dispatch or another keeper's."""
+STARTS_WITHIN: Final = 30.0
+"""Seconds that a job may take from when it was first seen until its agent is in the room; nothing is requested then."""
 DEAD_AFTER: Final = 5.0
 """Seconds since its last answer after which a detector counts as dead."""
 UNANSWERED: Final = 2
@@ -29,6 +35,8 @@ FIRST_WAIT: Final = 10.0
 LONGEST_WAIT: Final = 60.0
 AT_ONCE: Final = 10
 """Rooms acted on after one look."""
+REMEMBERED: Final = 100
+"""Detectors that are remembered of one room."""
 REPORT_AFTER: Final = 15.0
 """Seconds without a detector from which on a room is reported as unwatched."""
 
@@ -54,6 +62,10 @@ class SeenRoom:
     people: int
     """Participants who are neither agents nor egress."""
     detectors: tuple[SeenDetector, ...] = ()
+    dispatched: bool = False
+    """Whether the server has a dispatch of the agent for it; only read while it has no detector."""
+    starting: tuple[str, ...] = ()
+    """Identities of the agent's jobs that run, as the server has it, and are not in the room; read as `dispatched`."""
     known: bool = True
     """False when the server did not say who is in it."""
 
@@ -74,6 +86,9 @@ class _Room:
     name: str
     dark_since: float | None = None
     """When the first look of an unbroken series found no detector that answers."""
+    detectors: dict[str, None] = field(factory=dict[str, None])
+    """The identities of the last detectors that were seen."""
+    starting_since: dict[str, float] = field(factory=dict[str, float])
     requests: int = 0
     next_request: float = 0.0
     looks_with_two: int = 0
@@ -150,9 +165,17 @@ class KeeperRules:
             return RoomAction(room.name, room.sid, tuple(remove))
         known.looks_with_two = 0
         if known.dark_since is None:
-            known.dark_since, known.next_request = now, now + SETTLE
-        doubtful = len(dead) < len(room.detectors)
+            may_be_starting = room.dispatched and not known.detectors
+            known.dark_since, known.next_request = now, now + (SETTLE_DISPATCHED if may_be_starting else SETTLE)
+        doubtful = len(dead) < len(room.detectors) or self._starts(known, room, now)
         return RoomAction(room.name, room.sid, tuple(remove), request=not doubtful and now >= known.next_request)
+
+    @staticmethod
+    def _starts(known: _Room, room: SeenRoom, now: float) -> bool:
+        """Return whether a job is on its way: the server counts one as running for ever when its worker dies."""
+        since = known.starting_since
+        known.starting_since = {who: since.get(who, now) for who in room.starting if who not in known.detectors}
+        return any(now - at < STARTS_WITHIN for at in known.starting_since.values())
 
     @staticmethod
     def _note_answers(known: _Room, room: SeenRoom, now: float) -> None:
@@ -160,6 +183,9 @@ class KeeperRules:
         known.answered_at = {sid: at for sid, at in known.answered_at.items() if sid in sids}
         known.unanswered = {sid: count for sid, count in known.unanswered.items() if sid in sids}
         for detector in room.detectors:
+            known.detectors[detector.identity] = None
+            if len(known.detectors) > REMEMBERED:
+                del known.detectors[next(iter(known.detectors))]
             if detector.answers:
                 known.answered_at[detector.sid] = now
                 known.unanswered.pop(detector.sid, None)
