@@ -282,28 +282,6 @@ def test_without_being_asked_nothing_is_kept_of_what_was_sent() -> None:
         Monitor(service=kit.KEY).ledger()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("up", "down"), [(45.0, 15.0), (240.0, 60.0)])
-def test_a_day_of_flapping_has_less_than_300_lines_in_the_log(
-    up: float, down: float, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Of all kinds together: losses, summaries, unchecked tracks."""
-    caplog.set_level(logging.INFO, "ds_actors")
-
-    async def body(service: Service, monitor: Monitor) -> None:
-        await kit.add(monitor, "B")
-        for _ in range(int(86_400 / (up + down))):
-            service.reachable = True
-            await trio.sleep(up)
-            service.reachable = False
-            await service.links[-1].aclose()
-            await trio.sleep(down)
-        assert len(service.connections) > 86_400 / (up + down) * 0.9
-        assert 0 < len(caplog.records) < 300
-
-    kit.run(body, sampling=partial(AdaptiveSampling, 0.05, 0.05))
-
-
 def test_what_was_sent_is_answered_unanswered_or_lost_with_its_connection() -> None:
     """In the status and, sample by sample, in the ledger."""
 
