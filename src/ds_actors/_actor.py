@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, TypeVarTuple, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar, TypeVarTuple, cast, overload
 
 import trio
 
@@ -289,10 +289,18 @@ class Actor(Generic[M]):
         ```
     """
 
-    __slots__ = ("context", "inbox")
+    __slots__ = ("context",)
 
     context: Context[M]
-    inbox: Inbox[M]
+
+    @property
+    def inbox(self) -> Inbox[M]:
+        """The messages, for a `run` of your own."""
+        return Inbox(self.context._incarnation)  # noqa: SLF001
+
+    @inbox.setter
+    def inbox(self, _value: object) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} has a field called 'inbox', which Actor needs; rename it")
 
     async def started(self) -> None:
         """Prepare; the actor is ready, and the next sibling starts, when this returns.

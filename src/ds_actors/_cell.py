@@ -2,7 +2,7 @@
 
 The fast path of `tell`. Most messages are told to an actor that does nothing but handle them, and there a call into the
 mailbox costs as much as the rest of the delivery. So `ActorRef.tell` appends to `Cell.fast`, and `Incarnation` handles
-the messages at the head of that queue, without a call between. Six invariants make this the same as `put`, `take` and
+the messages at the head of that queue, without a call between. Seven invariants make this the same as `put`, `take` and
 `settle`; code that relies on one names its number.
 
 1. `fast` is None, or the queue of this cell's own `Reject` mailbox. An append to it is an accepted `put`: a `Reject`
@@ -15,6 +15,8 @@ the messages at the head of that queue, without a call between. Six invariants m
 5. While `fast` is set, the mailbox has no message in hand of its own: `take` clears `fast`. During the handling of told
    messages the message in hand is the head of the queue, and `Reject.at_head` says so for the counts.
 6. The code that appends checks the capacity (`limit`) and wakes the receiver, as `put` does. Only `put` sets `fast`.
+7. `receiver` is the task that waits for a message, or the incarnation of a parked actor, which has none and makes one
+   when it is resumed. While an actor is parked, its mailbox is empty, no notice is due and no send waits.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol, cast
 
 import trio
 
@@ -30,9 +32,15 @@ from ds_actors._errors import ActorStopped, AskDropped, SendDropped
 from ds_actors._lifetime import Lifetime, Notices, Watch
 from ds_actors._mailbox import EMPTY, Dropped, Empty, Envelope, Mailbox, Notice, content
 from ds_actors._mailbox_guard import close, has_room, offer, queued
-from ds_actors._queue_mailboxes import Reject
+from ds_actors._queue_mailboxes import QueueMailbox, Reject
 from ds_actors._slot import Slot
 from ds_actors._telemetry import DeadLetter, Telemetry
+
+
+class Parked(Protocol):
+    """An incarnation without a task."""
+
+    def resume(self) -> None: ...
 
 
 class _Sender:
@@ -64,8 +72,8 @@ class Cell(Lifetime):
         "watching",
     )
 
-    def __init__(self, name: str, path: str, mailbox: Mailbox[Any], telemetry: Telemetry, thread: int) -> None:
-        super().__init__(name, path, thread, trio.lowlevel.current_trio_token())
+    def __init__(self, name: str, above: str, mailbox: Mailbox[Any], telemetry: Telemetry, thread: int) -> None:
+        super().__init__(name, above, thread, trio.lowlevel.current_trio_token())
         self.mailbox: Mailbox[Any] = mailbox
         self.telemetry: Telemetry = telemetry
         self.gone: bool = False
@@ -75,7 +83,7 @@ class Cell(Lifetime):
         """The capacity, where `fast` is set."""
         self.stop_requested: bool = False
         self.task: trio.lowlevel.Task | None = None
-        self.receiver: trio.lowlevel.Task | None = None
+        self.receiver: trio.lowlevel.Task | Parked | None = None
         self.senders: OrderedDict[_Sender, None] | None = None
         """The sends that wait for room, in order of arrival."""
         self.notices: Notices | None = None
@@ -175,9 +183,28 @@ class Cell(Lifetime):
 
     def wake_receiver(self) -> None:
         """Wake a waiting actor: there is a message, or it is asked to stop."""
-        if self.receiver is not None:
-            trio.lowlevel.reschedule(self.receiver)
-            self.receiver = None
+        receiver = self.receiver
+        if receiver is None:
+            return
+        self.receiver = None
+        if isinstance(receiver, trio.lowlevel.Task):
+            trio.lowlevel.reschedule(receiver)
+        else:  # invariant 7
+            receiver.resume()
+
+    @property
+    def parked(self) -> bool:
+        """The receiver is an incarnation without a task."""
+        return self.receiver is not None and not isinstance(self.receiver, trio.lowlevel.Task)
+
+    def park(self, incarnation: Parked) -> None:
+        """Take an incarnation without a task as the receiver."""
+        self.receiver, self.task, self.fast = incarnation, None, None  # invariants 4 and 7
+        cast("QueueMailbox[Any]", self.mailbox).release()
+
+    def has_work(self) -> bool:
+        """Return whether something waits at one of the library's own mailboxes."""
+        return bool(len(cast("QueueMailbox[Any]", self.mailbox)) or self.notices or self.senders)
 
     async def wait_for_message(self) -> None:
         """Wait until something was put or settled, a stop was requested, or the mailbox said that it is time."""

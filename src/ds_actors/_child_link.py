@@ -13,24 +13,16 @@ from ds_actors._cell import Cell
 from ds_actors._errors import StartFailed
 from ds_actors._incarnation import Incarnation
 from ds_actors._lifetime import Lifetime
+from ds_actors._parking import may_park
 from ds_actors._specs import ChildSpec, SupervisorSpec
 from ds_actors._telemetry import Telemetry
+from ds_actors._text import escape
 from ds_actors._timers import Timer
 
 if TYPE_CHECKING:
     from ds_actors._supervisor_incarnation import SupervisorIncarnation
 
 _MAILBOX: Final = ("put", "has_room", "take", "settle", "interrupted", "close", "statistics")
-
-
-def escape(name: str) -> str:
-    """Return a name as a path's part: no slash, no control character, nothing that is not ASCII or printable."""
-    if name.isprintable() and "/" not in name and "%" not in name:
-        return name
-    return "".join(
-        c if c.isprintable() and c not in "/%" else "".join(f"%{b:02x}" for b in c.encode("utf-8", "replace"))
-        for c in name
-    )
 
 
 MAX_DEPTH: Final = 100
@@ -43,14 +35,14 @@ class SupervisorCell(Lifetime):
     __slots__ = ("incarnation",)
 
     def __init__(
-        self, name: str, path: str, thread: int | None = None, token: trio.lowlevel.TrioToken | None = None
+        self, name: str, above: str, thread: int | None = None, token: trio.lowlevel.TrioToken | None = None
     ) -> None:
-        super().__init__(name, path, thread, token)
+        super().__init__(name, above, thread, token)
         self.incarnation: SupervisorIncarnation | None = None
         """The incarnation that runs, or the last one that did."""
 
 
-@define(eq=False)
+@define(eq=False, weakref_slot=False)
 class ChildLink:
     """One child as the shell holds it, across its incarnations."""
 
@@ -82,13 +74,14 @@ class LinkMaker:
 
     def __init__(self, path: str, telemetry: Telemetry) -> None:
         self._path = path
+        self._above = path + "/"
         self._telemetry = telemetry
         self._thread = get_ident()  # one number for all children: each call makes a new one, of 32 bytes
         self._numbers: dict[str, int] = {}
 
     def child_path(self, name: str) -> str:
         """Return the path of a child."""
-        return f"{self._path}/{escape(name)}"
+        return self._above + escape(name)
 
     def name_for(self, spec: ChildSpec[Any] | SupervisorSpec, taken: Container[str]) -> str:
         if spec.name is not None:
@@ -104,16 +97,18 @@ class LinkMaker:
         return name
 
     def cell_for(self, spec: ChildSpec[Any] | SupervisorSpec, name: str) -> Cell | SupervisorCell:
-        path = self.child_path(name)
         if isinstance(spec, SupervisorSpec):
-            if path.count("/") > MAX_DEPTH:
+            if self._above.count("/") > MAX_DEPTH:
                 raise StartFailed(f"{escape(name)} would be more than {MAX_DEPTH} levels deep in its tree")
-            return SupervisorCell(name, path, self._thread, trio.lowlevel.current_trio_token())
+            return SupervisorCell(name, self._above, self._thread, trio.lowlevel.current_trio_token())
         mailbox = spec.mailbox()
+        if may_park(mailbox):
+            return Cell(name, self._above, mailbox, self._telemetry, self._thread)
         missing = [method for method in _MAILBOX if not callable(getattr(mailbox, method, None))]
         if missing:
+            path = self.child_path(name)
             raise TypeError(f"the mailbox of {path} must have {', '.join(missing)}; {type(mailbox).__name__} has not")
-        return Cell(name, path, mailbox, self._telemetry, self._thread)
+        return Cell(name, self._above, mailbox, self._telemetry, self._thread)
 
     def link_for(self, spec: ChildSpec[Any] | SupervisorSpec, name: str) -> ChildLink:
         return ChildLink(spec, self.cell_for(spec, name))

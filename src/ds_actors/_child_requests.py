@@ -57,6 +57,7 @@ class ChildRequests:
             )
 
     async def _accept_starts(self) -> None:
+        await trio.lowlevel.checkpoint_if_cancelled()  # a start that needs no turn cannot be cancelled later
         if self._parent.supervision.starts_in_order:
             self._refuse_from_start()
             self._refuse_while_stopping()
@@ -74,7 +75,10 @@ class ChildRequests:
         self._parent.feed(request)
         path = link.cell.path
         try:
-            await decided.wait()
+            if decided.is_set():
+                await trio.lowlevel.cancel_shielded_checkpoint()
+            else:
+                await decided.wait()
         except BaseException:
             await self._call_off(link)
             raise
@@ -96,7 +100,7 @@ class ChildRequests:
         incarnation = link.incarnation
         if incarnation is None or parent.supervision.starts_in_order:
             return  # a round may wait for the caller of this
-        if isinstance(incarnation, Incarnation) and incarnation.ready_at is None:
+        if isinstance(incarnation, Incarnation) and not incarnation.ready:
             incarnation.kill()  # nothing of it was ever in use
         link.gone = link.gone or trio.Event()
         with trio.move_on_after(min(link.spec.grace + 1.0, _CALLED_OFF_WITHIN), shield=True):

@@ -28,8 +28,8 @@ def cancel_timers(link: ChildLink) -> None:
 class ChildTimers:
     """The timers of one supervisor's children, all in one task."""
 
-    def __init__(self, nursery: trio.Nursery) -> None:
-        self._timers = Timers(nursery)
+    def __init__(self, timers: Timers) -> None:
+        self._timers = timers
 
     def set(self, link: ChildLink, at: float, act: Callable[[], None]) -> None:
         """Call `act` at that time (trio's clock, seconds), unless the child's timers are cancelled before."""

@@ -48,7 +48,7 @@ class Conflate(QueueMailbox[M]):
         key = self._key(message)
         older = self._newest.get(key, EMPTY)
         if older is not EMPTY:
-            self._dropped["conflated"] += 1
+            self._count_dropped("conflated")
             if self._hand is EMPTY and key == next(iter(self._newest)):
                 self._attempts = 0  # they were those of the message that was put back in front
             self._newest[key] = message

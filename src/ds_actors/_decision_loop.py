@@ -9,6 +9,7 @@ from collections.abc import Callable
 import trio
 
 from ds_actors import _events as events
+from ds_actors._exits import combine
 from ds_actors._rules import Phase
 from ds_actors._supervision import Supervision
 
@@ -25,8 +26,12 @@ class DecisionLoop:
         self._events: deque[events.Event] = deque()
         self._feeding = False
         self._upward: list[BaseException] = []
+        self._failure: BaseException | None = None
 
     def _perform(self, effect: events.Effect) -> None:
+        raise NotImplementedError  # pragma: no cover - the supervisor's incarnation does
+
+    def _became_ready(self, event: events.Ready) -> None:
         raise NotImplementedError  # pragma: no cover - the supervisor's incarnation does
 
     def _abandon(self) -> None:
@@ -44,7 +49,10 @@ class DecisionLoop:
         self._feeding = True
         try:
             while self._events:
-                self._decide(self._events.popleft())
+                event = self._events.popleft()
+                self._decide(event)
+                if type(event) is events.Ready:
+                    self._became_ready(event)
         finally:
             self._feeding = False
 
@@ -80,3 +88,10 @@ class DecisionLoop:
         self._abandon()
         if self.supervision.phase not in (Phase.STOPPING, Phase.HALTED):
             self.feed(events.Shutdown())
+
+    def failure(self) -> BaseException | None:
+        """Return what must be raised after the end: the limit reached, a failed start, what goes up."""
+        errors = list(self._upward)
+        if self._failure is not None:
+            errors.append(self._failure)
+        return combine(errors, f"{self.path} failed in several ways")

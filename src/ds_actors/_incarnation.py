@@ -2,101 +2,68 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import math
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, cast
+from contextvars import Context, copy_context
+from typing import Any, cast
 
 import trio
 
-from ds_actors._actor import Actor, Context, Inbox
+from ds_actors import _actor
+from ds_actors._actor import Actor
 from ds_actors._cell import Cell
 from ds_actors._errors import ActorStopped, Ignore
 from ds_actors._exits import Exit, combine, judge
 from ds_actors._mailbox import content
-from ds_actors._message_handler import MessageHandler, call_hook
+from ds_actors._message_handler import ACTIVE, DISMISSED, IDLE, PASSING, call_hook
+from ds_actors._parking import has_no_hooks, inherits, inherits_all, may_park
+from ds_actors._specs import ChildSpec
+from ds_actors._task_owner import IncarnationParent, TaskOwner
 
 logger = logging.getLogger("ds_actors")
 
 
-def _inherited(actor: Actor[Any], hook: str) -> bool:
-    """Return whether a hook is Actor's own, which needs neither a scope nor a frame."""
-    return getattr(getattr(actor, hook), "__func__", None) is getattr(Actor, hook)
-
-
 @trio.lowlevel.disable_ki_protection
-def _made(make: Callable[[], Actor[Any]]) -> Actor[Any]:
-    return make()
+def _made(spec: ChildSpec[Any]) -> Actor[Any]:
+    return spec.factory(*spec.args)
 
 
-# The descriptors that Actor's __slots__ made, whatever a subclass calls by their names.
+# Actor's own descriptors, whatever a subclass calls by their names.
 _CONTEXT: Any = Actor.__dict__["context"]
 _INBOX: Any = Actor.__dict__["inbox"]
 
 
-class IncarnationParent(Protocol):
-    """What an incarnation uses of its supervisor."""
-
-    def spawn(self, function: Callable[..., Awaitable[object]], /, *args: Any) -> None: ...
-    def make_ref(self) -> Any: ...
-    def has_crashed(self, cell: Cell, /) -> None: ...
-
-
-class Incarnation(MessageHandler):
-    """One incarnation of an actor; `live` runs it and returns how it ended."""
+class Incarnation(TaskOwner):
+    """One incarnation of an actor; `live` runs it and returns how it ended, or None when the actor is parked."""
 
     __slots__ = (
-        "_asked_to_stop",
+        "_actor",
         "_deadline",
-        "_expected",
-        "_failures",
-        "_grace",
         "_ignored",
-        "_killed",
-        "_make",
-        "_parent",
-        "_scope",
-        "_start_timeout",
+        "_parks",
+        "_spec",
         "_stop_asked",
-        "_tasks",
-        "_tasks_done",
+        "context",
         "healthy",
         "number",
-        "ready_at",
+        "ready",
     )
 
-    def __init__(
-        self,
-        cell: Cell,
-        number: int,
-        make: Callable[[], Actor[Any]],
-        *,
-        grace: float,
-        drain: bool,
-        start_timeout: float,
-        expected: tuple[type[Exception], ...],
-        parent: IncarnationParent,
-    ) -> None:
-        super().__init__(cell, drain=drain)
+    def __init__(self, cell: Cell, number: int, spec: ChildSpec[Any], parent: IncarnationParent) -> None:
+        super().__init__(cell, parent, drain=spec.drain)
         self.number: int = number
         self.healthy: bool = True
-        self.ready_at: float | None = None
-        self._make = make
-        self._grace = grace
-        self._start_timeout = start_timeout
-        self._expected = expected
-        self._parent = parent
-        self._scope = trio.CancelScope(shield=True)
-        # Dicts as ordered sets: an empty one takes a third of an empty set's memory.
-        self._tasks: dict[trio.CancelScope, None] = {}
-        self._tasks_done: trio.Event | None = None
-        self._failures: list[BaseException] = []
-        self._asked_to_stop = False
+        self.ready: bool = False
+        self.context: Context | None = None
+        """The context variables of a parked actor."""
+        self._spec = spec
+        self._actor: Actor[Any] | None = None
+        self._parks = False
+        """It owns a task only while it handles messages."""
         self._ignored = False
         self._stop_asked: trio.Event | None = None
         self._deadline: float | None = None
-        self._killed = False
 
     # ---- what the supervisor calls
 
@@ -119,16 +86,9 @@ class Incarnation(MessageHandler):
         """Shorten the time left to stop."""
         self._deadline = deadline if self._deadline is None else min(self._deadline, deadline)
 
-    def kill(self) -> None:
-        """Cancel whatever still runs; trio offers nothing stronger."""
-        self._killed = True
-        self._scope.cancel()
-        for scope in self._tasks:
-            scope.cancel()
-
     def runs(self, task: trio.lowlevel.Task, *, starting: bool = False) -> bool:
         """Return whether a task is that of this actor; with `starting`, only while it is not ready yet."""
-        return self.cell.task is task and not (starting and self.ready_at is not None)
+        return self.cell.task is task and not (starting and self.ready)
 
     @property
     def deadline(self) -> float:
@@ -141,50 +101,6 @@ class Incarnation(MessageHandler):
         return self._killed
 
     # ---- what the actor calls through its context and inbox
-
-    def spawn(self, function: Callable[..., Awaitable[object]], /, *args: Any) -> trio.CancelScope:
-        self.check_current()
-        given: object = function
-        if not callable(given):
-            if inspect.iscoroutine(given):
-                given.close()
-            raise TypeError("spawn takes a function and its arguments, as in spawn(f, x), and not the call f(x)")
-        scope = trio.CancelScope(shield=True)
-        self._tasks[scope] = None
-        if self._killed or self._tasks_done is not None:  # tasks are being ended: this one ends at its first checkpoint
-            scope.cancel()
-        self._parent.spawn(self._task, scope, function, args)
-        return scope
-
-    @trio.lowlevel.enable_ki_protection
-    async def _task(
-        self, scope: trio.CancelScope, function: Callable[..., Awaitable[object]], args: tuple[Any, ...]
-    ) -> None:
-        try:
-            with scope:
-                await call_hook(function, *args)
-        except BaseException as error:  # noqa: BLE001 - judged, and raised where the incarnation ends
-            self._failures.append(error)
-            self._scope.cancel()
-            self._note_crash()
-        finally:
-            self._tasks.pop(scope, None)
-            if not self._tasks and self._tasks_done is not None:
-                self._tasks_done.set()
-
-    def _note_crash(self) -> None:
-        if not self._asked_to_stop:  # else the deadline of the stop names what stays
-            self._parent.has_crashed(self.cell)
-
-    def check_current(self) -> None:
-        """Refuse a caller from elsewhere, and a context that outlived its incarnation.
-
-        Raises:
-            RuntimeError: naming what is wrong.
-        """
-        self.cell.check_run()
-        if self._over:
-            raise RuntimeError(f"this incarnation of {self.cell.path} is over; the new one has its own context")
 
     @property
     def supervisor(self) -> Any:
@@ -206,55 +122,137 @@ class Incarnation(MessageHandler):
         self._finishing = True
         self._request_stop()
 
+    # ---- without a task
+
+    def start_parked(self) -> bool:
+        """Construct the actor and park it, when it has no hooks; otherwise `live` does what is left of the start."""
+        if not (has_no_hooks(self._spec.factory) and may_park(self.cell.mailbox)):
+            return False
+        context = copy_context()
+        try:
+            actor = context.run(_made, self._spec)
+            self._adopt(actor)
+        except Ignore:
+            self._ignored = True
+            return False
+        except BaseException as error:  # noqa: BLE001 - `live` judges it
+            self._failures = (error,)
+            return False
+        self._actor = actor
+        if not inherits_all(actor):
+            return False
+        self.cell.stop_requested = False
+        self.ready = self._parks = True
+        self._stays = PASSING
+        self._park(context)
+        return True
+
+    def _park(self, context: Context) -> None:
+        self.context = self._parent.parking.share(context)
+        self._scope = None
+        self._serves = True
+        self.cell.park(self)
+
+    def resume(self) -> None:
+        """Get a task for a parked actor; called when it is no receiver any more."""
+        self._parent.parking.resume(self, self.cell.path)
+
+    def look(self) -> bool:
+        """Let the task of an actor end that waits, and waited when this was last called; return whether it stays."""
+        if self.cell.receiver is None:
+            return True
+        if self._stays != IDLE:
+            self._stays = IDLE
+            return True
+        self._stays = DISMISSED
+        self.cell.wake_receiver()
+        return False
+
+    def stop_parked(self) -> Exit | None:
+        """End an actor that is parked and has no tasks; return None when only a task can end it."""
+        if not self.cell.parked or self._tasks:
+            return None
+        self.cell.receiver = None
+        self._asked_to_stop = self.cell.stop_requested = True
+        self._fail_in_hand(None)
+        return self._leave()
+
     # ---- from construction to the end
 
-    async def live(self, ready: Callable[[], None]) -> Exit:
-        """Run from construction to the last task's end; never raises."""
-        if self._asked_to_stop:
-            return Exit(stopped=True)
-        cell, actor = self.cell, None
-        cell.stop_requested = False
-        cell.task = trio.lowlevel.current_task()
+    async def live(self, ready: Callable[[], None]) -> Exit | None:
+        """Run to the last task's end, or until the actor is parked again; never raises."""
+        if self._asked_to_stop and not (self.ready or self._failures):
+            return self._leave()
+        if self.ready:
+            self._parent.parking.begin()
+        task = self.cell.task = trio.lowlevel.current_task()
+        scope = self._scope = self._scope or trio.CancelScope(shield=True)
         try:
-            with self._scope:
-                actor = await self._start()
-                if actor is not None:
-                    self.ready_at = trio.current_time()
-                    ready()
-                    del ready  # a parked actor has no more use for it, and there may be many
-                    if _inherited(actor, "run"):
-                        await self.serve(actor.receive)
-                    else:
-                        await call_hook(actor.run)
+            with scope:
+                if await self._become_ready(ready):
+                    await self._work()
         except BaseException as error:  # noqa: BLE001 - everything is judged below
-            self._failures.append(error)
+            self._failures += (error,)
+        if self._parks:
+            self._parent.parking.forget(self)
+            if self._stays < ACTIVE and not (self._failures or scope.cancel_called or self.cell.stop_requested):
+                self._stays = ACTIVE if self._stays == PASSING else PASSING
+                self._park(task.context)
+                return None
+        await self._wind_up()
+        return self._leave()
+
+    async def _become_ready(self, ready: Callable[[], None]) -> bool:
+        if not (self.ready or self._ignored or self._failures):
+            self.cell.stop_requested = False
+            if await self._start():
+                ready()
+        return self.ready and not self._failures
+
+    def _work(self) -> Awaitable[object]:
+        # Returned, not awaited: each frame below a waiting task costs all that it waits for.
+        actor = self._actor
+        assert actor is not None
+        if not inherits(actor, "run"):
+            return call_hook(actor.run)
+        if self._parks:
+            self._serves = False
+            if self._stays == ACTIVE:
+                self._parent.parking.keep(self)
+        return self.serve(actor.receive)
+
+    async def _wind_up(self) -> None:
         reported = len(self._failures)
         crash = self._judge().crash
         for step in (self._report, self._fail_in_hand):
             try:
                 step(crash)
             except BaseException as error:  # noqa: BLE001 - from a handler of logs or a mailbox that the user wrote
-                self._failures.append(error)
+                self._failures += (error,)
         del crash, step
         if self._tasks:
             await self._end_tasks()
-        if actor is not None and self.ready_at is not None:
-            await self._stopping(actor)
+        if self.ready:
+            await self._stopping()
         self._over = True
         if self._tasks:
             await self._end_tasks()
+        if len(self._failures) > reported:
+            failures = list(self._failures[reported:])
+            self._report(judge(combine(failures, f"{self.cell.path} failed to clean up")).crash)
+
+    def _leave(self) -> Exit:
+        self._over = True
         if self._stop_asked is not None:
             self._stop_asked.set()
-        if len(self._failures) > reported:
-            self._report(judge(combine(self._failures[reported:], f"{cell.path} failed to clean up")).crash)
         self._drop_deferred()
-        cell.task = None
+        self._actor = self.cell.task = self._scope = None
         return self._end_for_good()
 
     def _end_for_good(self) -> Exit:
         # A failure's traceback holds the frame of `live`: with no way back from there, no collector is needed.
         end = self._judge()
-        self._failures.clear()
+        self._failures = ()
         return end
 
     def _judge(self) -> Exit:
@@ -264,65 +262,65 @@ class Incarnation(MessageHandler):
         escaped = combine(list(self._failures), message)
         return judge(escaped, stopped=self._asked_to_stop, ignored=self._ignored)
 
-    async def _start(self) -> Actor[Any] | None:
+    async def _start(self) -> bool:
         try:
-            actor = _made(self._make)
-            self._adopt(actor)
-            if _inherited(actor, "started"):
-                return actor
-            with trio.move_on_after(self._start_timeout) as limit:
+            actor = self._actor
+            if actor is None:
+                actor = _made(self._spec)
+                self._adopt(actor)
+                self._actor = actor
+            if inherits(actor, "started"):
+                self.ready = True
+                self._parks = may_park(self.cell.mailbox) and inherits_all(actor)
+                if self._parks and self.number == 1:  # after a crash, more messages are likely
+                    self._stays = DISMISSED
+                return True
+            with trio.move_on_after(self._spec.start_timeout) as limit:
                 await call_hook(actor.started)
-                return actor
+                self.ready = True
+                return True
         except Ignore:
             self._ignored = True
-            return None
+            return False
         if limit.cancelled_caught and not self._asked_to_stop:
-            raise TimeoutError(f"started() took longer than {self._start_timeout:g} s")
-        return None
+            raise TimeoutError(f"started() took longer than {self._spec.start_timeout:g} s")
+        return False
 
     def _adopt(self, actor: Actor[Any]) -> None:
         if not isinstance(cast("object", actor), Actor):
             raise TypeError(f"the factory returned {type(actor).__name__}, not an Actor")
-        context: Context[Any] = Context(self)
-        inbox: Inbox[Any] = Inbox(self)
-        for name, slot, value in (("context", _CONTEXT, context), ("inbox", _INBOX, inbox)):
-            if getattr(type(actor), name) is not slot or hasattr(actor, name):
+        context: _actor.Context[Any] = _actor.Context(self)
+        for name, own in (("context", _CONTEXT), ("inbox", _INBOX)):
+            if getattr(type(actor), name) is not own or (own is _CONTEXT and hasattr(actor, name)):
                 raise TypeError(f"{type(actor).__name__} has a field called {name!r}, which Actor needs; rename it")
-            slot.__set__(actor, value)
+        _CONTEXT.__set__(actor, context)
 
     def _report(self, crash: Exception | None) -> None:
         if crash is None:
             return
-        if isinstance(crash, self._expected) or (self._asked_to_stop and isinstance(crash, ActorStopped)):
+        if isinstance(crash, self._spec.expected) or (self._asked_to_stop and isinstance(crash, ActorStopped)):
             logger.debug("%s ended with %s", self.cell.path, type(crash).__name__)
         else:
             # The types of messages, never their content.
             kinds = ", ".join(type(content(item)).__name__ for item in self._in_hand()) or "no message"
             logger.error("%s crashed (in hand: %s)", self.cell.path, kinds, exc_info=crash)
 
-    async def _stopping(self, actor: Actor[Any]) -> None:
-        if _inherited(actor, "stopping") or (self._grace == 0 and self._asked_to_stop):
+    async def _stopping(self) -> None:
+        actor = self._actor
+        assert actor is not None
+        if inherits(actor, "stopping") or (self._spec.grace == 0 and self._asked_to_stop):
             return  # a grace of 0 is OTP's brutal_kill, which runs nothing
         deadline = self._deadline
         if deadline is None:
-            deadline = trio.current_time() + self._grace
+            deadline = trio.current_time() + self._spec.grace
         scope = trio.CancelScope(shield=True, deadline=deadline)
-        self._tasks[scope] = None  # so that a later cut or kill reaches it
+        self._add_task(scope)  # so that a later cut or kill reaches it
         try:
             with scope:
                 await call_hook(actor.stopping, self._judge())
         except BaseException as error:  # noqa: BLE001 - judged where the incarnation ends
-            self._failures.append(error)
+            self._failures += (error,)
         finally:
-            self._tasks.pop(scope, None)
+            self._remove_task(scope)
         if scope.cancelled_caught and not self._killed:
             logger.warning("%s took longer than its grace to clean up and was cut off", self.cell.path)
-
-    async def _end_tasks(self) -> None:
-        self._tasks_done = trio.Event()
-        for scope in self._tasks:
-            scope.cancel()
-        self._note_crash()
-        with trio.CancelScope(shield=True):
-            await self._tasks_done.wait()
-        self._tasks_done = None

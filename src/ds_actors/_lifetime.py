@@ -12,6 +12,7 @@ import trio
 from attrs import frozen
 
 from ds_actors._mailbox import Notice
+from ds_actors._text import escape
 
 logger = logging.getLogger("ds_actors")
 
@@ -30,18 +31,24 @@ class Down:
 class Lifetime:
     """What stays of a child across its incarnations, until it is gone for good."""
 
-    __slots__ = ("_ended", "name", "path", "thread", "token", "watchers")
+    __slots__ = ("_ended", "above", "name", "thread", "token", "watchers")
 
     def __init__(
-        self, name: str, path: str, thread: int | None = None, token: trio.lowlevel.TrioToken | None = None
+        self, name: str, above: str, thread: int | None = None, token: trio.lowlevel.TrioToken | None = None
     ) -> None:
         self.thread: int | None = thread
         self.token: trio.lowlevel.TrioToken | None = token
         self.name: str = name
-        self.path: str = path
+        self.above: str = above
+        """The path of the supervisor, with a slash at its end: one string for all siblings."""
         self._ended: tuple[str, BaseException | None] | None = None
         self.watchers: dict[object, Callable[[Down], None]] | None = None
         """Called once, at the end; None while there are none, because most children have none."""
+
+    @property
+    def path(self) -> str:
+        """The names from the root, joined by slashes, with what a path cannot hold escaped."""
+        return self.above + escape(self.name)
 
     @property
     def down(self) -> Down | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import trio
 
@@ -51,6 +51,13 @@ def _interruptible(receive: Callable[[Any], Awaitable[R]]) -> Callable[[Any], Aw
 # A schedule point costs about as much as handling ten short messages. Tokio uses the same limit.
 _MESSAGES_PER_SCHEDULE_POINT = 128
 
+# How long a task stays, of an actor that can be parked. PASSING: until the mailbox is empty; the next one is ACTIVE:
+# it waits. IDLE: it has waited since the last sweep. DISMISSED: it waited from one sweep to the next, and leaves.
+PASSING: Final = 0
+DISMISSED: Final = 1
+ACTIVE: Final = 2
+IDLE: Final = 3
+
 
 class MessageHandler:
     """The message handling of one incarnation.
@@ -58,7 +65,18 @@ class MessageHandler:
     It is a base class and not a part of the incarnation, because a part would cost each parked actor one more object.
     """
 
-    __slots__ = ("_deferred", "_drain", "_finishing", "_hands", "_over", "_serves", "_serving", "_taken", "cell")
+    __slots__ = (
+        "_deferred",
+        "_drain",
+        "_finishing",
+        "_hands",
+        "_over",
+        "_serves",
+        "_serving",
+        "_stays",
+        "_taken",
+        "cell",
+    )
 
     def __init__(self, cell: Cell, *, drain: bool) -> None:
         self.cell: Cell = cell
@@ -66,27 +84,30 @@ class MessageHandler:
         self._finishing = False
         self._serving: Any = EMPTY
         """The ask that `serve` has in hand; after a failure, any message it had."""
-        self._hands: list[Any] = []
+        self._hands: list[Any] | None = None
         """The items taken through the inbox and not settled."""
         self._over = False
         """The incarnation has ended, or waits for nothing but its tasks."""
         self._taken = 0
         """Messages taken through the inbox since the last schedule point."""
         self._serves = False
-        """`serve` runs, or was left with a message in hand."""
-        self._deferred: dict[Slot, None] = {}
+        """`serve` runs, or was left with a message in hand, or the actor is parked."""
+        self._stays: int = ACTIVE
+        """Whether `serve` waits for messages: one of the four states above."""
+        self._deferred: dict[Slot, None] | None = None
 
     def defer(self, request: Request[R]) -> DeferredReply[R]:
         item = self._serving
         if content(item) is not request:
-            item = next((item for item in self._hands if content(item) is request), None)
+            item = next((item for item in self._hands or () if content(item) is request), None)
         if type(item) is not Envelope:
             return DeferredReply(None)
         slot: Slot = item.slot
-        count = len(self._deferred)
+        deferred = self._deferred or {}
+        count = len(deferred)
         if count & (count - 1) == 0:  # at powers of two, so that each deferral costs little
-            self._deferred = {waiting: None for waiting in self._deferred if not waiting.closed}
-        self._deferred[slot] = None
+            self._deferred = deferred = {waiting: None for waiting in deferred if not waiting.closed}
+        deferred[slot] = None
         return DeferredReply(slot, self.cell)
 
     async def next_item(self) -> Any:
@@ -107,6 +128,8 @@ class MessageHandler:
             item = cell.take()
             if item is not EMPTY:
                 self._taken += 1
+                if self._hands is None:
+                    self._hands = []
                 self._hands.append(item)
                 return item
             if cell.stop_requested:
@@ -117,9 +140,10 @@ class MessageHandler:
 
     def settle(self, message: object, answer: Answer | None) -> None:
         self.cell.check_thread()
-        for index, item in enumerate(self._hands):
+        hands = self._hands or []
+        for index, item in enumerate(hands):
             if content(item) is message:
-                del self._hands[index]
+                del hands[index]
                 self._end(item, answer)
                 self.cell.settle(item)
                 return
@@ -129,7 +153,7 @@ class MessageHandler:
 
     def holds(self, message: object) -> bool:
         """Return whether a message was taken through the inbox and is not settled yet."""
-        return any(content(item) is message for item in self._hands)
+        return any(content(item) is message for item in self._hands or ())
 
     def _end(self, item: object, answer: Answer | None) -> None:
         if answer is not None and type(answer) is not Answer:
@@ -145,7 +169,7 @@ class MessageHandler:
         slot: Slot = item.slot
         if answer is not None:
             slot.end(answer.value)
-        elif slot not in self._deferred:
+        elif not self._deferred or slot not in self._deferred:
             name = type(item.request).__name__
             slot.end(
                 error=AskFailed(
@@ -154,8 +178,8 @@ class MessageHandler:
             )
 
     @trio.lowlevel.enable_ki_protection
-    async def serve(self, receive: Callable[[Any], Awaitable[Answer | None]]) -> None:  # noqa: C901, PLR0912 - below
-        """Handle messages one after the other until a stop is requested."""
+    async def serve(self, receive: Callable[[Any], Awaitable[Answer | None]]) -> None:  # noqa: C901, PLR0912, PLR0915
+        """Handle messages one after the other until a stop is requested, or the actor is to be parked."""
         if self._serves:
             raise RuntimeError(
                 f"{self.cell.path} must not run again while a message is in hand: Actor.run runs already, or was"
@@ -176,8 +200,9 @@ class MessageHandler:
                     else:
                         item = cell.take_any()
                     if item is EMPTY:
-                        if cell.stop_requested:
+                        if cell.stop_requested or self._stays < ACTIVE:
                             return
+                        self._stays = ACTIVE
                         await cell.wait_for_message()
                         count = 0
                         continue
@@ -242,12 +267,13 @@ class MessageHandler:
                     failure.__cause__ = crash
                 slot.end(error=failure)
         self._serving = EMPTY
-        self._hands.clear()
+        self._hands = None
         self.cell.interrupted()
 
     def _drop_deferred(self) -> None:
-        for slot in self._deferred:
+        for slot in self._deferred or ():
             slot.end(error=AskDropped("the incarnation ended before it answered"))
 
     def _in_hand(self) -> list[Any]:
-        return self._hands if self._serving is EMPTY else [self._serving, *self._hands]
+        hands = self._hands or []
+        return hands if self._serving is EMPTY else [self._serving, *hands]

@@ -6,7 +6,7 @@ Pure.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
@@ -50,7 +50,7 @@ class QueueMailbox(Generic[M]):
         self._attempts = 0  # of the message in hand, or of the one put back in front
         self._refused = self._failed = self._dead = 0
         self.handled: int = 0
-        self._dropped: Counter[str] = Counter()
+        self._dropped: Counter[str] | None = None
 
     @staticmethod
     def _least_capacity() -> int:
@@ -95,7 +95,7 @@ class QueueMailbox(Generic[M]):
             if newer is None:
                 return ()
             self._attempts = 0
-            self._dropped[newer] += 1
+            self._count_dropped(newer)
             return (Dropped(hand, newer),)
         exhausted = self.redeliver > 0 and type(hand) is not Envelope
         self._attempts = 0
@@ -104,6 +104,16 @@ class QueueMailbox(Generic[M]):
             return (Dropped(hand, "redelivered"),)
         self._failed += 1
         return (Dropped(hand, "interrupted"),)
+
+    def release(self) -> None:
+        """Give back the memory of an empty queue: an actor that is parked needs none."""
+        if not self._queue:
+            self._queue = _NO_QUEUE
+
+    def _count_dropped(self, reason: str) -> None:
+        if self._dropped is None:
+            self._dropped = Counter()
+        self._dropped[reason] += 1
 
     def _put_back(self, message: M) -> str | None:
         """Put a message back in front, or return why it gives way to a newer one."""
@@ -120,7 +130,8 @@ class QueueMailbox(Generic[M]):
     def statistics(self) -> MailboxStatistics:
         """Return the exact counts; each message is counted once, where it ends, so that the sum is what was offered."""
         queued, in_hand = len(self), int(self._busy())
-        ended = self.handled + self._failed + self._dead + sum(self._dropped.values())
+        dropped: Mapping[str, int] = self._dropped or {}
+        ended = self.handled + self._failed + self._dead + sum(dropped.values())
         return MailboxStatistics(
             capacity=self.capacity,
             offered=self._refused + ended + queued + in_hand,
@@ -130,7 +141,7 @@ class QueueMailbox(Generic[M]):
             dead=self._dead,
             queued=queued,
             in_hand=in_hand,
-            dropped=MappingProxyType(dict(self._dropped)),
+            dropped=MappingProxyType(dict(dropped)),
         )
 
 
@@ -194,7 +205,7 @@ class DropOldest(QueueMailbox[M]):
         cost: Dropped[M] | None = None
         if self._full():
             oldest = self._queue.popleft()
-            self._dropped["oldest"] += 1
+            self._count_dropped("oldest")
             if self._hand is EMPTY:  # else the attempts are those of the message in hand
                 self._attempts = 0
             cost = Dropped(oldest, "oldest")

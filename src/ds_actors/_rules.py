@@ -97,7 +97,7 @@ class Origin(Enum):
     REQUEST = "a child at rest, started again on request"
 
 
-@frozen
+@frozen(weakref_slot=False)
 class ChildRules:
     """What the decisions need to know of a child.
 
@@ -130,7 +130,11 @@ class ChildRules:
             raise ValueError(f"a {self.restart} child is always started again, so it cannot be significant")
 
 
-@define
+LONG_AGO: Final = -math.inf
+"""One object, because each negation makes a new one."""
+
+
+@define(weakref_slot=False)
 class Child:
     """What the supervisor knows of one child."""
 
@@ -148,7 +152,7 @@ class Child:
     """Consecutive failures; more than are kept, after a long outage."""
     was_ready: bool = False
     """The incarnation became ready."""
-    not_before: float = -math.inf
+    not_before: float = LONG_AGO
     """When its own backoff is over."""
     why: str = "not started yet"
     until: float | None = None

@@ -61,6 +61,7 @@ from ds_actors._events import (
 from ds_actors._rules import (
     ALIVE,
     AUTO_SHUTDOWNS,
+    LONG_AGO,
     RESTARTS,
     STRATEGIES,
     AutoShutdown,
@@ -215,7 +216,7 @@ class Supervision:
         child.incarnation += 1
         child.status = ChildStatus.STARTING
         child.was_ready = child.unwanted = False
-        child.not_before = -math.inf
+        child.not_before = LONG_AGO
         child.why, child.until = "starting", None
         return Start(child.rules.name, child.incarnation)
 
@@ -237,7 +238,7 @@ class Supervision:
         yield from self._continue(now)
 
     def _due(self, child: Child, now: float) -> Iterator[Effect]:
-        child.not_before = -math.inf
+        child.not_before = LONG_AGO
         if self._row.restarts == "itself":
             yield self._start(child)
         else:
@@ -432,7 +433,7 @@ class Supervision:
         yield from self._shut_down()
 
     def _rest(self, child: Child, why: str, *, forget: bool) -> Iterator[Effect]:
-        child.why, child.until, child.not_before = why, None, -math.inf
+        child.why, child.until, child.not_before = why, None, LONG_AGO
         child.origin, child.unwanted = None, False
         if forget:
             del self.children[child.rules.name]

@@ -11,7 +11,7 @@ from typing import Self
 
 import trio
 
-from ds_actors._child_link import SupervisorCell, escape
+from ds_actors._child_link import SupervisorCell
 from ds_actors._errors import ActorStopped
 from ds_actors._exits import combine, unwrapped
 from ds_actors._rules import AutoShutdown, Strategy
@@ -69,7 +69,7 @@ class Supervisor(SupervisorRef):
         listeners: tuple[Listener, ...] = (),
         random: Callable[[], float] = random.random,
     ) -> None:
-        super().__init__(SupervisorCell(name, "/" + escape(name)))
+        super().__init__(SupervisorCell(name, "/"))
         if not close_within >= 0:
             raise ValueError(f"close_within must be 0 or more seconds, not {close_within!r}")
         self._spec = SupervisorSpec(

@@ -7,7 +7,7 @@ cancellation from outside reaches the supervisor alone and the children are stop
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -17,12 +17,13 @@ from attrs import frozen
 
 from ds_actors import _events as events
 from ds_actors._cell import Cell
-from ds_actors._child_link import ChildLink, LinkMaker, SupervisorCell, escape
+from ds_actors._child_link import ChildLink, LinkMaker, SupervisorCell
 from ds_actors._child_timers import ChildTimers, cancel_timers
 from ds_actors._decision_loop import DecisionLoop
 from ds_actors._errors import Ignore, RestartLimitReached, StartFailed
 from ds_actors._exits import Exit, combine, judge, unwrapped
 from ds_actors._incarnation import Incarnation
+from ds_actors._parking import Parking
 from ds_actors._rules import STRATEGIES, ChildStatus, Phase
 from ds_actors._specs import ChildSpec, SupervisorSpec, check_children
 from ds_actors._supervision import Supervision
@@ -33,6 +34,8 @@ from ds_actors._telemetry import (
     SupervisorGaveUp,
     Telemetry,
 )
+from ds_actors._text import escape
+from ds_actors._timers import Timers
 
 
 @frozen
@@ -65,13 +68,13 @@ class SupervisorIncarnation(DecisionLoop):
         self.telemetry: Telemetry = parts.telemetry
         self._nursery: trio.Nursery | None = None
         self._timers: ChildTimers | None = None
+        self.parking: Parking = Parking(self._resumed)
         self.maker: LinkMaker = LinkMaker(cell.path, parts.telemetry)
         self.booted: trio.Event = trio.Event()
         """The first batch is over: it became ready, or the supervisor stops."""
         self.up: bool = False
         """Every child of the first batch became ready."""
         self.halted: trio.Event = trio.Event()
-        self._failure: BaseException | None = None
         self._deadline = math.inf
         self._stopped = False
         self.on_end: Callable[[], object] | None = None
@@ -88,7 +91,9 @@ class SupervisorIncarnation(DecisionLoop):
         """
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            self._timers = ChildTimers(nursery)
+            timers = Timers(nursery)
+            self._timers = ChildTimers(timers)
+            self.parking.open(nursery, timers)
             try:
                 if not self.halted.is_set():
                     self._adopt_children()
@@ -125,13 +130,6 @@ class SupervisorIncarnation(DecisionLoop):
         if failure is not None:
             escaped.append(failure)
         return judge(combine(escaped, f"{self.path} failed in several ways"), stopped=self._stopped)
-
-    def failure(self) -> BaseException | None:
-        """Return what must be raised after the end: the limit reached, a failed start, what goes up."""
-        errors = list(self._upward)
-        if self._failure is not None:
-            errors.append(self._failure)
-        return combine(errors, f"{self.path} failed in several ways")
 
     def stop(self, deadline: float, *, again: bool = False) -> None:
         """Stop everything by `deadline` (trio's clock, seconds); a second call can only shorten the time."""
@@ -212,18 +210,24 @@ class SupervisorIncarnation(DecisionLoop):
         else:
             assert isinstance(link.spec, ChildSpec)
             spec = link.spec
-            incarnation = Incarnation(
-                link.cell,
-                number,
-                partial(spec.factory, *spec.args),
-                grace=spec.grace,
-                drain=spec.drain,
-                start_timeout=spec.start_timeout,
-                expected=spec.expected,
-                parent=self,
-            )
+            incarnation = Incarnation(link.cell, number, spec, self)
         link.incarnation = incarnation
+        # A restart always takes a turn, so that one that fails at once cannot keep the program to itself.
+        if (
+            number == 1
+            and isinstance(incarnation, Incarnation)
+            and self.parking.takes_no_turn()
+            and incarnation.start_parked()
+        ):
+            self.feed(events.Ready(name, number))
+            if incarnation.cell.has_work():
+                incarnation.cell.wake_receiver()
+            return
         self._nursery.start_soon(self._run, link, incarnation, name, number, name=link.cell.path)
+
+    def _resumed(self, incarnation: Incarnation) -> Coroutine[Any, Any, None]:
+        name = incarnation.cell.name
+        return self._run(self.links[name], incarnation, name, incarnation.number)
 
     def _renew_cell(self, link: ChildLink, name: str) -> None:
         link.cell = self.maker.cell_for(link.spec, name)
@@ -233,10 +237,11 @@ class SupervisorIncarnation(DecisionLoop):
         self, link: ChildLink, incarnation: Incarnation | SupervisorIncarnation, name: str, number: int
     ) -> None:
         try:
-            end = await incarnation.live(partial(self._ready, link, name, number))
+            end = await incarnation.live(partial(self._report_ready, name, number))
         except BaseException as error:  # noqa: BLE001 - of the mailbox, which people may write
             end = judge(error)
-        self._ended(link, name, number, end, healthy=incarnation.healthy)
+        if end is not None:
+            self._ended(link, name, number, end, healthy=incarnation.healthy)
         del end  # its traceback holds this frame on newer Pythons
 
     def _ended(self, link: ChildLink, name: str, number: int, end: Exit, *, healthy: bool) -> None:
@@ -253,13 +258,16 @@ class SupervisorIncarnation(DecisionLoop):
         """Return whether a task is that of an actor below; with `starting`, of one that is not ready yet."""
         return any(link.is_run_by(task, starting=starting) for link in self.links.values())
 
-    def _ready(self, link: ChildLink, name: str, number: int) -> None:
+    def _report_ready(self, name: str, number: int) -> None:
         self.feed(events.Ready(name, number))
-        if self.supervision.children[name].status is ChildStatus.RUNNING:
+
+    def _became_ready(self, event: events.Ready) -> None:
+        link = self.links.get(event.name)
+        if link is not None and self.supervision.children[event.name].status is ChildStatus.RUNNING:
             link.ready = True
             self._decided(link)
         if self.telemetry.listeners:
-            self.telemetry.emit(ChildReady(self.maker.child_path(name), number))
+            self.telemetry.emit(ChildReady(self.maker.child_path(event.name), event.incarnation))
 
     def _decided(self, link: ChildLink) -> None:
         if link.waiter is not None:
@@ -286,6 +294,12 @@ class SupervisorIncarnation(DecisionLoop):
             return  # it has ended, and reports that next
         if self.asking and (self.supervision.starts_in_order or self.supervision.phase is Phase.STOPPING):
             self._call_off_starts_of(link)
+        if isinstance(link.incarnation, Incarnation) and self.parking.takes_no_turn():
+            number, healthy = link.incarnation.number, link.incarnation.healthy
+            end = link.incarnation.stop_parked()
+            if end is not None:
+                self._ended(link, link.cell.name, number, end, healthy=healthy)
+                return
         deadline = min(self._deadline, trio.current_time() + link.spec.grace)
         link.incarnation.stop(deadline, again=again)
         self._limit(link, deadline)

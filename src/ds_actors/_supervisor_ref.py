@@ -10,7 +10,7 @@ import trio
 from ds_actors._actor import Actor
 from ds_actors._backoff import Backoff
 from ds_actors._cell import Cell
-from ds_actors._child_link import ChildLink, SupervisorCell, escape
+from ds_actors._child_link import ChildLink, SupervisorCell
 from ds_actors._child_requests import ChildRequests
 from ds_actors._errors import ActorStopped
 from ds_actors._mailbox import Mailbox
@@ -21,6 +21,7 @@ from ds_actors._snapshot import Counts, below, count, lone_node, node
 from ds_actors._specs import ChildSpec, SupervisorSpec
 from ds_actors._supervisor_incarnation import SupervisorIncarnation
 from ds_actors._telemetry import Node
+from ds_actors._text import escape
 
 M = TypeVar("M")
 Ts = TypeVarTuple("Ts")

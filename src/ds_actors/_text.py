@@ -15,3 +15,13 @@ def plain(text: str, limit: int | None = None) -> str:
 def counted(count: int, noun: str) -> str:
     """Return so many of a thing: "1 sample", "1,200 samples"."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def escape(name: str) -> str:
+    """Return a name as a path's part: no slash, no control character, nothing that is not ASCII or printable."""
+    if name.isprintable() and "/" not in name and "%" not in name:
+        return name
+    return "".join(
+        c if c.isprintable() and c not in "/%" else "".join(f"%{b:02x}" for b in c.encode("utf-8", "replace"))
+        for c in name
+    )

@@ -8,12 +8,13 @@ from typing import Any, Generic, TypeVar, TypeVarTuple
 import trio
 
 from ds_actors._actor import Actor
-from ds_actors._child_link import SupervisorCell, escape
+from ds_actors._child_link import SupervisorCell
 from ds_actors._incarnation import Incarnation
 from ds_actors._ref import ActorRef
 from ds_actors._supervisor_incarnation import SupervisorIncarnation
 from ds_actors._supervisor_ref import SupervisorRef
 from ds_actors._telemetry import ChildEnded, TelemetryEvent
+from ds_actors._text import escape
 
 M = TypeVar("M")
 Ts = TypeVarTuple("Ts")

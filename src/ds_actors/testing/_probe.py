@@ -28,7 +28,7 @@ class Probe(Generic[M]):
     """
 
     def __init__(self, name: str = "probe") -> None:
-        self._cell = Cell(name, name, Reject[M](), Telemetry(), get_ident())
+        self._cell = Cell(name, "", Reject[M](), Telemetry(), get_ident())
         self.ref: ActorRef[M] = ActorRef(self._cell)
         """The reference for the code under test."""
         self.received: list[M] = []
