@@ -144,7 +144,9 @@ class Monitor:
             sinks=records,
         )
         progress, kept = ProgressLog(settings), Ledger() if ledger else None
-        self._hub = Hub(Outbox(budget=budget), records, kept, notify == "changes", state_cb, progress)
+        self._hub = Hub(
+            Outbox(budget=budget, alerts_first=evidence is None), records, kept, notify == "changes", state_cb, progress
+        )
         self._hub.assessments.evidence, self._hub.assessments.min_confirmations = evidence, min_confirmations
         self._factory = TrackFactory(self._hub, sampling, AudioPace() if audio is None else audio, encode, quality)
         self._supervisor = build_tree(self._hub, self._factory, service, connect, random)

@@ -89,7 +89,7 @@ class Simulation:
     def __attrs_post_init__(self) -> None:
         self.room = self.script.room
         self._assessments = Assessments(evidence=self.evidence, min_confirmations=self.min_confirmations)
-        self.outbox = Outbox(budget=self.room.budget)
+        self.outbox = Outbox(budget=self.room.budget, alerts_first=self.evidence is None)
         self.service = PaperService(self.script)
         self.link = SimulatedLink(self)
         self.judges = ErringJudges(self.script.judges, self.random)
