@@ -170,7 +170,9 @@ def test_the_help_says_what_it_is_and_how_it_ends() -> None:
         assert expected in text
 
 
-@pytest.mark.parametrize("command", [[], ["demo"], ["scan"], ["sandbox"], ["clip"], ["simulate"], ["doctor"]])
+@pytest.mark.parametrize(
+    "command", [[], ["demo"], ["scan"], ["sandbox"], ["clip"], ["simulate"], ["tune"], ["calibrate"], ["doctor"]]
+)
 def test_the_help_names_no_type_of_python(command: list[str]) -> None:
     """A flag is given or it is not, and a value is called by what it stands for."""
     text = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "80"}).stdout

@@ -93,7 +93,7 @@ class Simulation:
         self.room = self.script.room
         self._assessments = Assessments(evidence=self.evidence, min_confirmations=self.min_confirmations)
         self.pace = LinkPace()
-        self.outbox = Outbox(budget=self.room.budget, link=self.pace)
+        self.outbox = Outbox(budget=self.room.budget, link=self.pace, alerts_first=self.evidence is None)
         self.service = PaperService(self.script)
         self.link = SimulatedLink(self)
         self.judges = ErringJudges(self.script.judges, self.random)

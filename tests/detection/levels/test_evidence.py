@@ -139,7 +139,7 @@ def test_false_alarms_stay_within_the_target(target: float) -> None:
 def test_a_judge_that_is_three_times_worse_than_assumed_stays_within_the_target() -> None:
     """It flags 6 % instead of 2 %: the track's own rate is learned."""
     model = Evidence(max_false_alarms=0.1, correlated_for=0.25)
-    _, high = rate_interval(false_alarms(model, 10_000, 0.06, 2), 10_000)
+    _, high = rate_interval(false_alarms(model, 2_000, 0.06, 2), 2_000)
     assert high < 0.1
 
 

@@ -16,7 +16,7 @@ import math
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from attrs import fields, frozen
 
@@ -135,12 +135,13 @@ def parse_evidence(text: str, **figures: float) -> Evidence:
         CalibrationError: when the text is not such a file, or a figure is invalid.
     """
     try:
-        table: Any = tomllib.loads(text).get("evidence")
+        found: Any = tomllib.loads(text).get("evidence")
     except tomllib.TOMLDecodeError as error:
         raise CalibrationError(f"this is not TOML: {error}") from error
     known = [attribute.name for attribute in fields(Evidence)]
-    if not isinstance(table, Mapping):
+    if not isinstance(found, dict):
         raise CalibrationError("the file has no table [evidence]; `ds-actors calibrate` writes one")
+    table = cast("dict[str, Any]", found)
     unknown = sorted(set(table) - set(known))
     if unknown:
         raise CalibrationError(f"[evidence] has {unknown[0]!r}, which is not known; known are {', '.join(known)}")

@@ -56,8 +56,10 @@ class Outbox:
         age_limit: float = AGE_LIMIT,
         budget: Budget | None = None,
         link: LinkPace | None = None,
+        alerts_first: bool = True,
     ) -> None:
         self._link = link
+        self._alerts_first = alerts_first
         self._buckets = None if budget is None else TokenBuckets(budget)
         self._window = window
         self._age_limit = age_limit
@@ -237,7 +239,7 @@ class Outbox:
             return Dropped(message, "superseded")
         track = self._history.track(message)
         self._requests += 1
-        turn = Turn(message, track, self._requests, track.last == 0)
+        turn = Turn(message, track, self._requests, track.last == 0, self._alerts_first)
         turn.relevel(message.level)
         self._turns[message.track] = turn
         self._queue.add(turn)

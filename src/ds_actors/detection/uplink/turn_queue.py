@@ -2,6 +2,8 @@
 
 Order: ALERT, SUSPICIOUS, never granted, oldest last grant; within a class round-robin by participant, then by track.
 Every fourth turn goes to the participant whose last grant is oldest, so that no participant starves the rest.
+
+Where levels are the evidence's, an alert is decided, and a sample of it tells little: it waits with the rest.
 """
 
 from __future__ import annotations
@@ -46,6 +48,8 @@ class Turn:
     number: int
     fresh: bool
     """The track had never been granted a turn when it asked for this one."""
+    alerts_first: bool = True
+    """False where an alert is decided by evidence, so that its next sample tells no more than that of a clear track."""
     rank: int = 0
     state: TurnState = TurnState.WAITING
     sample: Deliver | None = None
@@ -76,8 +80,10 @@ class Turn:
 
     def relevel(self, level: Level) -> None:
         """Put the turn into the class of a level."""
-        if level.elevated:
-            self.rank = 0 if level is Level.ALERT else 1
+        if level is Level.ALERT:
+            self.rank = 0 if self.alerts_first else 3
+        elif level is Level.SUSPICIOUS:
+            self.rank = 1
         else:
             self.rank = 2 if self.fresh else 3
 
