@@ -61,7 +61,7 @@ ANSWERS = (
     _says("a hundred malformed", frame(BINARY, b"\xff\xff") * 100, noticed=cause("100 malformed messages")),
     _says("about strangers", frame(BINARY, UNKNOWN), noticed=_unknown_track, stays=True),
     _says("unasked", frame(BINARY, KNOWN) * 3, unasked=True),
-    _says("flood of results", frame(BINARY, KNOWN) * 500, unasked=True, every=0.0, lasts=0.6, graded=False),
+    _says("flood of results", frame(BINARY, KNOWN) * 500, unasked=True, every=0.0, lasts=0.6),
     _says("flood about strangers", frame(BINARY, UNKNOWN) * 500, noticed=_unknown_track, every=0.0),
     _says("flood of pings", frame(PING, b"x" * 100) * 300, noticed=CONTROLS, every=0.0),
     _says("flood of pongs", frame(PONG, b"x" * 100) * 500, noticed=CONTROLS, every=0.0),

@@ -56,8 +56,7 @@ IDLE = (
         service(lambda faults: faults.close_on_accept(1011, 0.05), anew=True),
         _is_down,
         lasts=20,
-        u=0.02,
-        graded=False,
+        u=0.3,
         slow=True,
     ),
 )

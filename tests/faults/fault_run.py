@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import resource
 import ssl
 from collections.abc import AsyncGenerator
@@ -77,7 +78,7 @@ class Watch:
     measured: Measured
     statuses: list[Status] = field(factory=list[Status])
     attempts: list[float] = field(factory=list[float])
-    connections: int = 0
+    noticed_at: float = math.inf
     _began_rss: float = 0.0
     _verdicts: int = 0
     _judged_at: float = 0.0
@@ -127,9 +128,8 @@ class Watch:
 
     def judge_attempts(self) -> None:
         """Compare the waits between attempts with the law: the draw's share of 0.5 s doubling to 15 s, or as asked."""
-        refused_at = 1 if self.cell.phase in FROM_THE_START else 2
-        if not self.cell.recovers and len(self.attempts) > refused_at:
-            self.broken(f"{len(self.attempts)} attempts, though the key was refused at number {refused_at}")
+        if not self.cell.recovers and self.attempts[-1] > self.noticed_at:
+            self.broken("an attempt came soon after the key was refused")
         waits = [after - before for before, after in itertools.pairwise(self.attempts)]
         for n, wait in enumerate(waits):
             least = max(self.cell.asked, self.cell.u * min(15.0, 0.5 * 2**n))
@@ -179,7 +179,8 @@ async def _notice(cell: Cell, watch: Watch, began: float) -> None:
         with trio.move_on_after(cell.within):
             while not any(cell.noticed(status) for status in watch.statuses):
                 await trio.sleep(_LOOK_EVERY)
-            watch.measured.noticed = trio.current_time() - began
+            watch.noticed_at = trio.current_time()
+            watch.measured.noticed = watch.noticed_at - began
         if watch.measured.noticed is None:
             watch.broken(f"not noticed within {cell.within:g} s: {watch.statuses[-1].uplink}")
     await trio.sleep(cell.lasts)
