@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ds_actors.detection.levels import assessment as shelves
 from ds_actors.detection.coverage import Coverage, Facts, coverage
 from ds_actors.detection.events import Kind, Level, ResultType, TrackInfo, WireResult
+from ds_actors.detection.levels import assessment as shelves
 from ds_actors.detection.levels.assessment import LATE_RESULTS, MEMORY_AFTER_LEAVING, Assessments
 
 TRACKS = {

@@ -83,6 +83,7 @@ class DemoRunner:
 REASONS: Final = {
     "closed": "because the monitor closed",
     "ended": "because the track ended",
+    "link_too_slow": "too late on a slow link",
     "muted": "because the track was muted",
     "no_frame": "without a picture",
     "not_encodable": "not encodable",

@@ -1,1 +1,1 @@
-"""What makes a level of verdicts: memory, confirmations, evidence. Pure."""
+"""What makes a level of verdicts: memory, confirmations, evidence."""

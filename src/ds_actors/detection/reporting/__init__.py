@@ -1,1 +1,1 @@
-"""What a run says of itself: the log's lines, blindness, the values of metrics. Pure."""
+"""What a run says of itself: the log's lines, blindness, the values of metrics."""

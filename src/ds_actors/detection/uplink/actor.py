@@ -133,6 +133,7 @@ class Uplink(Actor[OutboxMessage]):
                     probe = link.speed.sent(now)
                     heartbeat.sample_sent(now)
                     self.host.sample_sent(sample)
+                    self.inbox.settle(message)  # before the next checkpoint, or else a crash sends it again
                     if probe is not None:
                         await nursery.start(self._probe, websocket, heartbeat, probe)
                 case _:
