@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -98,39 +99,37 @@ def test_rooms_of_a_killed_worker_are_watched_again_and_none_is_watched_twice(
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_a_frozen_worker_that_goes_on_does_not_watch_beside_its_replacement(
+def test_a_frozen_job_that_goes_on_does_not_watch_beside_its_replacement(
     own_server: Server, service: Service, people_process: Process
 ) -> None:
-    """Its processes hang, and go on when another worker has the room.
+    """Its process hangs, and goes on when the room has another detector.
 
-    The workers have a name, so that each of their jobs is the keeper's request.
+    The worker has a name, so that each of its jobs is the keeper's request.
     """
     environment = {"DATASPIKE_API_KEY": "k", "DATASPIKE_WS_URL": service.url, "DATASPIKE_NORMAL_FPS": "1"}
     environment["AGENT_NAME"] = "deepfake"
-    program = HARNESS / "monitor_worker.py"
     with (
-        Worker(program, own_server, environment, name="one") as frozen,
+        Worker(HARNESS / "monitor_worker.py", own_server, environment) as worker,
         Worker(MODULE, own_server, {}, command="--agent-name=deepfake", name="keeper"),
         AgentsSeen(own_server) as agents,
     ):
-        frozen.registered()
+        worker.registered()
         try:
             publish(own_server, people_process, "call", "p")
             until(lambda: service.of("p"), 90)
             before = agents.now["call"]
-            with Worker(program, own_server, environment, name="two") as heir:
-                heir.registered()
-                frozen.freeze()
-                until(lambda: agents.now["call"] and agents.now["call"] != before, 90)
-                count = len(service.samples)
-                until(lambda: len(service.samples) > count + 2, 60)
-                replaced = agents.copy()["call"]
-                frozen.thaw()
-                time.sleep(QUIET)
-                assert len(agents.now["call"]) == 1
+            (line,) = worker.wrote("the detector watches the room")
+            (job,) = re.findall(r'"pid": (\d+)', line)
+            os.kill(int(job), signal.SIGSTOP)
+            until(lambda: agents.now["call"] and agents.now["call"] != before, 90)
+            count = len(service.samples)
+            until(lambda: len(service.samples) > count + 2, 60)
+            os.kill(int(job), signal.SIGCONT)
+            time.sleep(QUIET)
+            after = agents.copy()["call"]
         finally:
             people_process.call("clear")
-    assert len(replaced) == 1
+    assert len(after) == 1
     assert agents.longest_doubled <= 5
 
 

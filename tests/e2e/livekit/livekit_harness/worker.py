@@ -75,14 +75,6 @@ class Worker:
         if self._popen.stdout is not None:
             self._popen.stdout.close()
 
-    def freeze(self) -> None:
-        """Stop it and its jobs where they are, as a machine that hangs does."""
-        os.killpg(self._popen.pid, signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Let them go on."""
-        os.killpg(self._popen.pid, signal.SIGCONT)
-
     def ended(self, within: float) -> int:
         """Wait until it ends by itself and return its exit code."""
         return self._popen.wait(within)
