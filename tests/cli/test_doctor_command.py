@@ -109,5 +109,9 @@ def test_the_doctor_and_the_room_alone_import_livekit() -> None:
     """The actor library, the monitor and every other command work without it."""
     package = Path(cli.__file__).parents[1]
     importing = re.compile(r"^\s*(from|import) livekit\b", re.MULTILINE)
-    found = {path.relative_to(package).as_posix() for path in package.rglob("*.py") if importing.search(path.read_text("utf-8"))}
+    found = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if importing.search(path.read_text("utf-8"))
+    }
     assert found == {"cli/_doctor/livekit_room.py", "cli/_room/tokens.py", "cli/_room/watcher.py"}
