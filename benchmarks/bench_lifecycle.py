@@ -207,8 +207,8 @@ def main() -> None:
     name = "a trio task with a cancel scope"
     for title, strategy, kind, most in (
         ("one_for_one", "one_for_one", Parked, 0.5),
-        ("dynamic", "dynamic", Parked, 0.6),
-        ("one_for_one, with hooks", "one_for_one", Hooked, None),
+        ("dynamic", "dynamic", Parked, 0.5),
+        ("one_for_one, with hooks", "one_for_one", Hooked, 1.5),
     ):
         compare(
             f"{MANY:,} actors started ready, parked, stopped ({title})",
@@ -222,7 +222,7 @@ def main() -> None:
         "first message of a parked actor",
         lambda: trio.run(first_messages),
         {spawn: lambda: trio.run(spawns)},
-        (Goal(spawn, most=2),),
+        (Goal(spawn, most=1.5),),
         rounds=rounds(9),
     )
     for title, contestant in (
@@ -233,7 +233,7 @@ def main() -> None:
             f"crash to the new incarnation's first message ({title})",
             contestant,
             {spawn: lambda: trio.run(spawns)},
-            (Goal(spawn, most=7 if title != "logged" else None),),
+            (Goal(spawn, most=3 if title != "logged" else None),),
             rounds=rounds(9),
         )
     compare(
