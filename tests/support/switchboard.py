@@ -10,6 +10,8 @@ from functools import partial
 import trio
 from attrs import define, field
 
+from ds_actors.detection.uplink.frames import FrameScanner, UpgradeAnswer
+
 StreamHandler = Callable[[trio.abc.Stream], Awaitable[None]]
 _BROKEN = (trio.BrokenResourceError, trio.ClosedResourceError, OSError)
 
@@ -21,10 +23,28 @@ class _Line:
     client: trio.abc.Stream
     scope: trio.CancelScope
     sending: trio.Lock = field(factory=trio.Lock)
+    _upgrade: UpgradeAnswer = field(factory=UpgradeAnswer)
+    _frames: FrameScanner | None = None
+    _held: bytearray = field(factory=bytearray)
 
     async def to_client(self, data: bytes | bytearray) -> None:
         async with self.sending:
             await self.client.send_all(data)
+
+    async def relay(self, data: bytes | bytearray) -> None:
+        """Pass on what the target sends, once it has the last byte of a message: another may speak in between."""
+        self._held += data
+        frames: bytes | bytearray | None = data
+        if self._frames is None:
+            frames = self._upgrade.feed(data)
+            if frames is not None:
+                self._frames = FrameScanner()
+        if self._frames is not None and frames is not None:
+            self._frames.feed(frames)
+            if self._frames.unfinished:
+                return
+        whole, self._held = self._held, bytearray()
+        await self.to_client(whole)
 
 
 @define(eq=False)
@@ -77,7 +97,7 @@ class Switchboard:
             self._lines.add(line)
             try:
                 nursery.start_soon(_pump, client, target.send_all)
-                await _pump(target, line.to_client)
+                await _pump(target, line.relay)
                 nursery.cancel_scope.cancel()
             finally:
                 self._lines.discard(line)
