@@ -93,8 +93,6 @@ MID_FRAME = (
         fps=1,
         toxiproxy=True,
         lasts=20,
-        fresh=25,
-        graded=False,
         slow=True,
     ),
     Cell(

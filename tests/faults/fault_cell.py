@@ -62,8 +62,6 @@ class Cell:
     """Takes longer than about two seconds, or differs little from a quick one: `make faults` runs it."""
     unasked: bool = False
     """Its results about the track count as answers of samples that the service has not received."""
-    graded: bool = True
-    """Whether the sandbox's grade must show no broken rule."""
 
     @property
     def name(self) -> str:

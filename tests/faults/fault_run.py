@@ -226,10 +226,9 @@ def _judge_end(cell: Cell, world: World, measured: Measured, log: list[logging.L
         watch.broken(f"the process grew by {measured.rss:.0f} MiB")
     if measured.closed > cell.closes_within:
         watch.broken(f"closing took {measured.closed:.1f} s")
-    if cell.graded:
-        for row in world.sandbox.grade(burst_fps=cell.fps, cut_off=world.cut_off):
-            if not row.kept:
-                watch.broken(f"the grade: {row.rule} is broken, {row.figure}")
+    for row in world.sandbox.grade(burst_fps=cell.fps, cut_off=world.cut_off):
+        if not row.kept:
+            watch.broken(f"the grade: {row.rule} is broken, {row.figure}")
 
 
 @asynccontextmanager

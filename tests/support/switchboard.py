@@ -68,10 +68,11 @@ class Switchboard:
             line.scope.cancel()
 
     async def say(self, data: bytes) -> None:
-        """Send bytes to every client, between two frames of the target's."""
+        """Send bytes to every client, between two frames of the target's; a cancellation waits for their last."""
         for line in list(self._lines):
-            with suppress(*_BROKEN):
+            with suppress(*_BROKEN), trio.move_on_after(5, shield=True):
                 await line.to_client(data)
+        await trio.lowlevel.checkpoint()
 
     async def serve(self, raw: trio.SocketStream) -> None:
         """Serve one connection."""
