@@ -36,7 +36,7 @@ _WIDE: Final = 160
 
 
 @define
-class _Room:
+class _TuningRoom:
     script: Script
     seed: int
     progress: Progress
@@ -101,7 +101,7 @@ def tune(
     script = parse_script(wish.scenario(hours), name="the room of tune")
     try:
         with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
-            room = _Room(script, seed, progress)
+            room = _TuningRoom(script, seed, progress)
             for choice in choices(wish):
                 room.try_at(choice, budget)
             found = best(room.tried, wish)

@@ -26,7 +26,7 @@ from ds_actors.detection.sinks._actor import SinkActor
 from ds_actors.detection.sinks._record import SinkRecord
 from ds_actors.detection.tracks.audio_actor import AudioTrackActor
 from ds_actors.detection.tracks.encoding import Frame
-from ds_actors.detection.tracks.fitting import Attempt, Fitting, LinkTooSlowError
+from ds_actors.detection.tracks.fitting import EncodingAttempt, Fitting, LinkTooSlowError
 from ds_actors.detection.tracks.messages import TrackMessage
 from ds_actors.detection.tracks.registry import RegisteredTrack
 from ds_actors.detection.tracks.sources import FrameSource, PcmSource
@@ -83,7 +83,7 @@ class TrackFactory:
         captured_at = trio.current_time()
         data = await self.encode(frame, quality, max_side)
         longest = max(frame.width, frame.height)
-        attempt = first = Attempt(quality, longest if max_side is None else min(longest, max_side))
+        attempt = first = EncodingAttempt(quality, longest if max_side is None else min(longest, max_side))
         allowance = self.hub.allowance(captured_at)
         fitting = Fitting(first, allowance.wish, allowance.most)
         for number in count(1):

@@ -6,30 +6,26 @@ import logging
 import random as random_module
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
 from types import TracebackType
-from typing import Any, Final, Literal, Self, cast
+from typing import Any, Final, Self
 
 import trio
 
 from ds_actors import ActorRef, ActorStopped, Node
 from ds_actors.detection._hub import Hub
+from ds_actors.detection._options import Assessment, Notify, check_budget, evidence_of, sink_records
 from ds_actors.detection._refs import TreeRefs
 from ds_actors.detection._tree import TrackFactory, build_tree
 from ds_actors.detection.budget import Budget
 from ds_actors.detection.coverage import Coverage, Facts
 from ds_actors.detection.embedded import EmbeddedService
 from ds_actors.detection.events import Level, TrackInfo
-from ds_actors.detection.levels.confirmation import check_min_confirmations
-from ds_actors.detection.levels.evidence import Evidence
 from ds_actors.detection.privacy import Privacy
 from ds_actors.detection.reporting.progress import ProgressLog
 from ds_actors.detection.reporting.progress_text import settings_text
 from ds_actors.detection.sampling import AdaptiveSampling, SamplingPolicy, Scene, Speaking, check_quality, make_policy
 from ds_actors.detection.service import Dataspike
-from ds_actors.detection.sinks import BufferingSink, Sink, check_sink
-from ds_actors.detection.sinks._record import SinkRecord
-from ds_actors.detection.sinks._reports import LevelReports
+from ds_actors.detection.sinks import Sink
 from ds_actors.detection.status import RoomState, Status
 from ds_actors.detection.tracks.encoding import Frame, encode_jpeg
 from ds_actors.detection.tracks.encoding_threads import run_encoding
@@ -49,8 +45,6 @@ logger: logging.Logger = logging.getLogger("ds_actors.detection")
 
 CLOSE_SOURCE: Final = 0.5
 """Seconds that a source may take to close after its actor."""
-
-Notify = Literal["all", "changes"]
 
 
 async def encode_in_thread(frame: Frame, quality: int, max_side: int | None) -> bytes:
@@ -109,7 +103,7 @@ class Monitor:
         budget: Budget | None = None,
         sinks: Sequence[Sink] = (),
         notify: Notify = "all",
-        assessment: Literal["last", "evidence"] | Evidence = "last",
+        assessment: Assessment = "last",
         min_confirmations: int = 1,
         quality: int = 75,
         privacy: Privacy | None = None,
@@ -120,31 +114,16 @@ class Monitor:
         encode: Encode = encode_in_thread,
         random: Callable[[], float] = random_module.random,
     ) -> None:
-        if notify not in ("all", "changes"):
-            raise ValueError(f'notify must be "all" or "changes", not {notify!r}')
-        evidence = _evidence(assessment)
-        if check_min_confirmations(min_confirmations) > 1 and evidence is not None:
-            raise ValueError(
-                'min_confirmations is for assessment="last": evidence asks for as many verdicts as it needs;'
-                " leave one of them out"
-            )
+        evidence = evidence_of(assessment, min_confirmations)
         embedded = None
         if isinstance(service, EmbeddedService):
             parts = service.parts()
             service, connect, embedded = parts.endpoint, parts.connect, parts.tree
         service = Dataspike() if service is None else service
         policy = make_policy(sampling)  # an error in it is raised here, not when the first track is added
-        if not isinstance(cast("object", budget), Budget | None):
-            raise TypeError(f"budget must be a Budget, such as Budget(samples_per_minute=600), not {budget!r}")
+        check_budget(budget)
         quality = check_quality(quality)
-        records: dict[str, SinkRecord] = {}
-        for sink in sinks:
-            check_sink(sink)
-            if sink.name in records:
-                raise ValueError(f"two sinks are called {sink.name!r}")
-            records[sink.name] = record = SinkRecord(sink, LevelReports() if notify == "changes" else None)
-            if isinstance(sink, BufferingSink):
-                sink.when_lost(partial(record.lost, random))
+        records = sink_records(sinks, notify, random)
         settings = settings_text(
             service=service.log_url,
             policy=type(policy).__name__,
@@ -376,13 +355,3 @@ class Monitor:
         if self._hub.ledger is None:
             raise RuntimeError("no ledger of what is sent is kept; pass ledger=True to keep one")
         return self._hub.ledger.rows()
-
-
-def _evidence(assessment: object) -> Evidence | None:
-    if assessment == "last":
-        return None
-    if assessment == "evidence":
-        return Evidence()
-    if isinstance(assessment, Evidence):
-        return assessment
-    raise ValueError(f'assessment must be "last", "evidence" or an Evidence(...), not {assessment!r}')

@@ -14,13 +14,15 @@ from ds_actors.detection.tracks.fitting import (
     ATTEMPTS,
     FLOOR_QUALITY,
     FLOOR_SIDE,
-    Attempt,
+    EncodingAttempt,
     Fitting,
     LinkTooSlowError,
 )
 
 
-def attempts(first: Attempt, wish: float, most: float, size_of: Callable[[Attempt], int]) -> list[Attempt]:
+def attempts(
+    first: EncodingAttempt, wish: float, most: float, size_of: Callable[[EncodingAttempt], int]
+) -> list[EncodingAttempt]:
     """Return what is tried, the last of which is sent."""
     fitting, tried = Fitting(first, wish, most), [first]
     while True:
@@ -30,10 +32,10 @@ def attempts(first: Attempt, wish: float, most: float, size_of: Callable[[Attemp
         tried.append(following)
 
 
-def as_photographs(at_75: float) -> Callable[[Attempt], int]:
+def as_photographs(at_75: float) -> Callable[[EncodingAttempt], int]:
     """The sizes of a picture of 1280 pixels whose JPEG has so many bytes at quality 75."""
 
-    def size(attempt: Attempt) -> int:
+    def size(attempt: EncodingAttempt) -> int:
         quality = 0.15 + 0.85 * attempt.quality / 75
         return int(at_75 * quality * math.pow(attempt.side / 1280, 1.8))
 
@@ -42,13 +44,13 @@ def as_photographs(at_75: float) -> Callable[[Attempt], int]:
 
 def test_a_picture_that_is_small_enough_is_left_as_it_is() -> None:
     """One attempt."""
-    assert attempts(Attempt(75, 1280), 100_000, 200_000, lambda _: 100_000) == [Attempt(75, 1280)]
+    assert attempts(EncodingAttempt(75, 1280), 100_000, 200_000, lambda _: 100_000) == [EncodingAttempt(75, 1280)]
 
 
 def test_quality_goes_first_and_then_the_side() -> None:
     """By what the attempt before came to."""
-    first = Attempt(75, 1280)
-    assert attempts(first, 90_000, 1e9, as_photographs(100_000))[1:] == [Attempt(60, 1280)]
+    first = EncodingAttempt(75, 1280)
+    assert attempts(first, 90_000, 1e9, as_photographs(100_000))[1:] == [EncodingAttempt(60, 1280)]
     assert attempts(first, 65_000, 1e9, as_photographs(100_000))[-1].side == 1280
     smaller = attempts(first, 20_000, 1e9, as_photographs(100_000))[-1]
     assert (smaller.quality, smaller.side < 1280) == (FLOOR_QUALITY, True)
@@ -57,18 +59,18 @@ def test_quality_goes_first_and_then_the_side() -> None:
 def test_below_the_floor_nothing_is_sent() -> None:
     """The error has the reason of the drop."""
     with pytest.raises(LinkTooSlowError) as raised:
-        attempts(Attempt(75, 1280), 1_000, 1_000, as_photographs(100_000))
+        attempts(EncodingAttempt(75, 1280), 1_000, 1_000, as_photographs(100_000))
     assert raised.value.reason == "link_too_slow"
 
 
 def test_at_the_floor_a_picture_may_take_more_than_its_share() -> None:
     """As long as it arrives in time."""
-    tried = attempts(Attempt(75, 1280), 1_000, 10_000, as_photographs(100_000))
-    assert tried[-1] == Attempt(FLOOR_QUALITY, FLOOR_SIDE)
+    tried = attempts(EncodingAttempt(75, 1280), 1_000, 10_000, as_photographs(100_000))
+    assert tried[-1] == EncodingAttempt(FLOOR_QUALITY, FLOOR_SIDE)
 
 
-@pytest.mark.parametrize("first", [Attempt(20, 300), Attempt(30, 320)])
-def test_a_plan_below_the_floor_is_left_as_it_is(first: Attempt) -> None:
+@pytest.mark.parametrize("first", [EncodingAttempt(20, 300), EncodingAttempt(30, 320)])
+def test_a_plan_below_the_floor_is_left_as_it_is(first: EncodingAttempt) -> None:
     """Nothing is made larger; it is sent, or not."""
     assert attempts(first, 1, 10_000, lambda _: 9_000) == [first]
     with pytest.raises(LinkTooSlowError):
@@ -77,23 +79,23 @@ def test_a_plan_below_the_floor_is_left_as_it_is(first: Attempt) -> None:
 
 def test_a_low_quality_stays_as_low() -> None:
     """Only the side goes down."""
-    tried = attempts(Attempt(10, 1280), 5_000, 1e9, as_photographs(100_000))
+    tried = attempts(EncodingAttempt(10, 1280), 5_000, 1e9, as_photographs(100_000))
     assert {attempt.quality for attempt in tried} == {10}
     assert tried[-1].side < 1280
 
 
-def any_size(_attempt: Attempt) -> int:
+def any_size(_attempt: EncodingAttempt) -> int:
     raise NotImplementedError
 
 
 @given(
-    st.builds(Attempt, st.integers(0, 100), st.integers(1, 8_000)),
+    st.builds(EncodingAttempt, st.integers(0, 100), st.integers(1, 8_000)),
     st.floats(0, 1e6),
     st.floats(1, 5),
     st.functions(like=any_size, returns=st.integers(0, 2_000_000), pure=True),
 )
 def test_whatever_the_encoder_does_the_attempts_end_within_the_bounds(
-    first: Attempt, wish: float, more: float, size_of: Callable[[Attempt], int]
+    first: EncodingAttempt, wish: float, more: float, size_of: Callable[[EncodingAttempt], int]
 ) -> None:
     """At most four, each smaller than the one before, none below the floor, and what is sent is not over `most`."""
     try:

@@ -39,7 +39,7 @@ class LinkTooSlowError(EncodingError):
 
 
 @frozen
-class Attempt:
+class EncodingAttempt:
     """How a picture is encoded."""
 
     quality: int
@@ -57,11 +57,11 @@ class Fitting:
         most: bytes over which it is not sent.
     """
 
-    first: Attempt
+    first: EncodingAttempt
     wish: float
     most: float
 
-    def next(self, tried: Attempt, size: int, number: int) -> Attempt | None:
+    def next(self, tried: EncodingAttempt, size: int, number: int) -> EncodingAttempt | None:
         """Return what to try after an attempt, counted from 1, that came to `size` bytes; None to leave it at that.
 
         Raises:
@@ -79,19 +79,19 @@ class Fitting:
         by_size = size / _expected(tried)
         return next((attempt for attempt in smaller if by_size * _expected(attempt) <= self.wish), smaller[-1])
 
-    def _attempts(self) -> Iterator[Attempt]:
+    def _attempts(self) -> Iterator[EncodingAttempt]:
         """Yield what may be tried, the best first."""
         quality, side = self.first.quality, self.first.side
         for lower in _QUALITIES:
             if lower < quality:
-                yield Attempt(lower, side)
+                yield EncodingAttempt(lower, side)
         quality = min(quality, FLOOR_QUALITY)
         while side > FLOOR_SIDE:
             side = max(FLOOR_SIDE, int(side * _SIDE_STEP))
-            yield Attempt(quality, side)
+            yield EncodingAttempt(quality, side)
 
 
-def _expected(attempt: Attempt) -> float:
+def _expected(attempt: EncodingAttempt) -> float:
     """Return a number that is proportional to the expected size."""
     return _of_quality(attempt.quality) * math.pow(attempt.side, 2 * _BY_PIXELS)
 
