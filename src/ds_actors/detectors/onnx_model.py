@@ -69,7 +69,7 @@ class OnnxDetector(TensorDetector):
         (entry,) = (entry for entry in self._session.get_inputs() if entry.name == self._input)
         if entry.type != _FLOAT:
             raise ModelSettingsError(f"the model's input {self._input} is a {entry.type}, and must be a {_FLOAT}")
-        self.batch = check_input(entry.shape, self.settings, self._input)
+        self.batch: int | None = check_input(entry.shape, self.settings, self._input)
 
 
 def _session(model: Path, settings: ModelSettings) -> Any:

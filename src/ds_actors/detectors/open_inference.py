@@ -79,7 +79,7 @@ class OpenInferenceDetector(TensorDetector):
         if kind != _FLOAT:
             raise ModelSettingsError(f"the model's input {entry['name']} is {kind}, and must be {_FLOAT}")
         shape = [None if size == -1 else size for size in cast("list[int]", entry["shape"])]
-        self.batch = check_input(shape, self.settings, str(entry["name"]))
+        self.batch: int | None = check_input(shape, self.settings, str(entry["name"]))
         return str(entry["name"])
 
     def _request(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
