@@ -1,4 +1,4 @@
-"""The commands: `ds-actors demo | room | doctor | clip | scan | calibrate | serve | sandbox | simulate`."""
+"""The commands: `ds-actors demo | room | watch | doctor | clip | scan | calibrate | serve | sandbox | simulate`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from ds_actors.cli.sandbox import sandbox
 from ds_actors.cli.scan import SCAN_EPILOG, scan
 from ds_actors.cli.serve import SERVE_EPILOG, serve
 from ds_actors.cli.simulate import SIMULATE_EPILOG, simulate
+from ds_actors.cli.watch import WATCH_EPILOG, watch
 
 
 class _Commands(TyperGroup):
@@ -93,6 +94,7 @@ def _main(  # pyright: ignore[reportUnusedFunction]
 
 app.command()(demo)
 app.command(epilog=ROOM_EPILOG)(room)
+app.command(epilog=WATCH_EPILOG)(watch)
 app.command()(clip)
 app.command(epilog=SCAN_EPILOG)(scan)
 app.command(epilog=CALIBRATE_EPILOG)(calibrate)
