@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -22,12 +23,16 @@ from ds_actors.detection import Level
 pytestmark = pytest.mark.timeout(120)
 
 
+def environment(room: Room) -> dict[str, str]:
+    service = {"DATASPIKE_WS_URL": room.service.url, "DATASPIKE_API_KEY": "sandbox", "DATASPIKE_NORMAL_FPS": "1"}
+    return {**os.environ, **room.server.environment, **service}
+
+
 @contextmanager
 def watching(room: Room, *options: str) -> Generator[tuple[subprocess.Popen[bytes], list[dict[str, Any]]]]:
     """Run the command, and collect what it prints until it ends."""
-    service = {"DATASPIKE_WS_URL": room.service.url, "DATASPIKE_API_KEY": "sandbox", "DATASPIKE_NORMAL_FPS": "1"}
     command = [sys.executable, "-m", "ds_actors", "watch", room.name, "--json", *options]
-    variables = {**os.environ, **room.server.environment, **service}
+    variables = environment(room)
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=variables) as process:
         events: list[dict[str, Any]] = []
         assert process.stdout is not None
@@ -67,6 +72,28 @@ def test_fail_on_ends_it_with_1(room: Room) -> None:
     room.camera("alice", width=320, height=180)
     with watching(room, "--fail-on", "suspicious") as (process, _events):
         assert process.wait(90) == 1
+
+
+def test_on_a_terminal_it_draws_the_room_and_leaves_a_summary(room: Room) -> None:
+    """The view is on the alternate screen, the summary after it."""
+    room.service.verdicts["alice"] = Level.ALERT
+    room.join("alice")
+    room.camera("alice", width=320, height=180)
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "ds_actors", "watch", room.name, "--fail-on", "alert"]
+    terminal = {"TERM": "xterm", "COLUMNS": "60", "LINES": "12"}
+    out = b""
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment(room) | terminal) as run:
+        os.close(theirs)
+        with suppress(OSError):  # Linux's answer when the other end is closed
+            while chunk := os.read(ours, 100_000):
+                out += chunk
+        assert run.wait(30) == 1
+    os.close(ours)
+    view, left_screen, after = out.decode().partition("\x1b[?1049l")
+    assert left_screen
+    assert "alice camera" in view
+    assert "1 track at the end, 1 alert" in after
 
 
 @pytest.mark.parametrize(
