@@ -68,6 +68,15 @@ def test_hostile_names_neither_style_nor_move_the_terminal(width: int) -> None:
         assert "[red]mal[2Jlory camera" in text
 
 
+@pytest.mark.parametrize("width", [24, 40, 60, 100])
+def test_a_long_name_on_a_narrow_terminal_does_not_hide_the_level(width: int) -> None:
+    """The name is cut, and less important columns are left out."""
+    text = drawn(WatchState("call", status(track("x" * 200, Level.SUSPICIOUS)), 0, []), width)
+    assert "suspicious" in text
+    assert "xxxx" in text
+    assert all(len(line) <= width for line in text.splitlines())
+
+
 def test_before_it_has_joined_the_view_says_so() -> None:
     """There is no status yet."""
     assert "joining" in drawn(WatchState("call", None, 0, []))
