@@ -1,4 +1,4 @@
-"""The commands: `ds-actors demo | room | doctor | clip | scan | calibrate | serve | sandbox | simulate | tune`."""
+"""The commands: `ds-actors demo | room | watch | doctor | clip | scan | calibrate | serve | sandbox | simulate | tune`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ds_actors.cli.scan import SCAN_EPILOG, scan
 from ds_actors.cli.serve import SERVE_EPILOG, serve
 from ds_actors.cli.simulate import SIMULATE_EPILOG, simulate
 from ds_actors.cli.tune import TUNE_EPILOG, tune
+from ds_actors.cli.watch import WATCH_EPILOG, watch
 
 
 class _Commands(TyperGroup):
@@ -94,6 +95,7 @@ def _main(  # pyright: ignore[reportUnusedFunction]
 
 app.command()(demo)
 app.command(epilog=ROOM_EPILOG)(room)
+app.command(epilog=WATCH_EPILOG)(watch)
 app.command()(clip)
 app.command(epilog=SCAN_EPILOG)(scan)
 app.command(epilog=CALIBRATE_EPILOG)(calibrate)

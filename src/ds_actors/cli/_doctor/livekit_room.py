@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
@@ -24,12 +24,21 @@ _REFUSED: Final = frozenset({401, 403})
 
 def run(settings: LiveKitSettings, timeout: float) -> list[CheckResult]:
     """Return the results of all steps up to the first failure."""
+    return _quietly(_check(settings, timeout))
+
+
+def run_server_steps(settings: LiveKitSettings, timeout: float) -> list[CheckResult]:
+    """Return the results of the steps that join no room: whether the server answers and accepts the key."""
+    return _quietly(_check_server(settings, timeout))
+
+
+def _quietly(check: Coroutine[None, None, list[CheckResult]]) -> list[CheckResult]:
     # The SDK logs what the results say already, as lines of its own between theirs.
     sdk = logging.getLogger("livekit")
     before = sdk.level
     sdk.setLevel(logging.CRITICAL)
     try:
-        return asyncio.run(_check(settings, timeout))
+        return asyncio.run(check)
     finally:
         sdk.setLevel(before)
 

@@ -1,8 +1,9 @@
 """The monitor's process: joins the room as an agent, with the LiveKit plugin, until stdin ends.
 
-Run as a file. The room's URL and the token are in LIVEKIT_URL and LIVEKIT_TOKEN, the service's in the plugin's own
-variables. Stdout has one JSON object per line: `{"event": "joined"}`, then `{"event": "status", ...}` once per second.
-Stderr has the log. Exits with 0 when stdin ended, with 1 when the room did.
+Run as a file; with `--silent` it sends the room nothing. The room's URL and the token are in LIVEKIT_URL and
+LIVEKIT_TOKEN, the service's in the plugin's own variables. Stdout has one JSON object per line: `{"event": "joined"}`,
+then `{"event": "status", ...}` once per second. Stderr has the log. Exits with 0 when stdin ended, with 1 when the room
+did.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import json
 import logging
 import os
+import sys
 import threading
 
 from livekit import rtc
@@ -43,7 +45,8 @@ async def watch() -> int:
         end(1)
 
     room.on("disconnected", disconnected)  # pyright: ignore[reportUnknownMemberType]
-    async with dataspike.DataspikeDetector(publish_coverage=True) as detector:
+    silent = "--silent" in sys.argv
+    async with dataspike.DataspikeDetector(publish_coverage=not silent, sinks=[] if silent else None) as detector:
         # Nothing but the detector subscribes, so it pauses the forwarding of each track between two samples.
         options = rtc.RoomOptions(auto_subscribe=False)
         await room.connect(os.environ["LIVEKIT_URL"], os.environ["LIVEKIT_TOKEN"], options)

@@ -1,0 +1,152 @@
+"""`ds-actors watch`: a LiveKit room as a monitor of your own sees it, live in the terminal."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import Annotated, Final, NoReturn
+
+import trio
+import typer
+from rich.console import Console
+from rich.live import Live
+
+from ds_actors import RestartLimitReached, StartFailed, Supervisor
+from ds_actors.cli._doctor.environment import LIVEKIT_VARIABLES, check_rates, read_service
+from ds_actors.cli._doctor.livekit_checks import LiveKitSettings, read_livekit
+from ds_actors.cli._doctor.result import CheckResult, CheckStatus
+from ds_actors.cli._epilog import epilog
+from ds_actors.cli._interrupt import interrupts
+from ds_actors.cli._room.parts import part
+from ds_actors.cli._room.requirements import has_adapter
+from ds_actors.cli._watch.console import WatchConsole
+from ds_actors.cli.scan import FailOn
+from ds_actors.detection import Level
+from ds_actors.detection.events import plain
+from ds_actors.detection.service import URL_VARIABLE
+from ds_actors.detection.uplink.close_reasons import leaves
+
+WATCH_EPILOG: Final = epilog(
+    codes={
+        2: "the room cannot be watched: a variable, the adapter or the server is missing",
+        3: "the monitor failed for good",
+        1: "--fail-on was reached",
+        0: "ended by Ctrl-C",
+    }
+)
+_SERVER_WITHIN: Final = 10.0
+
+
+def watch(
+    room: Annotated[str, typer.Argument(help="The name of the LiveKit room.", metavar="ROOM")],
+    *,
+    hidden: Annotated[bool, typer.Option("--hidden", help="Join so that participants do not see the monitor.")] = False,
+    url: Annotated[
+        str | None,
+        typer.Option(help=f"The service's WebSocket URL. Without it: {URL_VARIABLE}, else Dataspike's.", metavar="URL"),
+    ] = None,
+    fail_on: Annotated[FailOn | None, typer.Option(help="End with 1 when a track reaches at least that level.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
+) -> None:
+    """Watch a LiveKit room, worst first, with a monitor of its own that sends the room nothing.
+
+    It reads LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET and the
+    service's DATASPIKE_API_KEY, and samples each track in addition to any
+    monitor that is in the room already. Ctrl-C ends it with a summary.
+    """
+    settings = _checked_settings(url)
+    level = None if fail_on is None else Level(fail_on.value)
+    ended = trio.Event()
+    console = WatchConsole(room, as_json, level, ended.set, _live(as_json))
+    try:
+        trio.run(_run, _environment(settings, room, url, hidden=hidden), console, ended)
+    except BaseException as error:
+        failures = [leaf for leaf in leaves(error) if not isinstance(leaf, KeyboardInterrupt)]
+        if not all(isinstance(leaf, StartFailed | RestartLimitReached) for leaf in failures):
+            raise
+        console.summary()
+        if failures:
+            _say_why(failures)
+            raise typer.Exit(3) from None
+    else:
+        console.summary()
+    raise typer.Exit(int(console.has_failed))
+
+
+def _environment(
+    settings: LiveKitSettings, room: str, url: str | None, *, hidden: bool
+) -> Callable[[], dict[str, str]]:
+    """Return what makes the variables of each process of the monitor; each has a token of its own."""
+    from ds_actors.cli._watch.monitor import silent_token  # noqa: PLC0415 - LiveKit may be missing
+
+    identity = f"ds-actors-watch-{secrets.token_hex(4)}"
+    service = {} if url is None else {URL_VARIABLE: url}
+
+    def make() -> dict[str, str]:
+        token = silent_token(settings, room, identity, hidden=hidden)
+        return {"LIVEKIT_URL": settings.url, "LIVEKIT_TOKEN": token, **service}
+
+    return make
+
+
+async def _run(environment: Callable[[], dict[str, str]], console: WatchConsole, ended: trio.Event) -> None:
+    from ds_actors.cli._watch.monitor import SilentMonitor  # noqa: PLC0415 - LiveKit may be missing
+
+    monitor = part(SilentMonitor, environment, console.take, console.log, name="monitor")
+    with console.shown():
+        async with AsyncExitStack() as stack:
+            with interrupts() as interrupt:
+                await stack.enter_async_context(Supervisor("watch", children=[monitor], close_within=10.0))
+                await _first_of(interrupt, ended.wait)
+
+
+async def _first_of(*waits: Callable[[], Awaitable[None]]) -> None:
+    async with trio.open_nursery() as nursery:
+
+        async def wait(until: Callable[[], Awaitable[None]]) -> None:
+            await until()
+            nursery.cancel_scope.cancel()
+
+        for until in waits:
+            nursery.start_soon(wait, until)
+
+
+def _checked_settings(url: str | None) -> LiveKitSettings:
+    """Return LiveKit's settings, or end the program with what is missing and how to get it."""
+    settings = read_livekit(os.environ)
+    if settings is None:
+        missing = [name for name in LIVEKIT_VARIABLES if not os.environ.get(name, "").strip()]
+        _fail([f"{', '.join(missing)} not set: export the URL, key and secret of your LiveKit server"])
+    if not has_adapter():
+        _fail(["the LiveKit adapter is not installed: pip install dataspike-livekit-plugins"])
+    from ds_actors.cli._doctor import livekit_room  # noqa: PLC0415 - LiveKit may be missing
+
+    results = [read_service(os.environ, url=url)[0], check_rates(os.environ)[0]]
+    results += livekit_room.run_server_steps(settings, _SERVER_WITHIN)
+    failures = [_problem(result) for result in results if result.status is CheckStatus.FAILURE]
+    if failures:
+        _fail(failures)
+    return settings
+
+
+def _problem(result: CheckResult) -> str:
+    return f"{result.name}: {result.summary}; {result.fix}"
+
+
+def _live(as_json: bool) -> Live | None:
+    console = Console()
+    return Live(console=console, auto_refresh=False, screen=True) if console.is_terminal and not as_json else None
+
+
+def _say_why(failures: Sequence[BaseException]) -> None:
+    for failure in failures:
+        causes = [plain(str(leaf), 1_000) for leaf in leaves(failure.__cause__)] if failure.__cause__ else []
+        typer.echo(f"ds-actors watch: {'; '.join([plain(str(failure)), *causes])}", err=True)
+
+
+def _fail(lines: Sequence[str]) -> NoReturn:
+    for line in lines:
+        typer.echo(f"ds-actors watch: {plain(line, 2_000)}", err=True)
+    raise typer.Exit(2)

@@ -1,0 +1,124 @@
+"""`ds-actors watch` in a real room."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import pytest
+from livekit_harness.process import until
+from livekit_harness.room import Room
+from livekit_harness.server import Server
+
+from ds_actors.detection import Level
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def environment(room: Room) -> dict[str, str]:
+    service = {"DATASPIKE_WS_URL": room.service.url, "DATASPIKE_API_KEY": "sandbox", "DATASPIKE_NORMAL_FPS": "1"}
+    return {**os.environ, **room.server.environment, **service}
+
+
+@contextmanager
+def watching(room: Room, *options: str) -> Generator[tuple[subprocess.Popen[bytes], list[dict[str, Any]]]]:
+    """Run the command, and collect what it prints until it ends."""
+    command = [sys.executable, "-m", "ds_actors", "watch", room.name, "--json", *options]
+    variables = environment(room)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=variables) as process:
+        events: list[dict[str, Any]] = []
+        assert process.stdout is not None
+        out = process.stdout
+
+        def read() -> None:
+            events.extend(json.loads(line) for line in out)
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        try:
+            yield process, events
+        finally:
+            process.kill()
+            reader.join(10)
+
+
+def test_a_hidden_watcher_sees_the_alert_and_the_room_sees_nothing_of_it(room: Room) -> None:
+    """Neither a participant nor a packet; Ctrl-C prints the summary and exits with 0."""
+    room.service.verdicts["alice"] = Level.ALERT
+    room.join("alice", "viewer")
+    room.camera("alice", width=320, height=180)
+    with watching(room, "--hidden") as (process, events):
+        until(lambda: [event for event in events if event.get("level") == "alert"], 60)
+        assert set(room.seen_by("viewer")) == {"alice"}
+        assert not room.packets("viewer")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+        until(lambda: events[-1]["event"] == "summary")
+        assert events[-1]["alerts"] == 1
+
+
+def test_fail_on_ends_it_with_1(room: Room) -> None:
+    """A suspicious track is enough for `--fail-on suspicious`."""
+    room.service.verdicts["alice"] = Level.SUSPICIOUS
+    room.join("alice")
+    room.camera("alice", width=320, height=180)
+    with watching(room, "--fail-on", "suspicious") as (process, _events):
+        assert process.wait(90) == 1
+
+
+def test_on_a_terminal_it_draws_the_room_and_leaves_a_summary(room: Room) -> None:
+    """The view is on the alternate screen, the summary after it."""
+    room.service.verdicts["alice"] = Level.ALERT
+    room.join("alice")
+    room.camera("alice", width=320, height=180)
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "ds_actors", "watch", room.name, "--fail-on", "alert"]
+    terminal = {"TERM": "xterm", "COLUMNS": "60", "LINES": "12"}
+    out = b""
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment(room) | terminal) as run:
+        os.close(theirs)
+        with suppress(OSError):  # Linux's answer when the other end is closed
+            while chunk := os.read(ours, 100_000):
+                out += chunk
+        assert run.wait(30) == 1
+    os.close(ours)
+    view, left_screen, after = out.decode().partition("\x1b[?1049l")
+    assert left_screen
+    assert "alice camera" in view
+    assert "1 track at the end, 1 alert" in after
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "named"),
+    [
+        ("LIVEKIT_URL", "ws://127.0.0.1:1", "LIVEKIT_URL"),
+        ("LIVEKIT_API_SECRET", "x" * 40, "LIVEKIT_API_SECRET"),
+        ("DATASPIKE_API_KEY", "", "DATASPIKE_API_KEY"),
+        ("DATASPIKE_NORMAL_FPS", "fast", "DATASPIKE_NORMAL_FPS"),
+    ],
+)
+def test_what_cannot_work_is_exit_2_before_anything_joins(
+    livekit_server: Server, variable: str, value: str, named: str
+) -> None:
+    """The line on stderr names the variable; no secret is in it."""
+    service = {"DATASPIKE_API_KEY": "sandbox", "DATASPIKE_WS_URL": "ws://127.0.0.1:1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "ds_actors", "watch", "call"],
+        env={**os.environ, **livekit_server.environment, **service, variable: value},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert named in done.stderr
+    assert livekit_server.secret not in done.stderr
+    assert not done.stdout
