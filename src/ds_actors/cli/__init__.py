@@ -1,4 +1,4 @@
-"""The commands: `ds-actors demo | room | watch | doctor | clip | scan | calibrate | serve | sandbox | simulate | tune`."""
+"""The commands of `ds-actors`: demo, room, watch, doctor, clip, scan, calibrate, serve, sandbox, simulate, tune."""
 
 from __future__ import annotations
 
