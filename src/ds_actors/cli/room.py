@@ -33,7 +33,7 @@ from ds_actors.cli._stdout import say
 from ds_actors.detection.events import plain
 from ds_actors.detection.uplink.close_reasons import leaves
 
-DEFAULT_PORT: Final = 8766
+DEFAULT_PORT: Final = 8780
 ROOM_EPILOG: Final = epilog(codes={2: "the room could not start", 1: "a part failed for good", 0: "ended by Ctrl-C"})
 
 

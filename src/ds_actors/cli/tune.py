@@ -99,6 +99,8 @@ def tune(
     if plot is not None and (plot.is_dir() or not plot.parent.is_dir()):
         _stop(f"--plot {plot}: it must name a file in an existing folder")
     script = parse_script(wish.scenario(hours), name="the room of tune")
+    if not sys.stderr.isatty():
+        typer.echo(f"ds-actors tune: simulating {hours:g} track hours for each choice, which takes minutes", err=True)
     try:
         with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
             room = _TuningRoom(script, seed, progress)
