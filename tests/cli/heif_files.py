@@ -11,6 +11,7 @@ from typing import Any
 
 import av
 from attrs import field, frozen
+from priorities import usual_priority
 from scan_clips import Picture
 
 CODECS = {"heic": ("libx265", b"hvc1", b"hvcC"), "avif": ("libsvtav1", b"av01", b"av1C")}
@@ -44,7 +45,7 @@ def coded(number: int, picture: Picture, suffix: str, *properties: bytes, scratc
     codec, kind, config = CODECS[suffix]
     path = scratch / f"item-{number}.mp4"
     height, width = picture.shape[:2]
-    with av.open(str(path), "w") as container:
+    with usual_priority(), av.open(str(path), "w") as container:
         options = {"x265-params": "log-level=none:keyint=1:crf=12"} if codec == "libx265" else {"crf": "20"}
         stream: Any = container.add_stream(codec, rate=25, options=options)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"

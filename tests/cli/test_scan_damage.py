@@ -15,6 +15,7 @@ import scan_clips as clips
 from av.error import InvalidDataError
 from hypothesis import given
 from hypothesis import strategies as st
+from priorities import usual_priority
 from scan_clips import TICKS, Picture
 from scan_command import run_scan, scan_json
 from scan_streams import painted
@@ -46,7 +47,7 @@ def fake_at_the_end(milliseconds: int) -> Picture:
 
 def write_damaged(path: Path, codec: str, picture: Callable[[int], Picture], *damaged: int) -> Path:
     """Write a video with a key frame a second, and overwrite some of its packets."""
-    with av.open(str(path), "w") as container:
+    with usual_priority(), av.open(str(path), "w") as container:
         options = {"x265-params": "log-level=none:keyint=10"} if codec == "libx265" else {}
         stream: Any = container.add_stream(codec, rate=25, options=options)
         stream.width, stream.height = 128, 96

@@ -19,7 +19,7 @@ def run(*words: object) -> Any:
 
 
 def test_it_prints_the_frontier_the_bound_and_the_line_to_paste(tmp_path: Path) -> None:
-    """With the last verdict for comparison, and a plot of the same rows; without a terminal stderr says that it takes long."""
+    """With the last verdict for comparison, and a plot of the same rows; stderr says that it takes long."""
     done = run(*JUDGE, "--budget", "0.5", "--plot", tmp_path / "p.svg")
     assert done.exit_code == 0
     assert done.stderr.endswith("which takes minutes\n")
