@@ -32,6 +32,7 @@ _STARTED: Final[object] = _ACTOR.started
 _RUN: Final[object] = _ACTOR.run
 _STOPPING: Final[object] = _ACTOR.stopping
 
+_ABSENT: Final = object()
 _MAILBOXES: Final = frozenset({Reject, DropOldest, Latest, Conflate})
 
 
@@ -59,6 +60,11 @@ def inherits_all(actor: Actor[object]) -> bool:
 def may_park(mailbox: object) -> bool:
     """Return whether a mailbox is the library's own: only of those it is known what they do when no task takes."""
     return type(mailbox) in _MAILBOXES
+
+
+def _same(context: Context, other: Context) -> bool:
+    """Return whether both have the same objects: equal ones may be changed apart, and may refuse to be compared."""
+    return len(context) == len(other) and all(other.get(var, _ABSENT) is value for var, value in context.items())
 
 
 class Parkable(Protocol):
@@ -98,7 +104,7 @@ class Parking:
 
     def share(self, context: Context) -> Context:
         """Return a context with the same values: one object serves all siblings that changed nothing."""
-        if self._shared is None or self._shared != context:
+        if self._shared is None or not _same(self._shared, context):
             self._shared = context
         return self._shared
 

@@ -241,6 +241,33 @@ async def test_what_was_told_before_the_start_is_handled(autojump_clock: object)
         assert log == ["early"]
 
 
+class Incomparable:
+    """Has no truth to its equality, as an array has none."""
+
+    def __eq__(self, other: object) -> bool:
+        raise ValueError(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+async def test_equal_values_of_two_starters_are_not_taken_for_one(autojump_clock: object) -> None:
+    """Each actor has its starter's own object, and a value that cannot be compared disturbs nobody."""
+    found: list[object] = []
+    held: ContextVar[object] = ContextVar("held")
+
+    class Looks(Actor[str]):
+        async def receive(self, message: str, /) -> None:
+            found.append(held.get())
+
+    values: list[object] = [dict[str, str](), dict[str, str](), Incomparable(), Incomparable()]
+    async with Supervisor("app") as app:
+        for number, value in enumerate(values):
+            held.set(value)
+            (await app.start(Looks, name=f"{number}")).tell("look")
+            await trio.testing.wait_all_tasks_blocked()
+    assert [id(value) for value in found] == [id(value) for value in values]
+
+
 async def test_context_variables_are_those_of_the_starter_and_then_the_actors_own(autojump_clock: object) -> None:
     """What a message or the constructor sets is seen by later messages, in any task, and by no other actor."""
     seen: list[str] = []
