@@ -119,7 +119,7 @@ class Dispatcher:
                 await self._idle.park()
 
     def judged(self, batch: Sequence[WaitingSample], outcomes: Sequence[Finding | Invalid], seconds: float) -> None:
-        """SendResult a batch; `seconds` is what its detector took."""
+        """Answer a batch; `seconds` is what its detector took."""
         self._batches += 1
         self._durations.append(seconds)
         self.observe("batch_seconds", seconds)
@@ -130,7 +130,7 @@ class Dispatcher:
         self._end(batch)
 
     def failed(self, batch: Sequence[WaitingSample]) -> None:
-        """SendResult a batch whose model process was lost."""
+        """Answer a batch whose model process was lost."""
         self._lost += 1
         for waiting in batch:
             self._send(waiting, ResultType.ERROR, _LOST)
