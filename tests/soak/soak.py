@@ -143,6 +143,10 @@ class Soak:
         if waiting.cancelled_caught:
             self.broken.append(f"not quiet after {QUIET_WITHIN:g} s: {monitor.status().uplink}")
         await trio.sleep(0.5)
+        first = self.counted[WARM_UP - 1 :][:1]
+        with trio.move_on_after(QUIET_WITHIN):  # a ping that waits for its pong is a task
+            while first and trio.lowlevel.current_statistics().tasks_living > first[0].tasks:
+                await trio.sleep(0.1)
         self._count()
 
     def _count(self) -> None:
