@@ -47,6 +47,8 @@ from ds_actors.testing import crash
 ROUND: Final = 10.0
 """Seconds of disturbance, before the quiet in which things are counted."""
 TRACKS: Final = 12
+SPARE_TASKS: Final = 4
+"""The uplink may wait for its next attempt, or for a pong; a supervisor's timers have a task from their first use on."""
 QUIET_WITHIN: Final = 60.0
 WARM_UP: Final = 3
 """Rounds whose counts are not compared: caches fill."""
@@ -143,10 +145,6 @@ class Soak:
         if waiting.cancelled_caught:
             self.broken.append(f"not quiet after {QUIET_WITHIN:g} s: {monitor.status().uplink}")
         await trio.sleep(0.5)
-        first = self.counted[WARM_UP - 1 :][:1]
-        with trio.move_on_after(QUIET_WITHIN):  # a ping that waits for its pong is a task
-            while first and trio.lowlevel.current_statistics().tasks_living > first[0].tasks:
-                await trio.sleep(0.1)
         self._count()
 
     def _count(self) -> None:
@@ -165,8 +163,8 @@ class Soak:
             flush=True,
         )
         first = self.counted[WARM_UP - 1 :][:1]
-        for name in ("tasks", "descriptors"):
-            if first and getattr(counted, name) > getattr(first[0], name):
+        for name, spare in (("tasks", SPARE_TASKS), ("descriptors", 0)):
+            if first and getattr(counted, name) > getattr(first[0], name) + spare:
                 self.broken.append(f"{getattr(counted, name)} {name}, {getattr(first[0], name)} at the beginning")
 
     async def _look(self, monitor: Monitor) -> None:
