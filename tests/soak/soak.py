@@ -47,8 +47,8 @@ from ds_actors.testing import crash
 ROUND: Final = 10.0
 """Seconds of disturbance, before the quiet in which things are counted."""
 TRACKS: Final = 12
-SPARE_TASKS: Final = 4
-"""The uplink may wait for its next attempt, or for a pong; a supervisor's timers have a task from their first use on."""
+SPARE: Final = {"tasks": 4, "descriptors": 2}
+"""The uplink may be down, or wait for a pong; a supervisor's timers have a task from their first use on."""
 QUIET_WITHIN: Final = 60.0
 WARM_UP: Final = 3
 """Rounds whose counts are not compared: caches fill."""
@@ -163,7 +163,7 @@ class Soak:
             flush=True,
         )
         first = self.counted[WARM_UP - 1 :][:1]
-        for name, spare in (("tasks", SPARE_TASKS), ("descriptors", 0)):
+        for name, spare in SPARE.items():
             if first and getattr(counted, name) > getattr(first[0], name) + spare:
                 self.broken.append(f"{getattr(counted, name)} {name}, {getattr(first[0], name)} at the beginning")
 
