@@ -418,7 +418,7 @@ def test_says() -> None:
     [
         ["-n", "2"],
         ["--hypothesis-seed=7", "--hypothesis-verbosity=quiet"],
-        ["--hypothesis-profile=ci"],
+        ["--hypothesis-profile=short"],
     ],
     ids=["workers", "seed", "profile"],
 )
@@ -428,6 +428,10 @@ def test_a_check_says_the_same_in_each_process_and_under_each_profile(tmp_path: 
         check_sampling_policy(Ditherer, examples=30, seed=3)
     said = tmp_path / "said"
     (tmp_path / "test_it.py").write_text(f"FILE = {str(said)!r}\n" + PROGRAM, "utf-8")
+    (tmp_path / "conftest.py").write_text(
+        'from hypothesis import settings\nsettings.register_profile("short", max_examples=3, derandomize=True)\n',
+        "utf-8",
+    )
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "xdist", *options, str(tmp_path)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
     done = subprocess.run(
