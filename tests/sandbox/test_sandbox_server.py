@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import struct
 import time
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from client_sockets import closed_at_the_end
 from trio_websocket import (
     ConnectionClosed,
     ConnectionRejected,
@@ -37,18 +37,8 @@ def connect(sandbox: Sandbox, path: str = "", **more: Any) -> AbstractAsyncConte
 @pytest.fixture(autouse=True)
 def _no_socket_left(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
     """trio-websocket's client leaves its socket open when the upgrade is refused."""
-    opened: list[trio.SocketStream] = []
-    really = trio.open_tcp_stream
-
-    async def noted(*arguments: Any, **more: Any) -> trio.SocketStream:
-        opened.append(await really(*arguments, **more))
-        return opened[-1]
-
-    monkeypatch.setattr(trio, "open_tcp_stream", noted)
-    yield
-    for stream in opened:
-        if stream.socket.fileno() != -1:
-            os.close(stream.socket.detach())
+    with closed_at_the_end(monkeypatch):
+        yield
 
 
 def message(track: str = "TR_a", *, age: float = 0.0, data: bytes = b"pixels" * 30) -> bytes:

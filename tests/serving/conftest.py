@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import trio
+from client_sockets import closed_at_the_end
 
 
 @pytest.fixture(autouse=True)
@@ -19,15 +18,5 @@ def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _no_socket_left(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
     """trio-websocket's client leaves its socket open when the upgrade is refused."""
-    opened: list[trio.SocketStream] = []
-    really = trio.open_tcp_stream
-
-    async def noted(*arguments: Any, **more: Any) -> trio.SocketStream:
-        opened.append(await really(*arguments, **more))
-        return opened[-1]
-
-    monkeypatch.setattr(trio, "open_tcp_stream", noted)
-    yield
-    for stream in opened:
-        if stream.socket.fileno() != -1:
-            os.close(stream.socket.detach())
+    with closed_at_the_end(monkeypatch):
+        yield

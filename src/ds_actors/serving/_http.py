@@ -12,7 +12,7 @@ from attrs import define, field
 
 from ds_actors import Actor
 from ds_actors.serving._dispatcher import Dispatcher
-from ds_actors.serving._upgrade import bind
+from ds_actors.serving._upgrade import take_or_listen
 
 _WITHIN: Final = 10.0
 _MOST_AT_ONCE: Final = 32
@@ -33,11 +33,7 @@ class StatusServer(Actor[object]):
 
     async def run(self) -> None:
         """Serve until a stop is requested."""
-        if self.first:
-            socket = self.first.pop()
-        else:
-            socket = await bind(self.host, self.port)
-            socket.listen()
+        socket = await take_or_listen(self.first, self.host, self.port)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(partial(trio.serve_listeners, self._serve, [trio.SocketListener(socket)]))
             await self.context.wait_stop_requested()

@@ -12,7 +12,7 @@ from wsproto.utilities import ProtocolError
 
 from ds_actors import Actor
 from ds_actors.serving._client import Reception
-from ds_actors.serving._upgrade import bind
+from ds_actors.serving._upgrade import take_or_listen
 
 _CLIENT_ERRORS = (
     ConnectionClosed,
@@ -37,11 +37,7 @@ class ClientListener(Actor[object]):
 
     async def run(self) -> None:
         """Serve until a stop is requested."""
-        if self.first:
-            socket = self.first.pop()
-        else:
-            socket = await bind(self.host, self.port)
-            socket.listen()
+        socket = await take_or_listen(self.first, self.host, self.port)
         draining = self.reception.dispatcher.draining
         async with trio.open_nursery() as clients:
             self.context.spawn(self._end_on_stop, clients.cancel_scope)

@@ -36,6 +36,19 @@ async def bind(host: str, port: int) -> trio.socket.SocketType:
     return socket
 
 
+async def take_or_listen(first: list[trio.socket.SocketType], host: str, port: int) -> trio.socket.SocketType:
+    """Return the socket that listens already, for the first incarnation, or a new one that does.
+
+    Raises:
+        OSError, UnicodeError: when the address cannot be used.
+    """
+    if first:
+        return first.pop()
+    socket = await bind(host, port)
+    socket.listen()
+    return socket
+
+
 def client_url(scheme: str, host: str, port: int) -> str:
     """Return the URL to connect to; when the service listens on all addresses, the loopback one."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - read, not bound
