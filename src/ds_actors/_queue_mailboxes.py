@@ -70,7 +70,7 @@ class QueueMailbox(Generic[M]):
         return not self._full()
 
     def take(self, _now: float = 0.0, /) -> M | Empty:
-        """Take the oldest message in hand; EMPTY while there is none, or one is in hand already."""
+        """Take the oldest message in hand; EMPTY when the mailbox is empty, or a message is in hand already."""
         if not self._queue or self._busy():
             return EMPTY
         message = self._hand = self._queue.popleft()

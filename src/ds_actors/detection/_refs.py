@@ -71,7 +71,7 @@ class TreeRefs:
 
 
 def _remembered(name: str, actors: Iterable[ActorRef[Any]], refs: dict[str, ActorRef[Any]]) -> ActorRef[Any] | None:
-    """Keep the reference of the actor with that name, and return it; None when there is none."""
+    """Keep the reference of the actor with that name, and return it; None without such an actor."""
     for actor in actors:
         if actor.name == name:
             refs[name] = actor

@@ -160,7 +160,7 @@ def labelled(scan: Mapping[str, Any], *, manipulated: bool, person: str | None =
         person: whose errors these are; by default each file is one person.
 
     Raises:
-        CalibrationError: when the line is none of a scan.
+        CalibrationError: when the line was not written by a scan.
     """
     try:
         verdicts = [

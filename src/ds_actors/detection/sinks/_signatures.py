@@ -74,7 +74,7 @@ def hidden(given: list[Secrets], setting: str) -> tuple[WebhookSecret, ...]:
     """Return the secrets, wrapped; `given` is emptied, so that no frame keeps a bare one.
 
     Raises:
-        ValueError: when one has another form, or there is none.
+        ValueError: when a secret has another form, or none is given.
     """
     wrapped = [_wrapped(secret) for secret in _listed(given.pop())]
     if not wrapped:
