@@ -68,16 +68,20 @@ class Portrait:
 
 @define
 class Clip:
-    """A frame source that plays pictures in real time, with the patch while `tampered` is set."""
+    """A frame source that plays pictures in real time, with the patch over a share of them."""
 
     pictures: Pictures = field(factory=Portrait)
-    tampered: bool = False
+    painted: float = 0.0
+    """Share of the picture that the patch covers, from 0 to 1."""
+    newest: NDArray[np.uint8] | None = field(default=None, init=False, repr=False)
+    """The last picture that was captured."""
 
     async def capture(self) -> Frame:
         """Return the picture of this moment."""
         picture = await trio.to_thread.run_sync(self.pictures.at, trio.current_time())
-        if self.tampered:
-            picture = paint_marker(picture, 0.12)
+        if self.painted:
+            picture = paint_marker(picture, self.painted)
+        self.newest = picture
         return Frame(WIDTH, HEIGHT, "rgb24", picture.tobytes())
 
     async def aclose(self) -> None:
