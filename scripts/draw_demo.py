@@ -7,7 +7,6 @@ import io
 import logging
 import re
 import sys
-import time
 from pathlib import Path
 
 import trio
@@ -37,16 +36,15 @@ def main() -> None:
     async def look(monitor: Monitor) -> None:
         await back.wait()
         await trio.sleep(2.0)  # a few samples over the new connection
-        elapsed = time.monotonic() - show.began
-        now = trio.current_time()
-        drawn.append(svg(DemoState(monitor.status(), monitor.tree(), tuple(show.log), elapsed, SECONDS, now, CREDIT)))
+        drawn.append(svg(story.moment(monitor, CREDIT)))
         scope.cancel()
 
     async def run() -> None:
         with scope:
-            await DemoScript(show, Clip(Portrait()), Clip(Portrait(0.37)), SECONDS, look).run()
+            await story.run()
 
     show = DemoRunner(on_entry)
+    story = DemoScript(show, Clip(Portrait()), Clip(Portrait(0.37)), SECONDS, look)
     scope = trio.CancelScope()
     trio.run(run)
     if not drawn:

@@ -83,7 +83,7 @@ def test_the_patch_is_found_on_any_video(tmp_path: Path) -> None:
 
     async def main() -> None:
         assert await judged() is Level.CLEAR
-        clip.tampered = True
+        clip.painted = 0.12
         assert await judged() is Level.ALERT
         await clip.aclose()
 

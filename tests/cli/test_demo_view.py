@@ -8,13 +8,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+import numpy as np
 import pytest
 from attrs import evolve
 from rich.console import Console
 from rich.screen import Screen
 
 from ds_actors import Node
-from ds_actors.cli._demo.show import REASONS, DemoRunner, Entry, counts, line
+from ds_actors.cli._demo.cards import PICTURE_COLUMNS, PICTURE_ROWS, Card, half_blocks, sparkline
+from ds_actors.cli._demo.show import REASONS, DemoRunner, Entry, ShownVerdict, counts, line
 from ds_actors.cli._demo.view import LOG_LINES, DemoState, draw
 from ds_actors.detection import Level, ResultEvent, Status
 from ds_actors.detection.coverage import Coverage
@@ -39,26 +41,56 @@ def moment(who: str = "alice", log: tuple[Entry, ...] = (), cause: str = "") -> 
     status = Status("running", "", uplink, (track,), (), MappingProxyType({}))
     tracks = actor("/monitor/tracks", actor("/monitor/tracks/TR_1"))
     tree = actor("/monitor", actor("/monitor/uplink", until=101.4, restarts=3), tracks)
-    return DemoState(status, tree, log, 12.4, 24.0, 100.0, "Portrait: NASA")
+    verdicts = (ShownVerdict(1.0, Level.CLEAR), ShownVerdict(12.0, Level.SUSPICIOUS), ShownVerdict(12.3, Level.ALERT))
+    picture = np.zeros((360, 640, 3), np.uint8)
+    return DemoState(
+        status, tree, log, 12.4, 24.0, 100.0, "Portrait: NASA", (Card(track, verdicts, picture), Card(track, ()))
+    )
 
 
-def shown(what: DemoState, width: int = 100) -> list[str]:
+def shown(what: DemoState, width: int = 100, height: int = 60) -> list[str]:
     """Return the lines of the view."""
-    console = Console(width=width, file=io.StringIO(), record=True, force_terminal=True)
+    console = Console(width=width, height=height, file=io.StringIO(), record=True, force_terminal=True)
     console.print(draw(what))
     return [row.rstrip() for row in console.export_text().splitlines()]
 
 
-def test_each_track_hangs_in_the_tree_with_its_figures() -> None:
-    """Level, coverage, target and actual rate stand beside the actor, and why its policy plans what it plans."""
-    row = next(text for text in shown(moment()) if "alice" in text)
-    assert row.split() == ["└─", "alice", "running", "alert", "checked", "4", "3.9", "33", "alert:", "4", "fps"]
+def test_each_participant_is_a_card() -> None:
+    """Name and level are its title; the picture, the verdicts, the coverage and the planned rate are in it."""
+    lines = shown(moment())
+    assert [text.count("alice ALERT") for text in lines if "ALERT" in text] == [2]
+    assert sum("▀" * PICTURE_COLUMNS in text for text in lines) == PICTURE_ROWS
+    assert any("checked, 33 sent, 4 a second" in text for text in lines)
 
 
-def test_an_actor_that_waits_says_when_it_is_back() -> None:
-    """The uplink's restarts and the rest of its backoff are seen."""
-    row = next(text for text in shown(moment()) if "├─ uplink" in text)
-    assert row.split() == ["├─", "uplink", "back", "in", "1.4", "s", "3"]
+def test_the_verdicts_of_the_last_minute_are_a_sparkline() -> None:
+    """Its right end is now; each mark is the worst verdict of its part, and what is older than a minute is gone."""
+    verdicts = [ShownVerdict(0.5, Level.ALERT), ShownVerdict(59.0, Level.CLEAR), ShownVerdict(61.0, Level.SUSPICIOUS)]
+    verdicts.append(ShownVerdict(60.9, Level.ERROR))
+    marks = sparkline(verdicts, 61.0).plain
+    assert len(marks) == PICTURE_COLUMNS
+    assert marks.rstrip() == marks
+    assert marks.split() == ["▂▅"]
+
+
+def test_a_picture_is_half_blocks() -> None:
+    """The upper half of a character has the colour of the pixels above, its background that of those below."""
+    picture = np.zeros((2 * PICTURE_ROWS, PICTURE_COLUMNS, 3), np.uint8)
+    picture[0] = (255, 0, 0)
+    picture[1] = (0, 0, 255)
+    console = Console(width=80, file=io.StringIO(), record=True, force_terminal=True, color_system="truecolor")
+    console.print(half_blocks(picture))
+    first = console.export_text(styles=True).splitlines()[0]
+    assert first.startswith("\x1b[38;2;255;0;0;48;2;0;0;255m▀")
+
+
+def test_the_actors_are_folded_into_a_line_unless_the_screen_is_high() -> None:
+    """An actor that waits says when it is back, in both forms."""
+    rows = shown(moment())
+    assert next(text for text in rows if "├─ uplink" in text).split() == ["├─", "uplink", "back", "in", "1.4", "s", "3"]
+    folded = shown(moment(), height=24)
+    assert "3 of 4 actors running, uplink back in 1.4 s; 3 restarts" in folded
+    assert not any("├─" in text for text in folded)
 
 
 def test_the_uplink_and_the_drops_are_said_in_words() -> None:
@@ -98,7 +130,7 @@ def test_strangers_text_is_text() -> None:
     show.result(ResultEvent(ResultType.ALERT, HOSTILE, "TR_1", "", 0, previous_level=Level.CLEAR))
     lines = shown(moment(HOSTILE, tuple(show.log), HOSTILE))
     everything = "\n".join(lines)
-    assert everything.count("[red]mal[2Jlory") == 3
+    assert everything.count("[red]mal[2Jlory") == 5
     assert "\x1b" not in everything
     assert "\u202e" not in everything
 
@@ -107,30 +139,32 @@ def test_it_fits_a_terminal_of_80_columns() -> None:
     """No line is longer, and the figures are still there."""
     lines = shown(moment("a" * 50), 80)
     assert max(len(text) for text in lines) <= 80
-    assert any("alert" in text and "3.9" in text for text in lines)
+    assert any("ALERT" in text for text in lines)
 
 
-@pytest.mark.parametrize("width", [52, 60, 100])
-def test_names_stay_where_the_terminal_is_narrow(width: int) -> None:
-    """Columns give way to them, the coverage first; level and rate are there to the last."""
+@pytest.mark.parametrize("width", [40, 60, 72, 100])
+def test_cards_stand_below_each_other_where_the_terminal_is_narrow(width: int) -> None:
+    """They have no pictures then; names, levels and rates stay."""
     lines = shown(moment("participant-alice"), width)
     assert max(len(text) for text in lines) <= width
-    row = next(text for text in lines if "participant-alice" in text)
-    assert "alert" in row
-    assert "3.9" in row
-    assert ("checked" in row) is (width == 100)
+    assert [text.count("participant-alice ALERT") for text in lines if "ALERT" in text] == (
+        [2] if width >= 72 else [1, 1]
+    )
+    assert any("4 a second" in text for text in lines)
+    assert any("▀" in text for text in lines) is (width >= 72)
 
 
-@pytest.mark.parametrize("height", [10, 12, 20])
-def test_the_last_entries_fit_the_screen_whatever_its_height(height: int) -> None:
-    """Where it is low, the tree is left out but for its tracks; a long entry takes one line."""
+@pytest.mark.parametrize(("height", "pictures"), [(8, False), (12, False), (22, True), (24, True)])
+def test_the_last_entries_fit_the_screen_whatever_its_height(height: int, *, pictures: bool) -> None:
+    """Where it is low, the pictures are left out, then the cards; a long entry takes one line."""
     log = tuple(Entry(float(n), "step", f"step {n} {'x' * 100}") for n in range(30))
-    console = Console(width=60, height=height, file=io.StringIO(), record=True, force_terminal=True)
+    console = Console(width=80, height=height, file=io.StringIO(), record=True, force_terminal=True)
     console.print(Screen(draw(moment(log=log))))
     lines = console.export_text().splitlines()
     assert any("step 29" in text for text in lines[:height])
     assert any("alice" in text for text in lines[:height])
     assert any("uplink down" in text for text in lines[:height])
+    assert any("▀" in text for text in lines) is pictures
 
 
 def test_an_alert_is_said_once_and_counted_each_time() -> None:

@@ -16,6 +16,8 @@ from ds_actors.detection import Frame
 from ds_actors.sandbox import paint_marker
 
 WIDTH, HEIGHT = 640, 360
+_FACE_X, _FACE_Y = 220, 118
+"""The middle of the portrait's face, which the patch is to cover."""
 CREDIT = "Portrait: Eileen Collins, NASA (public domain)"
 
 
@@ -27,13 +29,11 @@ def portrait() -> NDArray[np.uint8]:
 
 def picture_at(image: NDArray[np.uint8], seconds: float, phase: float = 0.0) -> NDArray[np.uint8]:
     """Return the RGB picture (360 x 640 x 3) that the clip shows at that time."""
-    height, width = image.shape[:2]
     turn = 2 * math.pi * (seconds / 8 + phase)
-    zoom = 0.75 + 0.1 * math.sin(turn)
-    wide = int(width * zoom)
+    wide = int(image.shape[1] * (0.58 + 0.04 * math.sin(turn)))
     high = wide * HEIGHT // WIDTH
-    left = int((width - wide) * (0.5 + 0.4 * math.sin(turn * 0.7)))
-    top = int((height - high) * (0.2 + 0.15 * math.cos(turn * 0.9)))
+    left = int(_FACE_X + 14 * math.sin(turn * 0.7)) - wide // 2
+    top = int(_FACE_Y + 6 * math.cos(turn * 0.9)) - high // 2
     part = Image.fromarray(image[top : top + high, left : left + wide]).resize((WIDTH, HEIGHT))
     light = 0.85 + 0.15 * math.sin(turn * 1.3)
     return (np.asarray(part) * light).astype(np.uint8)
@@ -68,16 +68,20 @@ class Portrait:
 
 @define
 class Clip:
-    """A frame source that plays pictures in real time, with the patch while `tampered` is set."""
+    """A frame source that plays pictures in real time, with the patch over a share of them."""
 
     pictures: Pictures = field(factory=Portrait)
-    tampered: bool = False
+    painted: float = 0.0
+    """Share of the picture that the patch covers, from 0 to 1."""
+    newest: NDArray[np.uint8] | None = field(default=None, init=False, repr=False)
+    """The last picture that was captured."""
 
     async def capture(self) -> Frame:
         """Return the picture of this moment."""
         picture = await trio.to_thread.run_sync(self.pictures.at, trio.current_time())
-        if self.tampered:
-            picture = paint_marker(picture, 0.12)
+        if self.painted:
+            picture = paint_marker(picture, self.painted)
+        self.newest = picture
         return Frame(WIDTH, HEIGHT, "rgb24", picture.tobytes())
 
     async def aclose(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import shlex
 import sys
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,7 +55,7 @@ def demo(
         show.say("begin", f"two participants, {seconds:g} s. {playing}", credit=playing)
         story = DemoScript(show, alice, bob, seconds)
         if live:
-            story.look = lambda monitor: look(monitor, show, console, seconds, playing)
+            story.look = lambda monitor: look(monitor, story, console, playing)
         with _quiet_log():
             _run(story)
         if story.status is not None:
@@ -68,14 +67,11 @@ def demo(
         raise typer.Exit(130)
 
 
-async def look(monitor: Monitor, show: DemoRunner, console: Console, seconds: float, playing: str) -> None:
+async def look(monitor: Monitor, story: DemoScript, console: Console, playing: str) -> None:
     """Show the live view until cancelled."""
 
     def view() -> DemoState:
-        elapsed = time.monotonic() - show.began
-        return DemoState(
-            monitor.status(), monitor.tree(), tuple(show.log), elapsed, seconds, trio.current_time(), playing
-        )
+        return story.moment(monitor, playing)
 
     try:
         # The alternate screen: after a resize, the normal one keeps remains that cannot be drawn over.

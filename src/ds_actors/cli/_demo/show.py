@@ -15,6 +15,9 @@ from ds_actors._text import counted
 from ds_actors.detection import Level, ResultEvent, Status
 from ds_actors.detection.events import plain
 
+_VERDICTS_KEPT: Final = 300
+"""Of one participant: more than a minute has at 4 samples a second."""
+
 
 @frozen
 class Entry:
@@ -31,14 +34,24 @@ class Entry:
     """The fields of the JSON form besides the event and its time."""
 
 
+@frozen
+class ShownVerdict:
+    """The answer to one sample, and when it came, in seconds since the demo began."""
+
+    seconds: float
+    level: Level
+
+
 @define
 class DemoRunner:
-    """Keeps the newest entries for the live view, and passes every entry to `write`."""
+    """Keeps the newest entries and verdicts for the live view, and passes every entry to `write`."""
 
     write: Callable[[Entry], object]
     began: float = field(factory=time.monotonic)
     log: deque[Entry] = field(factory=lambda: deque[Entry](maxlen=50))
     alerts: int = 0
+    verdicts: dict[str, deque[ShownVerdict]] = field(factory=dict[str, deque[ShownVerdict]])
+    """The newest of each participant."""
 
     def say(self, event: str, text: str, *, level: Level | None = None, **data: object) -> None:
         """Record an event."""
@@ -50,6 +63,8 @@ class DemoRunner:
     def result(self, event: ResultEvent) -> None:
         """Record the verdict on a sample; in words only when it changes the track's level."""
         self.alerts += event.level is Level.ALERT
+        kept = self.verdicts.setdefault(event.participant_id, deque(maxlen=_VERDICTS_KEPT))
+        kept.append(ShownVerdict(time.monotonic() - self.began, event.level))
         who = plain(event.participant_id, 40)
         text = f"{who}: {event.previous_level} -> {event.level}" if event.level is not event.previous_level else ""
         self.say("result", text, level=event.level, result=event.dict())

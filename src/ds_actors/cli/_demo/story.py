@@ -1,13 +1,16 @@
-"""What happens in the demo: two participants, one face painted over for a while, one lost connection."""
+"""What happens in the demo: two participants, one face painted over bit by bit, one lost connection."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 
 import trio
 from attrs import define
 
+from ds_actors.cli._demo.cards import Card
 from ds_actors.cli._demo.show import DemoRunner
+from ds_actors.cli._demo.view import DemoState
 from ds_actors.cli._interrupt import interrupts
 from ds_actors.cli.clips import Clip
 from ds_actors.detection import AdaptiveSampling, CallbackSink, Dataspike, Monitor, Status, TrackInfo
@@ -38,6 +41,18 @@ class DemoScript:
                     await self._watch(service)
             nursery.cancel_scope.cancel()
 
+    def moment(self, monitor: Monitor, playing: str) -> DemoState:
+        """Return what the view shows now."""
+        clips = {"alice": self.alice, "bob": self.bob}
+        status = monitor.status()
+        cards = tuple(
+            Card(track, tuple(self.show.verdicts.get(track.participant, ())), clips[track.participant].newest)
+            for track in status.tracks
+        )
+        elapsed = time.monotonic() - self.show.began
+        log = tuple(self.show.log)
+        return DemoState(status, monitor.tree(), log, elapsed, self.seconds, trio.current_time(), playing, cards)
+
     async def _until_ctrl_c(self, scope: trio.CancelScope) -> None:
         with interrupts() as interrupt:
             await interrupt()
@@ -65,9 +80,10 @@ class DemoScript:
     async def _steps(self, service: Sandbox) -> None:
         began = trio.current_time()
         steps: list[tuple[float, str, Callable[[], None]]] = [
-            (0.25, "alice's face is painted over", lambda: self._tamper(tampered=True)),
+            (0.2, "a part of alice's face is painted over", lambda: self._paint(0.03)),
+            (0.35, "all of alice's face is painted over", lambda: self._paint(0.12)),
             (0.45, "the connection is cut", service.drop_now),
-            (0.65, "alice's face is her own again", lambda: self._tamper(tampered=False)),
+            (0.65, "alice's face is her own again", lambda: self._paint(0.0)),
         ]
         for share, text, act in steps:
             await trio.sleep_until(began + share * self.seconds)
@@ -75,5 +91,5 @@ class DemoScript:
             act()
         await trio.sleep_until(began + self.seconds)
 
-    def _tamper(self, *, tampered: bool) -> None:
-        self.alice.tampered = tampered
+    def _paint(self, share: float) -> None:
+        self.alice.painted = share

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from attrs import frozen
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.measure import Measurement
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from ds_actors import Node
 from ds_actors._text import counted
+from ds_actors.cli._demo.cards import CARD_WIDTH, LEVEL_STYLES, Card, draw_card
 from ds_actors.cli._demo.show import Entry, counts, line
-from ds_actors.detection import Level, Status
+from ds_actors.detection import Status
 from ds_actors.detection.events import plain
-from ds_actors.detection.status import TrackStatus, UplinkStatus
+from ds_actors.detection.status import UplinkStatus
 
-LOG_LINES = 12
-_FEWEST_LOG_LINES = 3
-"""When the screen is too low for as many, the tree shows its tracks only."""
-_GIVES_WAY: Final = ("why", "coverage", "target/s", "restarts", "sent")
-"""Columns that a narrow terminal leaves out, in this order; names stay."""
-_LEVELS = {Level.CLEAR: "green", Level.SUSPICIOUS: "yellow", Level.ALERT: "bold red"}
-_UPLINK = {"up": "green", "connecting": "yellow", "down": "bold red", "refused": "bold red"}
+LOG_LINES: Final = 12
+"""When the screen is too low for as many, the tree of actors is folded into a line."""
+_FEWEST_LOG_LINES: Final = 3
+"""When it is too low for as many, the pictures are left out, then the cards."""
+_UPLINK: Final = {"up": "green", "connecting": "yellow", "down": "bold red", "refused": "bold red"}
 
 
 @frozen
@@ -42,10 +39,11 @@ class DemoState:
     """On trio's clock, the clock of restart times."""
     playing: str = ""
     """What the participants show, with its credit."""
+    cards: Sequence[Card] = ()
 
 
 def draw(moment: DemoState) -> RenderableType:
-    """Return the view: the tree with its tracks, the uplink, the dropped samples, and the newest entries that fit."""
+    """Return the view: a card for each participant, the uplink, the actors, and the newest entries that fit."""
     return _View(moment)
 
 
@@ -54,73 +52,86 @@ class _View:
     moment: DemoState
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        top = self._top(tracks_only=False)
-        lines = options.max_height - len(console.render_lines(top, options))
-        if lines < _FEWEST_LOG_LINES:
-            top = self._top(tracks_only=True)
+        beside = options.max_width >= CARD_WIDTH * max(1, len(self.moment.cards))
+        for pictures, unfolded in ((True, True), (True, False), (False, False)):
+            top = self._top(pictures=pictures and beside, unfolded=unfolded, beside=beside)
+            lines = options.max_height - len(console.render_lines(top, options))
+            if lines >= (LOG_LINES if unfolded else _FEWEST_LOG_LINES):
+                break
+        else:
+            top = self._lines()
             lines = options.max_height - len(console.render_lines(top, options))
         yield top
         yield from map(_entry, list(self.moment.log)[-min(LOG_LINES, lines) :] if lines > 0 else ())
 
-    def _top(self, *, tracks_only: bool) -> RenderableType:
+    def _top(self, *, pictures: bool, unfolded: bool, beside: bool) -> RenderableType:
+        cards = [draw_card(shown, self.moment.seconds, picture=pictures) for shown in self.moment.cards]
+        row = Table.grid()
+        row.add_row(*cards)
+        middle = [row] if beside else cards
+        return Group(self._head(), *middle, *self._below(), _tree(self.moment) if unfolded else _folded(self.moment))
+
+    def _lines(self) -> RenderableType:
+        return Group(self._head(), *map(_line, self.moment.cards), *self._below())
+
+    def _head(self) -> Text:
         moment = self.moment
         clock = f"ds-actors demo, {min(moment.seconds, moment.total):.0f} of {moment.total:.0f} s"
-        head = Text.assemble((clock, "bold"), (f"  {plain(moment.playing, 100)}", "dim"))
-        tree = _Tree(moment, tracks_only)
-        below = (_uplink(moment.status.uplink), Text(counts(moment.status)))
-        return Group(head, tree, *below) if tracks_only else Group(head, Padding(tree, (1, 0)), *below, Text())
+        return Text.assemble(
+            (clock, "bold"), (f"  {plain(moment.playing, 100)}", "dim"), no_wrap=True, overflow="ellipsis"
+        )
+
+    def _below(self) -> tuple[Text, Text]:
+        return _uplink(self.moment.status.uplink), Text(counts(self.moment.status))
 
 
-@frozen
-class _Tree:
-    """The table of actors, with as many columns as fit."""
+def _line(shown: Card) -> Text:
+    track = shown.track
+    level = (str(track.level), LEVEL_STYLES.get(track.level, "dim"))
+    figures = f" {track.coverage.value}, {track.sent} sent"
+    return Text.assemble(plain(track.participant, 24), " ", level, figures, no_wrap=True, overflow="ellipsis")
 
-    moment: DemoState
-    tracks_only: bool
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        wide = options.update(width=1_000)
-        tables = (self._table(_GIVES_WAY[:count]) for count in range(len(_GIVES_WAY)))
-        fitting = (table for table in tables if Measurement.get(console, wide, table).maximum <= options.max_width)
-        yield next(fitting, None) or self._table(_GIVES_WAY)
+def _folded(moment: DemoState) -> Text:
+    nodes = [node for _guide, node in moment.tree.walk()]
+    running = sum(node.status == "running" for node in nodes)
+    others = [f"{_name(node)} {_is(node, moment.now)}" for node in nodes if node.status != "running"]
+    restarts = sum(node.restarts for node in nodes)
+    words = [f"{running} of {counted(len(nodes), 'actor')} running", *others]
+    return Text.assemble(
+        ", ".join(words), f"; {counted(restarts, 'restart')}" if restarts else "", no_wrap=True, overflow="ellipsis"
+    )
 
-    def _table(self, without: Collection[str]) -> Table:
-        moment = self.moment
-        table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
-        table.add_column("actor", no_wrap=True, overflow="ellipsis")
-        names = ("is", "restarts", "level", "coverage", "target/s", "actual/s", "sent", "why")
-        shown = [name for name in names if name not in without]
-        for name in shown:
-            right = name in ("restarts", "target/s", "actual/s", "sent")
-            table.add_column(name, justify="right" if right else "left", no_wrap=True)
-        tracks = {track.track: track for track in moment.status.tracks}
-        for guide, node in moment.tree.walk():
-            track = tracks.get(node.name) if node.path.startswith("/monitor/tracks/") else None
-            if self.tracks_only and track is None:
-                continue
-            name = plain(node.name if track is None else track.participant, 24)
-            actor = Text.assemble(("" if self.tracks_only else guide, "dim"), name)
-            cells = {"is": Text(_is(node, moment.now)), "restarts": Text(str(node.restarts or ""))}
-            cells |= {} if track is None else _track(track)
-            table.add_row(actor, *(cells.get(name, Text()) for name in shown))
-        return table
+
+def _tree(moment: DemoState) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
+    table.add_column("actor", no_wrap=True, overflow="ellipsis")
+    table.add_column("is", no_wrap=True)
+    table.add_column("restarts", justify="right", no_wrap=True)
+    table.add_column("why", no_wrap=True, overflow="ellipsis")
+    tracks = {shown.track.track: shown.track for shown in moment.cards}
+    for guide, node in moment.tree.walk():
+        track = tracks.get(node.name) if node.path.startswith("/monitor/tracks/") else None
+        name = _name(node) if track is None else plain(track.participant, 24)
+        why = "" if track is None else plain(track.reason, 40)
+        cells: Iterable[Text] = (
+            Text.assemble((guide, "dim"), name),
+            Text(_is(node, moment.now)),
+            Text(str(node.restarts or "")),
+            Text(why, "dim"),
+        )
+        table.add_row(*cells)
+    return table
+
+
+def _name(node: Node) -> str:
+    return plain(node.name, 24)
 
 
 def _is(node: Node, now: float) -> str:
     if node.until is None:
         return plain(node.status)
     return f"back in {max(0.0, node.until - now):.1f} s"
-
-
-def _track(track: TrackStatus) -> dict[str, Text]:
-    return {
-        "level": Text(track.level.value, _LEVELS.get(track.level, "dim")),
-        "coverage": Text(track.coverage.value),
-        "target/s": Text(f"{track.target_fps:g}"),
-        "actual/s": Text(f"{track.actual_fps:.1f}"),
-        "sent": Text(str(track.sent)),
-        "why": Text(plain(track.reason, 40), "dim"),
-    }
 
 
 def _uplink(uplink: UplinkStatus) -> Text:
@@ -133,5 +144,5 @@ def _uplink(uplink: UplinkStatus) -> Text:
 
 
 def _entry(entry: Entry) -> Text:
-    style = _LEVELS.get(entry.level, "") if entry.level else ""
+    style = LEVEL_STYLES.get(entry.level, "") if entry.level else ""
     return Text(line(entry), style, no_wrap=True, overflow="ellipsis")

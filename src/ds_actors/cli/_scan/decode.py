@@ -25,7 +25,7 @@ from ds_actors.cli._video import BadInput, OpenVideo, words
 from ds_actors.cli._video_streams import late_streams
 from ds_actors.detection.tracks.encoding import EncodingError, Frame, encode_jpeg
 
-THUMBNAIL_SIDE: Final = 192
+THUMBNAIL_SIDE: Final = 320
 _STEP: Final = 32
 """The most packets that one step reads, so that its caller can stop between two steps."""
 _NOT_WHOLE: Final = "its last picture is incomplete"
@@ -249,7 +249,7 @@ def _picture(pixels: Pixels) -> Frame:
 def _thumbnail(pixels: Pixels) -> bytes:
     # Without every row and column, so that resizing a large picture takes no further copies of it.
     step = max(1, max(pixels.shape[:2]) // (4 * THUMBNAIL_SIDE))
-    return encode_jpeg(_picture(pixels[::step, ::step]), quality=60, max_side=THUMBNAIL_SIDE)
+    return encode_jpeg(_picture(pixels[::step, ::step]), quality=70, max_side=THUMBNAIL_SIDE)
 
 
 def _still(container: av.container.InputContainer, picture: StillPicture) -> Iterator[av.VideoFrame | None]:
