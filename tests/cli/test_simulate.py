@@ -12,11 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import given
 from waiting import until
 
 from ds_actors.cli import app
 from ds_actors.cli._simulate.comparison import LEGEND, compare
+from ds_actors.cli._simulate.plot import draw, time_axis
 from ds_actors.cli._simulate.policies import PolicyError, parse_policy
 from ds_actors.cli.simulate import SCENARIO
 from ds_actors.detection.sampling import AdaptiveSampling, Budget, Budgeted, Fastest
@@ -55,6 +58,24 @@ def test_several_policies_stand_in_one_table_and_one_picture(tmp_path: Path, run
     assert "time to detection" in words
     assert len(root.findall("{http://www.w3.org/2000/svg}path")) == 2
     assert picture.read_text().count("://") == 1
+
+
+@given(st.lists(st.lists(st.floats(0, 1e6), max_size=40).map(sorted), min_size=1, max_size=4))
+def test_the_time_axis_has_round_ticks_and_shows_nearly_all(delays: list[list[float]]) -> None:
+    """At most eight ticks of 1, 2 or 5 times a power of ten; at least 95 % of each policy's detections are on it."""
+    step, end = time_axis(delays)
+    assert round(end / step) <= 8 + 1
+    assert f"{step:.0e}"[0] in "125"
+    for times in delays:
+        assert sum(seconds > end for seconds in times) <= 0.05 * len(times)
+
+
+def test_one_late_detection_does_not_press_the_others_together() -> None:
+    """It is counted in the legend instead."""
+    times = [*(number / 10 for number in range(1, 40)), 500.0]
+    assert time_axis([times])[1] == 4.0
+    assert "500" not in draw([outcome("a", 1, *times)])
+    assert ", 1 later<" in draw([outcome("a", 1, *times)])
 
 
 def outcome(policy: str, sent: int, *times: float | None) -> Outcome:

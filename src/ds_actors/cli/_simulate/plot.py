@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
 from xml.sax.saxutils import escape
@@ -10,17 +11,18 @@ from ds_actors.detection.events import plain
 from ds_actors.simulation import Outcome
 
 WIDTH, HEIGHT = 760, 420
-LEFT, RIGHT, TOP, BOTTOM = 60, 20, 40, 50
+LEFT, RIGHT, TOP, BOTTOM = 76, 24, 40, 50
 _COLOURS: Final = ("#0b6e99", "#d9480f", "#2b8a3e", "#862e9c", "#c92a2a", "#5f3dc4", "#e67700", "#495057")
 _LINE: Final = 18
+_TICKS: Final = 8
+"""On the time axis, at most, besides 0."""
 
 
 def draw(outcomes: Sequence[Outcome], *, alarms: bool = False) -> str:
     """Return the plot as self-contained SVG: of first answers, or of alerts with their cost and the false ones."""
     delays = [outcome.alarm_delays if alarms else outcome.found for outcome in outcomes]
-    longest = max((times[-1] for times in delays if times), default=1.0)
-    end = longest * 1.05 or 1.0
-    parts = [*_axes(end, outcomes[0], "time to alert" if alarms else "time to detection")]
+    step, end = time_axis(delays)
+    parts = _axes(step, end, outcomes[0], "time to alert" if alarms else "time to detection")
     for number, outcome in enumerate(outcomes):
         colour = _COLOURS[number % len(_COLOURS)]
         dash = ' stroke-dasharray="6 3"' if number >= len(_COLOURS) else ""
@@ -29,13 +31,32 @@ def draw(outcomes: Sequence[Outcome], *, alarms: bool = False) -> str:
         y = HEIGHT - BOTTOM - 12 - _LINE * (len(outcomes) - 1 - number)
         parts.append(
             f'<text x="{WIDTH - RIGHT - 8}" y="{y}" fill="{colour}" text-anchor="end">'
-            f"{_legend(outcome, alarms=alarms)}</text>"
+            f"{_legend(outcome, alarms=alarms)}{_later(delays[number], end)}</text>"
         )
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
         ' font-family="sans-serif" font-size="13" role="img" aria-label="Time to detection by policy">'
     )
     return "\n".join([head, f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>', *parts, "</svg>", ""])
+
+
+def time_axis(delays: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """Return the distance of round ticks and where the axis ends, in seconds, for each policy's sorted delays.
+
+    A few late detections must not press the others together: where the last is more than twice as late as 95 % of the
+    slowest policy's, the axis ends after those 95 %.
+    """
+    longest = max((times[-1] for times in delays if times), default=1.0)
+    most = max((times[math.ceil(0.95 * len(times)) - 1] for times in delays if times), default=1.0)
+    wanted = (longest if longest <= 2 * most else most) or 1.0
+    size = 10.0 ** math.floor(math.log10(wanted / _TICKS))
+    step = next(factor * size for factor in (1, 2, 5, 10, 20) if wanted / (factor * size) <= _TICKS)
+    return step, step * math.ceil(wanted / step)
+
+
+def _later(times: Sequence[float], end: float) -> str:
+    late = sum(seconds > end for seconds in times)
+    return f", {late} later" if late else ""
 
 
 def _legend(outcome: Outcome, *, alarms: bool) -> str:
@@ -56,20 +77,25 @@ def _y(share: float) -> float:
 def _steps(delays: Sequence[float], total: int, end: float) -> str:
     path = [f"M{_x(0, end):.1f} {_y(0):.1f}"]
     for count, seconds in enumerate(delays, 1):
+        if seconds > end:
+            break
         path.append(f"H{_x(seconds, end):.1f}V{_y(count / total):.1f}")
     path.append(f"H{_x(end, end):.1f}")
     return "".join(path)
 
 
-def _axes(end: float, outcome: Outcome, label_x: str) -> list[str]:
+def _axes(step: float, end: float, outcome: Outcome, label_x: str) -> list[str]:
     title = f"{len(outcome.detections)} manipulations, {outcome.tracks} tracks, {outcome.seconds:g} s"
     parts = [f'<text x="{LEFT}" y="24" font-size="15">{escape(title)}</text>']
     for quarter in range(5):
         y = _y(quarter / 4)
         parts.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#dee2e6"/>')
         parts.append(f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{quarter * 25} %</text>')
-        x = _x(end * quarter / 4, end)
-        label = f"{end * quarter / 4:.3g} s"
-        parts.append(f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 20}" text-anchor="middle">{label}</text>')
+    for tick in range(round(end / step) + 1):
+        x = _x(tick * step, end)
+        parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{_y(0):.1f}" y2="{_y(0) + 5:.1f}" stroke="#868e96"/>')
+        parts.append(f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 20}" text-anchor="middle">{tick * step:.6g} s</text>')
     parts.append(f'<text x="{(LEFT + WIDTH - RIGHT) / 2:.0f}" y="{HEIGHT - 10}" text-anchor="middle">{label_x}</text>')
+    middle = (TOP + HEIGHT - BOTTOM) // 2
+    parts.append(f'<text x="16" y="{middle}" text-anchor="middle" transform="rotate(-90 16 {middle})">detected</text>')
     return parts
