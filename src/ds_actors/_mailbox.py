@@ -28,6 +28,7 @@ class Empty(Enum):
     """The type of `EMPTY`, so that a mailbox can hold any object at all, None included."""
 
     EMPTY = "empty"
+    """The only member."""
 
 
 EMPTY: Final = Empty.EMPTY

@@ -15,20 +15,30 @@ STALE_AFTER: Final = 15.0
 
 
 class Coverage(StrEnum):
-    """In the order in which they are tried."""
+    """Whether a track is checked, and if not, why. The first one that applies counts, in this order."""
 
     NOT_MONITORED = "not_monitored"
+    """The settings, a limit or the host leave it out."""
     MUTED = "muted"
+    """It is muted, so there is nothing to check."""
     ENCRYPTED = "encrypted"
+    """Its frames cannot be decrypted here."""
     NOT_SUBSCRIBED = "not_subscribed"
+    """It was published at least 10 s ago and is not subscribed."""
     FAILING = "failing"
+    """Its actor crashes repeatedly and is started again after a delay."""
     NO_FRAMES = "no_frames"
+    """At least three captures in a row gave no frame."""
     TOO_SMALL = "too_small"
+    """At least three captures in a row gave a picture too small to be judged."""
     STALE = "stale"
+    """The last result is older than 15 s, or than three intervals if that is longer."""
     UNJUDGED = "unjudged"
     """Results arrive, but no verdict: errors only, or types that this version does not know."""
     WAITING = "waiting"
+    """The first verdict is not there yet, and is not late."""
     CHECKED = "checked"
+    """A verdict arrived in time."""
 
     @property
     def is_blind(self) -> bool:

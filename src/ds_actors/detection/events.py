@@ -23,10 +23,15 @@ class ResultType(IntEnum):
     """A result's type as the wire numbers it."""
 
     UNKNOWN = 0
+    """A number that this version does not know."""
     SUSPICIOUS = 1
+    """There may be a manipulation."""
     CLEAR = 2
+    """No sign of manipulation was found."""
     ERROR = 3
+    """The sample could not be judged."""
     ALERT = 4
+    """A manipulation was found."""
 
     @classmethod
     def from_wire(cls, number: int) -> ResultType:
@@ -48,10 +53,15 @@ class Level(StrEnum):
     """The level of a track or of one result. Compare by `severity`: the strings do not sort."""
 
     CLEAR = "clear"
+    """No sign of manipulation was found."""
     SUSPICIOUS = "suspicious"
+    """There may be a manipulation: the track is sampled at burst rate."""
     ALERT = "alert"
+    """A manipulation was found."""
     ERROR = "error"
+    """The sample could not be judged; the level of its track stays."""
     UNKNOWN = "unknown"
+    """There was no verdict yet, or the result has a type that this version does not know."""
 
     @property
     def severity(self) -> int:
