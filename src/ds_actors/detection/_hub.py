@@ -23,14 +23,14 @@ from ds_actors.detection.reporting.notes import Note
 from ds_actors.detection.reporting.progress import ProgressLog
 from ds_actors.detection.sampling import Plan, SampleSent
 from ds_actors.detection.sinks._record import SinkRecord
-from ds_actors.detection.status import RoomState, RoomStatus, SinkStatus, State, Status, UplinkStatus
+from ds_actors.detection.status import RoomState, RoomStatus, State, Status, UplinkStatus
 from ds_actors.detection.tracks.messages import VerdictArrived
-from ds_actors.detection.tracks.registry import TrackRegistry
-from ds_actors.detection.turns import OutboxMessage
+from ds_actors.detection.tracks.registry import RegisteredTrack, TrackRegistry
+from ds_actors.detection.turns import Allowance, OutboxMessage
 from ds_actors.detection.uplink.answers import AnswerAccount, Settled
 from ds_actors.detection.uplink.availability import Availability
 from ds_actors.detection.uplink.ledger import Ledger
-from ds_actors.detection.uplink.link_pace import Allowance, LinkPace
+from ds_actors.detection.uplink.link_pace import LinkPace
 from ds_actors.detection.uplink.outbox import Outbox
 
 logger: logging.Logger = logging.getLogger("ds_actors.detection")
@@ -116,6 +116,26 @@ class Hub:
         """Return how large the sample of a picture may be that was captured then."""
         return self.link.allowance(captured_at, self.outbox.waiting, trio.current_time())
 
+    # ---- the tracks
+
+    def track_added(self, track: RegisteredTrack) -> None:
+        """Register a track, for the summary and the sinks too."""
+        self.assessments.add_track(track.info, trio.current_time())
+        self.registry.add(track)
+        self.progress.track_added()
+        for record in self.sinks.values():
+            if record.reports is not None:
+                record.reports.track_added(track.info.track)
+
+    def track_ended(self, track: str) -> None:
+        """Record that a track ended; its last level is still delivered to the sinks, for some time."""
+        now = trio.current_time()
+        self.registry.pop(track)
+        self.assessments.end_track(track, now)
+        for record in self.sinks.values():
+            if record.reports is not None:
+                record.reports.track_ended(track, now)
+
     # ---- what the uplink needs
 
     def uplink_connecting(self) -> None:
@@ -152,9 +172,7 @@ class Hub:
             registered.sample_sent(now)
             if registered.sent == 1:
                 self.progress.first_sample(registered.info)
-            ref = self.refs.track(sample.track)
-            if ref is not None:
-                ref.tell(SampleSent(len(sample.data)))
+            self.refs.tell_track(sample.track, SampleSent(len(sample.data)))
 
     def malformed(self) -> None:
         """Count a message of the service that could not be read."""
@@ -172,9 +190,7 @@ class Hub:
         if registered is not None:
             registered.answered(now, verdict=applied.verdict.is_verdict)
         if applied.level is not None:
-            ref = self.refs.track(applied.track)
-            if ref is not None:
-                ref.tell(VerdictArrived())
+            self.refs.tell_track(applied.track, VerdictArrived())
         self._tell_sinks(applied)
         return True
 
@@ -195,21 +211,6 @@ class Hub:
         for sample in settled:
             if sample is not None and self.ledger is not None:
                 self.ledger.settle(sample)
-
-    # ---- what the sinks need
-
-    def track_added(self, track: str) -> None:
-        """Record for the summary and the sinks that a track lives."""
-        self.progress.track_added()
-        for record in self.sinks.values():
-            if record.reports is not None:
-                record.reports.track_added(track)
-
-    def track_ended(self, track: str) -> None:
-        """Record for the sinks that a track ended: its last level is still delivered, for some time."""
-        for record in self.sinks.values():
-            if record.reports is not None:
-                record.reports.track_ended(track, trio.current_time())
 
     # ---- what the watch and the room need
 
@@ -232,11 +233,19 @@ class Hub:
             self._room = RoomStatus(state, time.time_ns() // 1_000_000)
             self._report_state()
 
-    # ---- status
+    # ---- the lifetime and the status
 
     def entered(self) -> None:
-        """Record how far trio's clock is from the one that other threads can read."""
+        """Record that the monitor's block begins, and how far trio's clock is from the one other threads can read."""
         self._clock_offset = trio.current_time() - time.perf_counter()
+        self.progress.began()
+
+    def closed(self) -> None:
+        """Report the end of the monitor, and forget every level."""
+        if self.state != "failed":
+            self.set_state("closed")
+        self.progress.ended(self.status())
+        self.assessments.clear()
 
     def status(self) -> Status:
         """Return a frozen snapshot of everything, from any thread, without waiting."""
@@ -263,7 +272,7 @@ class Hub:
         )
         shown = (*self.registry, *self.registry.unwatched())
         tracks = tuple(track.status(self.level(track.info.track), now) for track in shown)
-        sinks = tuple(self._sink_status(name, record) for name, record in self.sinks.items())
+        sinks = tuple(record.status(name) for name, record in self.sinks.items())
         results = MappingProxyType(dict(self.assessments.counts))
         reason = availability.cause if self.state in ("running", "refused") else ""
         refused = MappingProxyType(dict(self.registry.refused))
@@ -287,18 +296,6 @@ class Hub:
             return trio.current_time()
         except RuntimeError:  # another thread; trio's clock is this one but for its offset
             return time.perf_counter() + self._clock_offset
-
-    def _sink_status(self, name: str, record: SinkRecord) -> SinkStatus:
-        counts, mailbox, reports = record.counts, record.queue.statistics(), record.reports
-        return SinkStatus(
-            name,
-            counts.delivered,
-            counts.failed.total(),
-            counts.timed_out,
-            mailbox.refused + sum(mailbox.dropped.values()) + mailbox.failed + mailbox.dead,
-            mailbox.queued + mailbox.in_hand,
-            0 if reports is None else reports.behind,
-        )
 
     def _uplink_changed(self, note: Note | None) -> None:
         self._log(note)

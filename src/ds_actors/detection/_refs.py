@@ -8,7 +8,7 @@ from typing import Any
 from attrs import define, field
 
 from ds_actors import ActorRef, ActorStopped, Supervisor, SupervisorRef
-from ds_actors.detection.tracks.messages import TrackMessage
+from ds_actors.detection.tracks.messages import AudioMessage, TrackMessage
 from ds_actors.detection.turns import OutboxMessage
 
 
@@ -49,6 +49,12 @@ class TreeRefs:
         except ActorStopped:
             return None
         return _remembered(track, actors, self._tracks)
+
+    def tell_track(self, track: str, message: AudioMessage) -> None:
+        """Tell a live track's actor; a track that has no actor at the moment learns the same when it starts."""
+        ref: ActorRef[Any] | None = self.track(track)
+        if ref is not None:
+            ref.tell(message)
 
     def add_track(self, track: str, ref: ActorRef[TrackMessage]) -> None:
         """Keep the reference of a track that was just started."""

@@ -2,54 +2,37 @@
 
 from __future__ import annotations
 
-import logging
 import random as random_module
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Self
 
 import trio
 
-from ds_actors import ActorRef, ActorStopped, Node
-from ds_actors.detection._hub import Hub
-from ds_actors.detection._options import Assessment, Notify, check_budget, evidence_of, sink_records
-from ds_actors.detection._refs import TreeRefs
-from ds_actors.detection._tree import TrackFactory, build_tree
+from ds_actors import ActorStopped, Node
+from ds_actors.detection._assembly import assemble
+from ds_actors.detection._options import Assessment, Notify
 from ds_actors.detection.budget import Budget
 from ds_actors.detection.coverage import Coverage, Facts
 from ds_actors.detection.embedded import EmbeddedService
 from ds_actors.detection.events import Level, TrackInfo
 from ds_actors.detection.privacy import Privacy
-from ds_actors.detection.reporting.progress import ProgressLog
-from ds_actors.detection.reporting.progress_text import settings_text
-from ds_actors.detection.sampling import AdaptiveSampling, SamplingPolicy, Scene, Speaking, check_quality, make_policy
+from ds_actors.detection.sampling import AdaptiveSampling, SamplingPolicy, Scene, Speaking
 from ds_actors.detection.service import Dataspike
 from ds_actors.detection.sinks import Sink
 from ds_actors.detection.status import RoomState, Status
-from ds_actors.detection.tracks.encoding import Frame, encode_jpeg
-from ds_actors.detection.tracks.encoding_threads import run_encoding
+from ds_actors.detection.tracks.closing import close_source
+from ds_actors.detection.tracks.encoding import Encode
+from ds_actors.detection.tracks.encoding_threads import encode_in_thread
 from ds_actors.detection.tracks.messages import GateChanged
 from ds_actors.detection.tracks.registry import RegisteredTrack, UnwatchedTrack
 from ds_actors.detection.tracks.sampler import MutedChanged
 from ds_actors.detection.tracks.sources import FrameSource, PcmSource
 from ds_actors.detection.tracks.speech import AudioPace
-from ds_actors.detection.tracks.video_actor import Encode
 from ds_actors.detection.turns import Withdraw
 from ds_actors.detection.uplink.connection import Connect, open_stream
-from ds_actors.detection.uplink.ledger import Ledger, LedgerRow
-from ds_actors.detection.uplink.link_pace import LinkPace
-from ds_actors.detection.uplink.outbox import Outbox
-
-logger: logging.Logger = logging.getLogger("ds_actors.detection")
-
-CLOSE_SOURCE: Final = 0.5
-"""Seconds that a source may take to close after its actor."""
-
-
-async def encode_in_thread(frame: Frame, quality: int, max_side: int | None) -> bytes:
-    """Encode the JPEG in a thread; at most 3 are encoded at once in this process."""
-    return await run_encoding(lambda: encode_jpeg(frame, quality=quality, max_side=max_side))
+from ds_actors.detection.uplink.ledger import LedgerRow
 
 
 class Monitor:
@@ -114,42 +97,27 @@ class Monitor:
         encode: Encode = encode_in_thread,
         random: Callable[[], float] = random_module.random,
     ) -> None:
-        evidence = evidence_of(assessment, min_confirmations)
-        embedded = None
-        if isinstance(service, EmbeddedService):
-            parts = service.parts()
-            service, connect, embedded = parts.endpoint, parts.connect, parts.tree
-        service = Dataspike() if service is None else service
-        policy = make_policy(sampling)  # an error in it is raised here, not when the first track is added
-        check_budget(budget)
-        quality = check_quality(quality)
-        records = sink_records(sinks, notify, random)
-        settings = settings_text(
-            service=service.log_url,
-            policy=type(policy).__name__,
-            promise=policy.promise,
-            quality=quality,
+        parts = assemble(
+            service=service,
+            sampling=sampling,
             budget=budget,
+            sinks=sinks,
             notify=notify,
-            sinks=records,
+            assessment=assessment,
+            min_confirmations=min_confirmations,
+            quality=quality,
+            privacy=Privacy() if privacy is None else privacy,
+            audio=AudioPace() if audio is None else audio,
+            ledger=ledger,
+            state_cb=state_cb,
+            connect=connect,
+            encode=encode,
+            random=random,
         )
-        privacy = Privacy() if privacy is None else privacy
-        names = privacy.wire_names()
-        progress, kept = ProgressLog(settings), Ledger(names) if ledger else None
-        link = LinkPace()
-        outbox = Outbox(budget=budget, link=link, alerts_first=evidence is None)
-        self._hub = Hub(outbox, link, records, kept, notify == "changes", state_cb, progress)
-        self._hub.assessments.evidence, self._hub.assessments.min_confirmations = evidence, min_confirmations
-        pace = AudioPace() if audio is None else audio
-        self._factory = TrackFactory(self._hub, sampling, pace, encode, quality, privacy.limit)
-        self._supervisor = build_tree(
-            self._hub, self._factory, service, connect, random, names=names, embedded=embedded
-        )
-        self._hub.refs = TreeRefs(self._supervisor)
+        self._hub, self._factory, self._supervisor = parts.hub, parts.tracks, parts.supervisor
 
     async def __aenter__(self) -> Self:
         self._hub.entered()
-        self._hub.progress.began()
         await self._supervisor.__aenter__()
         self._hub.set_state("running")
         return self
@@ -169,11 +137,8 @@ class Monitor:
             with trio.CancelScope(shield=True):
                 async with trio.open_nursery() as nursery:
                     for track in hub.registry:
-                        nursery.start_soon(self._close_source, track)
-            if hub.state != "failed":
-                hub.set_state("closed")
-            hub.progress.ended(hub.status())
-            hub.assessments.clear()
+                        nursery.start_soon(close_source, track.source)
+            hub.closed()
 
     async def add_track(self, info: TrackInfo, source: FrameSource | PcmSource, *, muted: bool = False) -> bool:
         """Watch a track until `remove_track`; return False, count and list it when a limit of tracks is reached.
@@ -184,26 +149,22 @@ class Monitor:
             ValueError: when the track is watched already.
             ActorStopped: before the monitor's block, after it, or while its tracks are being restarted.
         """
-        registry, refs, assessments = self._hub.registry, self._hub.refs, self._hub.assessments
-        if info.track in registry:
+        hub = self._hub
+        if info.track in hub.registry:
             raise ValueError(f"the track {info.track!r} is watched already")
-        if not registry.has_room(info):
+        if not hub.registry.has_room(info):
             self.report_unwatched(info, monitored=False, why="over the limit", wanted=True)
             return False
         now = trio.current_time()
         policy = self._factory.policy(info.kind)
-        tracks = refs.tracks()
+        tracks = hub.refs.tracks()
         facts = Facts(published_at=now, due_since=now, end_to_end=info.end_to_end)
         track = RegisteredTrack(info, source, policy, facts, muted)
-        assessments.add_track(info, now)
-        registry.add(track)
-        self._hub.track_added(info.track)
+        hub.track_added(track)
         try:
-            refs.add_track(info.track, await tracks.start(self._factory.spec(track)))
+            hub.refs.add_track(info.track, await tracks.start(self._factory.spec(track)))
         except BaseException:
-            registry.pop(info.track)
-            assessments.end_track(info.track, now)
-            self._hub.track_ended(info.track)
+            hub.track_ended(info.track)
             raise
         return True
 
@@ -224,13 +185,9 @@ class Monitor:
         default, if `monitored`) should be checked: when it is not for 30 s, that is reported.
         """
         if info.track not in self._hub.registry:
+            now = trio.current_time()
             facts = Facts(
-                monitored=monitored,
-                muted=muted,
-                encrypted=encrypted,
-                subscribed=subscribed,
-                published_at=trio.current_time(),
-                rate=0.0,
+                monitored=monitored, muted=muted, encrypted=encrypted, subscribed=subscribed, published_at=now, rate=0.0
             )
             wanted = monitored if wanted is None else wanted
             self._hub.registry.add_unwatched(UnwatchedTrack(info, facts, why, wanted))
@@ -239,11 +196,10 @@ class Monitor:
         """Stop watching a track; its late results count for another 60 s. Unknown tracks are ignored."""
         hub = self._hub
         hub.registry.remove_unwatched(track)
-        removed = hub.registry.pop(track)
+        removed = hub.registry.get(track)
         if removed is None:
             return
         hub.refs.forget_track(track)
-        hub.assessments.end_track(track, trio.current_time())
         hub.track_ended(track)
         try:
             # It may have crashed, its supervisor may restart without it, or the monitor is closed.
@@ -251,15 +207,7 @@ class Monitor:
                 await hub.refs.tracks().terminate(track)
         finally:
             hub.uplink().tell(Withdraw(track, for_good=True))
-            await self._close_source(removed)
-
-    async def _close_source(self, track: RegisteredTrack) -> None:
-        """Close a source for good; actors never do, since the next incarnation continues with it."""
-        with trio.move_on_after(CLOSE_SOURCE, shield=True):
-            try:
-                await track.source.aclose()
-            except Exception:
-                logger.exception("a track's source failed to close")
+            await close_source(removed.source)
 
     def set_muted(self, track: str, muted: bool, /) -> None:  # noqa: FBT001 - reads as the event it is
         """Stop sampling a muted track and drop its queued sample; continue when it is unmuted."""
@@ -270,9 +218,7 @@ class Monitor:
         if not muted:
             facts = registered.facts
             facts.due_since, facts.empty_captures, facts.small_captures = trio.current_time(), 0, 0
-        ref = self._hub.refs.track(track)
-        if ref is not None:
-            ref.tell(MutedChanged(muted))
+        self._hub.refs.tell_track(track, MutedChanged(muted))
 
     def set_encrypted(self, track: str, encrypted: bool, /) -> None:  # noqa: FBT001 - reads as the event it is
         """Record whether a track's frames can be decrypted; an arriving frame proves that they can."""
@@ -286,9 +232,8 @@ class Monitor:
         if registered is None or registered.gate_open == is_open:
             return
         registered.gate_open = is_open
-        ref: ActorRef[Any] | None = self._hub.refs.track(track)
-        if registered.info.kind == "audio" and ref is not None:
-            ref.tell(GateChanged(is_open))
+        if registered.info.kind == "audio":
+            self._hub.refs.tell_track(track, GateChanged(is_open))
 
     def set_speaking(self, participant: str, speaking: bool, /) -> None:  # noqa: FBT001 - reads as the event it is
         """Record that a participant started or stopped speaking, as their client says.
@@ -301,9 +246,7 @@ class Monitor:
             self._hub.speaking.discard(participant)
         for registered in self._hub.registry:
             if registered.info.participant == participant:
-                ref = self._hub.refs.track(registered.info.track)
-                if ref is not None:
-                    ref.tell(Speaking(speaking))
+                self._hub.refs.tell_track(registered.info.track, Speaking(speaking))
 
     def observe_frame(self, track: str, signature: bytes, /) -> None:
         """Pass a frame between two samples to the track's policy, when the stream is open anyway.
@@ -313,9 +256,8 @@ class Monitor:
             signature: the result of `ds_actors.detection.luma_signature`.
         """
         registered = self._hub.registry.get(track)
-        ref = self._hub.refs.track(track)
-        if registered is not None and registered.info.kind == "video" and ref is not None:
-            ref.tell(Scene(signature))
+        if registered is not None and registered.info.kind == "video":
+            self._hub.refs.tell_track(track, Scene(signature))
 
     def set_room(self, state: RoomState, /) -> None:
         """Record that the room of the tracks is connected or reconnecting; while it reconnects, nothing is checked."""

@@ -13,6 +13,8 @@ from typing import Final, TypeVar
 
 import trio
 
+from ds_actors.detection.tracks.encoding import Frame, encode_jpeg
+
 ENCODINGS: Final = 3
 """The most encodings at once."""
 
@@ -55,3 +57,8 @@ async def run_encoding(function: Callable[[], T]) -> T:
     except trio.Cancelled:
         abandoned = True
         raise
+
+
+async def encode_in_thread(frame: Frame, quality: int, max_side: int | None) -> bytes:
+    """Encode a JPEG in one of these threads."""
+    return await run_encoding(lambda: encode_jpeg(frame, quality=quality, max_side=max_side))
