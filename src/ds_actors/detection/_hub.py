@@ -26,11 +26,11 @@ from ds_actors.detection.sinks._record import SinkRecord
 from ds_actors.detection.status import RoomState, RoomStatus, SinkStatus, State, Status, UplinkStatus
 from ds_actors.detection.tracks.messages import VerdictArrived
 from ds_actors.detection.tracks.registry import TrackRegistry
-from ds_actors.detection.turns import OutboxMessage
+from ds_actors.detection.turns import Allowance, OutboxMessage
 from ds_actors.detection.uplink.answers import AnswerAccount, Settled
 from ds_actors.detection.uplink.availability import Availability
 from ds_actors.detection.uplink.ledger import Ledger
-from ds_actors.detection.uplink.link_pace import Allowance, LinkPace
+from ds_actors.detection.uplink.link_pace import LinkPace
 from ds_actors.detection.uplink.outbox import Outbox
 
 logger: logging.Logger = logging.getLogger("ds_actors.detection")

@@ -10,10 +10,8 @@ monitor ─┬─ sinks    one actor per sink
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import count
 from typing import Any, Final, cast
 
-import trio
 from attrs import define
 
 from ds_actors import Actor, ChildSpec, ExponentialBackoff, Supervisor, SupervisorSpec
@@ -25,13 +23,12 @@ from ds_actors.detection.service import Dataspike
 from ds_actors.detection.sinks._actor import SinkActor
 from ds_actors.detection.sinks._record import SinkRecord
 from ds_actors.detection.tracks.audio_actor import AudioTrackActor
-from ds_actors.detection.tracks.encoding import Frame
-from ds_actors.detection.tracks.fitting import EncodingAttempt, Fitting, LinkTooSlowError
+from ds_actors.detection.tracks.encoding import Encode
 from ds_actors.detection.tracks.messages import TrackMessage
 from ds_actors.detection.tracks.registry import RegisteredTrack
 from ds_actors.detection.tracks.sources import FrameSource, PcmSource
 from ds_actors.detection.tracks.speech import AudioPace
-from ds_actors.detection.tracks.video_actor import Encode, TrackActor
+from ds_actors.detection.tracks.video_actor import TrackActor
 from ds_actors.detection.uplink.actor import Uplink
 from ds_actors.detection.uplink.backoff import UplinkBackoff
 from ds_actors.detection.uplink.connection import Connect
@@ -48,9 +45,8 @@ class TrackFactory:
     sampling: Callable[[], SamplingPolicy]
     audio: AudioPace
     encode: Encode
+    """Makes a JPEG that the link carries in time."""
     quality: int
-    limit: Callable[[int | None], int | None]
-    """Returns the longest side that a picture may have, from the one that its policy plans."""
 
     def specs(self) -> list[ChildSpec[Any]]:
         """Return the specs of all tracks that should have an actor."""
@@ -67,7 +63,7 @@ class TrackFactory:
             # A restart gets a new policy, which starts from the surviving level and last sample.
             track.policy = policy = self.sampling()
             source = cast("FrameSource", track.source)
-            return TrackActor(track.info, source, policy, self.hub, self._encode, self.quality, track.muted)
+            return TrackActor(track.info, source, policy, self.hub, self.encode, self.quality, track.muted)
 
         def audio() -> AudioTrackActor:
             source = cast("PcmSource", track.source)
@@ -77,28 +73,6 @@ class TrackFactory:
         return ChildSpec(
             make, name=track.info.track, restart="transient", backoff=track.backoff, stable_after=60.0, grace=0.5
         )
-
-    async def _encode(self, frame: Frame, quality: int, max_side: int | None) -> bytes:
-        max_side = self.limit(max_side)
-        captured_at = trio.current_time()
-        data = await self.encode(frame, quality, max_side)
-        longest = max(frame.width, frame.height)
-        attempt = first = EncodingAttempt(quality, longest if max_side is None else min(longest, max_side))
-        allowance = self.hub.allowance(captured_at)
-        fitting = Fitting(first, allowance.wish, allowance.most)
-        for number in count(1):
-            try:
-                smaller = fitting.next(attempt, len(data), number)
-            except LinkTooSlowError:
-                self.hub.link.refused(len(data), trio.current_time())
-                raise
-            if smaller is None:
-                break
-            attempt = smaller
-            data = await self.encode(frame, attempt.quality, attempt.side)
-        if attempt is not first:
-            self.hub.link.shrunk(trio.current_time())
-        return data
 
 
 def build_tree(

@@ -27,14 +27,14 @@ from ds_actors.detection.sampling import AdaptiveSampling, SamplingPolicy, Scene
 from ds_actors.detection.service import Dataspike
 from ds_actors.detection.sinks import Sink
 from ds_actors.detection.status import RoomState, Status
-from ds_actors.detection.tracks.encoding import Frame, encode_jpeg
+from ds_actors.detection.tracks.encoding import Encode, Frame, encode_jpeg
 from ds_actors.detection.tracks.encoding_threads import run_encoding
+from ds_actors.detection.tracks.link_encoder import LinkEncoder
 from ds_actors.detection.tracks.messages import GateChanged
 from ds_actors.detection.tracks.registry import RegisteredTrack, UnwatchedTrack
 from ds_actors.detection.tracks.sampler import MutedChanged
 from ds_actors.detection.tracks.sources import FrameSource, PcmSource
 from ds_actors.detection.tracks.speech import AudioPace
-from ds_actors.detection.tracks.video_actor import Encode
 from ds_actors.detection.turns import Withdraw
 from ds_actors.detection.uplink.connection import Connect, open_stream
 from ds_actors.detection.uplink.ledger import Ledger, LedgerRow
@@ -141,7 +141,8 @@ class Monitor:
         self._hub = Hub(outbox, link, records, kept, notify == "changes", state_cb, progress)
         self._hub.assessments.evidence, self._hub.assessments.min_confirmations = evidence, min_confirmations
         pace = AudioPace() if audio is None else audio
-        self._factory = TrackFactory(self._hub, sampling, pace, encode, quality, privacy.limit)
+        fitting = LinkEncoder(encode, privacy.limit, self._hub.allowance, link)
+        self._factory = TrackFactory(self._hub, sampling, pace, fitting, quality)
         self._supervisor = build_tree(
             self._hub, self._factory, service, connect, random, names=names, embedded=embedded
         )

@@ -1,6 +1,6 @@
-"""The messages between tracks and uplink about turns: a track requests one, the outbox grants it. Pure.
+"""What passes between tracks and uplink about turns: a track requests one, the outbox grants it. Pure.
 
-Tracks and uplink import these messages, and nothing else from each other.
+Tracks and uplink import this module, and nothing else from each other.
 """
 
 from __future__ import annotations
@@ -70,6 +70,16 @@ class Granted:
 
     request: RequestTurn
     """The request; a track ignores a request that it has withdrawn, or that an earlier incarnation made."""
+
+
+@frozen
+class Allowance:
+    """How large the next sample may be."""
+
+    wish: float
+    """Bytes it should have."""
+    most: float
+    """Bytes over which it would arrive too late."""
 
 
 @frozen

@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from ds_actors.detection.uplink.link_pace import Allowance, LinkPace
+from ds_actors.detection.turns import Allowance
+from ds_actors.detection.uplink.link_pace import LinkPace
 from ds_actors.detection.uplink.link_speed import START_BYTES, WRITE_OFF
 
 

@@ -6,6 +6,7 @@ These functions block: run them in a worker thread. simplejpeg and Pillow releas
 from __future__ import annotations
 
 import io
+from collections.abc import Awaitable, Callable
 from typing import ClassVar, Final, Literal
 
 import numpy as np
@@ -31,6 +32,9 @@ _TURNS: Final = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180
 
 Layout = Literal["i420", "nv12", "rgb24", "rgba"]
 Plane = NDArray[np.uint8]
+
+Encode = Callable[["Frame", int, int | None], Awaitable[bytes]]
+"""Makes a JPEG from a frame, a quality from 0 to 100, and the longest side in pixels if it is limited."""
 
 
 class EncodingError(ValueError):

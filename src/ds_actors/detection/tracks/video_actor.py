@@ -6,7 +6,6 @@ State that must outlive a crash (level, coverage, counts) belongs to its host, n
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
 
 import trio
 from attrs import define, field
@@ -14,7 +13,7 @@ from attrs import define, field
 from ds_actors import Actor, Exit
 from ds_actors.detection.events import Sample, TrackInfo
 from ds_actors.detection.sampling import SampleSent, SamplingPolicy, Verdict
-from ds_actors.detection.tracks.encoding import EncodingError, Frame, FrameTooSmallError
+from ds_actors.detection.tracks.encoding import Encode, EncodingError, Frame, FrameTooSmallError
 from ds_actors.detection.tracks.host import TrackHost
 from ds_actors.detection.tracks.messages import TrackMessage, VerdictArrived
 from ds_actors.detection.tracks.sampler import (
@@ -35,8 +34,6 @@ from ds_actors.detection.tracks.sampler import (
 from ds_actors.detection.tracks.scene import luma_signature
 from ds_actors.detection.tracks.sources import FrameSource
 from ds_actors.detection.turns import Withdraw
-
-Encode = Callable[[Frame, int, int | None], Awaitable[bytes]]
 
 
 @define(eq=False)

@@ -15,9 +15,10 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from ds_actors.detection.reporting.notes import Note
+from ds_actors.detection.turns import Allowance
 from ds_actors.detection.uplink.link_speed import START_BYTES, LinkSpeed
 from ds_actors.detection.uplink.slowness import LinkSlowness
 
@@ -34,16 +35,6 @@ LEAD: Final = 0.3
 """Seconds before the link is free at which the next sample is begun: capturing and encoding take about as long."""
 
 _ROUNDING: Final = 0.001
-
-
-@frozen
-class Allowance:
-    """How large the next sample may be."""
-
-    wish: float
-    """Bytes it should have."""
-    most: float
-    """Bytes over which it would arrive too late."""
 
 
 @define(eq=False)
