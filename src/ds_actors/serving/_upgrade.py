@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Collection, Sequence
-from typing import Final
+from typing import Any, Final, cast
 
 import trio
 from trio_websocket import WebSocketConnection, WebSocketRequest, wrap_server_stream
 
 from ds_actors.detection.events import Sample
+from ds_actors.detection.uplink.reader_nursery import ReaderNursery
 from ds_actors.detection.uplink.wire import MalformedMessage, decode_request
 
 UPGRADE_TIMEOUT: Final = 10.0
@@ -61,13 +62,14 @@ async def receive_upgrade(
     """Return the client's request to upgrade, None when there is none within 10 s.
 
     Args:
-        nursery: where the connection's reading task lives.
+        nursery: where the connection's reading task lives; cancelled when it cannot finish the closing handshake.
         stream: the connection.
         max_message: bytes of the longest message; a longer one closes the connection (1009).
         messages: how many messages are read ahead.
     """
+    reading = cast("Any", ReaderNursery(nursery, stream, nursery.cancel_scope.cancel))
     with trio.move_on_after(UPGRADE_TIMEOUT):
-        return await wrap_server_stream(nursery, stream, max_message_size=max_message, message_queue_size=messages)
+        return await wrap_server_stream(reading, stream, max_message_size=max_message, message_queue_size=messages)
     return None
 
 

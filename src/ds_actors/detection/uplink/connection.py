@@ -18,12 +18,12 @@ from ds_actors.detection.events import plain
 from ds_actors.detection.proxies import ProxyAddress
 from ds_actors.detection.service import Dataspike
 from ds_actors.detection.uplink.close_reasons import closed, leaves, parse_head, rejected
-from ds_actors.detection.uplink.frames import FrameScanner, UpgradeAnswer
 from ds_actors.detection.uplink.heartbeat import Heartbeat
-from ds_actors.detection.uplink.streams import WrappedStream
+from ds_actors.detection.uplink.reader_nursery import ReaderNursery
 from ds_actors.detection.uplink.tls import default_tls
 from ds_actors.detection.uplink.tunnel import open_tunnel
 from ds_actors.detection.uplink.unsent import limit_unsent
+from ds_actors.detection.uplink.watched_stream import WatchedStream
 
 MAX_MESSAGE_SIZE: Final = 64 * 1024
 """Bytes of the longest message taken from the service; a longer one closes the connection (1009)."""
@@ -32,10 +32,6 @@ CLOSE_TIMEOUT: Final = 0.5
 QUEUE_SIZE: Final = 64
 """Messages between trio-websocket's reader and ours, so that a burst does not keep pongs unread."""
 
-_SMALLEST_PIECE: Final = 1024
-"""Bytes: what a link of 0.1 KiB/s moves in the 10 s after which a send that moves nothing is dead."""
-_LARGEST_PIECE: Final = 8 * 1024
-_HEAD_LIMIT: Final = 16 * 1024
 _SOCKS_TYPES: Final = {
     "socks4": ProxyType.SOCKS4,
     "socks5": ProxyType.SOCKS5,
@@ -84,98 +80,6 @@ async def _open_through(address: ProxyAddress, service: Dataspike) -> trio.abc.S
     return cast("trio.abc.Stream", tunnel.trio_stream)  # pyright: ignore[reportUnknownMemberType]
 
 
-class WatchedStream(WrappedStream):
-    """A stream that tells a heartbeat of every byte moved, and keeps the head of the answer to the upgrade.
-
-    Sends go out in pieces, because a stream says nothing before its whole send is done: small ones on a slow link, and
-    larger ones while they take less than a second, because each costs.
-    """
-
-    def __init__(self, stream: trio.abc.Stream, heartbeat: Heartbeat) -> None:
-        super().__init__(stream)
-        self._heartbeat = heartbeat
-        self.spoiled: bool = False
-        """A send was cut off: the other side cannot find the next message any more."""
-        self.head: bytearray = bytearray()
-        self.on_end: Callable[[], object] | None = None
-        """Called when the stream ends; set while the upgrade is under way only."""
-        self.violation: str = ""
-        """The rule about frames that the other side broke."""
-        self._answer: UpgradeAnswer = UpgradeAnswer()
-        self._frames: FrameScanner | None = None
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send the bytes; cancelling it spoils the stream."""
-        self._heartbeat.send_started(trio.current_time())
-        try:
-            await self._send_pieces(memoryview(data))
-        except BaseException:
-            self.spoiled = True
-            raise
-        finally:
-            self._heartbeat.send_ended()
-
-    async def _send_pieces(self, view: memoryview) -> None:
-        size, began = _SMALLEST_PIECE, trio.current_time()
-        while True:
-            piece, view = view[:size], view[size:]
-            await self.inner.send_all(piece)
-            now = trio.current_time()
-            self._heartbeat.send_progress(now)
-            if not view:
-                return
-            size = min(2 * size, _LARGEST_PIECE) if now - began < 1 else _SMALLEST_PIECE
-            began = now
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        """Return some bytes, b"" at the end."""
-        try:
-            data = await self.inner.receive_some(max_bytes)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            self._ended()
-            raise
-        if not data:
-            self._ended()
-            return data
-        self._heartbeat.received(trio.current_time())
-        if self.on_end is not None and len(self.head) < _HEAD_LIMIT:
-            self.head += data[:_HEAD_LIMIT]
-        self._scan(data)
-        if self.violation or self._answer.is_rejection:
-            # The body of a rejection says nothing more, and may be endless.
-            self._ended()
-            raise trio.BrokenResourceError(self.violation)
-        return data
-
-    def _scan(self, data: bytes | bytearray) -> None:
-        if self._frames is None:
-            rest = self._answer.feed(data)
-            if rest is None:
-                return
-            data, self._frames = rest, FrameScanner()
-        frames, completed, controls = self._frames, self._frames.completed, self._frames.controls
-        was_unfinished = frames.unfinished
-        self.violation = frames.feed(data) or ""
-        flood = self._heartbeat.control_frames(frames.controls - controls, trio.current_time())
-        if flood is not None:
-            self.violation = flood.reason
-        if not frames.unfinished:
-            self._heartbeat.message_ended()
-        elif not was_unfinished or frames.completed > completed:
-            self._heartbeat.message_began(trio.current_time())
-
-    async def aclose(self) -> None:
-        """Close the stream."""
-        try:
-            await self.inner.aclose()
-        finally:
-            self._ended()
-
-    def _ended(self) -> None:
-        if self.on_end is not None:
-            self.on_end()
-
-
 @asynccontextmanager
 async def open_websocket(
     service: Dataspike, *, connect: Connect = open_stream, heartbeat: Heartbeat | None = None
@@ -194,16 +98,21 @@ async def open_websocket(
     body: BaseException | None = None
     failure: BaseException | None = None
     stream: WatchedStream | None = None
+    farewell = trio.CancelScope(shield=True)
     try:
         async with trio.open_nursery() as nursery:
-            websocket, stream = await _open(nursery, service, connect, heartbeat)
+            websocket, stream = await _open(nursery, service, connect, heartbeat, farewell)
             try:
                 yield websocket
             except BaseException as error:
                 body = error
                 raise
             finally:
-                await _farewell(websocket, stream, body)
+                # A close frame after half a message would be read as its rest; one into a dead connection only waits.
+                if not stream.spoiled and not isinstance(body, Exception):
+                    farewell.deadline = trio.current_time() + CLOSE_TIMEOUT
+                    with farewell:
+                        await websocket.aclose()
                 await _drop(stream)
                 nursery.cancel_scope.cancel()
     except BaseException as error:
@@ -218,13 +127,17 @@ async def open_websocket(
 
 
 async def _open(
-    nursery: trio.Nursery, service: Dataspike, connect: Connect, heartbeat: Heartbeat | None
+    nursery: trio.Nursery,
+    service: Dataspike,
+    connect: Connect,
+    heartbeat: Heartbeat | None,
+    farewell: trio.CancelScope,
 ) -> tuple[WebSocketConnection, WatchedStream]:
     stream: WatchedStream | None = None
     try:
         with trio.move_on_after(service.upgrade_timeout):
             stream = WatchedStream(await _connect(service, connect), heartbeat or Heartbeat(trio.current_time()))
-            return await _upgrade(nursery, stream, service), stream
+            return await _upgrade(ReaderNursery(nursery, stream, farewell.cancel), stream, service), stream
     except BaseException:
         if stream is not None:
             await _drop(stream)
@@ -242,12 +155,12 @@ async def _connect(service: Dataspike, connect: Connect) -> trio.abc.Stream:
     raise Unreachable(f"{service.log_url} was not reached: {text}")
 
 
-async def _upgrade(nursery: trio.Nursery, stream: WatchedStream, service: Dataspike) -> WebSocketConnection:
+async def _upgrade(nursery: ReaderNursery, stream: WatchedStream, service: Dataspike) -> WebSocketConnection:
     with trio.CancelScope() as scope:
         # trio-websocket waits forever when the stream ends before the answer is complete.
         stream.on_end = scope.cancel
         websocket = await wrap_client_stream(
-            nursery,
+            cast("Any", nursery),
             # It only asks for a socket or TLS stream to show endpoints; any trio.abc.Stream works.
             cast("Any", stream),
             service.authority,
@@ -275,14 +188,6 @@ async def _drop(stream: trio.abc.Stream) -> None:
     # Shielded, or a Cancelled from here would replace the error on its way out.
     with trio.CancelScope(shield=True):
         await trio.aclose_forcefully(stream)
-
-
-async def _farewell(websocket: WebSocketConnection, stream: WatchedStream, body: BaseException | None) -> None:
-    # A close frame after half a message would be read as its rest; one into a dead connection only waits.
-    if stream.spoiled or isinstance(body, Exception):
-        return
-    with trio.move_on_after(CLOSE_TIMEOUT, shield=True):
-        await websocket.aclose()
 
 
 def _verdict(error: BaseException, body: BaseException | None) -> BaseException | None:
