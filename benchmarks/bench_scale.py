@@ -158,6 +158,8 @@ class Link:
 
     async def carry(self, count: int) -> None:
         """Wait as long as so many bytes take."""
+        if self.rate == float("inf"):
+            return
         now = trio.current_time()
         self._free_at = max(now, self._free_at) + count / self.rate
         await trio.sleep_until(self._free_at)
@@ -167,25 +169,25 @@ class ThroughLink(trio.abc.Stream):
     """A stream whose sends pass through a link."""
 
     def __init__(self, inner: trio.abc.Stream, link: Link) -> None:
-        self._inner = inner
+        self.inner = inner
         self._link = link
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send."""
         await self._link.carry(len(data))
-        await self._inner.send_all(data)
+        await self.inner.send_all(data)
 
     async def wait_send_all_might_not_block(self) -> None:
         """Wait."""
-        await self._inner.wait_send_all_might_not_block()
+        await self.inner.wait_send_all_might_not_block()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """Receive."""
-        return await self._inner.receive_some(max_bytes)
+        return await self.inner.receive_some(max_bytes)
 
     async def aclose(self) -> None:
         """Close."""
-        await self._inner.aclose()
+        await self.inner.aclose()
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ from waiting import until_in_trio
 from ds_actors.detection import Dataspike, Frame, Monitor, ResultType, TrackInfo
 from ds_actors.detection.events import Sample
 from ds_actors.detection.uplink.connection import open_stream
+from ds_actors.detection.uplink.metered_socket import MeteredSocket
 from ds_actors.detection.uplink.unsent import UNSENT
 from ds_actors.sandbox import open_sandbox
 
@@ -69,6 +70,6 @@ async def test_the_kernel_keeps_little_that_it_has_not_sent() -> None:
 
     async with tcp_server(hold) as port:
         stream = await open_stream(Dataspike(api_key="k", url=f"ws://127.0.0.1:{port}"))
-        assert isinstance(stream, trio.SocketStream)
-        assert stream.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) == UNSENT
+        assert isinstance(stream, MeteredSocket)
+        assert stream.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) == UNSENT
         await stream.aclose()

@@ -19,6 +19,7 @@ from ds_actors.detection.proxies import ProxyAddress
 from ds_actors.detection.service import Dataspike
 from ds_actors.detection.uplink.close_reasons import closed, leaves, parse_head, rejected
 from ds_actors.detection.uplink.heartbeat import Heartbeat
+from ds_actors.detection.uplink.metered_socket import metered
 from ds_actors.detection.uplink.reader_nursery import ReaderNursery
 from ds_actors.detection.uplink.tls import default_tls
 from ds_actors.detection.uplink.tunnel import open_tunnel
@@ -50,7 +51,7 @@ async def open_stream(service: Dataspike) -> trio.abc.Stream:
     # Before the stream is opened, because it may raise.
     context = (service.ssl_context or await default_tls()) if service.secure else None
     if service.proxy is None:
-        stream: trio.abc.Stream = await trio.open_tcp_stream(service.host, service.port)
+        stream: trio.abc.Stream = metered(await trio.open_tcp_stream(service.host, service.port))
     else:
         stream = await _open_through(service.proxy, service)
     limit_unsent(stream)

@@ -9,6 +9,7 @@ import trio
 
 from ds_actors.detection.uplink.frames import FrameScanner, UpgradeAnswer
 from ds_actors.detection.uplink.heartbeat import Heartbeat
+from ds_actors.detection.uplink.metered_socket import report_moves
 from ds_actors.detection.uplink.streams import WrappedStream
 
 _SMALLEST_PIECE: Final = 1024
@@ -20,8 +21,8 @@ _HEAD_LIMIT: Final = 16 * 1024
 class WatchedStream(WrappedStream):
     """A stream that tells a heartbeat of every byte moved, and keeps the head of the answer to the upgrade.
 
-    Sends go out in pieces, because a stream says nothing before its whole send is done: small ones on a slow link, and
-    larger ones while they take less than a second, because each costs.
+    A socket reports what moves. Other streams say nothing before a whole send is done, so it goes in pieces: small ones
+    on a slow link, and larger ones while they take less than a second, because each costs.
     """
 
     def __init__(self, stream: trio.abc.Stream, heartbeat: Heartbeat) -> None:
@@ -36,17 +37,24 @@ class WatchedStream(WrappedStream):
         """The rule about frames that the other side broke."""
         self._answer: UpgradeAnswer = UpgradeAnswer()
         self._frames: FrameScanner | None = None
+        self._is_metered = report_moves(stream, self._moved)
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send the bytes; cancelling it spoils the stream."""
         self._heartbeat.send_started(trio.current_time())
         try:
-            await self._send_pieces(memoryview(data))
+            if self._is_metered:
+                await self.inner.send_all(data)
+            else:
+                await self._send_pieces(memoryview(data))
         except BaseException:
             self.spoiled = True
             raise
         finally:
             self._heartbeat.send_ended()
+
+    def _moved(self) -> None:
+        self._heartbeat.send_progress(trio.current_time())
 
     async def _send_pieces(self, view: memoryview) -> None:
         size, began = _SMALLEST_PIECE, trio.current_time()
