@@ -15,12 +15,12 @@ _COLOURS: Final = ("#0b6e99", "#d9480f", "#2b8a3e", "#862e9c", "#c92a2a", "#5f3d
 _LINE: Final = 18
 
 
-def draw(outcomes: Sequence[Outcome], *, alarms: bool = False) -> str:
-    """Return the plot as self-contained SVG: of first answers, or of alerts with their cost and the false ones."""
-    delays = [outcome.alarm_delays if alarms else outcome.found for outcome in outcomes]
+def draw(outcomes: Sequence[Outcome]) -> str:
+    """Return the plot as self-contained SVG."""
+    delays = [outcome.found for outcome in outcomes]
     longest = max((times[-1] for times in delays if times), default=1.0)
     end = longest * 1.05 or 1.0
-    parts = [*_axes(end, outcomes[0], "time to alert" if alarms else "time to detection")]
+    parts = [*_axes(end, outcomes[0])]
     for number, outcome in enumerate(outcomes):
         colour = _COLOURS[number % len(_COLOURS)]
         dash = ' stroke-dasharray="6 3"' if number >= len(_COLOURS) else ""
@@ -28,8 +28,7 @@ def draw(outcomes: Sequence[Outcome], *, alarms: bool = False) -> str:
         parts.append(f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>')
         y = HEIGHT - BOTTOM - 12 - _LINE * (len(outcomes) - 1 - number)
         parts.append(
-            f'<text x="{WIDTH - RIGHT - 8}" y="{y}" fill="{colour}" text-anchor="end">'
-            f"{_legend(outcome, alarms=alarms)}</text>"
+            f'<text x="{WIDTH - RIGHT - 8}" y="{y}" fill="{colour}" text-anchor="end">{_legend(outcome)}</text>'
         )
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
@@ -38,10 +37,7 @@ def draw(outcomes: Sequence[Outcome], *, alarms: bool = False) -> str:
     return "\n".join([head, f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>', *parts, "</svg>", ""])
 
 
-def _legend(outcome: Outcome, *, alarms: bool) -> str:
-    if alarms:
-        a_second = outcome.sent / outcome.seconds / outcome.tracks
-        return escape(f"{plain(outcome.policy, 90)}: {a_second:.3f}/s, {outcome.false_alarm_rate:.2g} false/h")
+def _legend(outcome: Outcome) -> str:
     return escape(f"{plain(outcome.policy, 60)}: {outcome.sent} samples, {outcome.sent_bytes / 1e6:.0f} MB")
 
 
@@ -61,7 +57,7 @@ def _steps(delays: Sequence[float], total: int, end: float) -> str:
     return "".join(path)
 
 
-def _axes(end: float, outcome: Outcome, label_x: str) -> list[str]:
+def _axes(end: float, outcome: Outcome) -> list[str]:
     title = f"{len(outcome.detections)} manipulations, {outcome.tracks} tracks, {outcome.seconds:g} s"
     parts = [f'<text x="{LEFT}" y="24" font-size="15">{escape(title)}</text>']
     for quarter in range(5):
@@ -71,5 +67,7 @@ def _axes(end: float, outcome: Outcome, label_x: str) -> list[str]:
         x = _x(end * quarter / 4, end)
         label = f"{end * quarter / 4:.3g} s"
         parts.append(f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 20}" text-anchor="middle">{label}</text>')
-    parts.append(f'<text x="{(LEFT + WIDTH - RIGHT) / 2:.0f}" y="{HEIGHT - 10}" text-anchor="middle">{label_x}</text>')
+    parts.append(
+        f'<text x="{(LEFT + WIDTH - RIGHT) / 2:.0f}" y="{HEIGHT - 10}" text-anchor="middle">time to detection</text>'
+    )
     return parts
