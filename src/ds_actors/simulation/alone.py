@@ -152,4 +152,5 @@ class LoneTrack:
             max(track.longest, end - track.since),
             track.false_alarms,
             max(0.0, end - manipulated) / 3_600,
+            int(not self._assessment.reliable),
         )
