@@ -18,6 +18,7 @@ from hypothesis import given
 from waiting import until
 
 from ds_actors.cli import app
+from ds_actors.cli._simulate.alert_comparison import ALERT_LEGEND, compare_alerts
 from ds_actors.cli._simulate.comparison import LEGEND, compare
 from ds_actors.cli._simulate.plot import draw, time_axis
 from ds_actors.cli._simulate.policies import PolicyError, parse_policy
@@ -107,6 +108,60 @@ def test_every_column_is_explained(run: Run) -> None:
     explained = {word for line in LEGEND for word in line.split("  ")[0].split(", ")}
     assert {*COLUMNS} - explained == {"policy"}
     assert out.splitlines()[-len(LEGEND) :] == list(LEGEND)
+
+
+ERRING = "[room]\nparticipants = 5\nseconds = 900\nmanipulated = 5\n[[judge]]\nmisses = 0.2\nfalse_flags = 0.05\n"
+
+
+def alerting(policy: str, sent: int, false_alarms: int, *times: float | None) -> Outcome:
+    """Return an outcome of ten genuine hours with these times to an alert."""
+    detections = [Detection("TR_1", 0.0, after, after) for after in times]
+    return Outcome(policy, 1, 60.0, sent, sent, 0, {}, 0, detections, 1.0, 1.0, false_alarms, 10.0)
+
+
+def test_where_the_judge_errs_the_winner_alerts_soonest_without_accusing_too_often() -> None:
+    """The other lines say what its samples bought."""
+    rash, slow, quick = alerting("rash", 50, 300, 1.9), alerting("slow", 100, 0, 5.0), alerting("quick", 120, 1, 3.0)
+    assert compare_alerts([rash, slow, quick], 0.1) == [
+        "winner: quick: the soonest of 2 with at most 0.1 false alarms per hour and track",
+        "        against rash: 2.40 times the samples alert 1.10 s later (median) and accuse 300 times less often",
+        (
+            "        against slow: 1.20 times the samples alert 2.00 s earlier (median) and accuse 0.1 times per hour and"
+            " track, instead of never"
+        ),
+    ]
+    assert compare_alerts([rash, slow], 0.1) == [
+        "winner: slow: the only one with at most 0.1 false alarms per hour and track",
+        (
+            "        against rash: 2.00 times the samples alert 3.10 s later (median) and accuse nobody, instead of 30"
+            " times per hour and track"
+        ),
+    ]
+    first, second = compare_alerts([rash, alerting("blind", 50, 25, None)], 0.1)
+    assert first == "winner: blind: none has at most 0.1 false alarms per hour and track; it has the fewest, 2.5"
+    assert second.endswith("alert to 0 manipulations instead of 1 and accuse 12 times less often")
+    assert compare_alerts([rash], 0.1) == []
+
+
+def test_each_policy_may_have_its_own_assessment(tmp_path: Path, run: Run) -> None:
+    """The second table, its winner and its columns are explained; JSON says who won."""
+    path = tmp_path / "erring.toml"
+    path.write_text(ERRING)
+    words = ("adaptive", "evidence", "--scenario", path, "--assessment", "last", "--assessment", "evidence")
+    _, out, _ = run(*words, "--max-false-alarms", "1.5")
+    assert "winner: evidence, evidence: the only one with at most 1.5 false alarms per hour and track" in out
+    assert "against adaptive, last: " in out
+    assert out.splitlines()[-len(ALERT_LEGEND) :] == list(ALERT_LEGEND)
+    header = next(line for line in out.splitlines() if "false/h" in line)
+    explained = " ".join(line.split("  ")[0] for line in ALERT_LEGEND).replace(",", "").split()
+    assert set(header.split()) - {"policy"} <= set(explained) | {"median"}
+    last, evidence = map(json.loads, run(*words, "--json")[1].splitlines())
+    assert (last["winner"], evidence["winner"]) == (False, True)
+    assert (last["policy"], evidence["policy"]) == ("adaptive, last", "evidence, evidence")
+    assert run(*words, "--assessment", "last")[::2] == (
+        2,
+        "ds-actors simulate: 3 times --assessment for 2 policies: give it once, or once for each policy\n",
+    )
 
 
 def test_json_is_one_object_a_policy(run: Run) -> None:

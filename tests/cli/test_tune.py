@@ -19,16 +19,27 @@ def run(*words: object) -> Any:
 
 
 def test_it_prints_the_frontier_the_bound_and_the_line_to_paste(tmp_path: Path) -> None:
-    """With the last verdict for comparison, and a plot of the same rows; stderr says that it takes long."""
+    """With the last verdict for comparison, and a plot of the same rows; stderr has one line."""
     done = run(*JUDGE, "--budget", "0.5", "--plot", tmp_path / "p.svg")
     assert done.exit_code == 0
-    assert done.stderr.endswith("which takes minutes\n")
+    assert done.stderr == "ds-actors tune: simulating 1.5 track hours for each choice\n"
     for words in ("the last verdict, adaptive", "best at 0.5 samples/s: evidence", "no policy whose normal rate"):
         assert words in done.stdout
     assert "sampling=lambda: EvidenceSampling(normal_fps=" in done.stdout
     assert "assessment=Evidence(misses=0.2, false_flags=0.02" in done.stdout
     picture = ET.parse(tmp_path / "p.svg")
-    assert "time to alert" in [text.text for text in picture.iter("{http://www.w3.org/2000/svg}text")]
+    space = "{http://www.w3.org/2000/svg}"
+    assert "samples per second and track" in [text.text for text in picture.iter(f"{space}text")]
+    titles = [title.text for title in picture.iter(f"{space}title")]
+    assert len(titles) == len(list(picture.iter(f"{space}circle"))) > 1
+    assert done.stdout.split("best at 0.5 samples/s: ")[1].split("\n")[0] in titles
+
+
+def test_two_processes_find_what_one_finds() -> None:
+    """The order of the results is that of the runs."""
+    alone, both = (run(*JUDGE, "--json", "--processes", count).stdout for count in (1, 2))
+    assert json.loads(alone)["best"]
+    assert both == alone
 
 
 def test_one_json_object_has_all_of_it_and_a_file_of_calibrate_is_read(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import random
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
@@ -17,7 +18,8 @@ from rich.progress import Progress
 from ds_actors.cli._epilog import epilog
 from ds_actors.cli._files import refusal, replace_file
 from ds_actors.cli._simulate.alarms import alarm_table
-from ds_actors.cli._simulate.comparison import LEGEND, compare
+from ds_actors.cli._simulate.alert_comparison import ALERT_LEGEND, alert_winner, compare_alerts
+from ds_actors.cli._simulate.comparison import LEGEND, compare, winner_of
 from ds_actors.cli._simulate.plot import draw
 from ds_actors.cli._simulate.policies import PolicyError, parse_assessment, parse_policy
 from ds_actors.cli._simulate.table import table
@@ -68,27 +70,42 @@ class _Run:
     script: Script
     seed: int
     seeds: int = 1
-    assessment: Evidence | int = 1
+    assessments: Sequence[str] = ("last",)
+    """One for each policy."""
+    max_false_alarms: float = 0.1
     outcomes: list[Outcome] = field(factory=list[Outcome])
     took: list[float] = field(factory=list[float])
 
-    def run(self, words: str, progress: Progress) -> None:
-        """Simulate one policy."""
-        task = progress.add_task(plain(words, 40), total=_SLICES * self.seeds)
-        evidence, confirmations = (
-            (self.assessment, 1) if isinstance(self.assessment, Evidence) else (None, self.assessment)
-        )
+    def run(self, words: str, assessment: str, progress: Progress) -> None:
+        """Simulate one policy under one assessment."""
+        name = words if len(set(self.assessments)) == 1 else f"{words}, {assessment}"
+        task = progress.add_task(plain(name, 40), total=_SLICES * self.seeds)
+        made = parse_assessment(assessment)
+        evidence, confirmations = (made, 1) if isinstance(made, Evidence) else (None, made)
         began = time.process_time()
         found: list[Outcome] = []
         for seed in range(self.seed, self.seed + self.seeds):
             draw = random.Random(seed).random  # noqa: S311
-            simulation = Simulation(self.script, parse_policy(words), words, draw, evidence, confirmations)
+            simulation = Simulation(self.script, parse_policy(words), name, draw, evidence, confirmations)
             for part in range(1, _SLICES + 1):
                 simulation.run(self.script.room.seconds * part / _SLICES)
                 progress.advance(task)
             found.append(simulation.outcome())
         self.took.append(time.process_time() - began)
         self.outcomes.append(merged(found))
+
+    @property
+    def winner(self) -> Outcome | None:
+        """The best outcome: by alerts where a judge errs, otherwise by detections."""
+        if self.script.judges:
+            return alert_winner(self.outcomes, self.max_false_alarms)
+        return winner_of(self.outcomes)
+
+    def comparison(self) -> list[str]:
+        """Return the winner, and what its samples bought."""
+        if self.script.judges:
+            return compare_alerts(self.outcomes, self.max_false_alarms)
+        return compare(self.outcomes)
 
 
 def _print_scenario(wanted: bool) -> None:
@@ -132,13 +149,21 @@ def simulate(
         ),
     ] = 0,
     assessment: Annotated[
-        str,
+        list[str],
         typer.Option(
             help="What makes a level of the verdicts: last, last(min_confirmations=2), evidence, or evidence with its"
-            " figures as in evidence(misses=0.1, max_false_alarms=0.5).",
+            " figures as in evidence(misses=0.1, max_false_alarms=0.5). Once for all policies, or once for each.",
             metavar="NAME",
         ),
-    ] = "last",
+    ] = ["last"],  # noqa: B006 - typer copies it
+    max_false_alarms: Annotated[
+        float,
+        typer.Option(
+            help="With a judge that errs, the winner alerts soonest with at most this many per hour and track.",
+            min=0,
+            metavar="RATE",
+        ),
+    ] = 0.1,
     seeds: Annotated[
         int,
         typer.Option(
@@ -166,14 +191,15 @@ def simulate(
     The policy, the outbox and the assessment are the monitor's own; cameras,
     link and service are the scenario's. A file that you name is run as Python.
     """
-    run = _Run(_script(scenario, tracks, seconds), seed, seeds, _assessment(assessment))
+    assessments = _assessments(assessment, policies)
+    run = _Run(_script(scenario, tracks, seconds), seed, seeds, assessments, max_false_alarms)
     _check(run.script, policies, plot)
     code = 0
     try:
         with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
-            for words in policies:
+            for words, assessed in zip(policies, assessments, strict=True):
                 try:
-                    run.run(words, progress)
+                    run.run(words, assessed, progress)
                 except PolicyError as error:
                     _stop(str(error))
                 except Exception as error:  # noqa: BLE001 - it is people's code that runs
@@ -208,11 +234,15 @@ def _script(scenario: Path | None, tracks: int | None, seconds: float | None) ->
         _stop(str(error))
 
 
-def _assessment(words: str) -> Evidence | int:
+def _assessments(given: list[str], policies: list[str]) -> list[str]:
+    if len(given) not in (1, len(policies)):
+        _stop(f"{len(given)} times --assessment for {len(policies)} policies: give it once, or once for each policy")
     try:
-        return parse_assessment(words)
+        for words in given:
+            parse_assessment(words)
     except PolicyError as error:
         _stop(str(error))
+    return given * len(policies) if len(given) == 1 else given
 
 
 def _check(script: Script, policies: list[str], plot: Path | None) -> None:
@@ -235,7 +265,7 @@ def _check(script: Script, policies: list[str], plot: Path | None) -> None:
 def _show(run: _Run, *, as_json: bool) -> None:
     if as_json:
         for outcome, took in zip(run.outcomes, run.took, strict=True):
-            typer.echo(json.dumps({**outcome.dict(), "took": took}))
+            typer.echo(json.dumps({**outcome.dict(), "winner": outcome is run.winner, "took": took}))
         return
     if not run.outcomes:
         return
@@ -248,7 +278,7 @@ def _show(run: _Run, *, as_json: bool) -> None:
     each = sum(run.took) / due * 1e6 if due else 0.0
     cost = f"{sum(run.took):.1f} s of processor time, {each:.0f} us per sample"
     typer.echo(f"{first.tracks} tracks, {first.seconds:g} s each; simulated in {cost}")
-    for line in (*compare(run.outcomes), *LEGEND):
+    for line in (*run.comparison(), *LEGEND, *(ALERT_LEGEND if run.script.judges else ())):
         typer.echo(line)
 
 

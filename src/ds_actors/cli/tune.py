@@ -3,67 +3,33 @@
 from __future__ import annotations
 
 import json
-import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
 
 import typer
-from attrs import asdict, define, field
+from attrs import asdict
 from rich.console import Console
 from rich.progress import Progress
 
 from ds_actors.cli._epilog import epilog
 from ds_actors.cli._simulate.alarms import alarm_table
-from ds_actors.cli._simulate.plot import draw
+from ds_actors.cli._simulate.frontier import draw_frontier
+from ds_actors.cli._simulate.processes import performer
 from ds_actors.detection.events import plain
 from ds_actors.detection.levels.calibration import CalibrationError, parse_evidence
 from ds_actors.detection.levels.evidence import Evidence
-from ds_actors.detection.sampling import AdaptiveSampling
-from ds_actors.sandbox import Script, parse_script
-from ds_actors.simulation import Outcome, Simulation
+from ds_actors.simulation import Outcome
 from ds_actors.simulation.bound import soonest_alert
-from ds_actors.simulation.tuning import Choice, Tried, Wish, best, choices, frontier
+from ds_actors.simulation.search import Halving, TrackRun, TuningRoom
+from ds_actors.simulation.tuning import Tried, Wish, frontier
 
 TUNE_EPILOG: Final = epilog(
     "The rates of misses and false flags are those of ds-actors calibrate; --judge reads its file.",
     codes={130: "stopped by Ctrl-C", 1: "nothing keeps the target", 2: "wrong usage", 0: "none of these"},
 )
-_OTHER_BUDGETS: Final = (0.5, 0.75, 1.5)
-"""The winner is also shown at these parts of the budget."""
 _WIDE: Final = 160
-
-
-@define
-class _TuningRoom:
-    script: Script
-    seed: int
-    progress: Progress
-    tried: list[Tried] = field(factory=list[Tried])
-
-    def outcome(self, choice: Choice | None, fps: float = 1.0) -> Outcome:
-        """Simulate a choice; without one, the last verdict with adaptive sampling."""
-        draws = random.Random(self.seed).random  # noqa: S311
-        if choice is None:
-            name, normal = f"the last verdict, adaptive at {fps:.3g} fps", fps
-            simulation = Simulation(self.script, lambda: AdaptiveSampling(normal, max(1.0, normal)), name, draws)
-        else:
-            simulation = Simulation(self.script, choice.policy, choice.name, draws, choice.evidence)
-        task = self.progress.add_task(plain(simulation.name, 60), total=100)
-        for part in range(1, 101):
-            simulation.run(self.script.room.seconds * part / 100)
-            self.progress.advance(task)
-        self.progress.remove_task(task)
-        return simulation.outcome()
-
-    def try_at(self, choice: Choice, budget: float) -> Tried:
-        """Simulate a choice, then once more at the normal rate that takes the budget."""
-        first = Tried(choice, self.outcome(choice))
-        scaled = choice.scaled(budget / first.cost) if first.cost else choice
-        found = Tried(scaled, self.outcome(scaled))
-        self.tried.append(found)
-        return found
 
 
 def tune(
@@ -86,8 +52,17 @@ def tune(
         float, typer.Option(help="Track hours to simulate for each choice.", min=0.1, max=100_000, metavar="HOURS")
     ] = 100.0,
     seed: Annotated[int, typer.Option(help="Seed of the judge's errors.", metavar="NUMBER")] = 0,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            help="Processes that simulate; the result is the same. Default: one for each processor.",
+            min=1,
+            max=1_024,
+            metavar="COUNT",
+        ),
+    ] = None,
     plot: Annotated[
-        Path | None, typer.Option(help="Write a plot of the times to an alert.", metavar="FILE.svg")
+        Path | None, typer.Option(help="Write a plot: delay against cost, and false alarms.", metavar="FILE.svg")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -98,26 +73,31 @@ def tune(
     wish = _wish(_evidence(judge, misses, false_flags, max_false_alarms), budget, latency)
     if plot is not None and (plot.is_dir() or not plot.parent.is_dir()):
         _stop(f"--plot {plot}: it must name a file in an existing folder")
-    script = parse_script(wish.scenario(hours), name="the room of tune")
-    if not sys.stderr.isatty():
-        typer.echo(f"ds-actors tune: simulating {hours:g} track hours for each choice, which takes minutes", err=True)
+    room = TuningRoom(wish, hours, seed)
+    visible = sys.stderr.isatty()
+    if not visible:
+        typer.echo(f"ds-actors tune: simulating {hours:g} track hours for each choice", err=True)
     try:
-        with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
-            room = _TuningRoom(script, seed, progress)
-            for choice in choices(wish):
-                room.try_at(choice, budget)
-            found = best(room.tried, wish)
-            if found is not None:
-                for part in _OTHER_BUDGETS:
-                    room.try_at(found.choice.scaled(part), part * budget)
-            last = room.outcome(None, budget / 1.1)
+        with (
+            Progress(console=Console(stderr=True), transient=True, disable=not visible) as progress,
+            performer(room, processes) as perform,
+        ):
+            task = progress.add_task("simulating", total=Halving.most_runs(room))
+
+            def watched(runs: Sequence[TrackRun]) -> Iterator[Outcome]:
+                for outcome in perform(runs):
+                    progress.advance(task)
+                    yield outcome
+
+            halving = Halving(room, watched)
+            last = halving.search()
     except KeyboardInterrupt:
         typer.echo("ds-actors tune: stopped by Ctrl-C", err=True)
         raise typer.Exit(130) from None
-    shown = frontier(room.tried)
+    found, shown = halving.found, frontier(halving.tried, halving.found)
     if plot is not None:
         try:
-            plot.write_text(draw([last, *(each.outcome for each in shown)], alarms=True), "utf-8")
+            plot.write_text(draw_frontier(shown, found, last, wish), "utf-8")
         except OSError as error:
             _stop(f"{plot} cannot be written: {error.strerror}")
     if as_json:

@@ -96,7 +96,7 @@ class Room:
                 found.extend(self._evading(who, self.evades_fps))
                 continue
             if self.manipulated_every is not None:
-                found.extend(self._repeated(number_, f"p{who}", self.manipulated_every))
+                found.extend(self.repeated(number_, f"p{who}", self.manipulated_every))
                 continue
             begins = first + (last - first) * ((number_ + 1) * _GOLDEN % 1.0)
             found.append(Activity(f"p{who}", begins, begins + self.manipulated_for))
@@ -111,7 +111,8 @@ class Room:
             if joined + (number_ + _GUARD) * step < self.seconds
         ]
 
-    def _repeated(self, number_: int, who: str, every: float) -> list[Activity]:
+    def repeated(self, number_: int, who: str, every: float) -> list[Activity]:
+        """Return when one participant is manipulated, after `every` genuine seconds on average; numbers begin at 0."""
         # Exponential gaps, drawn from a sequence that fills [0, 1) evenly: the scenario stays free of randomness.
         found: list[Activity] = []
         place, ends = number_ * math.sqrt(2) % 1.0, 0.0

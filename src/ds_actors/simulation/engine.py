@@ -181,6 +181,7 @@ class Simulation:
             longest,
             sum(track.false_alarms for track in self._by_sid.values()),
             max(0.0, self.now * len(self._by_sid) - self._manipulated_seconds()) / 3_600,
+            sum(not track.reliable for track in self._assessments.tracks.values()),
         )
 
     def _manipulated_seconds(self) -> float:

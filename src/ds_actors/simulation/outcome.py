@@ -48,6 +48,8 @@ class Outcome:
     """Alerts of a track that began with an answer to a genuine sample."""
     genuine_hours: float = 0.0
     """Hours of all tracks without manipulation."""
+    unreliable: int = 0
+    """Tracks that the judge flags so often without an alarm that it cannot judge them, at the end."""
 
     @property
     def found(self) -> list[float]:
@@ -95,6 +97,7 @@ class Outcome:
         figures: dict[str, Any] = {
             "samples_per_second": self.sent / self.seconds / self.tracks if self.seconds else 0.0,
             "genuine_hours": self.genuine_hours,
+            "unreliable": self.unreliable,
             "false_alarms": self.false_alarms,
             "false_alarms_per_hour": self.false_alarm_rate,
             "false_alarms_interval": rate_interval(self.false_alarms, self.genuine_hours)
@@ -156,6 +159,7 @@ def merged(outcomes: Sequence[Outcome]) -> Outcome:
         max(outcome.longest_gap for outcome in outcomes),
         sum(outcome.false_alarms for outcome in outcomes),
         sum(outcome.genuine_hours for outcome in outcomes),
+        sum(outcome.unreliable for outcome in outcomes),
     )
 
 

@@ -1,7 +1,7 @@
 """Which sampling and evidence suit a judge, a budget and a bound on false alarms. Pure.
 
-A choice is simulated in a room whose tracks are manipulated now and then; its normal rate is then scaled once, so that
-the whole takes the budget.
+A choice is simulated in a room whose tracks are manipulated now and then; its normal rate is then scaled, so that the
+whole takes the budget: see `search.py`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ _UNDECIDED: Final = (2.0, 4.0, 8.0)
 _CLEAR_BELOW: Final = (0.05, 0.1)
 _OVERSHOOT: Final = (1.0, 3.0)
 """The last flag overshoots the bound of the evidence, so that a laxer one may keep the target as well."""
-_TRACKS: Final = 50
 
 
 @frozen
@@ -45,18 +44,6 @@ class Wish:
             raise ValueError(f"the budget must be above 0, {MAX_FPS:g} samples per second at most, not {self.budget:g}")
         if not 0 <= self.latency <= 60:
             raise ValueError(f"the latency must be from 0 to 60 seconds, not {self.latency:g}")
-
-    def scenario(self, hours: float) -> str:
-        """Return a room of that many track hours, as a script of the sandbox."""
-        evidence = self.evidence
-        return (
-            f"[room]\nparticipants = {_TRACKS}\nseconds = {hours * 3_600 / _TRACKS!r}\nmanipulated = {_TRACKS}\n"
-            f"manipulated_for = {evidence.lasting!r}\nmanipulated_every = {evidence.between!r}\n"
-            f"[service]\nlatency = {self.latency!r}\n"
-            f"[[judge]]\nmisses = {evidence.misses!r}\nfalse_flags = {evidence.false_flags!r}\n"
-            # Errors drawn anew every 2 c seconds are worth as many witnesses as ones that fade with e^(-t / c).
-            f"lasting = {2 * evidence.correlated_for!r}\n"
-        )
 
 
 @frozen
@@ -145,12 +132,13 @@ def best(tried: Sequence[Tried], wish: Wish) -> Tried | None:
     return min((each for each in tried if each.keeps(wish)), key=lambda each: (*each.delays, each.cost), default=None)
 
 
-def frontier(tried: Sequence[Tried]) -> list[Tried]:
-    """Return those that no other one beats in cost, delay and false alarms at once, the cheapest first."""
+def frontier(tried: Sequence[Tried], found: Tried | None = None) -> list[Tried]:
+    """Return `found`, and those that no other one beats in cost, delay and false alarms at once, the cheapest first."""
     figures = [(each.cost, each.delays[0], each.outcome.false_alarm_rate) for each in tried]
     kept = [
         each
         for each, own in zip(tried, figures, strict=True)
-        if not any(all(a <= b for a, b in zip(other, own, strict=True)) and other != own for other in figures)
+        if each is found
+        or not any(all(a <= b for a, b in zip(other, own, strict=True)) and other != own for other in figures)
     ]
     return sorted(kept, key=lambda each: each.cost)

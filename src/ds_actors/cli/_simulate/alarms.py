@@ -13,14 +13,10 @@ from ds_actors.simulation import Outcome
 
 
 def alarm_table(outcomes: Sequence[Outcome]) -> Table:
-    """Return one row per policy, with intervals of 95 % in brackets.
-
-    samples/s is per track; false/h is false alarms per genuine hour and track; the times go from the beginning of a
-    manipulation to its alert, and `clear` from its end to the end of the alert.
-    """
+    """Return one row per policy, with intervals of 95 % in brackets; `ALERT_LEGEND` explains the columns."""
     shown = Table(box=None, pad_edge=False)
     shown.add_column("policy", overflow="fold", min_width=14)
-    for name in ("samples/s", "false/h", "to alarm: median", "p90", "p99", "never", "clear"):
+    for name in ("samples/s", "false/h", "to alarm: median", "p90", "p99", "never", "clear", "unreliable"):
         shown.add_column(name, justify="right", no_wrap=True)
     for outcome in outcomes:
         found = outcome.alarms()
@@ -34,6 +30,7 @@ def alarm_table(outcomes: Sequence[Outcome]) -> Table:
             ),
             f"{found['never_alarmed']:.2%}",
             _seconds(found["clear_median"]),
+            f"{outcome.unreliable}/{outcome.tracks}",
         )
     return shown
 

@@ -22,14 +22,21 @@ LEGEND: Final = (
 _NAME_LIMIT: Final = 80
 
 
-def compare(outcomes: Sequence[Outcome]) -> list[str]:
-    """Return the winner, and how each other policy differs from it; nothing for a single policy.
+def winner_of(outcomes: Sequence[Outcome]) -> Outcome | None:
+    """Return the outcome that finds the most manipulations; ties go to the lower median, p99, then to fewer samples.
 
-    The winner finds the most manipulations; ties go to the lower median, the lower p99, then to fewer samples.
+    Without a contest there is none: a single policy, or nothing to find.
     """
     if len(outcomes) < 2 or not any(outcome.detections for outcome in outcomes):
+        return None
+    return min(outcomes, key=_rank)
+
+
+def compare(outcomes: Sequence[Outcome]) -> list[str]:
+    """Return the winner, and how each other policy differs from it; nothing without a contest."""
+    best = winner_of(outcomes)
+    if best is None:
         return []
-    best = min(outcomes, key=_rank)
     found = f"{len(best.found)} of {len(best.detections)} found"
     winner = f"winner: {plain(best.policy, _NAME_LIMIT)}: {found}, half within {_seconds(best.quantile(0.5))}"
     others = (_difference(outcome, best) for outcome in outcomes if outcome is not best)

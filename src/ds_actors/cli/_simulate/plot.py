@@ -18,11 +18,11 @@ _TICKS: Final = 8
 """On the time axis, at most, besides 0."""
 
 
-def draw(outcomes: Sequence[Outcome], *, alarms: bool = False) -> str:
-    """Return the plot as self-contained SVG: of first answers, or of alerts with their cost and the false ones."""
-    delays = [outcome.alarm_delays if alarms else outcome.found for outcome in outcomes]
+def draw(outcomes: Sequence[Outcome]) -> str:
+    """Return the plot as self-contained SVG."""
+    delays = [outcome.found for outcome in outcomes]
     step, end = time_axis(delays)
-    parts = _axes(step, end, outcomes[0], "time to alert" if alarms else "time to detection")
+    parts = _axes(step, end, outcomes[0])
     for number, outcome in enumerate(outcomes):
         colour = _COLOURS[number % len(_COLOURS)]
         dash = ' stroke-dasharray="6 3"' if number >= len(_COLOURS) else ""
@@ -31,7 +31,7 @@ def draw(outcomes: Sequence[Outcome], *, alarms: bool = False) -> str:
         y = HEIGHT - BOTTOM - 12 - _LINE * (len(outcomes) - 1 - number)
         parts.append(
             f'<text x="{WIDTH - RIGHT - 8}" y="{y}" fill="{colour}" text-anchor="end">'
-            f"{_legend(outcome, alarms=alarms)}{_later(delays[number], end)}</text>"
+            f"{_legend(outcome)}{_later(delays[number], end)}</text>"
         )
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
@@ -59,10 +59,7 @@ def _later(times: Sequence[float], end: float) -> str:
     return f", {late} later" if late else ""
 
 
-def _legend(outcome: Outcome, *, alarms: bool) -> str:
-    if alarms:
-        a_second = outcome.sent / outcome.seconds / outcome.tracks
-        return escape(f"{plain(outcome.policy, 90)}: {a_second:.3f}/s, {outcome.false_alarm_rate:.2g} false/h")
+def _legend(outcome: Outcome) -> str:
     return escape(f"{plain(outcome.policy, 60)}: {outcome.sent} samples, {outcome.sent_bytes / 1e6:.0f} MB")
 
 
@@ -84,7 +81,7 @@ def _steps(delays: Sequence[float], total: int, end: float) -> str:
     return "".join(path)
 
 
-def _axes(step: float, end: float, outcome: Outcome, label_x: str) -> list[str]:
+def _axes(step: float, end: float, outcome: Outcome) -> list[str]:
     title = f"{len(outcome.detections)} manipulations, {outcome.tracks} tracks, {outcome.seconds:g} s"
     parts = [f'<text x="{LEFT}" y="24" font-size="15">{escape(title)}</text>']
     for quarter in range(5):
@@ -95,7 +92,8 @@ def _axes(step: float, end: float, outcome: Outcome, label_x: str) -> list[str]:
         x = _x(tick * step, end)
         parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{_y(0):.1f}" y2="{_y(0) + 5:.1f}" stroke="#868e96"/>')
         parts.append(f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 20}" text-anchor="middle">{tick * step:.6g} s</text>')
-    parts.append(f'<text x="{(LEFT + WIDTH - RIGHT) / 2:.0f}" y="{HEIGHT - 10}" text-anchor="middle">{label_x}</text>')
+    centre = (LEFT + WIDTH - RIGHT) // 2
+    parts.append(f'<text x="{centre}" y="{HEIGHT - 10}" text-anchor="middle">time to detection</text>')
     middle = (TOP + HEIGHT - BOTTOM) // 2
     parts.append(f'<text x="16" y="{middle}" text-anchor="middle" transform="rotate(-90 16 {middle})">detected</text>')
     return parts

@@ -35,6 +35,11 @@ class Assessment:
         return self.level if self.confirmation is None else self.confirmation.attention
 
     @property
+    def reliable(self) -> bool:
+        """False when the judge flags this track so often without an alarm that it cannot be judged."""
+        return self.evidence is None or self.evidence.reliable
+
+    @property
     def unconfirmed(self) -> str:
         """A sentence about a verdict that waits for confirmation; empty where none does."""
         confirmation = self.confirmation
