@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +19,17 @@ LEAKS = 104
 NAN = 105
 PRINTS = 106
 SLOW = 107
+REPEATS = 108
+BABBLES = 109
 
 _leaked: list[NDArray[np.uint8]] = []
+
+
+class Endless:
+    """Takes forever to load."""
+
+    def __init__(self) -> None:
+        time.sleep(600)
 
 
 def judge(image: NDArray[np.uint8]) -> float:
@@ -38,4 +49,17 @@ def judge(image: NDArray[np.uint8]) -> float:
         os.write(1, b"not for the service")
     if width == SLOW:
         time.sleep(0.3)
+    if width == REPEATS:
+        answer = b'{"batch": 1, "outcomes": [[null, 0.9, ""]], "seconds": 0.1}'
+        _write_to_the_service(len(answer).to_bytes(4, "big") + answer)
+    if width == BABBLES:
+        _write_to_the_service(b"\x00\x00\x00\x05hello")
     return min(1.0, 16 * marker_share(image))
+
+
+def _write_to_the_service(data: bytes) -> None:
+    """Write to the pipe of the answers, whichever descriptor it has."""
+    for entry in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # one that is closed by now, or the end that is read
+            if int(entry.name) > 2 and str(entry.readlink()).startswith("pipe:"):
+                os.write(int(entry.name), data)

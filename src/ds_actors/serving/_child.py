@@ -1,11 +1,11 @@
-"""A model process: loads one detector, then judges one batch after the other. Run as `python -m`, by the service.
+"""A model process: loads one detector, then judges one batch after the other.
 
-Its standard output belongs to the service; what the detector prints goes to standard error.
+The service runs it as `python -m ds_actors.serving._child SPEC PID`, with its own process id. Its standard output
+belongs to the service; what the detector prints goes to standard error.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -14,7 +14,7 @@ import time
 from typing import BinaryIO, Final
 
 from ds_actors.detectors import DetectorError, load_detector
-from ds_actors.serving._frames import LENGTH, decode_batch, encode_outcomes, framed
+from ds_actors.serving._frames import LENGTH, decode_batch, encode_error, encode_outcomes, encode_ready, framed
 from ds_actors.serving._judging import judge_batch
 
 _LOOKS_EVERY: Final = 1.0
@@ -28,28 +28,27 @@ def main() -> None:
     os.dup2(2, 1)
     with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - a device, for its descriptor
         os.dup2(nothing.fileno(), 0)
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    spec, parent = sys.argv[1:]
+    threading.Thread(target=_end_with_parent, args=(int(parent),), daemon=True).start()
     try:
-        detector = load_detector(sys.argv[1])
+        detector = load_detector(spec)
     except DetectorError as error:
-        _write(answers, _error(str(error)))
+        _write(answers, encode_error(str(error)))
         return
-    _write(answers, b'{"ready": true}')
+    _write(answers, encode_ready())
     while (message := _read(requests)) is not None:
         began = time.perf_counter()
-        outcomes = judge_batch(detector, decode_batch(message))
-        _write(answers, encode_outcomes(outcomes, time.perf_counter() - began))
+        number, samples = decode_batch(message)
+        outcomes = judge_batch(detector, samples)
+        _write(answers, encode_outcomes(number, outcomes, time.perf_counter() - began))
 
 
 def _end_with_parent(parent: int) -> None:
-    # A detector that hangs does not read, so it would not notice that the service was killed.
+    # A detector that hangs does not read, so it would not notice that the service was killed. The service passes its
+    # own id: it may be gone before this process can ask who its parent is.
     while os.getppid() == parent:
         time.sleep(_LOOKS_EVERY)
     os._exit(1)
-
-
-def _error(text: str) -> bytes:
-    return json.dumps({"error": text}).encode()
 
 
 def _write(answers: BinaryIO, message: bytes) -> None:

@@ -15,12 +15,19 @@ import trio
 from attrs import define, field
 
 from ds_actors.detection.events import Sample
-from ds_actors.detectors import Detector, Finding, Invalid
-from ds_actors.serving._frames import LENGTH, BrokenFrameError, decode_object, decode_outcomes, encode_batch, framed
+from ds_actors.detectors import Detector
+from ds_actors.serving._frames import (
+    LENGTH,
+    LONGEST_READY,
+    BrokenFrameError,
+    Outcomes,
+    batch_frame,
+    decode_outcomes,
+    decode_ready,
+    longest_outcomes,
+)
 from ds_actors.serving._judging import judge_batch
 
-_LONGEST: Final = 16 * 1024 * 1024
-"""Bytes of the longest answer of a model process."""
 _ENDS_WITHIN: Final = 2.0
 
 
@@ -35,7 +42,7 @@ class ModelNotLoaded(Exception):
 class LoadedModel(Protocol):
     """A loaded detector."""
 
-    async def judge(self, samples: Sequence[Sample]) -> tuple[list[Finding | Invalid], float]:
+    async def judge(self, samples: Sequence[Sample]) -> tuple[Outcomes, float]:
         """Return one outcome for each sample, and the seconds that the detector took."""
         ...
 
@@ -53,31 +60,44 @@ class ProcessModel:
 
     _process: trio.Process
     _received: bytearray = field(factory=bytearray, repr=False)
+    _batches: int = field(default=0, init=False)
 
-    async def judge(self, samples: Sequence[Sample]) -> tuple[list[Finding | Invalid], float]:
+    async def loaded(self) -> None:
+        """Wait until its detector is loaded.
+
+        Raises:
+            ModelNotLoaded: when the detector cannot be loaded.
+            ModelLost: when the process ends, or says something else.
+        """
+        try:
+            problem = decode_ready(await self._receive(LONGEST_READY))
+        except BrokenFrameError as error:
+            raise ModelLost(str(error)) from None
+        if problem is not None:
+            raise ModelNotLoaded(problem)
+
+    async def judge(self, samples: Sequence[Sample]) -> tuple[Outcomes, float]:
         """Send the batch, and wait for the outcomes.
 
         Raises:
             ModelLost: when the process ends, or answers with something else.
         """
         assert self._process.stdin is not None
+        self._batches += 1
+        began = trio.current_time()
         try:
-            await self._process.stdin.send_all(
-                framed(encode_batch([(sample.format, sample.data) for sample in samples]))
-            )
-            return decode_outcomes(await self.receive(), len(samples))
+            frame = batch_frame(self._batches, [(sample.format, sample.data) for sample in samples])
+            await self._process.stdin.send_all(frame)
+            answer = await self._receive(longest_outcomes(len(samples)))
+            outcomes, seconds = decode_outcomes(answer, self._batches, len(samples))
         except (trio.BrokenResourceError, BrokenFrameError) as error:
             raise ModelLost(str(error) or "it closed its pipe") from None
+        return outcomes, min(seconds, trio.current_time() - began)
 
-    async def receive(self) -> bytes:
-        """Return the next message of the process.
-
-        Raises:
-            ModelLost: when it ends instead.
-        """
+    async def _receive(self, longest: int) -> bytes:
         (length,) = LENGTH.unpack(await self._exactly(LENGTH.size))
-        if length > _LONGEST:
-            raise ModelLost("its answer is too long")
+        if length > longest:
+            raise BrokenFrameError("the answer of the model process is too long")
         return await self._exactly(length)
 
     def memory(self) -> int | None:
@@ -115,16 +135,11 @@ async def open_process(spec: str) -> AsyncGenerator[LoadedModel]:
         ModelNotLoaded: when the detector cannot be loaded.
         ModelLost: when the process ends instead.
     """
-    command = [sys.executable, "-m", "ds_actors.serving._child", spec]
+    command = [sys.executable, "-m", "ds_actors.serving._child", spec, str(os.getpid())]
     process = await trio.lowlevel.open_process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         model = ProcessModel(process)
-        try:
-            ready = decode_object(await model.receive())
-        except BrokenFrameError as error:
-            raise ModelLost(str(error)) from None
-        if "error" in ready:
-            raise ModelNotLoaded(str(ready["error"]))
+        await model.loaded()
         yield model
     finally:
         process.kill()
@@ -142,10 +157,10 @@ class ThreadModel:
     _detector: Detector
     _one_at_a_time: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(1), repr=False)
 
-    async def judge(self, samples: Sequence[Sample]) -> tuple[list[Finding | Invalid], float]:
+    async def judge(self, samples: Sequence[Sample]) -> tuple[Outcomes, float]:
         """Judge the batch in a thread; one that hangs is abandoned."""
 
-        def judge() -> tuple[list[Finding | Invalid], float]:
+        def judge() -> tuple[Outcomes, float]:
             began = time.perf_counter()
             outcomes = judge_batch(self._detector, [(sample.format, sample.data) for sample in samples])
             return outcomes, time.perf_counter() - began
