@@ -139,7 +139,7 @@ $(BENCH)/.ready: pyproject.toml | $(filter .cache/%,$(UV))
 	@touch $@
 
 bench: $(BENCH)/.ready ## Run the benchmarks; each prints a ratio measured in the same run
-	@for one in benchmarks/bench_*.py; do echo "== $$one"; $(BENCH)/bin/python $$one || exit 1; done
+	@for bench in benchmarks/bench_*.py; do echo "== $$bench"; $(BENCH)/bin/python $$bench || exit 1; done
 
 bench-livekit: $(READY) ## Measure the plugin beside 1.2.17, in real rooms; about an hour, a part by MEASURE="cost packets"
 	UV=$(abspath $(UV)) $(BIN)/python $(COMPONENTS) --reference

@@ -13,6 +13,7 @@ import av
 import numpy as np
 import pytest
 import scan_clips as clips
+from av.container import OutputContainer
 from PIL import Image
 from scan_clips import TICKS
 from scan_command import scan_json
@@ -31,18 +32,23 @@ class Pipe:
         return len(data)
 
 
+def write_noise(container: OutputContainer, codec: str) -> None:
+    """Write twelve seconds with a key frame a second."""
+    stream: Any = container.add_stream(codec, rate=25)
+    stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+    stream.codec_context.time_base, stream.codec_context.gop_size = TICKS, 10
+    for time in clips.steady(12):
+        frame = av.VideoFrame.from_ndarray(clips.noise(time), format="rgb24")
+        frame.pts, frame.time_base = time, TICKS
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode(None))
+
+
 def recorded(kind: str, codec: str, options: dict[str, str] | None = None) -> bytes:
-    """Return twelve seconds as an encoder writes them into a pipe, with a key frame a second."""
+    """Return what an encoder writes into a pipe."""
     pipe = Pipe()
     with av.open(pipe, "w", format=kind, options=options or {}) as container:
-        stream: Any = container.add_stream(codec, rate=25)
-        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
-        stream.codec_context.time_base, stream.codec_context.gop_size = TICKS, 10
-        for time in clips.steady(12):
-            frame = av.VideoFrame.from_ndarray(clips.noise(time), format="rgb24")
-            frame.pts, frame.time_base = time, TICKS
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+        write_noise(container, codec)
     return bytes(pipe.data)
 
 
@@ -116,14 +122,7 @@ def test_an_index_of_segments_tells_where_fragments_are_missing(tmp_path: Path) 
     path = tmp_path / "a.mp4"
     flags = {"movflags": "dash+frag_keyframe+empty_moov+global_sidx"}
     with av.open(str(path), "w", options=flags) as container:
-        stream: Any = container.add_stream("libx264", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
-        stream.codec_context.time_base, stream.codec_context.gop_size = TICKS, 10
-        for time in clips.steady(12):
-            frame = av.VideoFrame.from_ndarray(clips.noise(time), format="rgb24")
-            frame.pts, frame.time_base = time, TICKS
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+        write_noise(container, "libx264")
     data = path.read_bytes()
     ends = [end for kind, _begin, end in top_boxes(data) if kind == b"mdat"]
     assert judged(data) == ""

@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_assessment_laws import TRACKS, Room, after, check_that_only_results_change_levels, numbers, scripts, sids
+from test_assessment_laws import (
+    Room,
+    after,
+    check_that_a_result_is_about_its_own_track,
+    check_that_only_results_change_levels,
+    numbers,
+    scripts,
+    sids,
+)
 
 from ds_actors.detection.events import Level, ResultType, TrackInfo, WireResult
 from ds_actors.detection.levels.assessment import Assessments
@@ -94,15 +102,7 @@ def test_a_result_is_about_its_own_track_or_raises_a_successor(
 ) -> None:
     """Never another participant's or kind's, and a late one never lowers."""
     room = after(ConfirmingRoom(), script)
-    before = room.levels()
-    applied = room.judge(sid, number)
-    changed = {track for track, level in room.levels().items() if level is not before[track]}
-    assert len(changed) <= 1
-    for track in changed:
-        assert applied is not None
-        assert (applied.track, applied.level) == (track, room.shelf.level(track))
-        assert (TRACKS[track].participant, TRACKS[track].kind) == (TRACKS[sid].participant, TRACKS[sid].kind)
-        assert track == sid or room.shelf.level(track).severity > before[track].severity
+    check_that_a_result_is_about_its_own_track(room, sid, number)
     for track, assessment in room.shelf.tracks.items():
         assert assessment.confirmation is not None
         assert room.shelf.level(track) is assessment.confirmation.level

@@ -6,7 +6,16 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_assessment_laws import TRACKS, Room, after, check_that_only_results_change_levels, numbers, scripts, sids
+from test_assessment_laws import (
+    TRACKS,
+    Room,
+    after,
+    check_that_a_result_is_about_its_own_track,
+    check_that_only_results_change_levels,
+    numbers,
+    scripts,
+    sids,
+)
 
 from ds_actors.detection.events import Level, ResultType, TrackInfo, WireResult
 from ds_actors.detection.levels.assessment import Applied, Assessments
@@ -34,17 +43,7 @@ def test_a_result_concerns_its_own_track_or_raises_a_successor(
     script: list[tuple[str, Any]], sid: str, number: int
 ) -> None:
     """Only verdicts change a level, never that of another participant or kind, and a late one never lowers."""
-    room = after(EvidenceRoom(), script)
-    before = room.levels()
-    applied = room.judge(sid, number)
-    changed = {track for track, level in room.levels().items() if level is not before[track]}
-    assert len(changed) <= 1
-    for track in changed:
-        assert applied is not None
-        assert ResultType.from_wire(number).level.is_verdict
-        assert (applied.track, applied.level) == (track, room.shelf.level(track))
-        assert (TRACKS[track].participant, TRACKS[track].kind) == (TRACKS[sid].participant, TRACKS[sid].kind)
-        assert track == sid or room.shelf.level(track).severity > before[track].severity
+    check_that_a_result_is_about_its_own_track(after(EvidenceRoom(), script), sid, number)
 
 
 @settings(max_examples=200)

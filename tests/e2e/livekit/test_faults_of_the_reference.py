@@ -261,7 +261,7 @@ def test_sound_is_off_without_audio_params(room: Room) -> None:
     room.watch(vad=True)
     room.subscribed("alice")
     time.sleep(4)
-    streams = "import gc\nresult = sum(type(one) is rtc.AudioStream for one in gc.get_objects())"
+    streams = "import gc\nresult = sum(type(found) is rtc.AudioStream for found in gc.get_objects())"
     assert room.evaluate(streams) == 0
     assert not room.service.of("alice", kind="pcm")
 
