@@ -12,6 +12,7 @@ from livekit.plugins import dataspike
 from livekit.plugins.dataspike import AudioParams, DataspikeDetector, VideoParams
 
 from ds_actors.detection import AdaptiveSampling, Dataspike, LogSink, Privacy
+from ds_actors.detection.tracks.link_encoder import LinkEncoder
 from ds_actors.serving import Local
 
 VARIABLES = {
@@ -72,7 +73,8 @@ def test_privacy_and_ledger_are_the_monitors() -> None:
     privacy = Privacy(pseudonyms=True, max_side=640)
     detector = DataspikeDetector(api_key="k", privacy=privacy, ledger=True)
     monitor = detector._settings.make_monitor()
-    assert monitor._factory.limit(None) == 640
+    assert isinstance(monitor._factory.encode, LinkEncoder)
+    assert monitor._factory.encode.limit(None) == 640
     assert detector.ledger() == monitor.ledger() == ()
     with pytest.raises(RuntimeError, match="pass ledger=True"):
         DataspikeDetector(api_key="k").ledger()
@@ -207,7 +209,7 @@ from livekit.agents import Plugin
 assert threading.active_count() == 1, threading.enumerate()
 assert FfiClient._instance is None
 assert livekit.__file__ is None and livekit.plugins.__file__ is None
-[plugin] = [one for one in Plugin.registered_plugins if one.package == "livekit.plugins.dataspike"]
+[plugin] = [found for found in Plugin.registered_plugins if found.package == "livekit.plugins.dataspike"]
 assert plugin.version == dataspike.__version__ == "2.0.0"
 """
     done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False)
