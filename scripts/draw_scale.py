@@ -32,6 +32,7 @@ class Panel:
 
 PANELS: Final = (
     Panel("CPU per sample over the encoder's, times", lambda run: float(run["over_encoding"]), 1.6),
+    Panel("CPU per sample over a bare client's without actors, times", lambda run: float(run["over_bare"])),
     Panel("age on arrival of 99 in 100 samples, seconds", lambda run: float(run["p99_age"]), 0.5),
     Panel("memory per track, KB", lambda run: float(run["kb_per_track"])),
     Panel(

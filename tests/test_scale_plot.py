@@ -14,6 +14,7 @@ def run(tracks: int, over: float) -> dict[str, Any]:
     return {
         "tracks": tracks,
         "over_encoding": over,
+        "over_bare": 1.3,
         "p99_age": 0.01,
         "kb_per_track": 12.0,
         "narrow": {"suspicious_share": 0.2},
@@ -21,12 +22,12 @@ def run(tracks: int, over: float) -> dict[str, Any]:
 
 
 def test_the_plot_has_a_point_for_each_number_of_tracks_at_the_median_of_its_runs() -> None:
-    """In each of the four panels."""
+    """In each of the five panels."""
     draw = runpy.run_path(str(SCRIPT))["draw"]
     runs = [run(10, 2.0), run(100, 1.0), run(100, 9.0), run(100, 1.5)]
     picture = ET.fromstring(draw(runs))
     circles = [item for item in picture if item.tag.endswith("circle")]
-    assert len(circles) == 2 * 4
+    assert len(circles) == 2 * 5
     once = ET.fromstring(draw([run(10, 2.0), run(100, 1.5)]))
     assert ET.tostring(picture) == ET.tostring(once)
     texts = {item.text for item in picture if item.tag.endswith("text")}

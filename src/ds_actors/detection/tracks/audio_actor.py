@@ -96,7 +96,7 @@ class AudioTrackActor(Actor[AudioMessage]):
                 if message.look == self._look:
                     self._listening_ended(message)
             case _:
-                pass  # Captured is for video tracks only
+                pass  # the others are for video tracks only
 
     def _paused_or_resumed(self, reason: str) -> None:
         if not (self.muted or not self.gate_open):

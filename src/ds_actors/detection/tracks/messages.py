@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from ds_actors.detection.sampling import SampleSent, Scene, Speaking
-from ds_actors.detection.tracks.sampler import Captured, MutedChanged
+from ds_actors.detection.tracks.sampler import MutedChanged
 from ds_actors.detection.tracks.speech import Chunk, NoSpeech
 from ds_actors.detection.turns import Granted
 
@@ -34,5 +34,5 @@ class ListeningEnded:
     wall_ms: int
 
 
-TrackMessage = Granted | VerdictArrived | SampleSent | MutedChanged | Captured | Speaking | Scene
+TrackMessage = Granted | VerdictArrived | SampleSent | MutedChanged | Speaking | Scene
 AudioMessage = TrackMessage | GateChanged | ListeningEnded

@@ -49,6 +49,8 @@ class TrackActor(Actor[TrackMessage]):
     muted: bool = False
     _sampler: TrackSampler = field(init=False)
     _capture: trio.CancelScope | None = field(default=None, init=False)
+    _alarm: trio.CancelScope = field(factory=trio.CancelScope, init=False)
+    """Wakes the actor when it has something to do without a message."""
 
     async def started(self) -> None:
         """Continue from the surviving level and last sample, and withdraw an earlier incarnation's request."""
@@ -61,18 +63,21 @@ class TrackActor(Actor[TrackMessage]):
         """Wait for whichever comes first: a message, a sample's due time, or the moment at which a capture is late."""
         while True:
             # One scope until it fires: a new scope per message would cost more than the message.
-            with trio.CancelScope() as alarm:
+            with trio.CancelScope() as self._alarm:
                 while True:
                     self._act()
-                    wake_at = self._sampler.wake_at()
-                    if wake_at != alarm.deadline:  # each change costs an entry in trio's heap
-                        alarm.deadline = wake_at
+                    self._set_alarm()
                     try:
                         message = await self.inbox.take()
                     except trio.EndOfChannel:
                         return
                     self._receive(message)
                     self.inbox.settle(message)
+
+    def _set_alarm(self) -> None:
+        wake_at = self._sampler.wake_at()
+        if wake_at != self._alarm.deadline:  # each change costs an entry in trio's heap
+            self._alarm.deadline = wake_at
 
     async def stopping(self, exit: Exit, /) -> None:  # noqa: A002 - the word of the field
         """Free the turn; the host closes the source, since another incarnation may continue with it."""
@@ -146,4 +151,7 @@ class TrackActor(Actor[TrackMessage]):
         self.host.captured(self.info.track, frame=arrived, too_small=too_small)
         info = self.info
         sample = None if data is None else Sample(info.participant, info.track, wall_ms, data, at)
-        self.context.ref.tell(Captured(turn, sample, reason, signature))
+        # Not told: a message to itself would wake the actor for nothing but this. What fell due meanwhile comes first.
+        self._act()
+        self._handle(Captured(turn, sample, reason, signature))
+        self._set_alarm()
