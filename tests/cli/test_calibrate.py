@@ -64,7 +64,10 @@ def test_answers_that_cannot_be_used_are_refused_with_their_place(tmp_path: Path
         (("--genuine", tmp_path / "none", "--manipulated", good), "cannot be read"),
         (("--genuine", empty, "--manipulated", good), "no verdict on a genuine sample"),
         (("--genuine", good, "--manipulated", good), "no better than chance"),
-        (("--genuine", good, "--manipulated", good, "--output", tmp_path), "no better than chance"),
+        (
+            ("--genuine", good, "--manipulated", good, "--output", tmp_path),
+            "it must name a file in a folder that exists",
+        ),
     ):
         done = run(*words)
         assert done.exit_code == 2

@@ -21,6 +21,7 @@ from terminal import run_on_a_terminal
 from waiting import until_in_trio
 
 from ds_actors.cli import app
+from ds_actors.cli._scan.console import show
 from ds_actors.cli._scan.result import ScanOutcome, StreamScan
 from ds_actors.cli._scan.run import ScanRun
 from ds_actors.detection import Dataspike, Sample
@@ -195,7 +196,7 @@ async def against(
     sandbox: Sandbox, paths: list[Path], *, fps: float = 1.0, silence: float = 10.0, stalled: float = 60.0
 ) -> ScanRun:
     results = [StreamScan(str(path), fps) for path in paths]
-    scan = ScanRun(results, thumbnails=False, as_json=True, silence=silence, stalled=stalled)
+    scan = ScanRun(results, partial(show, as_json=True), silence=silence, stalled=stalled)
     await scan.run(Dataspike(api_key="good", url=sandbox.url))
     return scan
 
@@ -211,7 +212,7 @@ async def test_nothing_is_dropped_when_the_service_is_slow(tmp_path: Path) -> No
         return judge(sample, now)
 
     async with open_sandbox(slow) as sandbox:
-        scan = ScanRun([StreamScan(str(path), 20.0)], thumbnails=False, as_json=True)
+        scan = ScanRun([StreamScan(str(path), 20.0)], partial(show, as_json=True))
         scan_result = scan.results[0]
         await scan.run(Dataspike(api_key="good", url=sandbox.url))
         assert len(sandbox.samples) == scan_result.due == scan_result.answered == 99
@@ -232,7 +233,7 @@ async def test_no_picture_is_larger_than_max_side(tmp_path: Path) -> None:
             return ResultType.CLEAR
 
         async with open_sandbox(measure) as sandbox:
-            scan = ScanRun([StreamScan(str(path), 1.0)], thumbnails=False, as_json=True, max_side=side)
+            scan = ScanRun([StreamScan(str(path), 1.0)], partial(show, as_json=True), max_side=side)
             await scan.run(Dataspike(api_key="good", url=sandbox.url))
     ((own,), (small,), (same,)) = sizes.values()
     assert own == same

@@ -40,6 +40,8 @@ KEYS = {"DS_ACTORS_API_KEYS": None}
         (["--detector", "x", "--deadline", "nan"], "deadline must be a finite number of seconds above 0, not nan"),
         (["--detector", "x", "--rate", "0"], "rate must be above 0, not 0.0"),
         (["--detector", "x", "--alert", "0.2"], "thresholds must be above 0, at most 1, .*alert=0.2"),
+        (["--detector", "x", "--thresholds", "nope"], "--thresholds nope cannot be read: No such file or directory"),
+        (["--detector", "x", "--thresholds", __file__], r"--thresholds .*\.py: not TOML: .*"),
         (["--detector", "x", "--host", "0.0.0.0"], "--host 0.0.0.0 lets other machines connect: give keys with .*"),
         (["--detector", "x", "--api-keys", "nope"], "nope cannot be read: No such file or directory"),
         (["--detector", "x", "--tls-cert", "nope"], "--tls-cert and --tls-key go together"),
@@ -162,7 +164,7 @@ def test_a_video_is_scanned_by_a_detector_without_a_service(tmp_path: Path, monk
     [
         (["--detector", "nowhere:judge"], r"nowhere:judge cannot be loaded: .* \(1 of 1 video not scanned\)"),
         (["--detector", "x", "--sandbox"], "--detector goes with none of --sandbox, --api-key and --url"),
-        (["--sandbox", "--alert", "0.9"], "--suspicious and --alert go with --detector: .*"),
+        (["--sandbox", "--alert", "0.9"], "--thresholds, --suspicious and --alert go with --detector: .*"),
         (["--detector", "x", "--alert", "0.1"], "thresholds must be above 0, .*"),
     ],
 )

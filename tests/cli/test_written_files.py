@@ -100,7 +100,12 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
 
 
 @pytest.mark.parametrize(
-    "command", [["scan", "--sandbox", "video.mp4", "--report"], ["simulate", "adaptive", "--seconds", "5", "--plot"]]
+    "command",
+    [
+        ["scan", "--sandbox", "video.mp4", "--report"],
+        ["simulate", "adaptive", "--seconds", "5", "--plot"],
+        ["calibrate", "--clean", "a", "--manipulated", "b", "--output"],
+    ],
 )
 def test_a_command_says_before_its_work_that_it_will_not_write_there(
     command: list[str], tmp_path: Path, elsewhere: Path

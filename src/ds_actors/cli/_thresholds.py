@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
+from attrs import evolve
 
-from ds_actors.detectors import Thresholds
-from ds_actors.detectors.thresholds import GUESSED
+from ds_actors.detectors.thresholds import GUESSED, Thresholds, parse_thresholds
 
 Suspicious: TypeAlias = Annotated[
     float | None, typer.Option(help="Probability from which a sample is suspicious; 0.5.", metavar="P")
@@ -15,17 +16,40 @@ Suspicious: TypeAlias = Annotated[
 Alert: TypeAlias = Annotated[
     float | None, typer.Option(help="Probability from which a sample is an alert; 0.8.", metavar="P")
 ]
+ThresholdsFile: TypeAlias = Annotated[
+    Path | None, typer.Option("--thresholds", help="Read both from a file of calibrate.", metavar="FILE.toml")
+]
 
 
-def own_thresholds(suspicious: float | None, alert: float | None) -> tuple[Thresholds, str]:
-    """Return the thresholds, and what to say about those that are guesses.
+def own_thresholds(
+    detector: str | None, file: Path | None, suspicious: float | None, alert: float | None
+) -> tuple[Thresholds, str]:
+    """Return the thresholds, and what to say about those that are guesses or of another detector.
 
     Raises:
-        ValueError: when they make no sense.
+        ValueError: when they make no sense, or the file cannot be used.
     """
-    guessed = Thresholds()
-    thresholds = Thresholds(
-        guessed.suspicious if suspicious is None else suspicious, guessed.alert if alert is None else alert
+    measured = Thresholds() if file is None else _read(file)
+    thresholds = evolve(
+        measured,
+        suspicious=measured.suspicious if suspicious is None else suspicious,
+        alert=measured.alert if alert is None else alert,
     )
-    missing = suspicious is None or alert is None
-    return thresholds, f"{GUESSED}; set them with --suspicious and --alert" if missing else ""
+    given = suspicious is not None and alert is not None
+    if file is None:
+        return thresholds, "" if given else f"{GUESSED}, or set them with --suspicious and --alert"
+    if not given and measured.detector not in ("", detector):
+        return thresholds, (
+            f"the thresholds of {file} were measured with {measured.detector}, and are guesses for {detector}: run "
+            "ds-actors calibrate with it"
+        )
+    return thresholds, ""
+
+
+def _read(file: Path) -> Thresholds:
+    try:
+        return parse_thresholds(file.read_text("utf-8"))
+    except OSError as error:
+        raise ValueError(f"--thresholds {file} cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise ValueError(f"--thresholds {file}: {error}") from None

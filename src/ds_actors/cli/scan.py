@@ -6,6 +6,7 @@ import math
 import os
 import time
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
 
@@ -19,7 +20,7 @@ from ds_actors.cli._scan import report
 from ds_actors.cli._scan.console import complain, show
 from ds_actors.cli._scan.result import ExitCode, ScanOutcome, StreamScan, exit_code
 from ds_actors.cli._scan.run import ScanRun, in_options
-from ds_actors.cli._thresholds import Alert, Suspicious, own_thresholds
+from ds_actors.cli._thresholds import Alert, Suspicious, ThresholdsFile, own_thresholds
 from ds_actors.detection import Dataspike, Level
 from ds_actors.detection.service import KEY_VARIABLE, PERMITS_INSECURE, URL_VARIABLE
 
@@ -76,6 +77,7 @@ def scan(
         str | None,
         typer.Option(help=f"The service's WebSocket URL. Without it: {URL_VARIABLE}, else Dataspike's.", metavar="URL"),
     ] = None,
+    thresholds: ThresholdsFile = None,
     suspicious: Suspicious = None,
     alert: Alert = None,
     fps: Annotated[float, typer.Option(help="Samples a second of video: above 0, 30 at most.", metavar="RATE")] = 1.0,
@@ -108,26 +110,35 @@ def scan(
     if report_to is not None:
         _check_report(report_to, files)
     service = _service(sandbox=sandbox, detector=detector, key=[api_key], url=url)
-    if detector is None and not (suspicious is None and alert is None):
-        _stop("--suspicious and --alert go with --detector: other services decide the levels themselves")
+    if detector is None and not (thresholds is None and suspicious is None and alert is None):
+        _stop("--thresholds, --suspicious and --alert go with --detector: other services decide the levels themselves")
     try:
-        own, note = own_thresholds(suspicious, alert)
+        own, note = own_thresholds(detector, thresholds, suspicious, alert)
     except ValueError as error:
         _stop(str(error))
     if detector is not None and note:
         complain(note)
-    run = ScanRun([StreamScan(str(path), fps) for path in files], thumbnails, as_json, max_side, detector, own)
+    run = ScanRun(
+        [StreamScan(str(path), fps) for path in files],
+        partial(show, as_json=as_json),
+        thumbnails,
+        max_side,
+        detector,
+        own,
+    )
     try:
         trio.run(run.run, service)
     except* KeyboardInterrupt:
         run.interrupted = True
-    _finish(run, service, report_to, None if fail_on is None else Level(fail_on.value))
+    _finish(run, service, as_json, report_to, None if fail_on is None else Level(fail_on.value))
 
 
-def _finish(run: ScanRun, service: Dataspike | None, report_to: Path | None, fail_on: Level | None) -> None:
+def _finish(
+    run: ScanRun, service: Dataspike | None, as_json: bool, report_to: Path | None, fail_on: Level | None
+) -> None:
     for result in run.results:
-        if result not in run.shown and (run.as_json or result.outcome is not ScanOutcome.NOT_SCANNED):
-            show(result, as_json=run.as_json)
+        if result not in run.shown and (as_json or result.outcome is not ScanOutcome.NOT_SCANNED):
+            run.show(result)
     left = sum(result.outcome is ScanOutcome.NOT_SCANNED for result in run.results)
     not_scanned = f"{left} of {counted(len(run.results), 'video')} not scanned"
     if run.interrupted:

@@ -21,7 +21,7 @@ from ds_actors.cli._epilog import epilog
 from ds_actors.cli._interrupt import interrupts
 from ds_actors.cli._service_files import KEYS_VARIABLE, BadFile, read_certificate, read_keys, split_keys
 from ds_actors.cli._stdout import say
-from ds_actors.cli._thresholds import Alert, Suspicious, own_thresholds
+from ds_actors.cli._thresholds import Alert, Suspicious, ThresholdsFile, own_thresholds
 from ds_actors.cli.sandbox import why_not_listening
 from ds_actors.detection.events import plain
 from ds_actors.detection.service import is_loopback
@@ -72,6 +72,7 @@ def serve(
     ] = None,
     connections: Annotated[int, typer.Option(help="The most connections at a time.", metavar="N")] = 100,
     rate: Annotated[float, typer.Option(help="The most samples a second of one connection.", metavar="RATE")] = 500.0,
+    thresholds: ThresholdsFile = None,
     suspicious: Suspicious = None,
     alert: Alert = None,
     status_port: Annotated[
@@ -88,9 +89,9 @@ def serve(
     much memory costs its batch, and is replaced.
     """
     try:
-        thresholds, note = own_thresholds(suspicious, alert)
+        levels, note = own_thresholds(detector, thresholds, suspicious, alert)
         options = {
-            "thresholds": thresholds,
+            "thresholds": levels,
             "queue": QueueLimits(batch=batch, batch_wait=batch_wait, deadline=deadline),
             "clients": ClientLimits(connections=connections, rate=rate),
             "models": ModelLimits(

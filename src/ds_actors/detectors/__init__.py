@@ -5,7 +5,7 @@ from ds_actors.detectors.findings import DetectorAnswer, Fault, Finding, Invalid
 from ds_actors.detectors.loading import DetectorError, as_detector, load_detector
 from ds_actors.detectors.protocol import Detector, FunctionDetector, JudgeFunction, judge_samples
 from ds_actors.detectors.samples import DetectorSample, UnreadableSampleError, picture, sound
-from ds_actors.detectors.thresholds import Thresholds
+from ds_actors.detectors.thresholds import Thresholds, ThresholdsError, parse_thresholds
 
 __all__ = [
     "Detector",
@@ -18,10 +18,12 @@ __all__ = [
     "Invalid",
     "JudgeFunction",
     "Thresholds",
+    "ThresholdsError",
     "UnreadableSampleError",
     "as_detector",
     "judge_samples",
     "load_detector",
+    "parse_thresholds",
     "picture",
     "sound",
 ]

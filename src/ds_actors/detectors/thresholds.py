@@ -1,19 +1,25 @@
-"""The one place that maps a probability of manipulation to a level. Pure."""
+"""The one place that maps a probability of manipulation to a level; thresholds from a file. Pure."""
 
 from __future__ import annotations
 
 import math
-from typing import Final
+import tomllib
+from collections.abc import Mapping
+from typing import Any, Final, cast
 
 from attrs import frozen
 
 from ds_actors.detection.events import Level
 
 GUESSED: Final = (
-    "the thresholds are guesses, not measured on this detector: "
-    "choose them from its scores of genuine and manipulated pictures"
+    "the thresholds are guesses, not measured on this detector: measure them with ds-actors calibrate, and give its "
+    "file with --thresholds"
 )
 """What each command says once when it has no other thresholds."""
+
+
+class ThresholdsError(ValueError):
+    """A file of thresholds cannot be used; the message says why."""
 
 
 @frozen
@@ -28,6 +34,8 @@ class Thresholds:
 
     suspicious: float = 0.5
     alert: float = 0.8
+    detector: str = ""
+    """The spec of the detector that they were measured with; empty when that is not known."""
 
     def __attrs_post_init__(self) -> None:
         if not (math.isfinite(self.suspicious) and 0 < self.suspicious <= self.alert <= 1):
@@ -41,3 +49,37 @@ class Thresholds:
         if probability >= self.alert:
             return Level.ALERT
         return Level.SUSPICIOUS if probability >= self.suspicious else Level.CLEAR
+
+
+def parse_thresholds(text: str) -> Thresholds:
+    """Return the thresholds in a TOML file's table [thresholds], as `ds-actors calibrate` writes it.
+
+    Raises:
+        ThresholdsError: when the text is not such a file, or a figure is missing or invalid; the message says which.
+    """
+    try:
+        found: Any = tomllib.loads(text).get("thresholds")
+    except (ValueError, RecursionError) as error:
+        raise ThresholdsError(f"not TOML: {error}") from None
+    if not isinstance(found, dict):
+        raise ThresholdsError("there is no table [thresholds]; `ds-actors calibrate --detector` writes one")
+    table = cast("dict[str, object]", found)
+    for key in table:
+        if key not in ("suspicious", "alert", "detector"):
+            raise ThresholdsError(f"thresholds.{key} is not known; known are suspicious, alert, detector")
+    detector = table.get("detector", "")
+    if not isinstance(detector, str):
+        raise ThresholdsError(f"thresholds.detector must be a text, not {detector!r}")
+    try:
+        return Thresholds(_figure(table, "suspicious"), _figure(table, "alert"), detector)
+    except ValueError as error:
+        raise ThresholdsError(str(error)) from None
+
+
+def _figure(table: Mapping[str, object], key: str) -> float:
+    value = table.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ThresholdsError(
+            f"thresholds.{key} must be a number, not {value!r}" if key in table else f"thresholds.{key} is missing"
+        )
+    return float(value)

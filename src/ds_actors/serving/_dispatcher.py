@@ -42,6 +42,8 @@ class Dispatcher:
     thresholds: Thresholds
     observe: Callable[[str, float], object] = lambda _name, _value: None
     """Called with `batch_seconds` and `answer_seconds`, for metrics."""
+    note_outcome: Callable[[Sample, Finding | Invalid], object] = lambda _sample, _outcome: None
+    """Called with each judged sample and its outcome, before its answer is sent."""
     draining: trio.Event = field(factory=trio.Event, init=False)
     changed: trio.lowlevel.ParkingLot = field(factory=trio.lowlevel.ParkingLot, init=False, repr=False)
     """Where to wait for the next change of a model's state, or for the end of what is judged."""
@@ -126,6 +128,7 @@ class Dispatcher:
         for waiting, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, Invalid):
                 self._count_fault(outcome.fault, outcome.detail)
+            self.note_outcome(waiting.sample, outcome)
             self._send(waiting, *result(outcome, self.thresholds))
         self._end(batch)
 

@@ -20,7 +20,7 @@ from trio_websocket import WebSocketRequest
 
 from ds_actors import ChildSpec, Node, Supervisor, SupervisorSpec
 from ds_actors.detection.events import Sample
-from ds_actors.detectors import Detector, DetectorError, Thresholds
+from ds_actors.detectors import Detector, DetectorError, Finding, Invalid, Thresholds
 from ds_actors.serving._client import ClientLimits, Reception
 from ds_actors.serving._dispatcher import Dispatcher
 from ds_actors.serving._http import Metrics, StatusServer
@@ -98,6 +98,7 @@ async def open_service(
     metrics: Metrics | None = None,
     timings: Callable[[str, float], object] | None = None,
     observe: Observe | None = None,
+    outcomes: Callable[[Sample, Finding | Invalid], object] | None = None,
 ) -> AsyncGenerator[DetectorService]:
     """Run a service for the length of a block; it listens at once, and judges once a model is loaded.
 
@@ -116,13 +117,16 @@ async def open_service(
         metrics: returns what /metrics answers.
         timings: called with `batch_seconds` or `answer_seconds` and a duration.
         observe: called with each client's address, key and request; returns what is called with its samples.
+        outcomes: called with each judged sample and what the detector made of it, before its answer is sent.
 
     Raises:
         OSError, UnicodeError: when an address cannot be listened on.
     """
     limits = models or ModelLimits()
     open_model: OpenModel = partial(open_process, detector) if isinstance(detector, str) else in_thread(detector)
-    dispatcher = Dispatcher(queue or QueueLimits(), thresholds or Thresholds(), timings or _nothing)
+    dispatcher = Dispatcher(
+        queue or QueueLimits(), thresholds or Thresholds(), timings or _nothing, outcomes or _nothing
+    )
     reception = Reception(dispatcher, api_keys, clients or ClientLimits(), observe)
     not_loaded: list[str] = []
     socket = await _listening(host, port)
@@ -170,5 +174,5 @@ async def _listening(host: str, port: int) -> trio.socket.SocketType:
     return socket
 
 
-def _nothing(_name: str, _seconds: float) -> None:
+def _nothing(_what: object, _value: object) -> None:
     pass

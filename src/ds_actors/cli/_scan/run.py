@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -12,14 +12,15 @@ from attrs import define, field
 
 from ds_actors.cli._interrupt import interrupts
 from ds_actors.cli._scan.client import SILENCE, STALLED, Exchange
-from ds_actors.cli._scan.console import progress_bar, show
+from ds_actors.cli._scan.console import progress_bar
 from ds_actors.cli._scan.decode import DueFrame, Video
 from ds_actors.cli._scan.result import ScanOutcome, StreamScan
 from ds_actors.cli._scan.segments import exact
 from ds_actors.cli._video import BadInput, video_streams
 from ds_actors.cli._video_streams import VideoStreamName
 from ds_actors.detection import Dataspike, Refused, Unreachable
-from ds_actors.detectors import DetectorError, Thresholds
+from ds_actors.detection.events import Sample
+from ds_actors.detectors import DetectorError, Finding, Invalid, Thresholds
 from ds_actors.sandbox import judge_marker, open_sandbox
 from ds_actors.serving import QueueLimits, open_service
 
@@ -33,17 +34,21 @@ class ScanRun:
 
     results: list[StreamScan]
     """One result per file at first; opening a file replaces its result by one result per video stream."""
-    thumbnails: bool
-    as_json: bool
+    show: Callable[[StreamScan], object]
+    """Called with each result once it is final."""
+    thumbnails: bool = False
     max_side: int | None = None
     detector: str | None = None
     """The detector to ask, as `load_detector` takes it, instead of a service or the sandbox."""
     thresholds: Thresholds = field(factory=Thresholds)
+    outcomes: Callable[[StreamScan, Finding | Invalid], object] | None = None
+    """Called with what the detector made of each sample, before its answer; one whose process failed has none."""
     silence: float = SILENCE
     stalled: float = STALLED
     service_problem: str = ""
     interrupted: bool = False
     shown: set[StreamScan] = field(factory=set[StreamScan])
+    _scanned: StreamScan | None = field(default=None, init=False)
 
     async def run(self, service: Dataspike | None) -> None:
         """Scan the files in order, until the service becomes unusable or Ctrl-C arrives."""
@@ -67,7 +72,8 @@ class ScanRun:
         else:
             # No sample may expire: sending waits for answers anyway.
             queue = QueueLimits(deadline=self.stalled)
-            async with open_service(self.detector, thresholds=self.thresholds, queue=queue) as own:
+            opening = open_service(self.detector, thresholds=self.thresholds, queue=queue, outcomes=self._outcome)
+            async with opening as own:
                 try:
                     await own.wait_ready()
                 except DetectorError as error:
@@ -75,6 +81,10 @@ class ScanRun:
                     yield None
                 else:
                     yield Dataspike(api_key="own", url=own.url)
+
+    def _outcome(self, _sample: Sample, outcome: Finding | Invalid) -> None:
+        if self.outcomes is not None and self._scanned is not None:
+            self.outcomes(self._scanned, outcome)
 
     async def _until_ctrl_c(self, scope: trio.CancelScope) -> None:
         with interrupts() as interrupt:
@@ -114,11 +124,12 @@ class ScanRun:
 
     def _show(self, result: StreamScan) -> None:
         self.shown.add(result)
-        show(result, as_json=self.as_json)
+        self.show(result)
 
     async def _stream(self, service: Dataspike, result: StreamScan) -> tuple[int, ...]:
         """Scan one video stream; return the indexes of the streams that were announced too late for a scan."""
         assert result.stream is not None
+        self._scanned = result
         video = Video(Path(result.path), exact(result.fps), self.thumbnails, result.stream.index, self.max_side)
         try:
             first = await _begin(video)

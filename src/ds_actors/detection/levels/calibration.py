@@ -97,8 +97,12 @@ class Calibration:
 
     def toml(self) -> str:
         """Return a file that `parse_evidence` reads, with what the figures rest on as comments."""
+        return f"# What labelled answers say of the judge; `ds-actors calibrate` wrote it.\n{self.toml_table()}"
+
+    def toml_table(self) -> str:
+        """Return the table [evidence] of such a file."""
         evidence = self.evidence()
-        lines = ["# What labelled answers say of the judge; `ds-actors calibrate` wrote it.", "[evidence]"]
+        lines = ["[evidence]"]
         for name, rate in (("misses", self.misses), ("false_flags", self.false_flags)):
             lines.append(f"{name} = {getattr(evidence, name):.4g}   # {rate_text(rate)}")
         if self.correlated_for > 0:
@@ -174,14 +178,22 @@ def labelled(scan: Mapping[str, Any], *, manipulated: bool, person: str | None =
 
 
 def _rate(tracks: Sequence[LabelledTrack], truth: str) -> ErrorRate:
+    rate = error_rate((track.person, track.errors) for track in tracks)
+    if rate is None:
+        raise CalibrationError(f"there is no verdict on a {truth} sample; genuine and manipulated ones are needed")
+    return rate
+
+
+def error_rate(tracks: Iterable[tuple[str, Sequence[bool]]]) -> ErrorRate | None:
+    """Return how often verdicts are wrong, from each track's person and errors; None without any verdict."""
     people: dict[str, tuple[int, int]] = {}
-    for track in tracks:
-        errors, (wrong, samples) = track.errors, people.get(track.person, (0, 0))
+    for person, errors in tracks:
+        wrong, samples = people.get(person, (0, 0))
         if errors:
-            people[track.person] = wrong + sum(errors), samples + len(errors)
+            people[person] = wrong + sum(errors), samples + len(errors)
     samples, wrong = sum(count for _, count in people.values()), sum(bad for bad, _ in people.values())
     if not samples:
-        raise CalibrationError(f"there is no verdict on a {truth} sample; genuine and manipulated ones are needed")
+        return None
     share, count = wrong / samples, len(people)
     spread = sum((bad - share * each) ** 2 for bad, each in people.values())
     variance = count / (count - 1) * spread / samples**2 if count > 1 else 0.0
