@@ -22,7 +22,7 @@ the messages at the head of that queue, without a call between. Seven invariants
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Protocol, cast
 
@@ -103,7 +103,7 @@ class Cell(Lifetime):
             self._dead(item, "stopped")
             return False
         mailbox = self.mailbox
-        cost = offer(mailbox, item, self.now(), self.path)
+        cost = offer(mailbox, item, trio.current_time() if mailbox.timed else 0.0, self)
         if type(item) is Envelope:
             self.fast = None  # invariant 2
         elif type(mailbox) is Reject and cost is None and self.notices is None:  # invariants 1, 3 and 6
@@ -156,7 +156,7 @@ class Cell(Lifetime):
         if self.notices is None:
             self.notices = Notices()
         self.fast = None  # invariant 3
-        self.notices.add(target, message, queued(self.mailbox, self.path))
+        self.notices.add(target, message, queued(self.mailbox, self))
         self.wake_receiver()
 
     def take_any(self) -> Any | Empty:
@@ -168,7 +168,7 @@ class Cell(Lifetime):
             item = self.mailbox.take(self.now())
             if item is not EMPTY:
                 notices.count_message()
-        if item is EMPTY and notices and (notices.due() or not queued(self.mailbox, self.path)):
+        if item is EMPTY and notices and (notices.due() or not queued(self.mailbox, self)):
             item = notices.pop()
         if not notices:
             self.notices = None
@@ -206,8 +206,9 @@ class Cell(Lifetime):
         """Return whether something waits at one of the library's own mailboxes."""
         return bool(len(cast("QueueMailbox[Any]", self.mailbox)) or self.notices or self.senders)
 
-    async def wait_for_message(self) -> None:
+    def wait_for_message(self) -> Awaitable[object]:
         """Wait until something was put or settled, a stop was requested, or the mailbox said that it is time."""
+        # Returned, not awaited: each frame below a waiting task costs all that it waits for.
         at: float | None = None
         if self.mailbox.timed:
             ready_at: Callable[[float], float | None] | None = getattr(self.mailbox, "ready_at", None)
@@ -216,8 +217,10 @@ class Cell(Lifetime):
             raise RuntimeError(f"{self.path}: one task takes from an inbox; another one does already")
         self.receiver = trio.lowlevel.current_task()
         if at is None:
-            await trio.lowlevel.wait_task_rescheduled(self._forget_receiver)
-            return
+            return trio.lowlevel.wait_task_rescheduled(self._forget_receiver)  # noqa: ASYNC105
+        return self._wait_until(at)
+
+    async def _wait_until(self, at: float) -> None:
         with trio.move_on_at(at):
             await trio.lowlevel.wait_task_rescheduled(self._forget_receiver)
 
@@ -268,7 +271,7 @@ class Cell(Lifetime):
         """Admit waiting sends in order while there is room."""
         while self.senders and not self.gone:
             sender = next(iter(self.senders))
-            if not has_room(self.mailbox, sender.message, self.path):
+            if not has_room(self.mailbox, sender.message, self):
                 return
             del self.senders[sender]
             if self.put(sender.message):
@@ -292,16 +295,16 @@ class Cell(Lifetime):
     def interrupted(self) -> None:
         """The incarnation is over: settle what it had in hand by the mailbox's rule."""
         self.fast = None  # invariant 4
-        before = queued(self.mailbox, self.path) if self.notices else 0
+        before = queued(self.mailbox, self) if self.notices else 0
         self.report(tuple(self.mailbox.interrupted(self.now())))
         if self.notices:
-            self.notices.delay(max(0, queued(self.mailbox, self.path) - before))
+            self.notices.delay(max(0, queued(self.mailbox, self) - before))
         self.admit()
 
     def flush(self, reason: str) -> None:
         """Drop the messages that wait: the next incarnation starts with an empty mailbox."""
         self.fast = None
-        self.report(tuple(Dropped(item, reason) for item in close(self.mailbox, self.now(), self.path)))
+        self.report(tuple(Dropped(item, reason) for item in close(self.mailbox, self.now(), self)))
         self.admit()
 
     @trio.lowlevel.enable_ki_protection
@@ -323,7 +326,7 @@ class Cell(Lifetime):
             self.senders.popitem(last=False)[0].slot.end(error=error)
         while self.notices:
             self._dead(self.notices.pop().message, "stopped")
-        for item in close(self.mailbox, self.now(), self.path):
+        for item in close(self.mailbox, self.now(), self):
             if type(item) is Envelope:
                 item.slot.end(error=error)
             self._dead(item, "stopped")

@@ -73,12 +73,14 @@ class Lifetime:
         Raises:
             RuntimeError: naming the way in.
         """
-        self.check_thread()
         try:
             token = trio.lowlevel.current_trio_token()
         except RuntimeError:
             token = None
-        if token is not self.token and self.token is not None:
+        if token is self.token is not None:
+            return  # a run has one thread
+        self.check_thread()
+        if self.token is not None:
             raise RuntimeError(f"{self.path} belongs to another trio run; use it in the run of its Supervisor")
 
     def add_watcher(self, key: object, watcher: Callable[[Down], None]) -> None:

@@ -187,7 +187,7 @@ class MessageHandler:
             )
         self._serves = True
         receive = _interruptible(receive)
-        cell, mailbox, count = self.cell, self.cell.mailbox, 0
+        cell, mailbox, timed, count = self.cell, self.cell.mailbox, self.cell.mailbox.timed, 0
         item: Any = EMPTY
         try:
             # For each message: what the cell's methods do is spelled out, because a call costs as much as its work.
@@ -196,7 +196,7 @@ class MessageHandler:
                     count += await self._handle_told(receive, cell.fast)
                 else:
                     if cell.notices is None:
-                        item = mailbox.take(trio.current_time() if mailbox.timed else 0.0)
+                        item = mailbox.take(trio.current_time() if timed else 0.0)
                     else:
                         item = cell.take_any()
                     if item is EMPTY:
@@ -217,10 +217,14 @@ class MessageHandler:
                         continue
                     else:
                         self._serving = item  # where `defer` finds it
-                        self._end(item, await receive(item.request))
+                        answer = await receive(item.request)
+                        if type(answer) is Answer and answer.request is item.request:
+                            item.slot.end(answer.value)
+                        else:
+                            self._end(item, answer)
                         self._serving = EMPTY
                     if kind is not Notice:
-                        mailbox.settle(item, trio.current_time() if mailbox.timed else 0.0)
+                        mailbox.settle(item, trio.current_time() if timed else 0.0)
                     item = EMPTY
                     count += 1
                 if cell.senders:

@@ -161,6 +161,13 @@ class Reject(QueueMailbox[M]):
     def _busy(self) -> bool:
         return self.at_head or self._hand is not EMPTY
 
+    def take(self, _now: float = 0.0, /) -> M | Empty:
+        """Take the oldest message in hand; EMPTY when the mailbox is empty, or a message is in hand already."""
+        if not self._queue or self.at_head or self._hand is not EMPTY:
+            return EMPTY
+        message = self._hand = self._queue.popleft()
+        return message
+
     def put(self, message: M, _now: float = 0.0, /) -> Dropped[M] | None:
         """Append the message, or refuse it as "full"."""
         queue = self._queue

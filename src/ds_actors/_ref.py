@@ -139,13 +139,17 @@ class ActorRef(Generic[M_contra]):
             RuntimeError: when an actor asks itself, which would wait forever, or when called from another thread or
                 trio run.
         """
-        self._cell.check_run()
-        self._refuse_self("ask", "a method call")
+        cell = self._cell
+        cell.check_run()
+        if cell.task is not None and cell.task is trio.lowlevel.current_task():
+            self._refuse_self("ask", "a method call")
         slot = Slot()
-        self._cell.put(Envelope(request, slot))
+        cell.put(Envelope(request, slot))
         try:
-            with trio.move_on_after(timeout):
-                return await slot.wait()  # type: ignore[no-any-return]
+            # For a timeout that makes no sense, the other way has trio's complaint.
+            with trio.CancelScope(relative_deadline=timeout) if timeout >= 0 else trio.move_on_after(timeout):
+                await slot.wait_ended()
+                return slot.take()  # type: ignore[no-any-return]
             if slot.ended:
                 return slot.take()  # type: ignore[no-any-return]
         finally:

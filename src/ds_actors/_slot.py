@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -34,14 +34,18 @@ class Slot:
             trio.lowlevel.reschedule(self._task)
             self._task = None
 
+    def wait_ended(self, abandoned: Callable[[], object] | None = None) -> Awaitable[object]:
+        """Wait for the ending; call `abandoned` in the moment in which the wait is cancelled."""
+        # Returned, not awaited: each frame below a waiting task costs all that it waits for.
+        if self.ended:
+            return trio.lowlevel.checkpoint()  # noqa: ASYNC105
+        self._task = trio.lowlevel.current_task()
+        abort = self._forget if abandoned is None else partial(self._abandon, abandoned)
+        return trio.lowlevel.wait_task_rescheduled(abort)  # noqa: ASYNC105
+
     async def wait(self, abandoned: Callable[[], object] | None = None) -> Any:
         """Return or raise the ending; call `abandoned` in the moment in which the wait is cancelled."""
-        if not self.ended:
-            self._task = trio.lowlevel.current_task()
-            abort = self._forget if abandoned is None else partial(self._abandon, abandoned)
-            await trio.lowlevel.wait_task_rescheduled(abort)
-        else:
-            await trio.lowlevel.checkpoint()
+        await self.wait_ended(abandoned)
         return self.take()
 
     def _forget(self, _: object) -> trio.lowlevel.Abort:

@@ -77,7 +77,7 @@ def _child_node(incarnation: SupervisorIncarnation, name: str, link: ChildLink) 
         child.incarnation,
         child.restarts,
         _error(child),
-        statistics(link.cell.mailbox, link.cell.path) if isinstance(link.cell, Cell) else None,
+        statistics(link.cell.mailbox, link.cell) if isinstance(link.cell, Cell) else None,
     )
 
 
