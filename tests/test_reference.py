@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 MODULES = sorted(
     {name for page in PAGES for name in re.findall(r"^::: (\S+)$", (ROOT / page).read_text(), re.MULTILINE)}
 )
-ENUMS = {
+ENUMS: set[type[enum.Enum]] = {
     public
     for module in map(importlib.import_module, MODULES)
     for public in vars(module).values()
