@@ -1,4 +1,4 @@
-"""A participant as a card: the picture in half blocks, the level, and the verdicts of the last minute. Pure."""
+"""A participant as a card: the picture in half blocks, the level, and the verdicts of the last minute."""
 
 from __future__ import annotations
 
