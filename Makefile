@@ -16,7 +16,7 @@ ACTOR_TESTS := tests/test_*.py tests/shell tests/testing tests/laws tests/exampl
 ACTOR_ALONE := $(addprefix tests/,$(addsuffix .py,$(addprefix test_,actor cancellations edges inbox known_bugs strategies \
 	supervisor telemetry) $(addprefix laws/test_,supervision_laws mailbox_laws storm_laws)) shell testing)
 # Most tests wait for a clock or another process; those of one file share what is dear to start.
-PARALLEL := -n 3 --dist loadfile
+PARALLEL := -n 4 --dist loadfile
 # Real rooms have clocks of their own, so what else is dear to compute does not run beside them.
 ROOMS := tests/e2e/livekit
 IN_ROOMS := -n 2 --dist loadfile $(ROOMS)
@@ -27,7 +27,7 @@ BENCH_PYTHON ?= $(or $(shell python3.13 -c 'import sys; print(sys.executable)' 2
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo room room-page test test-all test-python test-actors dist components compare faults soak real-detector oracle coverage mutants check fuzz audit bench bench-livekit bench-forwarding docs diagrams picture pins proto clean
+.PHONY: help setup demo room room-page test test-others test-all test-python test-actors dist components compare faults soak real-detector oracle coverage mutants check fuzz audit bench bench-livekit bench-forwarding docs diagrams picture pins proto clean
 
 help: ## Show what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,11 @@ room-page: $(READY) ## Build the page of `ds-actors room`, which a wheel made af
 test: $(READY) ## Run the tests, all but the slow ones, with each real component that is there or can be built
 	$(BIN)/python $(COMPONENTS) --try
 	UV=$(abspath $(UV)) $(BIN)/python -m pytest $(PARALLEL) -m "not slow" --ignore $(ROOMS)
+	UV=$(abspath $(UV)) $(BIN)/python -m pytest $(IN_ROOMS) -m "not slow"
+
+test-others: $(READY) ## Run the tests that `make coverage` leaves out, all but the slow ones: the two together are `make test`
+	$(BIN)/python $(COMPONENTS) --try
+	UV=$(abspath $(UV)) $(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(addprefix --ignore=,$(wildcard $(ACTOR_TESTS)) $(ROOMS))
 	UV=$(abspath $(UV)) $(BIN)/python -m pytest $(IN_ROOMS) -m "not slow"
 
 components: $(READY) ## Get what the tests need beside Python packages; apt as root or with sudo
@@ -106,7 +111,7 @@ oracle: $(READY) ## Tell 100,000 stories to Erlang's supervisor and to this one,
 
 coverage: $(READY) ## Branch coverage of the actor library: what no test reaches yet
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest -q $(PARALLEL) -m "not slow" $(ACTOR_TESTS)
+	UV=$(abspath $(UV)) $(BIN)/python -m coverage run -m pytest -q $(PARALLEL) -m "not slow" $(ACTOR_TESTS)
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --include='src/ds_actors/_*.py,src/ds_actors/testing/*' --omit='src/ds_actors/__main__.py' --skip-covered --show-missing --fail-under=100
 

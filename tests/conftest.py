@@ -22,6 +22,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 settings.register_profile("default", deadline=None, print_blob=True)
 settings.register_profile("thorough", deadline=None, print_blob=True, max_examples=1_000)
+# For a further run of the same tests, on another Python or with older libraries: another search would find little more.
+settings.register_profile("brief", deadline=None, print_blob=True, max_examples=20)
 # scripts/mutants.py asks only whether a test notices, not for the shortest example.
 settings.register_profile(
     "mutants", deadline=None, phases=[Phase.explicit, Phase.generate], derandomize=True, database=None

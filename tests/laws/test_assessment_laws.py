@@ -101,14 +101,14 @@ def check_that_a_result_is_about_its_own_track(room: Room, sid: str, number: int
         assert track == sid or room.shelf.level(track).severity > before[track].severity
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings().max_examples)
 @given(scripts)
 def test_only_a_result_ever_changes_a_live_tracks_level(script: list[tuple[str, Any]]) -> None:
     """Tracks that come and go, time and departures leave the level of those that stay."""
     check_that_only_results_change_levels(Room(), script)
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings().max_examples)
 @given(scripts, sids, numbers)
 def test_a_result_touches_its_own_track_or_raises_a_successor(
     script: list[tuple[str, Any]], sid: str, number: int
@@ -125,7 +125,7 @@ def test_a_result_touches_its_own_track_or_raises_a_successor(
         assert room.shelf.level(sid) is level
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings().max_examples)
 @given(scripts, sids, numbers)
 def test_a_result_counts_while_its_track_lives_and_for_a_minute_after(
     script: list[tuple[str, Any]], sid: str, number: int
@@ -139,7 +139,7 @@ def test_a_result_counts_while_its_track_lives_and_for_a_minute_after(
     assert room.shelf.counts["unknown_track"] == unknown + (not counts)
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings().max_examples)
 @given(scripts)
 def test_ten_minutes_after_leaving_nothing_is_remembered(script: list[tuple[str, Any]]) -> None:
     """Also for departures before and after the end of the tracks, and for late results."""

@@ -88,14 +88,14 @@ def test_an_unconfirmed_verdict_is_what_the_track_is_sampled_by(needed: int, tol
         assert confirmation.waiting < needed
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings().max_examples)
 @given(scripts)
 def test_nothing_but_a_result_changes_a_live_tracks_level(script: list[tuple[str, Any]]) -> None:
     """Tracks that come and go, time and departures leave the level of those that stay."""
     check_that_only_results_change_levels(ConfirmingRoom(), script)
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings().max_examples)
 @given(scripts, sids, numbers)
 def test_a_result_is_about_its_own_track_or_raises_a_successor(
     script: list[tuple[str, Any]], sid: str, number: int

@@ -30,14 +30,14 @@ class EvidenceRoom(Room):
         self.shelf = Assessments(evidence=Evidence())
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings().max_examples)
 @given(scripts)
 def test_only_a_result_ever_changes_the_level_of_a_live_track(script: list[tuple[str, Any]]) -> None:
     """Tracks that come and go, time and departures leave the level of those that stay."""
     check_that_only_results_change_levels(EvidenceRoom(), script)
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings().max_examples)
 @given(scripts, sids, numbers)
 def test_a_result_concerns_its_own_track_or_raises_a_successor(
     script: list[tuple[str, Any]], sid: str, number: int
@@ -46,7 +46,7 @@ def test_a_result_concerns_its_own_track_or_raises_a_successor(
     check_that_a_result_is_about_its_own_track(after(EvidenceRoom(), script), sid, number)
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings().max_examples)
 @given(scripts, sids, numbers)
 def test_an_event_tells_the_level_and_the_evidence_behind_it(
     script: list[tuple[str, Any]], sid: str, number: int
@@ -104,7 +104,6 @@ def test_a_successor_inherits_level_and_probability() -> None:
     assert heir.evidence.probability(room.now) == before.probability(room.now)
 
 
-@settings(max_examples=100)
 @given(st.lists(st.tuples(st.sampled_from(["A1", "B1"]), numbers), max_size=40))
 def test_the_order_between_tracks_changes_nothing(told: list[tuple[str, int]]) -> None:
     """Each track's evidence is its own: told one track after the other, both end as when told in turn."""

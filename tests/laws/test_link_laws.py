@@ -91,7 +91,7 @@ def test_a_single_stall_stops_the_samples_for_less_than_a_minute(
     assert link.now - began < (60 if floor <= size else 120)
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings().max_examples)
 @given(
     st.lists(st.tuples(sizes, st.floats(0, 5), st.booleans()), max_size=20),
     rates,
@@ -170,7 +170,6 @@ class Room:
         self.ask(got.track, Level.CLEAR)
 
 
-@settings(max_examples=100)
 @given(st.integers(2, 20), st.floats(8_000, 200_000), st.floats(0, 0.2), st.integers(4_000, 8_000), st.integers(0, 100))
 def test_an_alert_waits_for_two_sends_of_other_tracks_at_most(
     others: int, rate: float, delay: float, size: int, steps: int

@@ -116,7 +116,7 @@ class Model:
         assert statistics.accepted == gone + statistics.queued + statistics.in_hand
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings().max_examples)
 @given(st.lists(steps, max_size=80))
 def test_every_due_sample_is_accounted_for_at_every_moment(script: list[tuple[Any, ...]]) -> None:
     """due = sent + dropped + waiting + granted, the window holds, and nothing old is handed out."""
@@ -130,7 +130,7 @@ def test_every_due_sample_is_accounted_for_at_every_moment(script: list[tuple[An
     assert account.granted == (model.hand is not EMPTY)
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings().max_examples)
 @given(st.lists(st.one_of(steps, st.tuples(st.just("confirm"), tracks)), max_size=80), st.floats(0, 2))
 def test_a_slow_link_loses_no_sample_from_the_account(script: list[tuple[Any, ...]], delay: float) -> None:
     """And nothing is sent that would arrive late, or behind more than 0.3 s of what was sent before."""
@@ -144,7 +144,6 @@ def test_a_slow_link_loses_no_sample_from_the_account(script: list[tuple[Any, ..
     assert model.outbox.account().waiting == 0
 
 
-@settings(max_examples=100)
 @given(st.integers(1, 12), st.integers(1, 3), st.booleans(), st.data())
 def test_with_n_participants_each_is_granted_within_4n_grants(
     n: int, each: int, alerts_first: bool, data: st.DataObject
@@ -236,7 +235,6 @@ def test_a_sample_cut_off_in_its_send_is_sent_again_while_it_is_fresh() -> None:
     assert outbox.account().dropped == {"stale": 1}
 
 
-@settings(max_examples=100)
 @given(st.lists(st.tuples(tracks, levels), min_size=1, max_size=60), st.integers(1, 4), st.booleans())
 def test_the_order_is_that_of_the_contract(asks: list[tuple[int, Level]], n: int, alerts_first: bool) -> None:
     """Against a reference: class, participant, track, the one whose last grant is oldest first; each fourth is fair.
@@ -352,7 +350,6 @@ budgets = st.builds(
 sizes = st.sampled_from([100, 10_000, 25_000])
 
 
-@settings(max_examples=100)
 @given(budgets, st.integers(1, 6), st.lists(st.tuples(st.floats(0, 5), levels, sizes), min_size=5, max_size=80))
 def test_a_room_never_spends_more_than_its_budget(budget: Budget, n: int, script: list[tuple[Any, ...]]) -> None:
     """Every window has at most (W + burst_seconds) x rate, and no turn waits while the budget allows it."""

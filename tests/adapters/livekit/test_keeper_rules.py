@@ -173,7 +173,7 @@ def tell(world: World, event: tuple[Any, ...]) -> None:
             pass
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings().max_examples)
 @given(st.lists(EVENTS, max_size=25), st.integers(1, 4), st.integers(1, 2))
 def test_whatever_happens_every_room_is_watched_once_in_the_end_and_then_nothing_more_is_done(
     events: list[tuple[Any, ...]], joins_after: int, keepers: int
