@@ -27,7 +27,7 @@ BENCH_PYTHON ?= $(or $(shell python3.13 -c 'import sys; print(sys.executable)' 2
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo room room-page test test-others test-all test-python test-actors dist components compare faults soak real-detector oracle coverage mutants check fuzz audit bench bench-livekit bench-forwarding docs diagrams picture pins proto clean
+.PHONY: help setup demo room room-page test test-all test-python test-actors dist components compare faults soak real-detector oracle coverage mutants check fuzz audit bench bench-livekit bench-forwarding docs diagrams picture pins proto clean
 
 help: ## Show what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,14 +53,10 @@ room: $(READY) ## Join a watched LiveKit room in a browser, on this machine alon
 room-page: $(READY) ## Build the page of `ds-actors room`, which a wheel made afterwards holds (needs Node.js)
 	$(BIN)/python $(COMPONENTS) --page
 
-test: $(READY) ## Run the tests, all but the slow ones, with each real component that is there or can be built
+# With COVERED=1 the actor library's tests run once, in `make coverage`, instead of a second time without it.
+test: $(READY) $(if $(COVERED),coverage) ## Run the tests, all but the slow ones, with each real component that is there or can be built
 	$(BIN)/python $(COMPONENTS) --try
-	UV=$(abspath $(UV)) $(BIN)/python -m pytest $(PARALLEL) -m "not slow" --ignore $(ROOMS)
-	UV=$(abspath $(UV)) $(BIN)/python -m pytest $(IN_ROOMS) -m "not slow"
-
-test-others: $(READY) ## Run the tests that `make coverage` leaves out, all but the slow ones: the two together are `make test`
-	$(BIN)/python $(COMPONENTS) --try
-	UV=$(abspath $(UV)) $(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(addprefix --ignore=,$(wildcard $(ACTOR_TESTS)) $(ROOMS))
+	UV=$(abspath $(UV)) $(BIN)/python -m pytest $(PARALLEL) -m "not slow" --ignore $(ROOMS) $(if $(COVERED),$(addprefix --ignore=,$(wildcard $(ACTOR_TESTS))))
 	UV=$(abspath $(UV)) $(BIN)/python -m pytest $(IN_ROOMS) -m "not slow"
 
 components: $(READY) ## Get what the tests need beside Python packages; apt as root or with sudo
