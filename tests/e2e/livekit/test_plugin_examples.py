@@ -87,6 +87,24 @@ def test_the_example_participant_hears_of_the_patch_painted_over_it(own_server: 
     assert {event["participant_id"] for event in told} == {"alice"}
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_the_example_of_a_test_passes_as_its_first_lines_say(own_server: Server) -> None:
+    """Warnings are errors in it too; the sandbox and alice have processes of their own."""
+    program = EXAMPLES[0].parents[1] / "test_alerts.py"
+    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "-c", os.devnull]
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    done = subprocess.run(
+        [*command, "--rootdir", program.parent, program],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+        env={**os.environ, **own_server.environment, "PATH": path},
+    )
+    assert done.returncode == 0, done.stdout
+
+
 def _alerts(people: Process, seen: int) -> list[str]:
     told = people.events[seen:]
     return [event["payload"] for event in told if event["event"] == "data" and event["topic"] == TOPIC]
