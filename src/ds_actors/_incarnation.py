@@ -29,6 +29,10 @@ def _made(spec: ChildSpec[Any]) -> Actor[Any]:
     return spec.factory(*spec.args)
 
 
+async def _nothing() -> None:
+    """Handle no message: a task of the actor has failed before its turn came."""
+
+
 # Actor's own descriptors, whatever a subclass calls by their names.
 _CONTEXT: Any = Actor.__dict__["context"]
 _INBOX: Any = Actor.__dict__["inbox"]
@@ -183,22 +187,49 @@ class Incarnation(TaskOwner):
         """Run to the last task's end, or until the actor is parked again; never raises."""
         if self._asked_to_stop and not (self.ready or self._failures):
             return self._leave()
-        if self.ready:
-            self._parent.parking.begin()
-        task = self.cell.task = trio.lowlevel.current_task()
+        self._begin()
         scope = self._scope = self._scope or trio.CancelScope(shield=True)
         try:
             with scope:
-                if await self._become_ready(ready):
+                if (self._parks and not self._failures) or await self._become_ready(ready):
                     await self._work()
         except BaseException as error:  # noqa: BLE001 - everything is judged below
-            self._failures += (error,)
-        if self._parks:
-            self._parent.parking.forget(self)
-            if self._stays < ACTIVE and not (self._failures or scope.cancel_called or self.cell.stop_requested):
-                self._stays = ACTIVE if self._stays == PASSING else PASSING
-                self._park(task.context)
-                return None
+            self.fail(error)
+        return None if self.parks_again() else await self.end()
+
+    def enter(self, scope: trio.CancelScope) -> None:
+        """Let a kill cancel this scope, in which the messages will be handled."""
+        self._scope = scope
+
+    @property
+    def passes(self) -> bool:
+        """Whether it needs a task only until its mailbox is empty, and nothing of it has failed or was cancelled."""
+        return self._stays == PASSING and self._scope is None and not self._failures
+
+    def handle(self) -> Awaitable[object]:
+        """Handle messages until the mailbox of a parked actor is empty again."""
+        self._begin()
+        return _nothing() if self._failures else self._work()
+
+    def fail(self, error: BaseException) -> None:
+        """Take an error for one of the incarnation's own."""
+        self._failures += (error,)
+
+    def parks_again(self) -> bool:
+        """Park an actor that has handled its messages, or return False when it is to end."""
+        if not self._parks:
+            return False
+        self._parent.parking.forget(self)
+        scope = self._scope
+        assert scope is not None
+        if self._stays >= ACTIVE or self._failures or scope.cancel_called or self.cell.stop_requested:
+            return False
+        self._stays = ACTIVE if self._stays == PASSING else PASSING
+        self._park(trio.lowlevel.current_task().context)
+        return True
+
+    async def end(self) -> Exit:
+        """Clean up, end what the incarnation spawned, and return how it ended."""
         await self._wind_up()
         return self._leave()
 
@@ -209,16 +240,21 @@ class Incarnation(TaskOwner):
                 ready()
         return self.ready and not self._failures
 
+    def _begin(self) -> None:
+        if self.ready:
+            self._parent.parking.begin()
+        self.cell.task = trio.lowlevel.current_task()
+
     def _work(self) -> Awaitable[object]:
         # Returned, not awaited: each frame below a waiting task costs all that it waits for.
         actor = self._actor
         assert actor is not None
-        if not inherits(actor, "run"):
-            return call_hook(actor.run)
         if self._parks:
             self._serves = False
             if self._stays == ACTIVE:
                 self._parent.parking.keep(self)
+        elif not inherits(actor, "run"):
+            return call_hook(actor.run)
         return self.serve(actor.receive)
 
     async def _wind_up(self) -> None:
@@ -232,7 +268,7 @@ class Incarnation(TaskOwner):
         del crash, step
         if self._tasks:
             await self._end_tasks()
-        if self.ready:
+        if self.ready and not self._parks:
             await self._stopping()
         self._over = True
         if self._tasks:
@@ -258,8 +294,9 @@ class Incarnation(TaskOwner):
     def _judge(self) -> Exit:
         if not self._failures:
             return Exit(stopped=self._asked_to_stop, ignored=self._ignored)
-        message = f"{self.cell.path} failed in several ways"
-        escaped = combine(list(self._failures), message)
+        escaped: BaseException | None = self._failures[0]
+        if len(self._failures) > 1:
+            escaped = combine(list(self._failures), f"{self.cell.path} failed in several ways")
         return judge(escaped, stopped=self._asked_to_stop, ignored=self._ignored)
 
     async def _start(self) -> bool:
@@ -300,7 +337,7 @@ class Incarnation(TaskOwner):
             return
         if isinstance(crash, self._spec.expected) or (self._asked_to_stop and isinstance(crash, ActorStopped)):
             logger.debug("%s ended with %s", self.cell.path, type(crash).__name__)
-        else:
+        elif logger.isEnabledFor(logging.ERROR):
             # The types of messages, never their content.
             kinds = ", ".join(type(content(item)).__name__ for item in self._in_hand()) or "no message"
             logger.error("%s crashed (in hand: %s)", self.cell.path, kinds, exc_info=crash)

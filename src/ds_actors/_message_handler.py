@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable
+from types import CodeType
 from typing import Any, Final, TypeVar, cast
 
 import trio
@@ -34,11 +36,22 @@ def _awaitable(function: Callable[..., object], returned: T) -> T:
     return returned
 
 
+_INTERRUPTIBLE: Final[dict[int, weakref.ref[CodeType]]] = {}
+"""The code that trio knows to be interruptible, by its identity: telling trio costs as much as handling a message."""
+
+
+def _make_interruptible(receive: Callable[[Any], Awaitable[object]], code: CodeType) -> None:
+    known = id(code)
+    if known not in _INTERRUPTIBLE:
+        trio.lowlevel.disable_ki_protection(receive)
+        _INTERRUPTIBLE[known] = weakref.ref(code, lambda _: _INTERRUPTIBLE.pop(known, None))
+
+
 def _interruptible(receive: Callable[[Any], Awaitable[R]]) -> Callable[[Any], Awaitable[R]]:
     """Make an actor's `receive` interruptible too, without an extra frame per message where that is possible."""
     code = getattr(receive, "__code__", None)
     if code is not None and code.co_flags & inspect.CO_COROUTINE:
-        trio.lowlevel.disable_ki_protection(receive)
+        _make_interruptible(receive, code)
         return receive
 
     @trio.lowlevel.disable_ki_protection

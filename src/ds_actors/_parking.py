@@ -9,7 +9,7 @@ waited for nothing from one sweep to the next.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context
 from typing import Any, Final, Protocol, TypeGuard, cast
 
@@ -18,6 +18,7 @@ import trio
 from ds_actors._actor import Actor
 from ds_actors._conflate import Conflate
 from ds_actors._queue_mailboxes import DropOldest, Latest, Reject
+from ds_actors._standby import Standby
 from ds_actors._timers import Timers
 
 SWEEP_PERIOD: Final = 5.0
@@ -52,9 +53,12 @@ def inherits(actor: Actor[object], hook: str) -> bool:
     return getattr(getattr(actor, hook), "__func__", None) is getattr(Actor, hook)
 
 
+_HOOKS: Final = frozenset({"started", "run", "stopping"})
+
+
 def inherits_all(actor: Actor[object]) -> bool:
     """Return whether all hooks are Actor's own: also an instance may have one."""
-    return inherits(actor, "started") and inherits(actor, "run") and inherits(actor, "stopping")
+    return has_no_hooks(type(actor)) and _HOOKS.isdisjoint(getattr(actor, "__dict__", ()))
 
 
 def may_park(mailbox: object) -> bool:
@@ -72,6 +76,12 @@ class Parkable(Protocol):
 
     context: Context | None
 
+    @property
+    def passes(self) -> bool: ...
+    def enter(self, scope: trio.CancelScope) -> None: ...
+    def handle(self) -> Awaitable[object]: ...
+    def fail(self, error: BaseException) -> None: ...
+    def parks_again(self) -> bool: ...
     def look(self) -> bool: ...
 
 
@@ -79,11 +89,20 @@ class Parking:
     """The parked actors of one supervisor.
 
     Args:
+        standby: what handles first messages.
         run: what a task does; called with the incarnation.
+        end: what ends an incarnation in the standby.
     """
 
-    def __init__(self, run: Callable[[Any], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        standby: Standby,
+        run: Callable[[Any], Awaitable[None]],
+        end: Callable[[Any], Coroutine[Any, Any, None]],
+    ) -> None:
+        self._standby = standby
         self._run = run
+        self._end = end
         self._nursery: trio.Nursery | None = None
         self._timers: Timers | None = None
         self._in_a_row = 0
@@ -116,6 +135,8 @@ class Parking:
         self._unstarted += 1
         context = incarnation.context
         assert context is not None
+        if incarnation.passes and self._standby.give(incarnation, name, context, self._end):
+            return
         # A task gets a copy of the current context. This one may be current already, and is entered as a copy.
         context.copy().run(self._start, incarnation, name)
 

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 import trio
-from attrs import frozen
+from attrs import field, frozen
 
 from ds_actors import _events as events
 from ds_actors._cell import Cell
@@ -26,6 +26,7 @@ from ds_actors._incarnation import Incarnation
 from ds_actors._parking import Parking
 from ds_actors._rules import STRATEGIES, ChildStatus, Phase
 from ds_actors._specs import ChildSpec, SupervisorSpec, check_children
+from ds_actors._standby import Standby
 from ds_actors._supervision import Supervision
 from ds_actors._telemetry import (
     ChildEnded,
@@ -46,6 +47,7 @@ class TreeParts:
     draw: Callable[[], float]
     """Draws the jitter, in [0, 1)."""
     make_ref: Callable[[SupervisorCell], object]
+    standby: Standby = field(factory=Standby)
 
 
 def _nothing() -> None:
@@ -68,7 +70,7 @@ class SupervisorIncarnation(DecisionLoop):
         self.telemetry: Telemetry = parts.telemetry
         self._nursery: trio.Nursery | None = None
         self._timers: ChildTimers | None = None
-        self.parking: Parking = Parking(self._resumed)
+        self.parking: Parking = Parking(parts.standby, self._resumed, self._end_passing)
         self.maker: LinkMaker = LinkMaker(cell.path, parts.telemetry)
         self.booted: trio.Event = trio.Event()
         """The first batch is over: it became ready, or the supervisor stops."""
@@ -94,6 +96,7 @@ class SupervisorIncarnation(DecisionLoop):
             timers = Timers(nursery)
             self._timers = ChildTimers(timers)
             self.parking.open(nursery, timers)
+            is_root = self._parts.standby.open(nursery)
             try:
                 if not self.halted.is_set():
                     self._adopt_children()
@@ -101,9 +104,13 @@ class SupervisorIncarnation(DecisionLoop):
                 await self.booted.wait()
                 yield
             finally:
-                self.stop(trio.current_time() + self.spec.grace)
-                with trio.CancelScope(shield=True):
-                    await self.halted.wait()
+                try:
+                    self.stop(trio.current_time() + self.spec.grace)
+                    with trio.CancelScope(shield=True):
+                        await self.halted.wait()
+                finally:
+                    if is_root:
+                        self._parts.standby.close()
 
     def _adopt_children(self) -> None:
         specs = self.spec.children
@@ -228,6 +235,15 @@ class SupervisorIncarnation(DecisionLoop):
     def _resumed(self, incarnation: Incarnation) -> Coroutine[Any, Any, None]:
         name = incarnation.cell.name
         return self._run(self.links[name], incarnation, name, incarnation.number)
+
+    async def _end_passing(self, incarnation: Incarnation) -> None:
+        name = incarnation.cell.name
+        try:
+            end = await incarnation.end()
+        except BaseException as error:  # noqa: BLE001 - of the mailbox, which people may write
+            end = judge(error)
+        self._ended(self.links[name], name, incarnation.number, end, healthy=incarnation.healthy)
+        del end  # its traceback holds this frame on newer Pythons
 
     def _renew_cell(self, link: ChildLink, name: str) -> None:
         link.cell = self.maker.cell_for(link.spec, name)
