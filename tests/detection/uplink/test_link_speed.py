@@ -170,14 +170,31 @@ def test_one_message_a_second_is_probed_on_a_fast_link() -> None:
     assert probes == 3
 
 
-def test_probes_without_pongs_are_bounded() -> None:
-    """Answers keep a connection alive whose pings were answered once and never again."""
+def test_probes_are_bounded() -> None:
+    """However many are under way at once."""
+    speed = LinkSpeed()
+    speed.idle_pong(5.0)
+    for number in range(1_000):
+        speed.send_began(2_000, number / 500)
+        assert speed.sent(number / 500) is not None
+    assert len(speed._probes) == 64
+
+
+def test_after_three_pongs_that_never_came_the_sends_are_measured_until_one_comes() -> None:
+    """Answers keep a connection alive whose pings were answered once and never again; each would cost ten seconds."""
     speed = LinkSpeed()
     speed.idle_pong(0.1)
-    for number in range(1_000):
+    for number in range(3):
         speed.send_began(2_000, number * 20.0)
         assert speed.sent(number * 20.0) is not None
-    assert len(speed._probes) == 64
+    for number in range(3, 10):
+        speed.send_began(2_000, number * 20.0)
+        assert speed.sent(number * 20.0 + 1.0) is None
+        assert speed.left(number * 20.0 + 1.0) == 0.0
+    assert speed.rate(200.0) == pytest.approx(2_000)
+    speed.confirmed(3, 200.0)
+    speed.send_began(2_000, 201.0)
+    assert speed.sent(201.0) is not None
 
 
 def test_a_new_connection_has_nothing_under_way_and_keeps_the_estimate() -> None:

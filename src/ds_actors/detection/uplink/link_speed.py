@@ -36,6 +36,8 @@ SLACK: Final = 0.3
 """Seconds by which a pong may be later than expected; after that the link stalls, and nothing more is sent."""
 WRITE_OFF: Final = 10.0
 """Seconds by which a pong may be late before it is not waited for any longer."""
+WRITTEN_OFF: Final = 3
+"""Pongs in a row that were not waited for any longer, after which the connection counts as one that has none."""
 DOUBLES_EVERY: Final = 5.0
 """Seconds in which the rate doubles, and the delay halves, while nothing can be sent: only a send can correct them.
 
@@ -155,6 +157,9 @@ class LinkSpeed:
             return None
         self._number += 1
         self._probed_at = now
+        if sum(now >= probe.expected + WRITE_OFF for probe in self._probes.values()) >= WRITTEN_OFF:
+            self._has_pongs = False
+            return None
         if len(self._probes) >= _MOST_PROBES:
             del self._probes[next(iter(self._probes))]
         expected = max(self._free_at, now) + self._delay
