@@ -23,7 +23,7 @@ import trio
 from PIL import Image
 
 from ds_actors.detection import Dataspike, Frame, Monitor, Plan, Promise, Sample, TrackInfo, encode_jpeg
-from ds_actors.detection.sampling import SampleDue, SampleSent, Started
+from ds_actors.detection.sampling import SampleDropped, SampleDue, SampleSent, Started
 from ds_actors.detection.uplink.connection import open_websocket
 from ds_actors.detection.uplink.wire import decode_result, encode_request
 
@@ -55,30 +55,49 @@ class Source:
         await trio.lowlevel.checkpoint()
 
 
+class Countdown:
+    """Counts the samples that are left to begin, and to be sent."""
+
+    def __init__(self, samples: int) -> None:
+        self.to_begin = self.to_send = samples
+        self.over = trio.Event()
+
+    def sent(self) -> None:
+        """Count a sample that was sent."""
+        self.to_send -= 1
+        if not self.to_send:
+            self.over.set()
+
+
 class Continuous:
-    """A policy whose next sample is due as soon as the last was sent."""
+    """A policy whose next sample is due as soon as the last was sent, while samples are left."""
 
     promise = Promise(math.inf, 0.0, 0.0, 0.0)
 
-    def __init__(self) -> None:
+    def __init__(self, countdown: Countdown) -> None:
+        self.countdown = countdown
         self.due: float | None = None
 
     def on(self, event: Any, now: float, /) -> Plan:
         """Be due at the start and after each send."""
-        if isinstance(event, (Started, SampleSent)):
-            self.due = now
+        if isinstance(event, SampleSent):
+            self.countdown.sent()
+        if isinstance(event, (Started, SampleSent, SampleDropped)):
+            self.countdown.to_begin += isinstance(event, SampleDropped)
+            self.due = now if self.countdown.to_begin > 0 else None
         elif isinstance(event, SampleDue):
+            self.countdown.to_begin -= 1
             self.due = None
         return Plan(self.due, "as fast as possible")
 
 
 async def with_actors(service: Dataspike, samples: int) -> None:
     """Send through the monitor."""
-    async with Monitor(service=service, sampling=Continuous) as monitor:
+    countdown = Countdown(samples)
+    async with Monitor(service=service, sampling=lambda: Continuous(countdown)) as monitor:
         for n in range(WORKERS):
             await monitor.add_track(TrackInfo(f"p{n}", f"T{n}"), Source())
-        while monitor.status().uplink.sent < samples:
-            await trio.sleep(0.05)
+        await countdown.over.wait()
 
 
 async def bare(service: Dataspike, samples: int) -> None:

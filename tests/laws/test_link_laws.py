@@ -6,7 +6,7 @@ import math
 
 import pytest
 from attrs import define, field
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ds_actors.detection.events import Level, Sample
@@ -170,6 +170,7 @@ class Room:
         self.ask(got.track, Level.CLEAR)
 
 
+@example(others=2, rate=96_375.0, delay=0.125, size=4_497, steps=95)
 @given(st.integers(2, 20), st.floats(8_000, 200_000), st.floats(0, 0.2), st.integers(4_000, 8_000), st.integers(0, 100))
 def test_an_alert_waits_for_two_sends_of_other_tracks_at_most(
     others: int, rate: float, delay: float, size: int, steps: int

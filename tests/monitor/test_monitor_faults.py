@@ -18,9 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from monitor_kit import VERDICTS, Service
 from trio.testing import memory_stream_pair
+from trio_websocket import WebSocketRequest, wrap_server_stream
 
 from ds_actors.detection import AdaptiveSampling, CallbackSink, Coverage, Dataspike, Level, Monitor, ResultEvent
 from ds_actors.detection.events import ResultType
+from ds_actors.detection.uplink.streams import WrappedStream
 from ds_actors.testing import run_virtual
 
 
@@ -205,3 +207,42 @@ def test_a_result_that_comes_while_closing_still_goes_out() -> None:
 
     kit.run(body, sinks=[CallbackSink(heard.append)])
     assert [event.level for event in heard] == [Level.ALERT]
+
+
+class WithoutPongs(WrappedStream):
+    """The service's end of a connection on which one ping is answered, and no other."""
+
+    pongs = 0
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        if data[:1] == b"\x8a":
+            self.pongs += 1
+            if self.pongs > 1:
+                await trio.lowlevel.checkpoint()
+                return
+        await super().send_all(data)
+
+
+@pytest.mark.parametrize("rate", [1 / 5, 1 / 15])
+def test_pings_that_are_left_unanswered_leave_nothing_behind_and_no_track_unchecked(
+    rate: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Answers keep the connection alive for an hour; nothing waits for a pong longer than a minute."""
+
+    async def serve(nursery: trio.Nursery, stream: trio.abc.Stream) -> WebSocketRequest:
+        return await wrap_server_stream(nursery, WithoutPongs(stream))
+
+    monkeypatch.setattr(kit, "wrap_server_stream", serve)
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        await kit.add(monitor, *"ABC")
+        await trio.sleep(5)
+        tasks = trio.lowlevel.current_statistics().tasks_living
+        await trio.sleep(120)
+        for _ in range(100):
+            await trio.sleep(30)
+            assert {monitor.coverage(track) for track in "ABC"} == {Coverage.CHECKED}
+        assert len(service.connections) == 1
+        assert trio.lowlevel.current_statistics().tasks_living <= tasks + 8
+
+    kit.run(body, sampling=lambda: AdaptiveSampling(rate, rate))

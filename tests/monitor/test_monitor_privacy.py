@@ -21,6 +21,7 @@ from ds_actors.detection import (
     ResultEvent,
     ResultType,
     Sample,
+    TrackInfo,
 )
 from ds_actors.detection.turns import Deliver
 
@@ -78,15 +79,20 @@ def test_no_picture_is_larger_than_the_limit() -> None:
     async def encode(_frame: Frame, _quality: int, max_side: int | None) -> bytes:
         await trio.lowlevel.checkpoint()
         sides.append(max_side)
-        return b"jpeg"
+        return b"jpeg" * 1_000
+
+    class Camera(kit.Still):
+        async def capture(self) -> Frame | None:
+            await super().capture()
+            return Frame(1280, 720, "i420", b"")
 
     async def body(_service: Service, monitor: Monitor) -> None:
-        await kit.add(monitor, "A")
+        await monitor.add_track(TrackInfo("p", "A"), Camera())
         await trio.sleep(3)
 
     kit.run(body, privacy=Privacy(max_side=480), encode=encode, sampling=lambda: AdaptiveSampling(1, 1))
     assert len(sides) >= 2
-    assert set(sides) == {480}
+    assert max(side or 10_000 for side in sides) == 480
 
 
 def test_no_picture_is_in_the_log_of_a_crash(caplog: pytest.LogCaptureFixture) -> None:

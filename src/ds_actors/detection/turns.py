@@ -80,6 +80,8 @@ class Allowance:
     """Bytes it should have."""
     most: float
     """Bytes over which it would arrive too late."""
+    measured: bool = True
+    """False while nothing is known about the link."""
 
 
 @frozen

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from waiting import until_in_trio
 
-from ds_actors.detection import Dataspike, Monitor, TrackInfo
+from ds_actors.detection import AdaptiveSampling, Dataspike, Monitor, TrackInfo
 from ds_actors.detection.tracks import encoding
 from ds_actors.detection.tracks.encoding import (
     MAX_SAMPLE_BYTES,
@@ -82,6 +82,27 @@ def test_the_longest_side_is_limited_and_the_shape_kept() -> None:
     small = Image.open(io.BytesIO(encode_jpeg(Frame(200, 100, "rgb24", rgb.tobytes()), max_side=50)))
     same = Image.open(io.BytesIO(encode_jpeg(Frame(200, 100, "rgb24", rgb.tobytes()), max_side=500)))
     assert (small.size, same.size) == ((50, 25), (200, 100))
+
+
+@pytest.mark.parametrize("turbo", [True, False])
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+@pytest.mark.parametrize(("side", "size"), [(101, (101, 67)), (134, (134, 89)), (300, (201, 133))])
+@pytest.mark.parametrize("layout", ["i420", "nv12", "rgb24"])
+def test_a_smaller_picture_is_the_same_one(
+    layout: Layout,
+    side: int,
+    size: tuple[int, int],
+    rotation: Literal[0, 90, 180, 270],
+    turbo: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of any layout, size and turn, whichever encoder makes it."""
+    if not turbo:
+        monkeypatch.setattr(encoding, "simplejpeg", None)
+    rgb = picture(201, 133)
+    jpeg = encode_jpeg(Frame(201, 133, layout, packed(rgb, layout), rotation), quality=95, max_side=side)
+    expected = np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.BILINEAR))
+    assert error(jpeg, np.rot90(expected, -rotation // 90)) < MEAN_ERROR
 
 
 def test_a_sample_over_two_mebibytes_is_encoded_again_smaller() -> None:
@@ -192,11 +213,12 @@ class NoiseCamera:
 
 
 async def test_a_track_drops_what_is_too_large_as_that_and_sends_nothing_over_2_mib() -> None:
-    """Counted by its own reason; the service sees none of it."""
+    """Counted by its own reason; the service sees its first picture only, which is small, as that of every track."""
     async with open_sandbox() as sandbox:
-        monitor = Monitor(service=Dataspike(api_key="k", url=sandbox.url), quality=100)
+        service = Dataspike(api_key="k", url=sandbox.url)
+        monitor = Monitor(service=service, quality=100, sampling=lambda: AdaptiveSampling(1, 1))
         async with monitor:
             await monitor.add_track(TrackInfo("alice", "TR_1"), NoiseCamera())
             await until_in_trio(lambda: monitor.status().uplink.dropped, 30)
             assert monitor.status().uplink.dropped == {"too_large": 1}
-        assert sandbox.samples == []
+        assert all(received.size < 100_000 for received in sandbox.samples)

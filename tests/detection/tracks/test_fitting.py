@@ -77,6 +77,22 @@ def test_a_plan_below_the_floor_is_left_as_it_is(first: EncodingAttempt) -> None
         attempts(first, 1, 8_000, lambda _: 9_000)
 
 
+@pytest.mark.parametrize(
+    ("first", "guess"),
+    [
+        (EncodingAttempt(75, 128), EncodingAttempt(75, 128)),
+        (EncodingAttempt(75, 240), EncodingAttempt(60, 240)),
+        (EncodingAttempt(75, 1_280), EncodingAttempt(FLOOR_QUALITY, 335)),
+        (EncodingAttempt(75, 360), EncodingAttempt(FLOOR_QUALITY, FLOOR_SIDE)),
+        (EncodingAttempt(10, 200), EncodingAttempt(10, 200)),
+        (EncodingAttempt(20, 300), EncodingAttempt(20, 300)),
+    ],
+)
+def test_the_guess_is_what_a_picture_with_much_detail_needs(first: EncodingAttempt, guess: EncodingAttempt) -> None:
+    """By the rule of thumb; a small picture stays as planned, and below the floor nothing is guessed."""
+    assert Fitting(first, 8_192 if first.side != 360 else 100, math.inf).guess() == guess
+
+
 def test_a_low_quality_stays_as_low() -> None:
     """Only the side goes down."""
     tried = attempts(EncodingAttempt(10, 1280), 5_000, 1e9, as_photographs(100_000))

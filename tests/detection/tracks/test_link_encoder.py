@@ -34,8 +34,8 @@ class Encoder:
 class Link:
     """Allows every picture the same, and keeps what it is told."""
 
-    def __init__(self, wish: float, most: float) -> None:
-        self.allowed = Allowance(wish, most)
+    def __init__(self, wish: float, most: float, *, measured: bool = True) -> None:
+        self.allowed = Allowance(wish, most, measured)
         self.asked_for: list[float] = []
         self.too_large: list[tuple[int, float]] = []
         self.smaller: list[float] = []
@@ -64,8 +64,8 @@ async def test_a_picture_that_fits_is_encoded_once_as_planned(autojump_clock: Mo
     await trio.sleep(5)
     captured_at = trio.current_time()
     assert len(await link_encoder(encoder, link)(FRAME, 75, None)) == 7_500
-    assert encoder.asked == [(75, None)]
-    assert link.asked_for == [captured_at]
+    assert encoder.asked == [(75, 1280)]
+    assert set(link.asked_for) == {captured_at}
     assert (link.too_large, link.smaller) == ([], [])
 
 
@@ -75,7 +75,7 @@ async def test_a_picture_over_its_share_is_encoded_again_smaller(autojump_clock:
     began = trio.current_time()
     data = await link_encoder(encoder, link)(FRAME, 75, None)
     assert len(data) == 4_500
-    assert encoder.asked == [(75, None), (45, 1280)]
+    assert encoder.asked == [(75, 1280), (45, 1280)]
     assert link.smaller == [began + 2 * ENCODING]
     assert link.too_large == []
 
@@ -104,6 +104,33 @@ async def test_attempts_start_from_the_side_that_plan_and_privacy_allow(
     assert all(side is not None and side <= first for _, side in encoder.asked)
 
 
+@pytest.mark.parametrize(
+    ("quality", "side", "sent"),
+    [(75, None, (30, 335)), (75, 100, (75, 100)), (75, 250, (60, 250)), (20, 300, (20, 300))],
+)
+async def test_before_anything_is_measured_a_picture_is_encoded_once_and_small(
+    autojump_clock: MockClock, quality: int, side: int | None, sent: tuple[int, int]
+) -> None:
+    """As small as a picture with much detail must be; that says nothing about the link."""
+    encoder, link = Encoder(), Link(8_192, math.inf, measured=False)
+    await link_encoder(encoder, link)(FRAME, quality, side)
+    assert encoder.asked == [sent]
+    assert (link.too_large, link.smaller) == ([], [])
+
+
+async def test_a_picture_that_turns_out_too_slow_while_it_is_encoded_is_refused(autojump_clock: MockClock) -> None:
+    """The first measurement may come meanwhile."""
+    encoder, link = Encoder(), Link(8_192, math.inf, measured=False)
+
+    async def measure(frame: Frame, quality: int, max_side: int | None) -> bytes:
+        link.allowed = Allowance(10, 10)
+        return await encoder(frame, quality, max_side)
+
+    with pytest.raises(LinkTooSlowError):
+        await LinkEncoder(measure, lambda planned: planned, link.allowance, link)(FRAME, 75, None)
+    assert encoder.asked == [(30, 335), (FLOOR_QUALITY, FLOOR_SIDE)]
+
+
 async def test_a_frame_smaller_than_its_limit_is_never_made_larger(autojump_clock: MockClock) -> None:
     """An attempt's side is at most the frame's own."""
     encoder, link = Encoder(), Link(1, math.inf)
@@ -112,12 +139,12 @@ async def test_a_frame_smaller_than_its_limit_is_never_made_larger(autojump_cloc
 
 
 async def test_an_error_of_the_encoder_is_passed_on() -> None:
-    """The link is not asked, and is not to blame."""
+    """The link is not to blame."""
 
     async def broken(_frame: Frame, _quality: int, _max_side: int | None) -> bytes:
         raise EncodingError("no such layout")
 
     link = Link(1, 1)
     with pytest.raises(EncodingError, match="no such layout"):
-        await LinkEncoder(broken, lambda side: side, link.allowance, link)(FRAME, 75, None)
-    assert (link.asked_for, link.too_large, link.smaller) == ([], [], [])
+        await LinkEncoder(broken, lambda planned: planned, link.allowance, link)(FRAME, 75, None)
+    assert (link.too_large, link.smaller) == ([], [])

@@ -169,6 +169,21 @@ async def test_answers_that_end_with_the_stream(answer: bytes, kind: type[Except
             await use(local(port, timeout=30))
 
 
+async def test_an_endless_head_is_named() -> None:
+    """Long before the upgrade's deadline."""
+
+    async def handler(stream: trio.SocketStream) -> None:
+        await stream.receive_some()
+        with suppress(trio.BrokenResourceError):
+            await stream.send_all(b"HTTP/1.1 403 Forbidden\r\n")
+            while True:
+                await stream.send_all(b"X-Filler: " + b"x" * 1_000 + b"\r\n")
+
+    async with tcp_server(handler) as port:
+        with trio.fail_after(20), pytest.raises(Unreachable, match="more than 16,384 bytes"):
+            await use(local(port, timeout=60))
+
+
 async def test_nobody_listens() -> None:
     """A refused TCP connection is unreachable, and the text says what was tried without the query."""
     async with tcp_server(hold) as port:

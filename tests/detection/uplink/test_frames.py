@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ds_actors.detection.uplink.frames import FrameScanner, UpgradeAnswer
+from ds_actors.detection.uplink.frames import HEAD_LIMIT, FrameScanner, UpgradeAnswer
 
 CONTINUATION, TEXT, BINARY, PING = 0, 1, 2, 9
 
@@ -86,3 +87,27 @@ def test_behind_a_rejection_there_are_no_frames() -> None:
     assert answer.feed(b"HTTP/1.1 401 No\r\n\r\n" + bytes(999)) is None
     assert answer.feed(b"HTTP/1.1 101 Go\r\n\r\n") is None
     assert answer.is_rejection
+
+
+@pytest.mark.parametrize(
+    "head", [b"", b"HTTP/1.1 401 No\r\nX: ", b"HTTP/1.1 100 Wait\r\n\r\n" * 700 + b"HTTP/1.1 102 X\r\n"]
+)
+def test_a_head_ends_within_its_limit(head: bytes) -> None:
+    """An answer to the upgrade that never ends, or is announced again and again, is no answer."""
+    answer = UpgradeAnswer()
+    for at in range(0, len(head), 100):
+        assert answer.feed(head[at : at + 100]) is None
+    assert answer.feed(b"x" * (HEAD_LIMIT - len(head))) is None
+    assert answer.violation == ""
+    assert answer.feed(b"x") is None
+    assert "more than 16,384 bytes" in answer.violation
+    assert answer.feed(b"\r\n\r\nHTTP/1.1 101 Go\r\n\r\n") is None
+
+
+def test_a_body_may_be_longer_than_a_head() -> None:
+    """A rejection stays one, and frames stay frames."""
+    rejection, acceptance = UpgradeAnswer(), UpgradeAnswer()
+    assert rejection.feed(b"HTTP/1.1 401 No\r\n\r\n" + bytes(HEAD_LIMIT)) is None
+    assert (rejection.is_rejection, rejection.violation) == (True, "")
+    assert acceptance.feed(b"HTTP/1.1 101 Go\r\n\r\n" + bytes(HEAD_LIMIT)) == bytes(HEAD_LIMIT)
+    assert acceptance.violation == ""

@@ -24,6 +24,17 @@ def test_pings_when_nothing_was_received_for_ten_seconds() -> None:
     assert heartbeat.tick(111.0) is None
 
 
+def test_a_send_that_was_cut_off_ends_the_connection_at_once() -> None:
+    """Whatever is received meanwhile: the service would read the next message as the rest of that one."""
+    heartbeat = Heartbeat(100.0)
+    heartbeat.send_started(100.0)
+    heartbeat.send_cut_off()
+    heartbeat.send_ended()
+    heartbeat.received(101.0)
+    assert heartbeat.due() <= 101.0
+    assert heartbeat.tick(101.0) == Close("a send was cut off")
+
+
 def test_any_received_byte_delays_the_ping() -> None:
     """Ten seconds count from the last received byte."""
     heartbeat = Heartbeat(0.0)

@@ -54,7 +54,7 @@ def test_a_stalled_link_is_no_reason_for_a_smaller_picture() -> None:
 def test_the_first_picture_of_all_should_be_small_and_may_be_large() -> None:
     """Without a first one, nothing is ever known."""
     pace = LinkPace()
-    assert pace.allowance(0.0, 20, 0.5) == Allowance(START_BYTES, math.inf)
+    assert pace.allowance(0.0, 20, 0.5) == Allowance(START_BYTES, math.inf, measured=False)
     assert not pace.arrives_late(10_000_000, 0.0, 1.0)
 
 
@@ -96,12 +96,8 @@ def test_a_sample_is_late_when_it_would_arrive_after_two_seconds(captured_at: fl
     assert pace.arrives_late(5_000, captured_at, 1.0) is late
 
 
-def test_a_shrunk_picture_limits_the_link_once_it_is_known_and_a_refused_one_always() -> None:
-    """The first of all is small because nothing is known."""
-    pace = LinkPace()
-    for now in (0.0, 20.0):
-        pace.shrunk(now)
-    assert pace.look(20.0) is None
+def test_a_picture_that_is_shrunk_or_refused_limits_the_link() -> None:
+    """A refused one also makes the estimate hope for better."""
     pace = measured(10_000)
     for now in (0.0, 20.0):
         pace.shrunk(now)

@@ -50,6 +50,24 @@ def test_a_message_that_waits_for_another_is_measured_from_when_the_link_is_free
     assert speed.left(2.2) == 0.0
 
 
+def test_a_message_behind_others_without_a_probe_is_measured_with_them() -> None:
+    """Ten of 10,000 bytes in a row at 1 MB/s, of which the last is probed: it waited for nine."""
+    speed = LinkSpeed()
+    speed.idle_pong(0.05)
+    passed(speed, 10_000, 0.0, 0.06)
+    for n in range(9):
+        speed.send_began(10_000, 0.95 + n / 1_000)
+        assert speed.sent(0.95 + n / 1_000) is None
+    speed.send_began(10_000, 1.02)
+    probe = speed.sent(1.02)
+    assert probe is not None
+    speed.confirmed(probe, 0.95 + 0.1 + 0.05)
+    assert speed.rate(2.0) == pytest.approx(1_000_000)
+    # From then on the link was free: what follows is measured on its own again.
+    passed(speed, 10_000, 2.1, 0.15)
+    assert speed.rate(3.0) == pytest.approx(100_000)
+
+
 def test_a_pong_confirms_all_that_was_sent_before_it() -> None:
     """Whoever answers pings may answer the last one only (RFC 6455, 5.5.3)."""
     speed = LinkSpeed()
@@ -152,14 +170,31 @@ def test_one_message_a_second_is_probed_on_a_fast_link() -> None:
     assert probes == 3
 
 
-def test_probes_without_pongs_are_bounded() -> None:
-    """Answers keep a connection alive whose pings were answered once and never again."""
+def test_probes_are_bounded() -> None:
+    """However many are under way at once."""
+    speed = LinkSpeed()
+    speed.idle_pong(5.0)
+    for number in range(1_000):
+        speed.send_began(2_000, number / 500)
+        assert speed.sent(number / 500) is not None
+    assert len(speed._probes) == 64
+
+
+def test_after_three_pongs_that_never_came_the_sends_are_measured_until_one_comes() -> None:
+    """Answers keep a connection alive whose pings were answered once and never again; each would cost ten seconds."""
     speed = LinkSpeed()
     speed.idle_pong(0.1)
-    for number in range(1_000):
+    for number in range(3):
         speed.send_began(2_000, number * 20.0)
         assert speed.sent(number * 20.0) is not None
-    assert len(speed._probes) == 64
+    for number in range(3, 10):
+        speed.send_began(2_000, number * 20.0)
+        assert speed.sent(number * 20.0 + 1.0) is None
+        assert speed.left(number * 20.0 + 1.0) == 0.0
+    assert speed.rate(200.0) == pytest.approx(2_000)
+    speed.confirmed(3, 200.0)
+    speed.send_began(2_000, 201.0)
+    assert speed.sent(201.0) is not None
 
 
 def test_a_new_connection_has_nothing_under_way_and_keeps_the_estimate() -> None:

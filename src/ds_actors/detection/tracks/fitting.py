@@ -5,7 +5,8 @@
     the floor, 320 pixels at 30      -> sent if it may take that many bytes, or else dropped as `link_too_slow`
 
 Each attempt is measured; the next one is the best whose size should do, by what the last one came to. There are at most
-four attempts. A plan that asks for less than the floor is left as it is.
+four attempts. A plan that asks for less than the floor is left as it is. Before anything is known about the link, the
+first attempt is the best that should do for a picture with much detail: trying the plan first would be in vain.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ _QUALITIES: Final = (60, 45, FLOOR_QUALITY)
 _SIDE_STEP: Final = 0.8
 _BY_QUALITY: Final = ((0, 0.15), (FLOOR_QUALITY, 0.45), (45, 0.6), (60, 0.75), (75, 1.0), (90, 1.9), (100, 5.0))
 """The size of a JPEG at each quality, relative to quality 75: a rule of thumb, which each attempt corrects."""
+_DETAILED: Final = 150_000
+"""The bytes of a picture with much detail at quality 75, 1,280 x 720 pixels."""
 _BY_PIXELS: Final = 0.85
 """Smaller pictures have more detail per pixel: the size goes with the pixels to this power."""
 
@@ -61,6 +64,10 @@ class Fitting:
     wish: float
     most: float
 
+    def guess(self) -> EncodingAttempt:
+        """Return the first attempt for a picture that the plan would probably make too large."""
+        return self._best(_DETAILED / _expected(EncodingAttempt(75, 1_280)), [self.first, *self._attempts()])
+
     def next(self, tried: EncodingAttempt, size: int, number: int) -> EncodingAttempt | None:
         """Return what to try after an attempt, counted from 1, that came to `size` bytes; None to leave it at that.
 
@@ -76,8 +83,10 @@ class Fitting:
             raise LinkTooSlowError(f"a picture of {size:,} bytes would arrive too late; {self.most:,.0f} would not")
         if number == ATTEMPTS - 1:
             return smaller[-1]
-        by_size = size / _expected(tried)
-        return next((attempt for attempt in smaller if by_size * _expected(attempt) <= self.wish), smaller[-1])
+        return self._best(size / _expected(tried), smaller)
+
+    def _best(self, by_size: float, attempts: list[EncodingAttempt]) -> EncodingAttempt:
+        return next((attempt for attempt in attempts if by_size * _expected(attempt) <= self.wish), attempts[-1])
 
     def _attempts(self) -> Iterator[EncodingAttempt]:
         """Yield what may be tried, the best first."""

@@ -49,12 +49,14 @@ class LinkEncoder:
             LinkTooSlowError: when even the smallest would arrive too late.
             EncodingError: whatever `encode` raises.
         """
-        max_side = self.limit(max_side)
+        max_side, longest = self.limit(max_side), max(frame.width, frame.height)
         captured_at = trio.current_time()
-        data = await self.encode(frame, quality, max_side)
-        longest = max(frame.width, frame.height)
-        attempt = first = EncodingAttempt(quality, longest if max_side is None else min(longest, max_side))
+        attempt = EncodingAttempt(quality, longest if max_side is None else min(longest, max_side))
         allowance = self.allowance(captured_at)
+        if not allowance.measured:
+            attempt = Fitting(attempt, allowance.wish, allowance.most).guess()
+        first, data = attempt, await self.encode(frame, attempt.quality, attempt.side)
+        allowance = self.allowance(captured_at)  # it took a while
         fitting = Fitting(first, allowance.wish, allowance.most)
         for number in count(1):
             try:

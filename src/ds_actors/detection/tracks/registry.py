@@ -7,6 +7,7 @@ The hub owns the registry, so it outlives a crash; the supervisor of tracks star
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -48,6 +49,14 @@ class RegisteredTrack:
     """When the last sample was due, also before a crash."""
     sent: int = 0
     _sent_at: deque[float] = field(factory=lambda: deque[float](maxlen=512))
+    # Asked once: a plan comes with every sample, and such a question takes as long as planning it.
+    _forecast: ForecastSource | None = field(init=False)
+    _requesting: RequestingSource | None = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        source = self.source
+        self._forecast = source if isinstance(source, ForecastSource) else None
+        self._requesting = source if isinstance(source, RequestingSource) else None
 
     def captured(self, *, frame: bool, too_small: bool = False) -> None:
         """Count consecutive captures without a frame, and those since the last frame that was large enough."""
@@ -67,9 +76,9 @@ class RegisteredTrack:
     def planned(self, plan: Plan, level: Level) -> None:
         """Keep the newest plan, and pass it on to a source that follows it."""
         self.plan = plan
-        if isinstance(self.source, ForecastSource):
+        if self._forecast is not None:
             steady = not level.elevated and not self.policy.promise.frames_between
-            self.source.expect(plan.due, steady=steady)
+            self._forecast.expect(plan.due, steady=steady)
 
     def sample_sent(self, now: float) -> None:
         """Count a sent sample; a track that sends is not failing."""
@@ -92,7 +101,8 @@ class RegisteredTrack:
     def status(self, level: Level, now: float) -> TrackStatus:
         """Return a snapshot."""
         window = min(RATE_WINDOW, max(_SHORTEST_WINDOW, now - self.facts.published_at))
-        recent = sum(now - at <= window for at in tuple(self._sent_at))
+        sent_at = tuple(self._sent_at)
+        recent = len(sent_at) - bisect_left(sent_at, now - window)
         return TrackStatus(
             self.info.participant,
             self.info.track,
@@ -106,7 +116,7 @@ class RegisteredTrack:
             self.sent,
             wanted=not self.muted,
             seconds_since_verdict=None if self.facts.last_verdict is None else now - self.facts.last_verdict,
-            frame_requests=self.source.frame_requests if isinstance(self.source, RequestingSource) else 0,
+            frame_requests=0 if self._requesting is None else self._requesting.frame_requests,
         )
 
 

@@ -20,7 +20,7 @@ from ds_actors.detection.turns import Deliver, Granted, LinkConfirmed, OutboxMes
 from ds_actors.detection.uplink.connection import Connect, open_websocket
 from ds_actors.detection.uplink.heartbeat import PING_AFTER, Heartbeat
 from ds_actors.detection.uplink.link_pace import LinkPace
-from ds_actors.detection.uplink.receiving import start_receiving
+from ds_actors.detection.uplink.receiving import ping, start_receiving
 from ds_actors.detection.uplink.wire import encode_request
 from ds_actors.detection.uplink.wire_names import WireNames
 
@@ -144,8 +144,8 @@ class Uplink(Actor[OutboxMessage]):
     async def _measure_delay(self, websocket: WebSocketConnection, *, task_status: trio.TaskStatus[None]) -> None:
         task_status.started()
         began = trio.current_time()
-        await websocket.ping()
-        self.host.link.speed.idle_pong(trio.current_time() - began)
+        if await ping(websocket):
+            self.host.link.speed.idle_pong(trio.current_time() - began)
 
     async def _probe(
         self,
@@ -156,7 +156,8 @@ class Uplink(Actor[OutboxMessage]):
         task_status: trio.TaskStatus[None],
     ) -> None:
         task_status.started()
-        await websocket.ping()
+        if not await ping(websocket):
+            return
         now = trio.current_time()
         self.host.link.speed.confirmed(number, now)
         self.context.ref.tell(LinkConfirmed())

@@ -13,6 +13,8 @@ from ds_actors.detection.uplink.close_reasons import parse_head
 
 FRAMES_PER_MESSAGE: Final = 64
 """The most frames of one message."""
+HEAD_LIMIT: Final = 16 * 1024
+"""Bytes of the answer to the upgrade up to the blank line behind its head, and of those that announce it."""
 
 _SWITCHING_PROTOCOLS: Final = 101
 _FINAL_ANSWER: Final = 200
@@ -28,21 +30,29 @@ class UpgradeAnswer:
 
     is_rejection: bool = field(default=False, init=False)
     """The answer is neither 101 nor one that announces another (100 to 199)."""
+    violation: str = field(default="", init=False)
+    """The rule that the answer breaks."""
     _head: bytearray = field(factory=bytearray, init=False)
+    _size: int = field(default=0, init=False)
 
     def feed(self, data: bytes | bytearray) -> bytes | None:
         """Take the next bytes; return those of frames once the head is complete, None before and for a rejection."""
+        if self.is_rejection or self.violation:
+            return None
         self._head += data
+        self._size += len(data)
         while not self.is_rejection:
             answer = parse_head(bytes(self._head))
             if answer is None:
-                return None
+                break
             rest = self._head.partition(b"\r\n\r\n")[2]
             if answer[0] == _SWITCHING_PROTOCOLS:
                 self._head = bytearray()
                 return bytes(rest)
             self.is_rejection = answer[0] >= _FINAL_ANSWER
             self._head = rest
+        if self._size > HEAD_LIMIT and not self.is_rejection:
+            self.violation = f"the head of the answer to the upgrade has more than {HEAD_LIMIT:,} bytes"
         return None
 
 

@@ -6,6 +6,7 @@ A `Heartbeat` watches one connection's bytes, not its messages: a slow link that
     nothing received in the 10 s after
       the ping's own send returned       -> Close
     a send that moves no byte for 10 s   -> Close
+    a send that was cancelled            -> Close
     a hundred malformed messages in a row -> Close
     samples sent for 60 s, and none of them
       answered                           -> Close
@@ -15,6 +16,7 @@ A `Heartbeat` watches one connection's bytes, not its messages: a slow link that
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from attrs import define, field, frozen
@@ -23,6 +25,8 @@ PING_AFTER: Final = 10.0
 """Seconds without a received byte before a ping is due."""
 DEAD_AFTER: Final = 10.0
 """Seconds that a sent ping may wait for any answer, and a send for a byte to move."""
+PONG_WITHIN: Final = 60.0
+"""Seconds from a ping to its pong, after which nothing waits for it any longer."""
 HEALTHY_AFTER: Final = 10.0
 """Seconds after which a connection that brought a result or a pong resets the backoff."""
 MALFORMED_LIMIT: Final = 100
@@ -62,6 +66,7 @@ class Heartbeat:
     _pinged: float | None = field(default=None, init=False)
     _sending: float | None = field(default=None, init=False)
     _moved: float = field(default=0.0, init=False)
+    _cut_off: bool = field(default=False, init=False)
     _malformed: int = field(default=0, init=False)
     _controls: int = field(default=0, init=False)
     _controls_since: float = field(default=0.0, init=False)
@@ -129,6 +134,10 @@ class Heartbeat:
         """Record that the send in progress ended."""
         self._sending = None
 
+    def send_cut_off(self) -> None:
+        """Record that a send was cancelled: the other side cannot find the next message any more."""
+        self._cut_off = True
+
     def sample_sent(self, now: float) -> None:
         """Record that a sample was sent."""
         if not self._unanswered:
@@ -160,7 +169,9 @@ class Heartbeat:
         return Close(f"the service sent {CONTROL_FRAMES} control frames within {CONTROL_FRAMES_WITHIN:g} s")
 
     def due(self) -> float:
-        """Return when to call `tick` if nothing happens before; infinity for never."""
+        """Return when to call `tick` if nothing happens before; infinity for never, minus infinity for at once."""
+        if self._cut_off:
+            return -math.inf
         times: list[float] = []
         if not self._pinging:
             times.append(self._heard + PING_AFTER)
@@ -172,20 +183,27 @@ class Heartbeat:
             times.append(self._unfinished_since + FINISHED_WITHIN)
         if self._unanswered >= UNANSWERED_SAMPLES:
             times.append(self._unanswered_since + UNANSWERED_FOR)
-        return min(times, default=float("inf"))
+        return min(times, default=math.inf)
 
     def tick(self, now: float) -> SendPing | Close | None:
         """Return the action that is due now; a ping is requested once until a byte arrives."""
-        if self._sending is not None and now >= self._moved + DEAD_AFTER:
-            return Close(f"a send moved no byte for {DEAD_AFTER:g} s")
-        if self._pinged is not None and now >= self._pinged + DEAD_AFTER:
-            return Close(f"nothing was received in the {DEAD_AFTER:g} s after a ping")
-        if self._unfinished_since is not None and now >= self._unfinished_since + FINISHED_WITHIN:
-            return Close(f"a message of the service did not end within {FINISHED_WITHIN:g} s")
-        if self._unanswered >= UNANSWERED_SAMPLES and now >= self._unanswered_since + UNANSWERED_FOR:
-            samples = f"{self._unanswered} samples of the last {UNANSWERED_FOR:g} s"
-            return Close(f"the service answered none of the {samples}")
+        reason = self._dead(now)
+        if reason is not None:
+            return Close(reason)
         if not self._pinging and now >= self._heard + PING_AFTER:
             self._pinging = True
             return SendPing()
+        return None
+
+    def _dead(self, now: float) -> str | None:
+        if self._cut_off:
+            return "a send was cut off"
+        if self._sending is not None and now >= self._moved + DEAD_AFTER:
+            return f"a send moved no byte for {DEAD_AFTER:g} s"
+        if self._pinged is not None and now >= self._pinged + DEAD_AFTER:
+            return f"nothing was received in the {DEAD_AFTER:g} s after a ping"
+        if self._unfinished_since is not None and now >= self._unfinished_since + FINISHED_WITHIN:
+            return f"a message of the service did not end within {FINISHED_WITHIN:g} s"
+        if self._unanswered >= UNANSWERED_SAMPLES and now >= self._unanswered_since + UNANSWERED_FOR:
+            return f"the service answered none of the {self._unanswered} samples of the last {UNANSWERED_FOR:g} s"
         return None

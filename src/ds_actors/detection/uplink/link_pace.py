@@ -65,7 +65,7 @@ class LinkPace:
         """Return how large the sample of a picture may be, while so many other turns wait."""
         speed = self.speed
         if not speed.known:
-            return Allowance(START_BYTES, math.inf)
+            return Allowance(START_BYTES, math.inf, measured=False)
         left = speed.left(now)
         seconds = AIM - (now - captured_at) - speed.delay(now) - (0.0 if left == math.inf else left)
         most = max(0.0, seconds) * speed.rate(now)
@@ -91,9 +91,8 @@ class LinkPace:
         self.slowness.limited(now)
 
     def shrunk(self, now: float) -> None:
-        """Record that a picture was made smaller; the first of all always is, because no link is known then."""
-        if self.speed.known:
-            self.slowness.limited(now)
+        """Record that a picture was made smaller because of what is known about the link."""
+        self.slowness.limited(now)
 
     def look(self, now: float) -> Note | None:
         """Return a line for the log when one is due; call it every few seconds."""

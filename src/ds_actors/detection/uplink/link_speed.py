@@ -6,8 +6,10 @@ send says little. A *probe* does: a WebSocket ping right behind a message, whose
     send_began(size) ... sent() -> the number of a probe to send, or None ... confirmed(number) when its pong arrives
 
 The rate of a message is its size over the time from when the link was free for it to the pong, less the time of a ping
-that waits for nothing (`delay`). The estimate is the slower of the newest rate and the median of the last three: one
-send shows that a link became slow, two that it became fast, and a single stall is forgotten after two sends.
+that waits for nothing (`delay`). When that was is not known behind messages without a probe: then the rate of all of
+them together counts, if it is higher, because no link is slower than what it carried. The estimate is the slower of the
+newest rate and the median of the last three: one send shows that a link became slow, two that it became fast, and a
+single stall is forgotten after two sends.
 
 It belongs to the monitor, and outlives connections.
 """
@@ -34,6 +36,8 @@ SLACK: Final = 0.3
 """Seconds by which a pong may be later than expected; after that the link stalls, and nothing more is sent."""
 WRITE_OFF: Final = 10.0
 """Seconds by which a pong may be late before it is not waited for any longer."""
+WRITTEN_OFF: Final = 3
+"""Pongs in a row that were not waited for any longer, after which the connection counts as one that has none."""
 DOUBLES_EVERY: Final = 5.0
 """Seconds in which the rate doubles, and the delay halves, while nothing can be sent: only a send can correct them.
 
@@ -55,6 +59,10 @@ class _Probe:
     """The bytes sent up to its message's last."""
     expected: float
     """When its pong should arrive."""
+    run_began: float
+    """When the first message was sent since the link should last have been free."""
+    run_start: int
+    """The bytes sent before that message."""
 
 
 @define(eq=False)
@@ -75,11 +83,14 @@ class LinkSpeed:
     _number: int = field(default=0, init=False)
     _end: int = field(default=0, init=False)
     """Bytes sent so far."""
+    _run: tuple[float, int] = field(default=(0.0, 0), init=False)
+    """When the link should last have been free, and the bytes sent by then."""
     _sending: tuple[int, float] | None = field(default=None, init=False)
     """The size of the message that is being sent, and when its send began."""
     _free_at: float = field(default=-math.inf, init=False)
     """When all that was sent should have left."""
     _confirmed_at: float = field(default=-math.inf, init=False)
+    _confirmed_end: int = field(default=0, init=False)
     _probed_at: float = field(default=-math.inf, init=False)
     _has_pongs: bool | None = field(default=None, init=False)
     """False on a connection whose other side leaves pings unanswered, against RFC 6455: then sends have to do."""
@@ -128,6 +139,8 @@ class LinkSpeed:
     def send_began(self, size: int, now: float) -> None:
         """Record that the send of a message of so many bytes begins."""
         self._sending = (size, now)
+        if now >= self._free_at:
+            self._run = (now, self._end)
         self._end += size
         self._free_at = max(self._free_at, now) + self.seconds(size, now)
 
@@ -136,7 +149,7 @@ class LinkSpeed:
         assert self._sending is not None
         (size, began), self._sending = self._sending, None
         if self._has_pongs is False:
-            self._measured(size, now - began, now)
+            self._measured(size, _rate(size, now - began), now)
             self._free_at = min(self._free_at, now)
             return None
         takes = self.seconds(size, now)
@@ -144,10 +157,13 @@ class LinkSpeed:
             return None
         self._number += 1
         self._probed_at = now
+        if sum(now >= probe.expected + WRITE_OFF for probe in self._probes.values()) >= WRITTEN_OFF:
+            self._has_pongs = False
+            return None
         if len(self._probes) >= _MOST_PROBES:
             del self._probes[next(iter(self._probes))]
         expected = max(self._free_at, now) + self._delay
-        self._probes[self._number] = _Probe(size, began, self._end, expected)
+        self._probes[self._number] = _Probe(size, began, self._end, expected, *self._run)
         return self._number
 
     def confirmed(self, number: int, now: float) -> None:
@@ -171,9 +187,12 @@ class LinkSpeed:
             return
         self._probes = {later: other for later, other in self._probes.items() if later > number}
         self._delay = min(self._delay, now - probe.began)
-        free = max(probe.began, self._confirmed_at - self._delay)
-        self._measured(probe.size, now - self._delay - free, now)
-        self._confirmed_at = now
+        arrived, confirmed = now - self._delay, self._confirmed_at - self._delay
+        alone = _rate(probe.size, arrived - max(probe.began, confirmed))
+        together = probe.end - max(probe.run_start, self._confirmed_end)
+        run = _rate(together, arrived - max(probe.run_began, confirmed))
+        self._measured(probe.size, max(alone, run), now)
+        self._confirmed_at, self._confirmed_end = now, probe.end
         left = self._end - probe.end
         self._free_at = now + self.seconds(left, now) if left else min(self._free_at, now)
 
@@ -197,7 +216,8 @@ class LinkSpeed:
         given as much again.
         """
         if self._sending is not None and self.send_lasts(now) >= LONG_SEND:
-            self._measured(self._sending[0], self.send_lasts(now), now)
+            size = self._sending[0]
+            self._measured(size, _rate(size, self.send_lasts(now)), now)
         self._probes.clear()
         self._sending = None
         self._free_at = self._confirmed_at = self._probed_at = -math.inf
@@ -210,12 +230,12 @@ class LinkSpeed:
         every = DOUBLES_EVERY * 2 ** min(self._disappointments, 2)
         return math.exp2(min(max(0.0, now - since) / every, _MOST_DOUBLINGS))
 
-    def _measured(self, size: int, seconds: float, now: float) -> None:
+    def _measured(self, size: int, rate: float, now: float) -> None:
         self._disappointments = 0 if self._refused_since is None else self._disappointments + 1
         self._refused_since = None
         self._measured_size, self._measured_at = size, now
         if size >= SMALLEST_MEASURED:
-            self._rates.append(size / max(seconds, SHORTEST_TIME))
+            self._rates.append(rate)
 
     def _awaited(self, now: float) -> _Probe | None:
         """Return the oldest probe whose pong is still waited for."""
@@ -225,3 +245,7 @@ class LinkSpeed:
         if self._probes and self._has_pongs is None:
             self._has_pongs = False
         return None
+
+
+def _rate(size: int, seconds: float) -> float:
+    return size / max(seconds, SHORTEST_TIME)

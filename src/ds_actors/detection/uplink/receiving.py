@@ -9,7 +9,7 @@ from trio_websocket import WebSocketConnection
 
 from ds_actors.detection.errors import Unreachable
 from ds_actors.detection.events import WireResult
-from ds_actors.detection.uplink.heartbeat import Close, Heartbeat, SendPing
+from ds_actors.detection.uplink.heartbeat import PONG_WITHIN, Close, Heartbeat, SendPing
 from ds_actors.detection.uplink.wire import MalformedMessage, decode_result
 
 
@@ -101,5 +101,16 @@ async def _watch(
 
 
 async def _ping(websocket: WebSocketConnection, note_answer: Callable[[], object]) -> None:
-    await websocket.ping()
-    note_answer()
+    if await ping(websocket):
+        note_answer()
+
+
+async def ping(websocket: WebSocketConnection) -> bool:
+    """Send a ping; return whether its pong came in time.
+
+    Where pings are left unanswered, answers may keep a connection alive for weeks, and tasks that wait would pile up.
+    """
+    with trio.move_on_after(PONG_WITHIN):
+        await websocket.ping()
+        return True
+    return False

@@ -49,6 +49,7 @@ class WatchedStream(WrappedStream):
                 await self._send_pieces(memoryview(data))
         except BaseException:
             self.spoiled = True
+            self._heartbeat.send_cut_off()
             raise
         finally:
             self._heartbeat.send_ended()
@@ -92,6 +93,7 @@ class WatchedStream(WrappedStream):
         if self._frames is None:
             rest = self._answer.feed(data)
             if rest is None:
+                self.violation = self._answer.violation
                 return
             data, self._frames = rest, FrameScanner()
         frames, completed, controls = self._frames, self._frames.completed, self._frames.controls
