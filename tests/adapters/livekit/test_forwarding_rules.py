@@ -8,11 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from livekit.plugins.dataspike._forwarding_rules import (
+    AIM,
     FIRST_LEAD,
+    KEY_FRAMES,
     LATE_LIMIT,
     LONGEST_LEAD,
+    MINUTE,
     PAUSE_OVER,
     SHORTEST_LEAD,
+    SLOW_AFTER,
     ForwardingRules,
 )
 
@@ -128,23 +132,60 @@ def test_a_track_without_a_plan_is_forwarded() -> None:
 
 
 def test_the_lead_follows_slow_first_frames_up_and_fast_ones_down() -> None:
-    """One slow frame is enough; many fast ones bring the lead down to its least."""
+    """A slow frame brings it halfway to what that one took; many fast ones bring the lead down to its least."""
     rules = paused()
     rules.advance(NORMAL - FIRST_LEAD)
     sample(rules, NORMAL, waits=0.35)
-    assert rules.lead == pytest.approx(1.25 * (FIRST_LEAD + 0.35))
-    for n in range(2, 100):
+    assert rules.lead == pytest.approx(FIRST_LEAD + (0.35 - AIM) / 2)
+    for n in range(2, 20):
         rules.advance(rules.wake_at())
         sample(rules, n * NORMAL)
     assert rules.lead == SHORTEST_LEAD
+
+
+@pytest.mark.parametrize("takes", [0.09, 0.11, 0.25, 0.7])
+def test_captures_wait_a_little_for_a_first_frame_that_always_takes_as_long(takes: float) -> None:
+    """Frames that arrive before the capture would be decoded in vain, so hardly any may; a long wait makes it late."""
+    rules = paused()
+    waits: list[float] = []
+    for n in range(1, 60):
+        resumed = rules.wake_at()
+        rules.advance(resumed)
+        waits.append(max(0.0, resumed + takes - n * NORMAL))
+        sample(rules, n * NORMAL, waits=waits[-1])
+    settled = waits[20:]
+    assert max(settled) <= SLOW_AFTER + 0.25 * takes
+    assert sum(settled) / len(settled) > 0.2 * AIM
 
 
 def test_the_lead_is_bounded() -> None:
     """It stays below the shortest pause."""
     rules = paused()
     rules.advance(NORMAL - FIRST_LEAD)
-    sample(rules, NORMAL, waits=1.9)
+    for n in range(1, 20):
+        rules.late = 0  # or else it is paused no more
+        rules.advance(rules.wake_at())
+        sample(rules, n * NORMAL, waits=1.9)
     assert rules.lead == LONGEST_LEAD < PAUSE_OVER
+
+
+@pytest.mark.parametrize("every", [1.6, 1.9, 2.0, 2.1, 5.0])
+def test_a_publisher_pays_for_thirty_key_frames_a_minute_at_most(every: float) -> None:
+    """A track that is sampled more often stays forwarded for the rest of the minute."""
+    rules = permitted()
+    resumed: list[float] = []
+    for n in range(200):
+        due = n * every
+        was_paused = rules.paused
+        rules.advance(due)
+        if was_paused and not rules.paused:
+            resumed.append(due)
+        rules.expect(due + every, steady=True, now=due)
+        rules.capture_began(due)
+        rules.capture_ended(due, frame=True)
+    most = max(sum(at <= later < at + MINUTE for later in resumed) for at in resumed)
+    assert most <= KEY_FRAMES
+    assert most > 0.8 * min(KEY_FRAMES, MINUTE / every)
 
 
 def test_a_track_whose_key_frames_come_late_is_paused_no_more() -> None:

@@ -60,6 +60,8 @@ class Camera:
     running: bool = True
     rotation: int = 0
     """0 to 3: quarters of a turn."""
+    still: bool = False
+    """The picture does not move, so it costs the encoder little."""
 
     def open(self, name: str) -> rtc.LocalVideoTrack:
         self.source = rtc.VideoSource(self.width, self.height)
@@ -71,7 +73,7 @@ class Camera:
         while True:
             if self.running:
                 frames = pictures(self.width, self.height, self.share)
-                frame = frames[n % len(frames)]
+                frame = frames[0 if self.still else n % len(frames)]
                 self.source.capture_frame(frame, timestamp_us=time.monotonic_ns() // 1000, rotation=self.rotation)  # type: ignore[arg-type]
                 n += 1
             due = max(due + 1 / self.fps, time.monotonic() - 0.2)
@@ -160,9 +162,10 @@ class People:
         rotation: int = 0,
         simulcast: bool = False,
         codec: str | None = None,
+        still: bool = False,
     ) -> str:
         """Publish a camera, by VP8 without simulcast unless told otherwise, and return the track's sid."""
-        camera = Camera(width, height, fps, share, rotation=rotation)
+        camera = Camera(width, height, fps, share, rotation=rotation, still=still)
         options = rtc.TrackPublishOptions(source=_SOURCES[source], simulcast=simulcast)
         if codec is not None:
             options.video_codec = rtc.VideoCodec.Value(codec)
@@ -256,6 +259,15 @@ class People:
             stat.outbound_rtp.outbound.key_frames_encoded
             for stat in [*stats.publisher_stats, *stats.subscriber_stats]
             if stat.WhichOneof("stats") == "outbound_rtp"
+        )
+
+    async def video_sent(self, who: str) -> int:
+        """Return the bytes of video that somebody's tracks have sent."""
+        stats = await self._people[who].room.get_rtc_stats()
+        return sum(
+            stat.outbound_rtp.sent.bytes_sent
+            for stat in [*stats.publisher_stats, *stats.subscriber_stats]
+            if stat.WhichOneof("stats") == "outbound_rtp" and stat.outbound_rtp.stream.kind == "video"
         )
 
     async def decoded(self, who: str) -> int:

@@ -1,7 +1,11 @@
 """When the server forwards a track to the detector, and when that is paused between two samples. Pure.
 
 A track is paused only after a frame of it was taken, while its next sample is due much later, at normal rate. It is
-resumed a lead before that sample. The lead follows how long the first frame after a resumption takes.
+resumed a lead before that sample. The lead follows how long the first frame after a resumption takes, less a little for
+which the capture waits: what arrives before the capture begins is decoded in vain.
+
+Each resumption costs the publisher a key frame. A track is not paused while it has cost as many within a minute as it
+may, nor any more once its key frames come late.
 
     forwarded ── a frame was taken, the next sample is due in more than 1.5 s ──► paused
         ▲                                                                           │
@@ -11,17 +15,23 @@ resumed a lead before that sample. The lead follows how long the first frame aft
 from __future__ import annotations
 
 import math
+from collections import deque
 from typing import Final
 
 from attrs import define, field
 
 PAUSE_OVER: Final = 1.5
 """Seconds: forwarding is paused only when the next sample is due in more than this."""
-FIRST_LEAD: Final = 0.25
+FIRST_LEAD: Final = 0.1
 SHORTEST_LEAD: Final = 0.05
 LONGEST_LEAD: Final = 1.2
+AIM: Final = 0.05
+"""Seconds that a capture should wait for the first frame."""
 SLOW_AFTER: Final = 0.1
 """Seconds that a capture may wait for its frame before the lead counts as too short."""
+KEY_FRAMES: Final = 30
+"""Resumptions of a track per minute; each costs its publisher a key frame, which many encoders make as often anyway."""
+MINUTE: Final = 60.0
 LATE_AFTER: Final = 1.0
 """Seconds from a resumption to the first frame, from which on the key frame came late."""
 LATE_LIMIT: Final = 3
@@ -51,6 +61,8 @@ class ForwardingRules:
     _capture_began: float | None = field(default=None, init=False)
     _resumed_at: float | None = field(default=None, init=False)
     """When forwarding was resumed; None after the first frame since then."""
+    _resumptions: deque[float] = field(factory=lambda: deque[float](maxlen=KEY_FRAMES), init=False)
+    """When it was resumed, the newest last."""
 
     @property
     def gave_up(self) -> bool:
@@ -66,6 +78,10 @@ class ForwardingRules:
     def small(self) -> bool:
         """Whether a small layer of the track is enough: at normal rate, and nothing but the detector needs it."""
         return self.permitted and self._steady and not self.gave_up
+
+    def burdens(self, now: float) -> bool:
+        """Return whether the track has cost its publisher as many key frames within a minute as it may."""
+        return len(self._resumptions) == KEY_FRAMES and now - self._resumptions[0] < MINUTE
 
     def permit(self, *, permitted: bool, now: float) -> None:
         """Permit pausing, or forbid it because somebody else may need the track or the room is not connected."""
@@ -125,7 +141,8 @@ class ForwardingRules:
         if self.paused:
             if not self._may_pause() or self._due == math.inf:
                 self.paused, self._resumed_at = False, now
-        elif self._may_pause() and PAUSE_OVER < self._due - now < math.inf:
+                self._resumptions.append(now)
+        elif self._may_pause() and PAUSE_OVER < self._due - now < math.inf and not self.burdens(now):
             self.paused = True
 
     def _may_pause(self) -> bool:
@@ -138,6 +155,6 @@ class ForwardingRules:
         took = now - resumed
         self.late = self.late + 1 if took > LATE_AFTER and now - began > SLOW_AFTER else 0
         if now - began > SLOW_AFTER:
-            self.lead = min(LONGEST_LEAD, max(self.lead, 1.25 * took))
+            self.lead = min(LONGEST_LEAD, max(self.lead, (self.lead + took - AIM) / 2))
         else:
-            self.lead = max(SHORTEST_LEAD, 0.95 * self.lead)
+            self.lead = max(SHORTEST_LEAD, 0.8 * self.lead)
