@@ -68,6 +68,7 @@ OURS: dict[str, Callable[[], SamplingPolicy]] = {
     "adaptive, jittered at the limit": lambda: AdaptiveSampling(30.0, 30.0, jitter=0.5),
     "decaying, jittered": lambda: DecayingSampling(jitter=Jitter(0.3, b"key")),
     "evidence, jittered": lambda: EvidenceSampling(jitter=0.5),
+    "evidence, two looks": lambda: EvidenceSampling(0.2, 20.0, 0.2, unanswered=2),
     "budget around jitter": lambda: Budgeted(AdaptiveSampling(jitter=0.5), Budget(samples_per_minute=20)),
     "fastest, jittered": lambda: Fastest(AdaptiveSampling(), SpeakerSampling(jitter=0.2), SceneSampling(), jitter=0.5),
     "speaker": SpeakerSampling,

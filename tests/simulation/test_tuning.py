@@ -47,7 +47,7 @@ def test_the_frontier_leaves_out_what_another_one_beats() -> None:
 def test_every_choice_has_the_judges_rates_and_code_that_runs() -> None:
     """What is pasted makes the policy and the evidence that were simulated."""
     found = choices(WISH)
-    assert len(found) == len(set(found)) == 12
+    assert len(found) == len(set(found)) == 16
     for choice in found:
         assert (choice.evidence.misses, choice.evidence.false_flags) == (0.3, 0.05)
         assert 0 < choice.normal_fps < WISH.budget
@@ -56,13 +56,14 @@ def test_every_choice_has_the_judges_rates_and_code_that_runs() -> None:
         made = eval(f"dict({scaled.code})", names)
         assert made["assessment"] == scaled.evidence
         assert made["sampling"]().promise == scaled.policy().promise
+        assert made["sampling"]().unanswered == choice.unanswered
 
 
 def test_a_budget_above_every_rate_and_a_lax_target_still_give_choices() -> None:
     """The undecided rate is never below the budget; an alarm that would begin at clear is not tried."""
     assert all(choice.undecided_fps >= 20 for choice in choices(evolve(WISH, budget=20.0)))
     lax = evolve(WISH, evidence=evolve(WISH.evidence, max_false_alarms=40.0))
-    assert 0 < len(choices(lax)) < 12
+    assert 0 < len(choices(lax)) < 16
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ whole takes the budget: see `search.py`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -16,7 +17,8 @@ from ds_actors.detection.sampling import MAX_FPS, EvidenceSampling
 from ds_actors.simulation.outcome import Outcome
 from ds_actors.simulation.statistics import rate_interval
 
-_UNDECIDED: Final = (2.0, 4.0, 8.0)
+_UNDECIDED: Final = ((2.0, None), (4.0, None), (8.0, None), (20.0, 3))
+"""Samples per second while undecided, and the most that wait for their answers."""
 _CLEAR_BELOW: Final = (0.05, 0.1)
 _OVERSHOOT: Final = (1.0, 3.0)
 """The last flag overshoots the bound of the evidence, so that a laxer one may keep the target as well."""
@@ -53,10 +55,11 @@ class Choice:
     normal_fps: float
     undecided_fps: float
     evidence: Evidence
+    unanswered: int | None = None
 
     def policy(self) -> EvidenceSampling:
         """Return a policy for one track."""
-        return EvidenceSampling(self.normal_fps, self.undecided_fps, self.normal_fps)
+        return EvidenceSampling(self.normal_fps, self.undecided_fps, self.normal_fps, unanswered=self.unanswered)
 
     def scaled(self, factor: float) -> Choice:
         """Return the choice at another normal rate, which stays within its bounds."""
@@ -67,9 +70,13 @@ class Choice:
         """The choice in a table."""
         evidence = self.evidence
         return (
-            f"evidence, {self.normal_fps:g}/{self.undecided_fps:g} fps, clear_below={evidence.clear_below:g},"
-            f" max_false_alarms={evidence.max_false_alarms:g}"
+            f"evidence, {self.normal_fps:g}/{self.undecided_fps:g} fps{self._ahead},"
+            f" clear_below={evidence.clear_below:g}, max_false_alarms={evidence.max_false_alarms:g}"
         )
+
+    @property
+    def _ahead(self) -> str:
+        return "" if self.unanswered is None else f", unanswered={self.unanswered}"
 
     @property
     def code(self) -> str:
@@ -82,7 +89,7 @@ class Choice:
             if attribute.name in judge or getattr(evidence, attribute.name) != getattr(usual, attribute.name)
         )
         fps = f"normal_fps={self.normal_fps:g}, undecided_fps={self.undecided_fps:g}, alert_fps={self.normal_fps:g}"
-        return f"sampling=lambda: EvidenceSampling({fps}),\nassessment=Evidence({figures}),"
+        return f"sampling=lambda: EvidenceSampling({fps}{self._ahead}),\nassessment=Evidence({figures}),"
 
 
 @frozen
@@ -120,10 +127,11 @@ def choices(wish: Wish) -> list[Choice]:
                 evidence = evolve(wish.evidence, max_false_alarms=target, clear_below=clear_below)
             except ValueError:  # an alarm would begin where a track is still clear
                 continue
-            for undecided in _UNDECIDED:
-                looks = 1 + undecided * wish.latency
+            for undecided, unanswered in _UNDECIDED:
+                looks = min(1 + undecided * wish.latency, unanswered or math.inf)
                 normal = wish.budget / (1 + wish.evidence.false_flags * looks)
-                found.append(Choice(min(normal, max(undecided, wish.budget)), max(undecided, wish.budget), evidence))
+                rates = min(normal, max(undecided, wish.budget)), max(undecided, wish.budget)
+                found.append(Choice(*rates, evidence, unanswered))
     return list(dict.fromkeys(found))
 
 

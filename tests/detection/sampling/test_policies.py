@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from ds_actors.detection import Budget, Budgeted, DecayingSampling, Fastest, Frame, SceneSampling, SpeakerSampling
+from ds_actors.detection import (
+    Budget,
+    Budgeted,
+    DecayingSampling,
+    EvidenceSampling,
+    Fastest,
+    Frame,
+    SceneSampling,
+    SpeakerSampling,
+)
 from ds_actors.detection.events import Level
 from ds_actors.detection.sampling import (
     AdaptiveSampling,
@@ -34,6 +45,43 @@ def test_after_a_clearing_the_rate_holds_and_then_halves_down_to_normal() -> Non
     assert policy.on(SampleSent(), 41.0).reason == "clear: 0.2 fps"
     assert policy.on(Verdict(Level.SUSPICIOUS), 41.0).fps == 1.0
     assert policy.promise.settles_within == pytest.approx(10 + 10 * np.log2(5) + 5)
+
+
+def test_while_undecided_the_third_sample_waits_for_the_verdicts_on_two() -> None:
+    """An error is none; without any the alert's rate goes on, and a new doubt begins anew."""
+    policy = EvidenceSampling(0.2, 20.0, 0.5, unanswered=2)
+    policy.on(Started(Level.CLEAR), 0.0)
+    policy.on(SampleDue(), 0.0)
+    assert policy.on(Verdict(Level.SUSPICIOUS), 0.3).due == pytest.approx(0.3)
+    assert policy.on(SampleDue(), 0.3).due == pytest.approx(0.35)
+    waiting = policy.on(SampleDue(), 0.35)
+    assert waiting.due == pytest.approx(2.35)
+    assert waiting.reason == "suspicious: 0.5 fps until the verdicts"
+    assert policy.on(Verdict(Level.ERROR), 0.4) == waiting
+    assert policy.on(Verdict(Level.SUSPICIOUS), 0.6) == waiting
+    assert policy.on(Verdict(Level.SUSPICIOUS), 0.65).due == pytest.approx(0.65)
+    again = policy.on(SampleDue(), 0.65).due or 0.0
+    assert policy.on(SampleDue(), again).due == pytest.approx(2.7)
+    assert policy.on(Verdict(Level.CLEAR), 0.95).due == pytest.approx(5.7)
+    assert policy.on(Verdict(Level.SUSPICIOUS), 1.0).fps == 20.0
+
+
+def test_a_verdict_that_is_lost_delays_the_decision_by_one_interval_of_the_alerts_rate() -> None:
+    """The verdict on the sample that follows ends the wait."""
+    policy = EvidenceSampling(0.2, 20.0, 0.5, unanswered=2)
+    policy.on(Started(Level.SUSPICIOUS), 0.0)
+    policy.on(SampleDue(), 0.0)
+    policy.on(SampleDue(), 0.05)
+    assert policy.on(Verdict(Level.SUSPICIOUS), 0.3).due == pytest.approx(2.05)
+    assert policy.on(SampleDue(), 2.05).due == pytest.approx(4.05)
+    assert policy.on(Verdict(Level.SUSPICIOUS), 2.35).due == pytest.approx(2.35)
+
+
+@pytest.mark.parametrize("unanswered", [0, -1, 1.5, True])
+def test_unanswered_is_a_whole_number_above_0(unanswered: Any) -> None:
+    """The error names it."""
+    with pytest.raises(ValueError, match="unanswered must be a whole number above 0"):
+        EvidenceSampling(unanswered=unanswered)
 
 
 def test_speech_quickens_and_silence_slows() -> None:

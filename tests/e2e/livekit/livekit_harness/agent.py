@@ -132,14 +132,18 @@ class Agent:
 
         `callback`: None (the room hears), "record", "raise", "slow" (5 s for alice), "snippet". `video` and `audio` are
         those of VideoParams and AudioParams, `options` go to the constructor as they are, `written` as Python with
-        the names of `examples/my_policies.py`. `vad`: a VAD stream that hears speech after 1.5 s.
+        the names of `ds_actors.detection` and `examples/my_policies.py`. `vad`: a VAD stream that hears speech after
+        1.5 s.
         """
         from livekit.plugins import dataspike
 
         os.environ["DATASPIKE_WS_URL"] = service
         arguments: dict[str, Any] = {"api_key": key, **(options or {})}
         if written:
-            arguments |= eval(f"dict({written})", runpy.run_path(str(EXAMPLES / "my_policies.py")))
+            from ds_actors import detection
+
+            names = vars(detection) | runpy.run_path(str(EXAMPLES / "my_policies.py"))
+            arguments |= eval(f"dict({written})", names)
         if video is not None:
             arguments["video_params"] = dataspike.VideoParams(**video)
         if audio is not None:
