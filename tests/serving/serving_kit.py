@@ -20,6 +20,11 @@ from ds_actors.detectors import Detector, as_detector
 from ds_actors.sandbox import paint_marker
 
 HOSTILE = "hostile_models:judge"
+UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+"""A client's request, for tests that write their frames themselves."""
 
 
 @cache
@@ -61,3 +66,10 @@ async def answer(websocket: WebSocketConnection, seconds: float = 100) -> WireRe
 
 async def level(websocket: WebSocketConnection) -> str:
     return ResultType.from_wire((await answer(websocket)).number).level.value
+
+
+def masked(payload: bytes, opcode: int = 0x82) -> bytes:
+    """Return a client's frame, by default a whole binary message."""
+    length = len(payload)
+    size = bytes([0x80 | length]) if length < 126 else bytes([0x80 | 126]) + length.to_bytes(2, "big")
+    return bytes([opcode]) + size + bytes(4) + payload

@@ -13,7 +13,7 @@ import hostile_models
 import pytest
 import trio
 import trustme
-from serving_kit import HOSTILE, always, answer, connect, jpeg, level, message
+from serving_kit import HOSTILE, UPGRADE, always, answer, connect, jpeg, level, masked, message
 from trio_websocket import ConnectionClosed, ConnectionRejected, open_websocket_url
 from waiting import until_in_trio
 
@@ -28,7 +28,8 @@ PATIENT = QueueLimits(deadline=120.0)
 
 
 def accounted(status: ServiceStatus) -> bool:
-    return status.received == sum(status.answered.values()) + status.waiting + status.judging + status.unsent
+    answers = sum(status.answered.values()) + status.unwritten + status.unsent
+    return status.received == answers + status.waiting + status.judging
 
 
 async def ready(service: DetectorService) -> None:
@@ -208,12 +209,6 @@ async def test_it_speaks_tls() -> None:
             assert await level(websocket) == "suspicious"
 
 
-UPGRADE = (
-    b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
-
-
 async def test_a_client_that_answers_no_ping_is_closed_and_one_that_does_is_not() -> None:
     """A machine that went away keeps no place."""
     async with open_service(always(0.5), clients=ClientLimits(ping_every=3.0)) as service:
@@ -236,7 +231,7 @@ async def test_a_client_that_never_reads_is_closed_and_harms_no_other() -> None:
         stream = trio.SocketStream(trio.socket.from_stdlib_socket(flood))
         async with stream:
             await stream.send_all(UPGRADE)
-            frame = _masked(message(data=b"x" * 10))
+            frame = masked(message(data=b"x" * 10))
             await until_in_trio(lambda: service.status().connections == 1)
             async with connect(service.url) as polite, trio.open_nursery() as nursery:
                 nursery.start_soon(_flood, stream, frame)
@@ -255,11 +250,6 @@ async def _flood(stream: trio.SocketStream, frame: bytes) -> None:
             await stream.send_all(frame * 50)
     except (trio.BrokenResourceError, trio.ClosedResourceError):
         pass
-
-
-def _masked(payload: bytes) -> bytes:
-    assert len(payload) < 126
-    return bytes([0x82, 0x80 | len(payload), 0, 0, 0, 0]) + payload
 
 
 async def test_messages_that_are_no_samples_are_counted_and_close_the_connection_at_last() -> None:
@@ -298,6 +288,34 @@ async def test_it_drains_in_order() -> None:
         assert accounted(service.status())
         with pytest.raises(OSError, match="connect"):
             await trio.open_tcp_stream("127.0.0.1", int(service.url.rsplit(":", 1)[1]))
+
+
+async def test_an_orderly_stop_says_so_to_each_sample_and_closes_the_connections() -> None:
+    """No model is blamed for it, whether its sample waits or is judged; clients connect elsewhere (1001)."""
+    stop, status = trio.Event(), list[ServiceStatus]()
+
+    async def serve(task_status: trio.TaskStatus[DetectorService]) -> None:
+        async with open_service(HOSTILE, queue=PATIENT) as service:
+            await ready(service)
+            task_status.started(service)
+            await stop.wait()
+        status.append(service.status())
+
+    async with trio.open_nursery() as nursery:
+        service = await nursery.start(serve)
+        async with connect(service.url) as websocket:
+            await websocket.send_message(message(hostile_models.HANGS))
+            await until_in_trio(lambda: service.status().judging == 1)
+            await websocket.send_message(message(track="TR_b"))
+            await until_in_trio(lambda: service.status().waiting == 1)
+            stop.set()
+            assert [(await answer(websocket)).message for _ in range(2)] == ["Not judged: the service is closing."] * 2
+            with pytest.raises(ConnectionClosed) as raised:
+                await answer(websocket)
+        assert raised.value.reason is not None
+        assert raised.value.reason.code == 1001
+    assert (status[0].dropped, status[0].lost, status[0].connections) == ({"closing": 2}, 0, 0)
+    assert accounted(status[0])
 
 
 async def test_a_drain_ends_in_any_case() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
+
 import httpx
 import pytest
 import trio
@@ -87,3 +89,31 @@ async def test_a_request_that_is_no_http_disturbs_no_other() -> None:
         async with httpx.AsyncClient() as client:
             assert (await client.post(f"{service.status_url}/livez")).status_code == 405
             assert (await client.head(f"{service.status_url}/livez")).text == ""
+
+
+async def test_metrics_that_cannot_be_collected_leave_the_other_pages(caplog: pytest.LogCaptureFixture) -> None:
+    """500, one line in the log, and an orchestrator that sees a live service."""
+
+    def broken() -> bytes:
+        raise RuntimeError("no such registry")
+
+    async with open_service(always(0.5), queue=PATIENT, status_port=0, metrics=broken) as service:
+        with trio.fail_after(100):
+            await service.wait_ready()
+        for _ in range(3):
+            assert (await get(service.status_url, "/metrics")).status_code == 500
+            assert (await get(service.status_url, "/livez")).status_code == 200
+            assert (await get(service.status_url, "/readyz")).status_code == 200
+    assert [record.getMessage() for record in caplog.records if record.name == "ds_actors.serving"] == [
+        "the metrics could not be collected: RuntimeError: no such registry"
+    ]
+
+
+async def test_clients_that_say_nothing_do_not_hide_the_state() -> None:
+    """However many they are: the oldest one gives way, long before its ten seconds are over."""
+    async with open_service(always(0.5), status_port=0) as service, AsyncExitStack() as stack:
+        assert service.status_url is not None
+        port = int(service.status_url.rsplit(":", 1)[1])
+        for _ in range(40):
+            await stack.enter_async_context(await trio.open_tcp_stream("127.0.0.1", port))
+        assert (await get(service.status_url, "/livez")).status_code == 200

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from itertools import count
 from typing import Final
 
@@ -12,10 +13,12 @@ import trio
 from attrs import define, field
 
 from ds_actors._text import counted
-from ds_actors.detection.events import ResultType, Sample, WireResult
+from ds_actors.detection.events import ResultType, Sample
 from ds_actors.detection.reporting.log_throttle import LogThrottle
 from ds_actors.detectors import Finding, Invalid, Thresholds
 from ds_actors.detectors.answers import result
+from ds_actors.detectors.findings import described
+from ds_actors.serving._answers import Answers, TakeAnswer
 from ds_actors.serving.queue import DroppedSample, QueueLimits, SampleQueue, WaitingSample
 from ds_actors.serving.status import ServiceState, ServiceStatus, WorkerState
 
@@ -26,12 +29,11 @@ _REASONS: Final = {
     "expired": "Not judged: the service could not answer in time.",
     "overloaded": "Not judged: too many samples wait.",
     "disconnected": "",
+    "closing": "Not judged: the service is closing.",
 }
 _LOST: Final = "The model process failed on this batch."
 _JUST_AFTER: Final = 0.001
 _BATCHES_REMEMBERED: Final = 8
-
-SendResult = Callable[[WireResult], bool]
 
 
 @define(eq=False)
@@ -40,10 +42,13 @@ class Dispatcher:
 
     limits: QueueLimits
     thresholds: Thresholds
-    observe: Callable[[str, float], object] = lambda _name, _value: None
+    timings: Callable[[str, float], object] = lambda _name, _value: None
     """Called with `batch_seconds` and `answer_seconds`, for metrics."""
     note_outcome: Callable[[Sample, Finding | Invalid], object] = lambda _sample, _outcome: None
     """Called with each judged sample and its outcome, before its answer is sent."""
+    answers: Answers = field(init=False)
+    connections: int = field(default=0, init=False)
+    """The places of connections that are taken."""
     draining: trio.Event = field(factory=trio.Event, init=False)
     changed: trio.lowlevel.ParkingLot = field(factory=trio.lowlevel.ParkingLot, init=False, repr=False)
     """Where to wait for the next change of a model's state, or for the end of what is judged."""
@@ -52,24 +57,25 @@ class Dispatcher:
     loaded: bool = field(default=False, init=False)
     """Whether a model was ever loaded."""
     _queue: SampleQueue = field(init=False)
-    _answer: dict[int, SendResult] = field(factory=dict[int, SendResult], init=False, repr=False)
     _numbers: count[int] = field(factory=lambda: count(1), init=False)
     _idle: trio.lowlevel.ParkingLot = field(factory=trio.lowlevel.ParkingLot, init=False, repr=False)
     _workers: dict[str, WorkerState] = field(factory=dict[str, WorkerState], init=False)
-    _answered: Counter[str] = field(factory=Counter[str], init=False)
     _faults: Counter[str] = field(factory=Counter[str], init=False)
     _unreported: Counter[str] = field(factory=Counter[str], init=False)
     _throttle: LogThrottle = field(factory=LogThrottle, init=False)
     _durations: deque[float] = field(factory=lambda: deque[float](maxlen=_BATCHES_REMEMBERED), init=False)
-    _judging: int = field(default=0, init=False)
-    _unsent: int = field(default=0, init=False)
+    _judging: dict[WaitingSample, None] = field(factory=dict[WaitingSample, None], init=False, repr=False)
+    """The samples in batches that have no answer yet."""
     _late: int = field(default=0, init=False)
     """Samples that arrived while the service or their connection was ending."""
+    _interrupted: int = field(default=0, init=False)
+    """Samples in batches that the service's end left without an outcome."""
     _batches: int = field(default=0, init=False)
     _lost: int = field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._queue = SampleQueue(self.limits)
+        self.answers = Answers(self._observe)
 
     @property
     def state(self) -> ServiceState:
@@ -81,33 +87,47 @@ class Dispatcher:
     @property
     def unfinished(self) -> int:
         """The samples that wait or are judged."""
-        return self._queue.waiting + self._judging
+        return self._queue.waiting + len(self._judging)
 
-    @property
-    def connections(self) -> int:
-        """The open connections."""
-        return len(self._answer)
+    @contextmanager
+    def place(self, most: int) -> Generator[bool]:
+        """Hold one of `most` places of connections for the length of a block; yield whether there was one."""
+        if self.draining.is_set() or self.connections >= most:
+            yield False
+            return
+        self.connections += 1
+        try:
+            yield True
+        finally:
+            self.connections -= 1
+            self.changed.unpark_all()
 
-    def join(self, answer: SendResult) -> int:
-        """Begin a connection, and return its number; `answer` must not wait, and returns whether it took the result."""
+    def join(self, take: TakeAnswer) -> int:
+        """Begin a connection, and return its number."""
         number = next(self._numbers)
-        self._answer[number] = answer
+        self.answers.join(number, take)
         self._queue.join(number)
         return number
 
     def leave(self, connection: int) -> None:
         """End a connection: what waits of it is dropped."""
-        self._answer.pop(connection, None)
+        self.answers.leave(connection)
         self._drop(self._queue.leave(connection))
         self.changed.unpark_all()
 
     def offer(self, connection: int, sample: Sample) -> None:
         """Take a sample of a connection."""
-        if connection not in self._answer or self.draining.is_set():
+        if self.draining.is_set() or not self.answers.has(connection):
             self._late += 1
             return
         self._drop(self._queue.offer(connection, sample, trio.current_time()))
         self._idle.unpark_all()
+
+    def close(self) -> None:
+        """Take no more samples, and answer those that wait or are judged with an error that says so."""
+        self.draining.set()
+        self._drop(self._queue.close())
+        self.interrupted(list(self._judging))
 
     async def next_batch(self) -> list[WaitingSample]:
         """Wait for the next batch, and begin it."""
@@ -115,7 +135,7 @@ class Dispatcher:
             batch, dropped = self._queue.take(trio.current_time(), self._expected())
             self._drop(dropped)
             if batch:
-                self._judging += len(batch)
+                self._judging |= dict.fromkeys(batch)
                 return batch
             with trio.move_on_at(self._queue.due()):
                 await self._idle.park()
@@ -124,19 +144,25 @@ class Dispatcher:
         """Answer a batch; `seconds` is what its detector took."""
         self._batches += 1
         self._durations.append(seconds)
-        self.observe("batch_seconds", seconds)
+        self._observe("batch_seconds", seconds)
         for waiting, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, Invalid):
                 self._count_fault(outcome.fault, outcome.detail)
             self.note_outcome(waiting.sample, outcome)
-            self._send(waiting, *result(outcome, self.thresholds))
+            self._finish(waiting, *result(outcome, self.thresholds))
         self._end(batch)
 
     def failed(self, batch: Sequence[WaitingSample]) -> None:
         """Answer a batch whose model process was lost."""
         self._lost += 1
         for waiting in batch:
-            self._send(waiting, ResultType.ERROR, _LOST)
+            self._finish(waiting, ResultType.ERROR, _LOST)
+        self._end(batch)
+
+    def interrupted(self, batch: Sequence[WaitingSample]) -> None:
+        """Answer a batch that an orderly stop left without outcomes."""
+        for waiting in batch:
+            self._interrupted += self._finish(waiting, ResultType.ERROR, _REASONS["closing"])
         self._end(batch)
 
     async def expire(self) -> None:
@@ -168,11 +194,12 @@ class Dispatcher:
             received=self._queue.received + self._late,
             malformed=self.malformed,
             waiting=self._queue.waiting,
-            judging=self._judging,
-            dropped={str(reason): count for reason, count in self._queue.dropped.items()} | {"closing": self._late},
+            judging=len(self._judging),
+            dropped=dict(Counter[str](self._queue.dropped) + Counter(closing=self._late + self._interrupted)),
             faults=dict(self._faults),
-            answered=dict(self._answered),
-            unsent=self._unsent + self._late,
+            answered=dict(self.answers.written),
+            unwritten=self.answers.unwritten,
+            unsent=self.answers.unsent + self._late,
             batches=self._batches,
             lost=self._lost,
         )
@@ -182,26 +209,30 @@ class Dispatcher:
         # that was slow for a while would not be asked again.
         return min(min(self._durations, default=0.0), self.limits.deadline / 2)
 
+    def _finish(self, waiting: WaitingSample, kind: ResultType, message: str) -> bool:
+        """Answer a sample of a batch, unless it has its answer, and return whether it had none."""
+        if waiting not in self._judging:
+            return False
+        del self._judging[waiting]
+        self.answers.send(waiting, kind, message)
+        return True
+
     def _end(self, batch: Sequence[WaitingSample]) -> None:
-        self._judging -= len(batch)
         self._queue.done(batch)
         self._idle.unpark_all()
         self.changed.unpark_all()
 
     def _drop(self, dropped: Sequence[DroppedSample]) -> None:
         for entry in dropped:
-            self._send(entry.waiting, ResultType.ERROR, _REASONS[entry.reason])
+            self.answers.send(entry.waiting, ResultType.ERROR, _REASONS[entry.reason])
         if dropped:
             self.changed.unpark_all()
 
-    def _send(self, waiting: WaitingSample, kind: ResultType, message: str) -> None:
-        sample = waiting.sample
-        answer = self._answer.get(waiting.connection)
-        if answer is None or not answer(WireResult(int(kind), sample.participant, sample.track, message)):
-            self._unsent += 1
-            return
-        self._answered[kind.level.value] += 1
-        self.observe("answer_seconds", trio.current_time() - waiting.arrived)
+    def _observe(self, name: str, value: float) -> None:
+        try:
+            self.timings(name, value)
+        except Exception as error:  # noqa: BLE001 - a metric is not worth a model
+            self.warn("timings", f"a duration could not be recorded: {described(error)}")
 
     def _count_fault(self, fault: str, detail: str) -> None:
         self._faults[fault] += 1

@@ -11,11 +11,14 @@ import trio
 from attrs import define, field
 
 from ds_actors import Actor
+from ds_actors.detectors.findings import described
 from ds_actors.serving._dispatcher import Dispatcher
+from ds_actors.serving._evicting_limiter import EvictingLimiter
 from ds_actors.serving._upgrade import take_or_listen
 
 _WITHIN: Final = 10.0
 _MOST_AT_ONCE: Final = 32
+_TEXT: Final = "text/plain; charset=utf-8"
 
 Metrics = Callable[[], bytes]
 
@@ -29,7 +32,7 @@ class StatusServer(Actor[object]):
     port: int
     metrics: Metrics | None
     first: list[trio.socket.SocketType] = field(repr=False)
-    _open: int = field(default=0, init=False)
+    _open: EvictingLimiter = field(factory=lambda: EvictingLimiter(_MOST_AT_ONCE), init=False)
 
     async def run(self) -> None:
         """Serve until a stop is requested."""
@@ -40,16 +43,11 @@ class StatusServer(Actor[object]):
             nursery.cancel_scope.cancel()
 
     async def _serve(self, stream: trio.SocketStream) -> None:
-        if self._open >= _MOST_AT_ONCE:
-            return
-        self._open += 1
         try:
-            with trio.move_on_after(_WITHIN):
+            with self._open.block(), trio.move_on_after(_WITHIN):
                 await self._answer(stream)
         except (trio.BrokenResourceError, trio.ClosedResourceError, h11.RemoteProtocolError):
             pass  # a client's end is no problem of the service
-        finally:
-            self._open -= 1
 
     async def _answer(self, stream: trio.SocketStream) -> None:
         connection = h11.Connection(h11.SERVER)
@@ -65,14 +63,20 @@ class StatusServer(Actor[object]):
         await stream.send_eof()
 
     def _page(self, method: bytes, path: bytes) -> tuple[int, str, bytes]:
-        text = "text/plain; charset=utf-8"
         if method not in (b"GET", b"HEAD"):
-            return 405, text, b"GET or HEAD\n"
+            return 405, _TEXT, b"GET or HEAD\n"
         if path == b"/livez":
-            return 200, text, b"live\n"
+            return 200, _TEXT, b"live\n"
         if path == b"/readyz":
             state = self.dispatcher.state
-            return 200 if state == "ready" else 503, text, f"{state}\n".encode()
+            return 200 if state == "ready" else 503, _TEXT, f"{state}\n".encode()
         if path == b"/metrics" and self.metrics is not None:
-            return 200, "text/plain; version=0.0.4; charset=utf-8", self.metrics()
-        return 404, text, b"/livez, /readyz or /metrics\n"
+            return self._metrics(self.metrics)
+        return 404, _TEXT, b"/livez, /readyz or /metrics\n"
+
+    def _metrics(self, metrics: Metrics) -> tuple[int, str, bytes]:
+        try:
+            return 200, "text/plain; version=0.0.4; charset=utf-8", metrics()
+        except Exception as error:  # noqa: BLE001 - any collector of a user; the other pages must stay
+            self.dispatcher.warn("metrics", f"the metrics could not be collected: {described(error)}")
+            return 500, _TEXT, b"the metrics could not be collected; the log says why\n"

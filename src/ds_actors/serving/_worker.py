@@ -55,8 +55,8 @@ class ModelWorker(Actor[object]):
             self.dispatcher.set_worker(self.context.name, "busy")
             with trio.move_on_after(self.batch_timeout) as judging:
                 outcomes, seconds = await model.judge([waiting.sample for waiting in self._batch])
-                batch, self._batch = self._batch, []
-                self.dispatcher.judged(batch, outcomes, seconds)
+                self.dispatcher.judged(self._batch, outcomes, seconds)
+                self._batch = []
             if judging.cancelled_caught:
                 raise ModelLost(f"it did not judge a batch within {self.batch_timeout:g} s")
             self.context.mark_healthy()
@@ -75,10 +75,12 @@ class ModelWorker(Actor[object]):
     async def stopping(self, exit: Exit, /) -> None:  # noqa: A002 - the word of the field
         """Answer the batch in hand, and say what happened."""
         batch, self._batch = self._batch, []
-        if batch:
+        error = exit.crash
+        if batch and error is None:
+            self.dispatcher.interrupted(batch)
+        elif batch:
             self.dispatcher.failed(batch)
         self.dispatcher.set_worker(self.context.name, "down")
-        error = exit.crash
         if isinstance(error, ModelNotLoaded) and not self.dispatcher.loaded:
             self.not_loaded.append(str(error))
             self.dispatcher.changed.unpark_all()

@@ -14,10 +14,11 @@ from ds_actors import Actor, ActorRef, ChildSpec, SupervisorSpec
 from ds_actors.detection.embedded import EmbeddedParts
 from ds_actors.detection.service import Dataspike
 from ds_actors.detectors import Detector, Thresholds, as_detector
-from ds_actors.serving._client import ClientLimits, Reception
+from ds_actors.serving._client import ClientLimits
 from ds_actors.serving._dispatcher import Dispatcher
 from ds_actors.serving._listener import serve_stream
 from ds_actors.serving._models import OpenModel, in_thread, open_process
+from ds_actors.serving._reception import Reception
 from ds_actors.serving._tree import BACKOFF, ModelLimits, judging_specs
 from ds_actors.serving.queue import QueueLimits
 

@@ -20,6 +20,7 @@ METRICS: Final[Mapping[str, tuple[Literal["counter", "gauge"], str, tuple[str, .
     "serve_answers": ("counter", "Samples answered, by level.", ("level",)),
     "serve_samples_dropped": ("counter", "Samples that were not judged, by reason.", ("reason",)),
     "serve_faults": ("counter", "Samples without a valid answer of the detector, by fault.", ("fault",)),
+    "serve_answers_unwritten": ("gauge", "Answers that their connections have not written yet.", ()),
     "serve_answers_unsent": ("counter", "Answers whose connection had ended.", ()),
     "serve_malformed_messages": ("counter", "Messages that were no samples.", ()),
     "serve_upgrades_refused": ("counter", "Connections refused, by HTTP status.", ("status",)),
@@ -39,12 +40,13 @@ def values(status: ServiceStatus) -> dict[str, Values]:
     for state in status.workers.values():
         states[state] += 1
     answers = {level.value: status.answered.get(level.value, 0) for level in Level}
-    dropped = {reason: status.dropped.get(reason, 0) for reason in (*get_args(DropReason), "closing")}
+    dropped = {reason: status.dropped.get(reason, 0) for reason in get_args(DropReason)}
     return {
         "serve_samples": _plain(status.received),
         "serve_answers": _by_label(answers),
         "serve_samples_dropped": _by_label(dropped),
         "serve_faults": _by_label(status.faults),
+        "serve_answers_unwritten": _plain(status.unwritten),
         "serve_answers_unsent": _plain(status.unsent),
         "serve_malformed_messages": _plain(status.malformed),
         "serve_upgrades_refused": _by_label(status.refused),

@@ -15,7 +15,7 @@ from attrs import define, field, frozen
 
 from ds_actors.detection.events import Sample
 
-DropReason = Literal["superseded", "expired", "overloaded", "disconnected"]
+DropReason = Literal["superseded", "expired", "overloaded", "disconnected", "closing"]
 
 
 @frozen
@@ -114,6 +114,10 @@ class SampleQueue:
         left = self._connections.pop(connection, None)
         waiting = [] if left is None else [track.waiting for track in left.tracks.values() if track.waiting]
         return [self._dropped(entry, "disconnected") for entry in waiting]
+
+    def close(self) -> list[DroppedSample]:
+        """Drop everything that waits."""
+        return [self._remove(entry, "closing") for entry in self._entries()]
 
     def offer(self, connection: int, sample: Sample, now: float) -> list[DroppedSample]:
         """Take a sample; return what is dropped for it, perhaps the sample itself."""

@@ -21,11 +21,12 @@ from trio_websocket import WebSocketRequest
 from ds_actors import ChildSpec, Node, Supervisor, SupervisorSpec
 from ds_actors.detection.events import Sample
 from ds_actors.detectors import Detector, DetectorError, Finding, Invalid, Thresholds
-from ds_actors.serving._client import ClientLimits, Reception
+from ds_actors.serving._client import ClientLimits
 from ds_actors.serving._dispatcher import Dispatcher
 from ds_actors.serving._http import Metrics, StatusServer
 from ds_actors.serving._listener import ClientListener
 from ds_actors.serving._models import OpenModel, in_thread, open_process
+from ds_actors.serving._reception import Reception
 from ds_actors.serving._tree import BACKOFF, ModelLimits, judging_specs
 from ds_actors.serving._upgrade import bind, client_url
 from ds_actors.serving.queue import QueueLimits
@@ -134,7 +135,7 @@ async def open_service(
     children: list[ChildSpec[Any] | SupervisorSpec] = [
         *judging_specs(dispatcher, open_model, limits, not_loaded),
         ChildSpec(
-            ClientListener, reception, host, actual_port, tls, [socket], name="listener", backoff=BACKOFF, grace=1.0
+            ClientListener, reception, host, actual_port, tls, [socket], name="listener", backoff=BACKOFF, grace=2.0
         ),
     ]
     status_url = None

@@ -13,13 +13,13 @@ ServiceState = Literal["loading", "ready", "draining"]
 
 @frozen
 class ServiceStatus:
-    """A snapshot; at every moment received = answered by level + waiting + judging + unsent."""
+    """A snapshot; at every moment received = answered by level + waiting + judging + unwritten + unsent."""
 
     state: ServiceState
     """ready while at least one model can judge."""
     workers: Mapping[str, WorkerState]
     connections: int
-    """Open connections."""
+    """Connections that are open, or being opened or closed."""
     refused: Mapping[str, int]
     """Upgrades refused, by HTTP status."""
     received: int
@@ -34,7 +34,9 @@ class ServiceStatus:
     faults: Mapping[str, int]
     """Samples whose detector failed or gave no valid answer, by fault."""
     answered: Mapping[str, int]
-    """Answers, by level; a dropped sample is answered with an error while its connection lasts."""
+    """Answers that were written to their connection, by level; a dropped sample is answered with an error."""
+    unwritten: int
+    """Answers that their connections have not written yet."""
     unsent: int
     """Answers for which there was no connection any more."""
     batches: int
