@@ -15,7 +15,7 @@ from attrs import frozen
 
 TensorLayout = Literal["NCHW", "NHWC"]
 Colours = Literal["RGB", "BGR"]
-Crop = Literal["none", "centre"]
+Crop = Literal["none", "centre", "face"]
 Activation = Literal["none", "sigmoid", "softmax"]
 
 _T = TypeVar("_T", bound=str)
@@ -48,7 +48,8 @@ class ModelSettings:
     std: tuple[float, ...] = (1.0, 1.0, 1.0)
     """Each colour is then divided by this."""
     crop: Crop = "none"
-    """centre: the largest part with the input's proportions; none: the whole picture, stretched."""
+    """none: the whole picture, stretched; centre: the largest part with the input's proportions; face: the part around
+    the largest face, and no verdict without one."""
     output: str | None = None
     """The output's name; None for the first one."""
     activation: Activation = "none"
@@ -105,7 +106,7 @@ def parse_settings(text: str) -> ModelSettings:
         colours=_one_of(entry, "colours", ("RGB", "BGR"), "input."),
         mean=_numbers(entry, "mean", (0.0, 0.0, 0.0)),
         std=std,
-        crop=_one_of(entry, "crop", ("none", "centre"), "input."),
+        crop=_one_of(entry, "crop", ("none", "centre", "face"), "input."),
         output=_text(output, "name", "output."),
         activation=_one_of(output, "activation", ("none", "sigmoid", "softmax"), "output."),
         manipulated=None if manipulated is None else _whole(manipulated, "output.manipulated", 0, 1_000_000),
