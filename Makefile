@@ -176,7 +176,7 @@ pins: | $(filter .cache/%,$(UV)) ## Write the pinned requirements anew
 		--no-emit-package dataspike-livekit-plugins --output-file $(PINS) pyproject.toml adapters/livekit/pyproject.toml
 	$(COMPILE) --group pyproject.toml:docs --output-file requirements/docs.txt
 
-proto: | $(filter .cache/%,$(UV)) ## Generate the wire's code from streaming.proto
+proto: | $(filter .cache/%,$(UV)) ## Generate the code of the wires from the .proto files
 	PATH="$(abspath $(dir $(UV))):$$PATH" scripts/generate_wire.sh
 
 clean: ## Remove what the targets above made

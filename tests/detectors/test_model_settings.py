@@ -58,7 +58,7 @@ def test_the_documented_files_are_valid() -> None:
     """They are the examples in the docs."""
     examples = Path(__file__).parents[2] / "examples"
     served = parse_settings((examples / "served_model.toml").read_text("utf-8"))
-    assert (served.urls, served.timeout) == (("http://gpu-1:8000", "http://gpu-2:8000"), 1.5)
+    assert (served.urls, served.timeout) == (("grpc://gpu-1:8001", "grpc://gpu-2:8001"), 1.5)
     settings = parse_settings((examples / "onnx_model.toml").read_text("utf-8"))
     assert (settings.activation, settings.manipulated, settings.crop) == ("softmax", 1, "centre")
 
@@ -81,8 +81,16 @@ def test_the_documented_files_are_valid() -> None:
         (INPUT + "std = [1, 0, 1]", "input.std must not contain 0"),
         (INPUT + "[output]\nmanipulated = -1", "output.manipulated must be a whole number from 0"),
         ("providers = 1\n" + INPUT, "providers must be a list of names, not 1"),
-        ('url = "ftp://a"\n' + INPUT, "url must be the http(s):// URL of a server, or a list of them, not 'ftp://a'"),
-        ("url = [1]\n" + INPUT, "url must be the http(s):// URL"),
+        (
+            'url = "ftp://a"\n' + INPUT,
+            "url must be the URL of a server, such as http://gpu-1:8000 or grpc://gpu-1:8001",
+        ),
+        ("url = [1]\n" + INPUT, "url must be the URL of a server"),
+        ('url = "http://a:b"\n' + INPUT, "url must be the URL of a server"),
+        ('url = "http://["\n' + INPUT, "url must be the URL of a server"),
+        ('url = "grpc://a"\n' + INPUT, "url must be the URL of a server"),
+        ('url = "grpc://a:1/v2"\n' + INPUT, "url must be the URL of a server"),
+        ('url = ["grpc://a:1", "http://a"]\n' + INPUT, "url must have servers of one kind"),
         ("timeout = 0\n" + INPUT, "timeout must be a number of seconds above 0, not 0"),
         ("threads = true\n" + INPUT, "threads must be a whole number from 1 to 1024, not True"),
         (f"x = {'9' * 5_000}", "not TOML: "),

@@ -1,13 +1,9 @@
-"""Models on servers: a real MLServer with two replicas, and a server that answers what it should not."""
+"""Models on servers: a real MLServer with two replicas, and a server over HTTP that answers what it should not."""
 
 from __future__ import annotations
 
-import io
 import json
 import re
-import shutil
-import socket
-import subprocess
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -15,102 +11,34 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import httpx
-import numpy as np
 import pytest
-from livekit_harness.components import ENABLE, mlserver
-from numpy.typing import NDArray
-from PIL import Image
-from waiting import until
+from model_servers import GREY, PAINTED, judged, loaded, model_server, settings
 
-from ds_actors.detectors import Detector, DetectorError, DetectorSample, Invalid, judge_samples, load_detector, picture
-from ds_actors.detectors.open_inference import OpenInferenceDetector
-from ds_actors.sandbox import paint_marker
-
-GREY = np.full((96, 128, 3), 128, np.uint8)
-PAINTED = paint_marker(GREY, 0.4)
+from ds_actors.detectors import DetectorError, load_detector
 
 
-def sample(pixels: NDArray[np.uint8]) -> DetectorSample:
-    out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "JPEG", quality=95)
-    return picture(out.getvalue())
-
-
-@contextmanager
-def loaded(spec: str) -> Generator[Detector]:
-    detector = load_detector(spec)
-    assert isinstance(detector, OpenInferenceDetector)
-    try:
-        yield detector
-    finally:
-        detector.close()
-
-
-def judged(detector: Detector, *pixels: NDArray[np.uint8]) -> list[float | str | None]:
-    outcomes = judge_samples(detector, [sample(image) for image in pixels])
-    return [outcome.fault if isinstance(outcome, Invalid) else outcome.probability for outcome in outcomes]
-
-
-def settings(folder: Path, *urls: str, more: str = "size = [64, 64]\n") -> str:
-    path = folder / "model.toml"
-    path.write_text(f'model = "patch"\nurl = {json.dumps(urls)}\n[input]\n{more}', "utf-8")
-    return str(path)
-
-
-@contextmanager
-def model_server(folder: Path) -> Generator[tuple[str, subprocess.Popen[bytes]]]:
-    """Run one replica of MLServer."""
-    program = mlserver()
-    if program is None:
-        pytest.skip(f"MLServer is not installed; `{ENABLE}` installs it")
-    folder.mkdir()
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
-    http, grpc, metrics = (taken.getsockname()[1] for taken in sockets)
-    for taken in sockets:
-        taken.close()
-    ports = {"http_port": http, "grpc_port": grpc, "metrics_port": metrics}
-    pixels = {"name": "pixels", "datatype": "FP32", "shape": [-1, 3, 64, 64]}
-    model = {"name": "patch", "implementation": "patch_runtime.PatchModel", "inputs": [pixels]}
-    (folder / "settings.json").write_text(json.dumps({"host": "127.0.0.1", "parallel_workers": 0, **ports}))
-    (folder / "model-settings.json").write_text(json.dumps(model))
-    shutil.copy(Path(__file__).with_name("patch_runtime.py"), folder)
-    url = f"http://127.0.0.1:{http}"
-    with subprocess.Popen(
-        [program, "start", "."], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        try:
-            until(lambda: process.poll() is not None or _ready(url), 50)
-            yield url, process
-        finally:
-            process.kill()
-
-
-def _ready(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/v2/models/patch/ready").status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(300)
 def test_a_replica_of_a_real_server_may_die(tmp_path: Path) -> None:
-    """The other one judges; when both are gone, the samples are errors."""
-    with model_server(tmp_path / "a") as (first, process), model_server(tmp_path / "b") as (second, other):
-        with pytest.raises(
-            DetectorError, match=re.escape("the shape [any, 3, 64, 64], and the settings make [batch, 3, 32, 32]")
+    """The other one judges, over HTTP and over gRPC; when both are gone, the samples are errors."""
+    with model_server(tmp_path / "a") as first, model_server(tmp_path / "b") as second:
+        for url in (first.http, first.grpc):
+            with pytest.raises(
+                DetectorError, match=re.escape("the shape [any, 3, 64, 64], and the settings make [batch, 3, 32, 32]")
+            ):
+                load_detector(settings(tmp_path, url, more="size = [32, 32]\n"))
+        with (
+            loaded(settings(tmp_path, first.http, second.http)) as by_http,
+            loaded(settings(tmp_path, first.grpc, second.grpc)) as by_grpc,
         ):
-            load_detector(settings(tmp_path, first, more="size = [32, 32]\n"))
-        with loaded(settings(tmp_path, first, second)) as detector:
-            for _ in range(2):
+            both = (by_http, by_grpc)
+            for detector in both * 2:
                 assert judged(detector, PAINTED, GREY) == [1.0, 0.0]
-            process.kill()
-            process.wait()
-            for _ in range(4):
+            first.end()
+            for detector in both * 4:
                 assert judged(detector, PAINTED, GREY) == [1.0, 0.0]
-            other.kill()
-            other.wait()
-            assert judged(detector, PAINTED, GREY) == ["failed", "failed"]
+            second.end()
+            for detector in both:
+                assert judged(detector, PAINTED, GREY) == ["failed", "failed"]
 
 
 @contextmanager

@@ -85,6 +85,10 @@ def _of_file(path: str) -> Detector:
     except OSError as error:
         raise ModelSettingsError(f"it cannot be read: {error.strerror or error}") from None
     # Only here: each needs an extra.
+    if settings.over_grpc:
+        from ds_actors.detectors.open_inference_grpc import GrpcInferenceDetector  # noqa: PLC0415
+
+        return GrpcInferenceDetector(settings)
     if settings.urls:
         from ds_actors.detectors.open_inference import OpenInferenceDetector  # noqa: PLC0415
 

@@ -9,15 +9,17 @@ import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, TypeVar, cast
+from urllib.parse import urlsplit
 
 from attrs import frozen
 
 TensorLayout = Literal["NCHW", "NHWC"]
 Colours = Literal["RGB", "BGR"]
-Crop = Literal["none", "centre"]
+Crop = Literal["none", "centre", "face"]
 Activation = Literal["none", "sigmoid", "softmax"]
 
 _T = TypeVar("_T", bound=str)
+_SCHEMES: Final = ("http", "https", "grpc", "grpcs")
 _LARGEST: Final = 4_096
 
 
@@ -46,7 +48,8 @@ class ModelSettings:
     std: tuple[float, ...] = (1.0, 1.0, 1.0)
     """Each colour is then divided by this."""
     crop: Crop = "none"
-    """centre: the largest part with the input's proportions; none: the whole picture, stretched."""
+    """none: the whole picture, stretched; centre: the largest part with the input's proportions; face: the part around
+    the largest face, and no verdict without one."""
     output: str | None = None
     """The output's name; None for the first one."""
     activation: Activation = "none"
@@ -54,9 +57,14 @@ class ModelSettings:
     manipulated: int | None = None
     """Which of several classes means manipulated, counted from 0."""
     urls: tuple[str, ...] = ()
-    """Where servers have the model; empty for a file."""
+    """Where servers have the model, all over HTTP or all over gRPC; empty for a file."""
     timeout: float = 5.0
     """Seconds that a server may take for one batch."""
+
+    @property
+    def over_grpc(self) -> bool:
+        """Whether the servers are asked over gRPC."""
+        return bool(self.urls) and self.urls[0].startswith("grpc")
 
     def shape(self, batch: int | str = "batch") -> tuple[int | str, ...]:
         """Return the shape of the input that these settings make."""
@@ -98,7 +106,7 @@ def parse_settings(text: str) -> ModelSettings:
         colours=_one_of(entry, "colours", ("RGB", "BGR"), "input."),
         mean=_numbers(entry, "mean", (0.0, 0.0, 0.0)),
         std=std,
-        crop=_one_of(entry, "crop", ("none", "centre"), "input."),
+        crop=_one_of(entry, "crop", ("none", "centre", "face"), "input."),
         output=_text(output, "name", "output."),
         activation=_one_of(output, "activation", ("none", "sigmoid", "softmax"), "output."),
         manipulated=None if manipulated is None else _whole(manipulated, "output.manipulated", 0, 1_000_000),
@@ -200,9 +208,29 @@ def _whole(value: object, name: str, low: int, high: int) -> int:
 def _urls(value: object) -> tuple[str, ...]:
     values = cast("list[object]", value) if isinstance(value, list) else [value]
     for url in values:
-        if not isinstance(url, str) or not url.startswith(("http://", "https://")):
-            raise ModelSettingsError(f"url must be the http(s):// URL of a server, or a list of them, not {value!r}")
-    return tuple(str(url).rstrip("/") for url in values)
+        # No message shows the URL: it may hold a password.
+        if not isinstance(url, str) or not _is_url(url):
+            raise ModelSettingsError(
+                "url must be the URL of a server, such as http://gpu-1:8000 or grpc://gpu-1:8001 (https, grpcs), or a "
+                "list of them"
+            )
+    urls = tuple(str(url).rstrip("/") for url in values)
+    grpc = [url for url in urls if url.startswith("grpc")]
+    if grpc and len(grpc) < len(urls):
+        raise ModelSettingsError("url must have servers of one kind: all over http(s), or all over grpc(s)")
+    return urls
+
+
+def _is_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    if parts.scheme not in _SCHEMES or not parts.hostname:
+        return False
+    # A channel of gRPC has no path, and no port of its own.
+    return not parts.scheme.startswith("grpc") or (port is not None and parts.path in ("", "/"))
 
 
 def _timeout(value: object) -> float:

@@ -6,25 +6,26 @@ It needs httpx, which the extra `inference` brings. Source: the protocol's "HTTP
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any, Final, cast
-from urllib.parse import quote, urlsplit
+from typing import Any, cast
+from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ds_actors.detectors.findings import described
-from ds_actors.detectors.model_settings import ModelSettings, ModelSettingsError, check_input
-from ds_actors.detectors.tensors import TensorDetector
+from ds_actors.detectors.model_settings import ModelSettings
+from ds_actors.detectors.served_model import (
+    FLOAT,
+    DeclaredTensor,
+    ServedDetector,
+    ServedOutput,
+    ServerFailed,
+    declared_shape,
+)
 
-_FLOAT: Final = "FP32"
 
-
-class ServerFailed(Exception):
-    """No server judged the batch; the message holds no more of a URL than its host."""
-
-
-class OpenInferenceDetector(TensorDetector):
-    """Sends batches to one server after the other; one that fails is passed over for the next.
+class OpenInferenceDetector(ServedDetector):
+    """A model on one or several servers, asked over HTTP.
 
     Raises:
         ModelSettingsError: when no server has the model, or the settings do not fit it; shows both shapes.
@@ -35,71 +36,39 @@ class OpenInferenceDetector(TensorDetector):
         super().__init__(settings)
         self._httpx: Any = _httpx()
         self._client: Any = self._httpx.Client(timeout=settings.timeout)
-        self._next: int = 0
-        try:
-            self._input: str = self._find_input()
-            self.try_grey()
-        except BaseException:
-            self.close()
-            raise
+        self.connect()
 
     def close(self) -> None:
         """Close its connections."""
         self._client.close()
 
-    def run(self, pixels: NDArray[np.float32]) -> tuple[str, NDArray[Any]]:
-        """Return the output's name and the output for a batch."""
-        tensor = {"name": self._input, "shape": list(pixels.shape), "datatype": _FLOAT, "data": pixels.ravel().tolist()}
-        answer = self._request("POST", "/infer", {"inputs": [tensor]})
+    def describe(self, url: str) -> list[DeclaredTensor]:
+        """Return the model's inputs."""
+        declared = cast("list[dict[str, Any]]", self._request("GET", url, "", None).get("inputs") or [])
+        return [
+            DeclaredTensor(str(entry["name"]), str(entry.get("datatype")), declared_shape(entry.get("shape", [])))
+            for entry in declared
+        ]
+
+    def infer(self, url: str, name: str, pixels: NDArray[np.float32]) -> list[ServedOutput]:
+        """Return the model's outputs for a batch."""
+        tensor = {"name": name, "shape": list(pixels.shape), "datatype": FLOAT, "data": pixels.ravel().tolist()}
+        answer = self._request("POST", url, "/infer", {"inputs": [tensor]})
         outputs = cast("list[dict[str, Any]]", answer.get("outputs") or [])
-        wanted = self.settings.output
-        found = next((output for output in outputs if wanted in (None, output.get("name"))), None)
-        if found is None:
-            names = ", ".join(str(output.get("name")) for output in outputs) or "none"
-            raise ModelSettingsError(f"the model has no output {wanted or ''!r}; it has {names}")
-        return str(found["name"]), np.asarray(found["data"], np.float64).reshape(found["shape"])
+        return [ServedOutput(str(output.get("name")), _reader(output)) for output in outputs]
 
-    def _find_input(self) -> str:
+    def _request(self, method: str, url: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
         try:
-            answer = self._request("GET", "", None)
-        except ServerFailed as error:
-            raise ModelSettingsError(f"the model {self.settings.model!r} was not found on a server: {error}") from None
-        declared = cast("list[dict[str, Any]]", answer.get("inputs") or [])
-        inputs = {str(entry["name"]): entry for entry in declared}
-        wanted = self.settings.input
-        if not inputs and wanted is not None:
-            return wanted  # a server need not describe its models
-        if wanted is None and len(inputs) != 1:
-            names = ", ".join(inputs) or "none that it describes"
-            raise ModelSettingsError(f"input.name must say which of the model's inputs is meant; it has {names}")
-        if wanted is not None and wanted not in inputs:
-            raise ModelSettingsError(f"the model has no input {wanted!r}; it has {', '.join(inputs)}")
-        entry = inputs[wanted or next(iter(inputs))]
-        kind = entry.get("datatype")
-        if kind != _FLOAT:
-            raise ModelSettingsError(f"the model's input {entry['name']} is {kind}, and must be {_FLOAT}")
-        shape = [None if size == -1 else size for size in cast("list[int]", entry["shape"])]
-        self.batch: int | None = check_input(shape, self.settings, str(entry["name"]))
-        return str(entry["name"])
+            answer = self._client.request(method, f"{url}/v2/models/{quote(self.settings.model)}{path}", json=body)
+            if answer.status_code == 200:
+                return cast("dict[str, Any]", answer.json())
+        except (self._httpx.HTTPError, ValueError) as error:
+            raise ServerFailed(f": {described(error)}") from None
+        raise ServerFailed(f" answered with HTTP {answer.status_code}")
 
-    def _request(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
-        """Ask the servers in turn, each once.
 
-        Raises:
-            ServerFailed: when none of them answers with 200 and JSON.
-        """
-        problems: list[str] = []
-        for _ in self.settings.urls:
-            url = self.settings.urls[self._next % len(self.settings.urls)]
-            self._next += 1
-            try:
-                answer = self._client.request(method, f"{url}/v2/models/{quote(self.settings.model)}{path}", json=body)
-                if answer.status_code == 200:
-                    return cast("dict[str, Any]", answer.json())
-                problems.append(f"{urlsplit(url).hostname} answered with HTTP {answer.status_code}")
-            except (self._httpx.HTTPError, ValueError) as error:
-                problems.append(f"{urlsplit(url).hostname}: {described(error)}")
-        raise ServerFailed("; ".join(problems))
+def _reader(output: dict[str, Any]) -> Any:
+    return lambda: np.asarray(output["data"], np.float64).reshape(output["shape"])
 
 
 def _httpx() -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
+from ds_actors.detectors.faces import NO_FACE, CropFunction
 from ds_actors.detectors.findings import DetectorAnswer, Finding, Invalid, check_answers, described
 from ds_actors.detectors.samples import DetectorSample, UnreadableSampleError
 
@@ -35,6 +36,8 @@ class FunctionDetector:
     """A function of one picture as a detector; an error in it costs that picture alone."""
 
     function: JudgeFunction
+    crop: CropFunction | None = None
+    """Cuts out what the function gets, such as `FaceCropper()`; a picture of which it leaves nothing is no verdict."""
 
     def judge(self, samples: Sequence[DetectorSample], /) -> list[DetectorAnswer]:
         """Return the function's answer to each picture, or its error."""
@@ -43,7 +46,8 @@ class FunctionDetector:
     def _judge(self, sample: DetectorSample) -> DetectorAnswer:
         pixels = sample.rgb
         try:
-            answer: DetectorAnswer = self.function(pixels)
+            part = pixels if self.crop is None else self.crop(pixels)
+            answer: DetectorAnswer = Finding(reason=NO_FACE) if part is None else self.function(part)
         except Exception as error:  # noqa: BLE001 - it is the answer
             return error
         return answer

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ds_actors.detectors.findings import described
+from ds_actors.detectors.faces import NO_FACE, CropFunction, FaceCropper
+from ds_actors.detectors.findings import DetectorAnswer, Finding, described
 from ds_actors.detectors.model_settings import ModelSettings, ModelSettingsError, check_output
 from ds_actors.detectors.samples import DetectorSample
 
@@ -25,14 +26,24 @@ class TensorDetector(ABC):
         self.settings: ModelSettings = settings
         self.batch: int | None = None
         """The only batch size that the model takes; None for any."""
+        self.crop: CropFunction | None = None
+        """Cuts out what is judged; a picture of which it leaves nothing is no verdict."""
+        if settings.crop == "face":
+            self.crop = FaceCropper(proportions=settings.width / settings.height, threads=settings.threads)
 
     @abstractmethod
     def run(self, pixels: NDArray[np.float32]) -> tuple[str, NDArray[Any]]:
         """Return the output's name and the output for a batch."""
 
-    def judge(self, samples: Sequence[DetectorSample], /) -> list[float]:
-        """Return a probability for each picture."""
-        pixels = [prepare(sample.rgb, self.settings) for sample in samples]
+    def judge(self, samples: Sequence[DetectorSample], /) -> list[DetectorAnswer]:
+        """Return a probability for each picture, or a finding without one where there is no face."""
+        parts = [sample.rgb if self.crop is None else self.crop(sample.rgb) for sample in samples]
+        judged = iter(self._judge_pixels([prepare(part, self.settings) for part in parts if part is not None]))
+        return [Finding(reason=NO_FACE) if part is None else next(judged) for part in parts]
+
+    def _judge_pixels(self, pixels: list[NDArray[np.float32]]) -> list[float]:
+        if not pixels:
+            return []
         if self.batch is None:
             return self._probabilities(np.stack(pixels))
         found: list[float] = []
@@ -64,7 +75,7 @@ class TensorDetector(ABC):
 
 
 def prepare(image: NDArray[np.uint8], settings: ModelSettings) -> NDArray[np.float32]:
-    """Return a picture as the model's input, without the batch: cropped, resized, normalised and laid out."""
+    """Return a picture, or its centre, as the model's input without the batch: resized, normalised and laid out."""
     picture = Image.fromarray(image)
     box = None
     if settings.crop == "centre":
