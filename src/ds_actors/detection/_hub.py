@@ -45,8 +45,6 @@ class Hub:
     """What the uplink's link carries; the outbox has the same one."""
     sinks: dict[str, SinkRecord]
     ledger: Ledger | None
-    only_changes: bool
-    """Sinks receive changes of level and first errors only."""
     state_cb: Callable[[Status], object] | None
     progress: ProgressLog
     refs: TreeRefs = field(init=False)
@@ -179,10 +177,10 @@ class Hub:
         return True
 
     def _tell_sinks(self, applied: Applied) -> None:
-        if self.only_changes and not applied.notable:
-            return
         event = applied.event
         for name, record in self.sinks.items():
+            if record.reports is not None and not applied.notable:
+                continue
             if record.reports is not None and event.level.is_verdict:
                 record.reports.changed(event, trio.current_time(), live=event.track_id in self.registry)
             ref = self.refs.sink(name)

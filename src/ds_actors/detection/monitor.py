@@ -138,7 +138,7 @@ class Monitor:
         progress, kept = ProgressLog(settings), Ledger(names) if ledger else None
         link = LinkPace()
         outbox = Outbox(budget=budget, link=link, alerts_first=evidence is None)
-        self._hub = Hub(outbox, link, records, kept, notify == "changes", state_cb, progress)
+        self._hub = Hub(outbox, link, records, kept, state_cb, progress)
         self._hub.assessments.evidence, self._hub.assessments.min_confirmations = evidence, min_confirmations
         pace = AudioPace() if audio is None else audio
         self._factory = TrackFactory(self._hub, sampling, pace, encode, quality, privacy.limit)
