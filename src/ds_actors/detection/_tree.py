@@ -81,6 +81,12 @@ class TrackFactory:
     async def _encode(self, frame: Frame, quality: int, max_side: int | None) -> bytes:
         max_side = self.limit(max_side)
         captured_at = trio.current_time()
+        try:
+            return await self._encode_to_fit(frame, quality, max_side, captured_at)
+        finally:
+            self.hub.measured.encode_seconds.add(trio.current_time() - captured_at)
+
+    async def _encode_to_fit(self, frame: Frame, quality: int, max_side: int | None, captured_at: float) -> bytes:
         data = await self.encode(frame, quality, max_side)
         longest = max(frame.width, frame.height)
         attempt = first = EncodingAttempt(quality, longest if max_side is None else min(longest, max_side))

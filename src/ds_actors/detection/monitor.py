@@ -21,6 +21,7 @@ from ds_actors.detection.coverage import Coverage, Facts
 from ds_actors.detection.embedded import EmbeddedService
 from ds_actors.detection.events import Level, TrackInfo
 from ds_actors.detection.privacy import Privacy
+from ds_actors.detection.reporting.measurements import Measurements
 from ds_actors.detection.reporting.progress import ProgressLog
 from ds_actors.detection.reporting.progress_text import settings_text
 from ds_actors.detection.sampling import AdaptiveSampling, SamplingPolicy, Scene, Speaking, check_quality, make_policy
@@ -146,6 +147,7 @@ class Monitor:
             self._hub, self._factory, service, connect, random, names=names, embedded=embedded
         )
         self._hub.refs = TreeRefs(self._supervisor)
+        self._supervisor.listen(self._hub.measured.happened)
 
     async def __aenter__(self) -> Self:
         self._hub.entered()
@@ -337,6 +339,10 @@ class Monitor:
     def status(self) -> Status:
         """Return a frozen snapshot of everything, from any thread, without waiting."""
         return self._hub.status()
+
+    def measurements(self) -> Measurements:
+        """Return what is measured of each sample; in trio's thread."""
+        return self._hub.measured
 
     def coverage(self, track: str) -> Coverage:
         """Return how well a track is covered."""
