@@ -1,4 +1,4 @@
-"""The snippets on the pages about webhooks and privacy run."""
+"""The snippets on the pages about webhooks, privacy and settings run."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ds_actors.detection import Dataspike, Monitor, Privacy, WebhookSink
+from ds_actors.detection.settings import SETTINGS, read_settings
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -38,3 +39,19 @@ def test_the_page_about_privacy(capsys: pytest.CaptureFixture[str]) -> None:
     assert isinstance(privacy, Privacy)
     assert (privacy.pseudonyms, privacy.max_side) == (True, 640)
     assert capsys.readouterr().out == "\n"
+
+
+def test_the_page_about_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its file is one that can be read, and its table has every setting with its variable."""
+    text = (DOCS / "settings.md").read_text("utf-8")
+    (block,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    file = tmp_path / "ds.toml"
+    file.write_text(block)
+    monkeypatch.setenv("DATASPIKE_CONFIG", str(file))
+    monkeypatch.setenv("DATASPIKE_API_KEY", "k")
+    monitor = run_snippets("settings.md")["monitor"]
+    assert list(monitor._hub.sinks) == ["log", "json-lines", "slack", "webhook"]
+    given = {setting.spec.key for setting in read_settings().resolved.values() if setting.where}
+    rows = dict(re.findall(r"^\| `([a-z_.]+)` \| `(\w+)` \|", text, re.MULTILINE))
+    assert rows == {spec.key: spec.variable for spec in SETTINGS}
+    assert set(rows) - given == {"sinks.webhook.secret", "sinks.webhook.signing_secret"}

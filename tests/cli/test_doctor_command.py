@@ -15,7 +15,9 @@ from ds_actors.cli._doctor import livekit_checks
 from ds_actors.cli._doctor.environment import LIVEKIT_VARIABLES
 from ds_actors.cli._doctor.result import CheckStatus
 
-NOTHING_SET = dict.fromkeys(("DATASPIKE_API_KEY", "DATASPIKE_WS_URL", "LIVEKIT_TOKEN", *LIVEKIT_VARIABLES))
+NOTHING_SET = dict.fromkeys(
+    ("DATASPIKE_CONFIG", "DATASPIKE_API_KEY", "DATASPIKE_WS_URL", "LIVEKIT_TOKEN", *LIVEKIT_VARIABLES)
+)
 CLOSED = "ws://127.0.0.1:1"
 
 
@@ -31,7 +33,7 @@ def test_the_sandbox_needs_no_key() -> None:
     result = run("--sandbox")
     assert result.exit_code == 0, result.output
     assert "failure" not in result.stdout
-    assert result.stdout.splitlines()[-1].startswith("12 of 14 checks ok")
+    assert result.stdout.splitlines()[-1].startswith("13 of 15 checks ok")
 
 
 def test_a_failure_is_exit_1_with_its_fix() -> None:
@@ -52,6 +54,19 @@ def test_json_is_one_object_per_check() -> None:
     rows = [json.loads(line) for line in result.stdout.splitlines()]
     assert [row["check"] for row in rows if row["status"] == "failure"] == ["tcp"]
     assert "sk-very-secret" not in result.stdout
+
+
+def test_the_settings_file_is_read_as_by_the_monitor(tmp_path: Path) -> None:
+    """Its address and key are checked as if they came from variables; a wrong name fails, with what to do."""
+    file = tmp_path / "ds.toml"
+    file.write_text(f'[service]\nurl = "{CLOSED}"\napi_key = "sk-very-secret"\n')
+    rows = [json.loads(line) for line in run("--json", "--config", str(file)).stdout.splitlines()]
+    assert [row["check"] for row in rows if row["status"] == "failure"] == ["tcp"]
+    assert "sk-very-secret" not in json.dumps(rows)
+    file.write_text("[sinks]\ncooldwn = 1\n")
+    result = run("--sandbox", DATASPIKE_CONFIG=str(file))
+    assert result.exit_code == 1
+    assert "did you mean sinks.cooldown" in result.stdout
 
 
 def test_details_are_shown_with_v() -> None:

@@ -12,6 +12,7 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,34 @@ async def main():
         start_http_server(int(sys.argv[1]), addr="127.0.0.1")
         with default_metrics().recorder(monitor) as recorder:
             async with monitor:
+                await recorder.run()
+
+trio.run(main)
+"""
+
+WORKING = """
+import sys
+import trio
+from prometheus_client import start_http_server
+from ds_actors.detection import AdaptiveSampling, Dataspike, Frame, LogSink, Monitor, TrackInfo
+from ds_actors.detection.metrics import default_metrics
+from ds_actors.sandbox import open_sandbox
+
+class Picture:
+    async def capture(self):
+        return Frame(320, 180, "rgb24", bytes(320 * 180 * 3))
+
+    async def aclose(self):
+        pass
+
+async def main():
+    async with open_sandbox() as sandbox:
+        service = Dataspike(api_key="any", url=sandbox.url)
+        monitor = Monitor(service=service, sampling=lambda: AdaptiveSampling(2, 2), sinks=[LogSink()])
+        start_http_server(int(sys.argv[1]), addr="127.0.0.1")
+        with default_metrics().recorder(monitor) as recorder:
+            async with monitor:
+                await monitor.add_track(TrackInfo("alice", "TR_1"), Picture())
                 await recorder.run()
 
 trio.run(main)
@@ -66,20 +95,20 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture
-def prometheus(tmp_path: Path) -> Generator[str]:
-    """Yield the address of a Prometheus that scrapes, every second, a monitor whose key is refused."""
+@contextmanager
+def scraping(program: str, place: Path) -> Generator[str]:
+    """Yield the address of a Prometheus that scrapes, every second, a program that serves its metrics."""
     scraped, served = free_port(), free_port()
-    shutil.copy(PLACE / "alerts.yml", tmp_path)
+    shutil.copy(PLACE / "alerts.yml", place)
     config = (PLACE / "prometheus.yml").read_text()
     config = config.replace("localhost:9000", f"127.0.0.1:{scraped}").replace("interval: 5s", "interval: 1s")
-    (tmp_path / "prometheus.yml").write_text(config)
-    monitor = subprocess.Popen([sys.executable, "-c", REFUSED, str(scraped)])
+    (place / "prometheus.yml").write_text(config)
+    monitor = subprocess.Popen([sys.executable, "-c", program, str(scraped)])
     server = subprocess.Popen(
         [
             tool("prometheus"),
-            f"--config.file={tmp_path / 'prometheus.yml'}",
-            f"--storage.tsdb.path={tmp_path / 'data'}",
+            f"--config.file={place / 'prometheus.yml'}",
+            f"--storage.tsdb.path={place / 'data'}",
             f"--web.listen-address=127.0.0.1:{served}",
             "--log.level=error",
         ],
@@ -91,6 +120,22 @@ def prometheus(tmp_path: Path) -> Generator[str]:
         for process in (server, monitor):
             process.kill()
             process.wait()
+
+
+@pytest.fixture
+def prometheus(tmp_path: Path) -> Generator[str]:
+    """Yield the address of a Prometheus that scrapes a monitor whose key is refused."""
+    tool("prometheus")
+    with scraping(REFUSED, tmp_path) as address:
+        yield address
+
+
+@pytest.fixture
+def working_prometheus(tmp_path: Path) -> Generator[str]:
+    """Yield the address of a Prometheus that scrapes a monitor of one track."""
+    tool("prometheus")
+    with scraping(WORKING, tmp_path) as address:
+        yield address
 
 
 def get(url: str) -> Any:
@@ -120,10 +165,25 @@ def test_promtool_accepts_the_rules_and_their_tests() -> None:
 def test_rules_and_dashboard_ask_only_for_metrics_that_exist() -> None:
     """A metric that is renamed is missed here, and not in an outage."""
     exported = {f"ds_actors_{name}_total" for name in COUNTERS} | {f"ds_actors_{name}" for name in GAUGES}
-    exported |= {"ds_actors_round_trip_seconds_bucket", *KEEPERS}
+    exported |= {f"ds_actors_{name}_seconds_bucket" for name in ("round_trip", "encode", "arrival_age")} | KEEPERS
     asked = {name for expression in expressions().values() for name in re.findall(r"ds_actors_\w+", expression)}
     assert asked <= exported
     assert len(expressions()) > 20
+
+
+def test_a_real_prometheus_has_what_is_measured_of_each_sample(working_prometheus: str) -> None:
+    """Every panel about a monitor's own work has a figure; restarts and mailboxes come by part."""
+
+    def asked(expression: str) -> list[Any]:
+        return list(get(f"{working_prometheus}/api/v1/query?{urllib.parse.urlencode({'query': expression})}")["result"])
+
+    until(lambda: len(asked("ds_actors_arrival_age_seconds_count > 2")) == 1)
+    until(lambda: len(asked("rate(ds_actors_sample_bytes_total[1m]) > 0")) == 1)
+    found = expressions()
+    for panel in ("Age of samples on arrival", "Time to encode a picture"):
+        until(lambda: all(0 <= float(asked(found[f"{panel} {ref}"])[0]["value"][1]) < 10 for ref in "AB"))  # noqa: B023
+    for metric in ("ds_actors_actor_restarts_total", "ds_actors_actors", "ds_actors_mailbox_messages"):
+        assert {series["metric"]["part"] for series in asked(metric)} == {"sinks", "uplink", "tracks", "watch"}
 
 
 def test_a_real_prometheus_answers_each_expression_and_fires_for_a_refused_key(prometheus: str) -> None:

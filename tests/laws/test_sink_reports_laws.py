@@ -50,7 +50,7 @@ def test_whatever_failed_in_between_the_receiver_has_the_levels(script: list[tup
 
     def take() -> None:
         while (event := queue.take()) is not EMPTY:
-            if reports.needs(event):
+            if reports.needs(event, now):
                 reports.begin(event)
                 hand[event.track_id] = event
             else:
@@ -61,9 +61,9 @@ def test_whatever_failed_in_between_the_receiver_has_the_levels(script: list[tup
         if how in ("accept", "fail late"):
             receiver[event.track_id] = event.level
         if how == "accept":
-            reports.accepted(event)
+            reports.accepted(event, now)
         elif how == "lose":
-            reports.accepted(event)
+            reports.accepted(event, now)
             taken.append(event)
         else:
             (reports.refused if how == "refuse" else reports.failed)(event, now, u)

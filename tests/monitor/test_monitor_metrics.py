@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ds_actors.detection import CallbackSink, Monitor, TrackInfo
 from ds_actors.detection.metrics import MonitorMetrics, default_metrics
+from ds_actors.detection.reporting.measurements import KEPT, Series
 from ds_actors.detection.reporting.metric_values import COUNTERS, GAUGES, changes, counter_values, gauge_values
 
 
@@ -113,6 +114,67 @@ def test_a_round_trip_is_observed_once(registry: CollectorRegistry) -> None:
     assert scraped(registry, "round_trip_seconds_sum") == pytest.approx(0.4)
 
 
+def test_every_sample_is_measured_once(registry: CollectorRegistry) -> None:
+    """Its encoding, its bytes, and where a pong came back, its age on arrival; also by two recorders."""
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        await kit.add(monitor, "B", "C")
+        await trio.sleep(11)
+        with MonitorMetrics(registry).recorder(monitor) as recorder:
+            recorder.update()
+            recorder.update()
+        other = CollectorRegistry()
+        with MonitorMetrics(other).recorder(monitor) as recorder:
+            recorder.update()
+        assert scraped(registry, "encode_seconds_count") == scraped(other, "encode_seconds_count")
+        sent = monitor.status().uplink.sent
+        assert scraped(registry, "encode_seconds_count") == sent
+        assert scraped(registry, "sample_bytes_total") == sum(len(sample.data) for _, sample in service.samples)
+        arrived, ages = scraped(registry, "arrival_age_seconds_count"), scraped(registry, "arrival_age_seconds_sum")
+        assert arrived is not None
+        assert ages is not None
+        assert 0 < arrived <= sent
+        assert 0 <= ages <= 2 * arrived
+
+    kit.run(body)
+
+
+def test_restarts_and_mailboxes_are_counted_by_part(registry: CollectorRegistry) -> None:
+    """Each restart once, also of a track that is gone by then; the part's last error is named by its type."""
+
+    async def body(_service: Service, monitor: Monitor) -> None:
+        await kit.add(monitor, "B", "C")
+        await trio.sleep(1)
+        for track in ("B", "C", "B"):
+            await kit.kill(monitor, track)
+            await trio.sleep(40)
+        await monitor.remove_track("B")
+        await trio.sleep(6)
+        parts = {part.name: part for part in monitor.status().parts}
+        assert set(parts) == {"sinks", "uplink", "tracks", "watch"}
+        assert (parts["tracks"].restarts, parts["tracks"].actors) == (3, 1)
+        assert (parts["uplink"].restarts, parts["sinks"].error) == (0, "")
+        assert parts["tracks"].error
+        with MonitorMetrics(registry).recorder(monitor) as recorder:
+            recorder.update()
+            assert scraped(registry, "actor_restarts_total", part="tracks") == 3
+            assert scraped(registry, "actors", part="tracks") == 1
+            assert scraped(registry, "mailbox_messages", part="tracks") == 0
+
+    with kit.without_log():
+        kit.run(body)
+
+
+def test_a_reader_that_comes_late_gets_the_newest_measurements() -> None:
+    """No more than are kept, and none twice."""
+    series = Series()
+    for number in range(KEPT + 10):
+        series.add(number)
+    assert series.since(0) == list(range(10, KEPT + 10))
+    assert series.since(KEPT + 8) == [KEPT + 8, KEPT + 9]
+    assert series.since(series.count) == series.since(10**9) == []
+
+
 def test_each_value_belongs_to_a_declared_metric() -> None:
     """With as many labels as it declares, and only changes are added."""
 
@@ -173,7 +235,7 @@ def test_every_metric_is_in_the_documentation() -> None:
     listed = dict(re.findall(r"^\| `ds_actors_(\w+)` \|([^|]*)\|", page, re.MULTILINE))
     declared = {f"{name}_total": labels for name, (_, labels) in COUNTERS.items()}
     declared |= {name: labels for name, (_, labels) in GAUGES.items()}
-    declared["round_trip_seconds"] = ()
+    declared |= dict.fromkeys(("round_trip_seconds", "encode_seconds", "arrival_age_seconds"), ())
     assert {name: re.findall(r"`(\w+)`", labels) for name, labels in listed.items()} == {
         name: list(labels) for name, labels in declared.items()
     }

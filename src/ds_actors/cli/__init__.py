@@ -1,4 +1,4 @@
-"""The commands of `ds-actors`: demo, room, watch, doctor, clip, scan, calibrate, serve, sandbox, simulate, tune."""
+"""The commands of `ds-actors`, one module each, and how each of them ends."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ds_actors.cli._crash import crashes_apart
 from ds_actors.cli._stdout import ends_with_its_output, escape_what_cannot_be_encoded
 from ds_actors.cli.calibrate import CALIBRATE_EPILOG, calibrate
 from ds_actors.cli.clip import clip
+from ds_actors.cli.config import CONFIG_EPILOG, config
 from ds_actors.cli.demo import demo
 from ds_actors.cli.doctor import DOCTOR_EPILOG, doctor
 from ds_actors.cli.room import ROOM_EPILOG, room
@@ -104,6 +105,7 @@ app.command()(sandbox)
 app.command(epilog=SIMULATE_EPILOG)(simulate)
 app.command(epilog=TUNE_EPILOG)(tune)
 app.command(epilog=DOCTOR_EPILOG)(doctor)
+app.command(epilog=CONFIG_EPILOG)(config)
 
 
 def run() -> None:

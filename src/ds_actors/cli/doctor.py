@@ -11,7 +11,9 @@ import trio
 import typer
 from attrs import define, field
 
+from ds_actors.cli._configuration import ConfigFile
 from ds_actors.cli._doctor import livekit_checks
+from ds_actors.cli._doctor.configuration import check_settings
 from ds_actors.cli._doctor.encoder import check_encoder
 from ds_actors.cli._doctor.environment import check_rates, read_service
 from ds_actors.cli._doctor.rendering import json_line, summary_line, text_lines
@@ -59,6 +61,7 @@ def doctor(
     sandbox: Annotated[
         bool, typer.Option("--sandbox", help="Check against a local stand-in, which needs no key.")
     ] = False,
+    config: ConfigFile = None,
     timeout: Annotated[
         float, typer.Option(help="Seconds that each step of the network may take, from 0.1 to 120.", metavar="SECONDS")
     ] = 10.0,
@@ -78,11 +81,14 @@ def doctor(
         _stop("--sandbox does not go with --url")
     report = _Report(as_json, verbose)
     report.add(check_versions())
-    result, rates = check_rates(os.environ)
+    result, variables = check_settings(config)
+    report.add(result)
+    environment = {**os.environ, **variables}
+    result, rates = check_rates(environment)
     report.add(result)
     result, sample = check_encoder(rates)
     report.add(result)
-    settings, service = read_service(os.environ, url=url, key_may_miss=sandbox)
+    settings, service = read_service(environment, url=url or variables.get(URL_VARIABLE), key_may_miss=sandbox)
     report.add(settings)
     keyed = settings.status is not CheckStatus.FAILURE
     interrupted = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
@@ -13,6 +13,7 @@ import typer
 from attrs import define
 
 from ds_actors import Node, RestartLimitReached, StartFailed, Supervisor
+from ds_actors.cli._configuration import SETTINGS_NOTE, ConfigFile, SetOptions, configured
 from ds_actors.cli._epilog import epilog
 from ds_actors.cli._interrupt import interrupts
 from ds_actors.cli._room.parts import (
@@ -31,10 +32,13 @@ from ds_actors.cli._room.requirements import Found, find_requirements
 from ds_actors.cli._room.site import RoomSite, load_page
 from ds_actors.cli._stdout import say
 from ds_actors.detection.events import plain
+from ds_actors.detection.settings import SettingsError
 from ds_actors.detection.uplink.close_reasons import leaves
 
 DEFAULT_PORT: Final = 8780
-ROOM_EPILOG: Final = epilog(codes={2: "the room could not start", 1: "a part failed for good", 0: "ended by Ctrl-C"})
+ROOM_EPILOG: Final = epilog(
+    SETTINGS_NOTE, codes={2: "the room could not start", 1: "a part failed for good", 0: "ended by Ctrl-C"}
+)
 
 
 def room(
@@ -46,6 +50,8 @@ def room(
         Path | None,
         typer.Option(help="The program livekit-server. Default: on PATH, else built in the clone.", metavar="FILE"),
     ] = None,
+    config: ConfigFile = None,
+    assignments: SetOptions = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
     """Run a watched LiveKit room on this machine, with a page to join it in a browser.
@@ -57,8 +63,13 @@ def room(
     own picture.
 
     The page joins with your camera or with a drawn picture. The host code
-    that is printed opens the host's panel there. Ctrl-C ends everything.
+    that is printed opens the host's panel there. Results also go to the
+    sinks that the settings name. Ctrl-C ends everything.
     """
+    try:
+        variables = configured(config, assignments).variables()
+    except SettingsError as error:
+        _fail([str(error)])
     found = find_requirements(livekit_server)
     if not isinstance(found, Found):
         _fail(found)
@@ -68,7 +79,7 @@ def room(
         _fail([f"cannot listen on port {port}: {error.strerror or error}; give another with --port"])
     console = _Console(as_json)
     try:
-        trio.run(_run, plan, found, console)
+        trio.run(_run, plan, found, variables, console)
     except BaseException as error:
         failures = [leaf for leaf in leaves(error) if not isinstance(leaf, KeyboardInterrupt)]
         if not all(isinstance(leaf, StartFailed | RestartLimitReached) for leaf in failures):
@@ -80,7 +91,7 @@ def room(
             raise typer.Exit(2 if isinstance(failures[0], StartFailed) else 1) from None
 
 
-async def _run(plan: RoomPlan, found: Found, console: _Console) -> None:
+async def _run(plan: RoomPlan, found: Found, variables: Mapping[str, str], console: _Console) -> None:
     from ds_actors.cli._room.tokens import detector_token, participant_token  # noqa: PLC0415 - LiveKit may be missing
 
     site = RoomSite(plan, load_page(found.page), participant_token, lambda: _parts(app))
@@ -89,7 +100,7 @@ async def _run(plan: RoomPlan, found: Found, console: _Console) -> None:
         children=[
             part(SandboxService, plan, name=SANDBOX),
             part(LiveKitServer, plan, found.server, name=SERVER),
-            part(RoomMonitor, plan, detector_token, console.log, console.watching, name=MONITOR),
+            part(RoomMonitor, plan, variables, detector_token, console.log, console.watching, name=MONITOR),
             part(WebPage, site, name=WEB),
         ],
         close_within=10.0,

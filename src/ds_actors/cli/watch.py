@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Annotated, Final, NoReturn
 
 import trio
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.live import Live
 
 from ds_actors import RestartLimitReached, StartFailed, Supervisor
+from ds_actors.cli._configuration import SETTINGS_NOTE, ConfigFile, SetOptions, configured
 from ds_actors.cli._doctor.environment import LIVEKIT_VARIABLES, check_rates, read_service
 from ds_actors.cli._doctor.livekit_checks import LiveKitSettings, read_livekit
 from ds_actors.cli._doctor.result import CheckResult, CheckStatus
@@ -26,15 +28,17 @@ from ds_actors.cli.scan import FailOn
 from ds_actors.detection import Level
 from ds_actors.detection.events import plain
 from ds_actors.detection.service import URL_VARIABLE
+from ds_actors.detection.settings import SettingsError
 from ds_actors.detection.uplink.close_reasons import leaves
 
 WATCH_EPILOG: Final = epilog(
+    SETTINGS_NOTE,
     codes={
         2: "the room cannot be watched: a variable, the adapter or the server is missing",
         3: "the monitor failed for good",
         1: "--fail-on was reached",
         0: "ended by Ctrl-C",
-    }
+    },
 )
 _SERVER_WITHIN: Final = 10.0
 
@@ -47,6 +51,8 @@ def watch(
         str | None,
         typer.Option(help=f"The service's WebSocket URL. Without it: {URL_VARIABLE}, else Dataspike's.", metavar="URL"),
     ] = None,
+    config: ConfigFile = None,
+    assignments: SetOptions = None,
     fail_on: Annotated[FailOn | None, typer.Option(help="End with 1 when a track reaches at least that level.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
@@ -54,14 +60,15 @@ def watch(
 
     It reads LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET and the
     service's DATASPIKE_API_KEY, and samples each track in addition to any
-    monitor that is in the room already. Ctrl-C ends it with a summary.
+    monitor that is in the room already. Results also go to the sinks that
+    the settings name. Ctrl-C ends it with a summary.
     """
-    settings = _checked_settings(url)
+    settings = _checked_settings(config, assignments, url)
     level = None if fail_on is None else Level(fail_on.value)
     ended = trio.Event()
     console = WatchConsole(room, as_json, level, ended.set, _live(as_json))
     try:
-        trio.run(_run, _environment(settings, room, url, hidden=hidden), console, ended)
+        trio.run(_run, _environment(*settings, room, hidden=hidden), console, ended)
     except BaseException as error:
         failures = [leaf for leaf in leaves(error) if not isinstance(leaf, KeyboardInterrupt)]
         if not all(isinstance(leaf, StartFailed | RestartLimitReached) for leaf in failures):
@@ -76,17 +83,16 @@ def watch(
 
 
 def _environment(
-    settings: LiveKitSettings, room: str, url: str | None, *, hidden: bool
+    settings: LiveKitSettings, variables: Mapping[str, str], room: str, *, hidden: bool
 ) -> Callable[[], dict[str, str]]:
     """Return what makes the variables of each process of the monitor; each has a token of its own."""
     from ds_actors.cli._watch.monitor import silent_token  # noqa: PLC0415 - LiveKit may be missing
 
     identity = f"ds-actors-watch-{secrets.token_hex(4)}"
-    service = {} if url is None else {URL_VARIABLE: url}
 
     def make() -> dict[str, str]:
         token = silent_token(settings, room, identity, hidden=hidden)
-        return {"LIVEKIT_URL": settings.url, "LIVEKIT_TOKEN": token, **service}
+        return {**variables, "LIVEKIT_URL": settings.url, "LIVEKIT_TOKEN": token}
 
     return make
 
@@ -113,8 +119,15 @@ async def _first_of(*waits: Callable[[], Awaitable[None]]) -> None:
             nursery.start_soon(wait, until)
 
 
-def _checked_settings(url: str | None) -> LiveKitSettings:
-    """Return LiveKit's settings, or end the program with what is missing and how to get it."""
+def _checked_settings(
+    config: Path | None, assignments: Sequence[str] | None, url: str | None
+) -> tuple[LiveKitSettings, Mapping[str, str]]:
+    """Return LiveKit's settings and the monitor's variables, or end the program with what is missing and what to do."""
+    try:
+        monitor = configured(config, assignments, url=url)
+    except SettingsError as error:
+        _fail([str(error)])
+    variables = monitor.variables()
     settings = read_livekit(os.environ)
     if settings is None:
         missing = [name for name in LIVEKIT_VARIABLES if not os.environ.get(name, "").strip()]
@@ -123,12 +136,13 @@ def _checked_settings(url: str | None) -> LiveKitSettings:
         _fail(["the LiveKit adapter is not installed: pip install dataspike-livekit-plugins"])
     from ds_actors.cli._doctor import livekit_room  # noqa: PLC0415 - LiveKit may be missing
 
-    results = [read_service(os.environ, url=url)[0], check_rates(os.environ)[0]]
+    environment = {**os.environ, **variables}
+    results = [read_service(environment, url=monitor.url)[0], check_rates(environment)[0]]
     results += livekit_room.run_server_steps(settings, _SERVER_WITHIN)
     failures = [_problem(result) for result in results if result.status is CheckStatus.FAILURE]
     if failures:
         _fail(failures)
-    return settings
+    return settings, variables
 
 
 def _problem(result: CheckResult) -> str:

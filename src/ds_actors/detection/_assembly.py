@@ -80,10 +80,11 @@ def assemble(
     progress, kept = ProgressLog(settings), Ledger(names) if ledger else None
     link = LinkPace()
     outbox = Outbox(budget=budget, link=link, alerts_first=evidence is None)
-    hub = Hub(outbox, link, records, kept, notify == "changes", state_cb, progress)
+    hub = Hub(outbox, link, records, kept, state_cb, progress)
     hub.assessments.evidence, hub.assessments.min_confirmations = evidence, min_confirmations
-    fitting = LinkEncoder(encode, privacy.limit, hub.allowance, link)
+    fitting = LinkEncoder(encode, privacy.limit, hub.allowance, link, hub.measured.encode_seconds.add)
     tracks = TrackFactory(hub, sampling, audio, fitting, quality)
     supervisor = build_tree(hub, tracks, service, connect, random, names=names, embedded=embedded)
     hub.refs = TreeRefs(supervisor)
+    supervisor.listen(hub.measured.happened)
     return MonitorParts(hub, tracks, supervisor)

@@ -19,6 +19,7 @@ from ds_actors.detection.coverage import Coverage, coverage
 from ds_actors.detection.events import Level, Sample, WireResult
 from ds_actors.detection.levels.assessment import Applied, Assessments
 from ds_actors.detection.reporting.blindness import Blindness, Sight
+from ds_actors.detection.reporting.measurements import Measurements
 from ds_actors.detection.reporting.notes import Note
 from ds_actors.detection.reporting.progress import ProgressLog
 from ds_actors.detection.sampling import Plan, SampleSent
@@ -45,14 +46,13 @@ class Hub:
     """What the uplink's link carries; the outbox has the same one."""
     sinks: dict[str, SinkRecord]
     ledger: Ledger | None
-    only_changes: bool
-    """Sinks receive changes of level and first errors only."""
     state_cb: Callable[[Status], object] | None
     progress: ProgressLog
     refs: TreeRefs = field(init=False)
     """Set once the tree is built, before any actor runs."""
     assessments: Assessments = field(factory=Assessments, init=False)
     registry: TrackRegistry = field(factory=TrackRegistry, init=False)
+    measured: Measurements = field(factory=Measurements, init=False)
     speaking: set[str] = field(factory=set[str], init=False)
     leaving: bool = field(default=False, init=False)
     """The monitor closes: what happens to its uplink from here on is no news."""
@@ -164,6 +164,7 @@ class Hub:
     def sample_sent(self, sample: Sample) -> None:
         """Count a sample whose send returned, and tell its track."""
         now = trio.current_time()
+        self.measured.bytes_sent += len(sample.data)
         if self.ledger is not None:
             self.ledger.sent(sample, time.time_ns() // 1_000_000, self._availability.connections)
         self._settle(self._answers.sample_sent(now), *self._answers.expire(now))
@@ -173,6 +174,10 @@ class Hub:
             if registered.sent == 1:
                 self.progress.first_sample(registered.info)
             self.refs.tell_track(sample.track, SampleSent(len(sample.data)))
+
+    def sample_arrived(self, age: float) -> None:
+        """Record the age, in seconds, at which the service had a sample."""
+        self.measured.arrival_ages.add(age)
 
     def malformed(self) -> None:
         """Count a message of the service that could not be read."""
@@ -195,10 +200,10 @@ class Hub:
         return True
 
     def _tell_sinks(self, applied: Applied) -> None:
-        if self.only_changes and not applied.notable:
-            return
         event = applied.event
         for name, record in self.sinks.items():
+            if record.reports is not None and not applied.notable:
+                continue
             if record.reports is not None and event.level.is_verdict:
                 record.reports.changed(event, trio.current_time(), live=event.track_id in self.registry)
             ref = self.refs.sink(name)
@@ -217,6 +222,7 @@ class Hub:
     def look(self) -> None:
         """Look whether the tracks that should be checked are checked; log and report when that changes."""
         now = trio.current_time()
+        self.measured.looked(self.refs.supervisor.tree())
         self._settle(*self._answers.expire(now))
         blind, wanted = self.registry.blind(self.level, now)
         availability, room = self._availability, self._room
@@ -269,6 +275,7 @@ class Hub:
             self._answers.outstanding,
             slow=self.link.slowness.slow,
             bytes_per_second=self.link.speed.rate(now) if self.link.speed.known else None,
+            bytes_sent=self.measured.bytes_sent,
         )
         shown = (*self.registry, *self.registry.unwatched())
         tracks = tuple(track.status(self.level(track.info.track), now) for track in shown)
@@ -276,7 +283,8 @@ class Hub:
         results = MappingProxyType(dict(self.assessments.counts))
         reason = availability.cause if self.state in ("running", "refused") else ""
         refused = MappingProxyType(dict(self.registry.refused))
-        return Status(self.state, reason, uplink, tracks, sinks, results, refused, self._room, self._blindness.cause)
+        blind, parts = self._blindness.cause, self.measured.parts()
+        return Status(self.state, reason, uplink, tracks, sinks, results, refused, self._room, blind, parts)
 
     def coverage(self, track: str) -> Coverage:
         """Return how well a track is covered, from any thread."""

@@ -10,8 +10,10 @@ from ds_actors.detection.budget import Budget
 from ds_actors.detection.levels.confirmation import check_min_confirmations
 from ds_actors.detection.levels.evidence import Evidence
 from ds_actors.detection.sinks import BufferingSink, Sink, check_sink
+from ds_actors.detection.sinks._cooldown import LevelCooldown
 from ds_actors.detection.sinks._record import SinkRecord
 from ds_actors.detection.sinks._reports import LevelReports
+from ds_actors.detection.sinks._throttled import Throttled
 
 Notify = Literal["all", "changes"]
 Assessment = Literal["last", "evidence"] | Evidence
@@ -54,7 +56,13 @@ def sink_records(sinks: Sequence[Sink], notify: object, random: Callable[[], flo
         check_sink(sink)
         if sink.name in records:
             raise ValueError(f"two sinks are called {sink.name!r}")
-        records[sink.name] = record = SinkRecord(sink, LevelReports() if notify == "changes" else None)
+        records[sink.name] = record = SinkRecord(sink, _reports(sink, notify))
         if isinstance(sink, BufferingSink):
             sink.when_lost(partial(record.lost, random))
     return records
+
+
+def _reports(sink: Sink, notify: object) -> LevelReports | None:
+    if isinstance(sink, Throttled):
+        return LevelReports(LevelCooldown(sink.cooldown))
+    return LevelReports() if notify == "changes" else None

@@ -18,6 +18,7 @@ except ModuleNotFoundError as _error:
         name=_error.name,
     ) from None
 
+from ds_actors.detection.reporting.measurements import Measurements, Series
 from ds_actors.detection.reporting.metric_values import (
     COUNTERS,
     GAUGES,
@@ -33,6 +34,8 @@ logger: logging.Logger = logging.getLogger("ds_actors.detection")
 PREFIX: Final = "ds_actors_"
 EVERY: Final = 5.0
 """Seconds between two updates."""
+_ENCODINGS: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+_AGES: Final = (0.05, 0.1, 0.2, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 3.0, 5.0)
 _ROUND_TRIPS: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 
 
@@ -41,6 +44,10 @@ class HasStatus(Protocol):
 
     def status(self) -> Status:
         """Return a snapshot."""
+        ...
+
+    def measurements(self) -> Measurements:
+        """Return what is measured of each sample."""
         ...
 
 
@@ -63,6 +70,19 @@ class MonitorMetrics:
             f"{PREFIX}round_trip_seconds",
             "Seconds from a sample to its result, measured while one sample was outstanding.",
             buckets=_ROUND_TRIPS,
+            registry=registry,
+        )
+
+        self.encode: Histogram = Histogram(
+            f"{PREFIX}encode_seconds",
+            "Seconds from a picture to its JPEG, the wait for a thread and smaller attempts included.",
+            buckets=_ENCODINGS,
+            registry=registry,
+        )
+        self.arrival_age: Histogram = Histogram(
+            f"{PREFIX}arrival_age_seconds",
+            "Seconds from the end of a sample's capture until the service had it, by the pong behind the sample.",
+            buckets=_AGES,
             registry=registry,
         )
 
@@ -103,6 +123,7 @@ class MetricsRecorder:
         self._counters: dict[MetricKey, float] = {}
         self._gauges: dict[MetricKey, float] = {}
         self._round_trip: float | None = None
+        self._encoded = self._arrived = 0
         self._failed = False
 
     def __enter__(self) -> Self:
@@ -140,9 +161,19 @@ class MetricsRecorder:
         if status.uplink.round_trip is not None and status.uplink.round_trip != self._round_trip:
             self._round_trip = status.uplink.round_trip
             self._metrics.round_trip.observe(self._round_trip)
+        measured = self._monitor.measurements()
+        self._encoded = _observe(self._metrics.encode, measured.encode_seconds, self._encoded)
+        self._arrived = _observe(self._metrics.arrival_age, measured.arrival_ages, self._arrived)
 
     def _set_gauges(self, values: dict[MetricKey, float]) -> None:
         for (name, labels), change in changes(self._gauges, values).items():
             gauge = self._metrics.gauges[name]
             (gauge.labels(*labels) if labels else gauge).inc(change)
         self._gauges = values
+
+
+def _observe(histogram: Histogram, series: Series, seen: int) -> int:
+    """Observe what came after the first `seen` measurements; return how many there are now."""
+    for value in series.since(seen):
+        histogram.observe(value)
+    return series.count

@@ -88,6 +88,8 @@ class UplinkStatus:
     """The link is slow: pictures are sent smaller, and fewer."""
     bytes_per_second: float | None = None
     """What the link carries, estimated; None before the first measurement."""
+    bytes_sent: int = 0
+    """Bytes of the samples sent, without the wire's own."""
 
 
 @frozen
@@ -102,6 +104,21 @@ class SinkStatus:
     waiting: int
     behind: int = 0
     """With `notify="changes"`: tracks whose current level the sink has not accepted; each is tried again."""
+
+
+@frozen
+class PartStatus:
+    """A snapshot of one part of the tree of actors: the sinks, the uplink, the tracks or the watch; 5 s old at most."""
+
+    name: str
+    actors: int
+    """Those that run."""
+    restarts: int
+    """Of any of its actors and supervisors, so far."""
+    queued: int
+    """Messages that wait in its mailboxes."""
+    error: str
+    """The type of its last crash; empty where there was none."""
 
 
 @frozen
@@ -121,6 +138,8 @@ class Status:
     """None before the room was joined, and for a monitor without a room."""
     blind: str = ""
     """Why tracks that should be checked have not been for 30 s; empty when none is."""
+    parts: tuple[PartStatus, ...] = ()
+    """The parts of the tree of actors; none before the monitor runs."""
 
     @property
     def watching(self) -> Watching:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ VARIABLES = {
 
 @pytest.fixture(autouse=True)
 def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*VARIABLES, "DATASPIKE_WS_URL", "HTTPS_PROXY", "https_proxy"):
+    for name in (*VARIABLES, "DATASPIKE_CONFIG", "DATASPIKE_WS_URL", "HTTPS_PROXY", "https_proxy"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -66,6 +67,49 @@ def test_the_environment_comes_after_the_argument_and_before_the_default(monkeyp
     assert figures(DataspikeDetector()) == (0.5, 4.0, 60)
     assert figures(DataspikeDetector(burst_fps=2)) == (0.5, 2.0, 60)
     assert figures(DataspikeDetector(video_params=VideoParams())) == (0.2, 1.0, 75)
+
+
+def test_the_settings_file_comes_after_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The argument first, then the variable, then the file; key and address too."""
+    file = tmp_path / "ds.toml"
+    file.write_text(
+        "service = {api_key = 'k', url = 'wss://example.org/x'}\n"
+        "sampling = {normal_fps = 0.5, burst_fps = 3, quality = 60}\n"
+    )
+    monkeypatch.setenv("DATASPIKE_CONFIG", str(file))
+    monkeypatch.setenv("DATASPIKE_BURST_FPS", "4")
+    detector = DataspikeDetector(quality=50)
+    assert figures(detector) == (0.5, 4.0, 50)
+    assert isinstance(detector._settings.service, Dataspike)
+    assert detector._settings.service.log_url == "wss://example.org/x"
+    other = DataspikeDetector(api_key="other", url="wss://example.net/", video_params=VideoParams())
+    assert figures(other) == (0.2, 1.0, 75)
+    assert isinstance(other._settings.service, Dataspike)
+    assert (other._settings.service.key.reveal(), other._settings.service.host) == ("other", "example.net")
+
+
+def test_settings_name_further_sinks_unless_the_parameter_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside the room or the callback; `sinks=` overrides them, and a wrong one is refused by name."""
+    monkeypatch.setenv("DATASPIKE_LOG_ALERTS", "yes")
+    cases: list[tuple[dict[str, Any], list[str]]] = [
+        ({}, ["log"]),
+        ({"notification_cb": print}, ["log"]),
+        ({"sinks": ["room"]}, []),
+    ]
+    for arguments, names in cases:
+        detector = DataspikeDetector(api_key="k", **arguments)
+        assert [sink.name for sink in detector.status().sinks] == names
+    monkeypatch.setenv("DATASPIKE_SLACK_URL", "http://example.org/secret-path")
+    with pytest.raises(ValueError, match=r"sinks\.slack\.url \(from DATASPIKE_SLACK_URL\)"):
+        DataspikeDetector(api_key="k")
+    assert DataspikeDetector(api_key="k", sinks=["room"]).status().sinks == ()
+
+
+def test_a_variable_with_a_slip_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would otherwise be without effect, and without a word."""
+    monkeypatch.setenv("DATASPIKE_QUALTY", "60")
+    with pytest.raises(ValueError, match="DATASPIKE_QUALTY is not a setting; did you mean DATASPIKE_QUALITY"):
+        DataspikeDetector(api_key="k")
 
 
 def test_privacy_and_ledger_are_the_monitors() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ds_actors.detection.events import Level, ResultEvent, ResultType
+from ds_actors.detection.sinks._cooldown import LevelCooldown
 from ds_actors.detection.sinks._reports import ENDED_KEPT_FOR, ENDED_LIMIT, RETRY_WITHIN, LevelReports
 
 CLEAR, SUSPICIOUS, ALERT = Level.CLEAR, Level.SUSPICIOUS, Level.ALERT
@@ -21,9 +22,9 @@ def changed(reports: LevelReports, event: ResultEvent, now: float = 0.0) -> Resu
     return event
 
 
-def accepted(reports: LevelReports, event: ResultEvent) -> None:
+def accepted(reports: LevelReports, event: ResultEvent, now: float = 0.0) -> None:
     reports.begin(event)
-    reports.accepted(event)
+    reports.accepted(event, now)
 
 
 def failed(reports: LevelReports, event: ResultEvent, now: float) -> None:
@@ -43,7 +44,7 @@ def test_a_change_is_reported_when_it_was_accepted() -> None:
     assert due(reports, 0) == [alert]
     reports.begin(alert)
     assert reports.behind == 1
-    reports.accepted(alert)
+    reports.accepted(alert, 0)
     assert (reports.behind, due(reports, 1e9)) == (0, [])
 
 
@@ -76,7 +77,8 @@ def test_after_a_certain_refusal_the_old_level_is_no_news() -> None:
     refused(reports, changed(reports, event(ALERT)), 0)
     assert reports.behind == 1
     back = changed(reports, event(CLEAR, ALERT))
-    assert not reports.needs(back)
+    assert not reports.needs(back, 0)
+    assert (reports.behind, due(reports, 100)) == (0, [])
     refused(reports, changed(reports, event(ALERT)), 0)
     assert reports.behind == 1
 
@@ -86,7 +88,7 @@ def test_after_an_uncertain_failure_the_old_level_is_delivered_again() -> None:
     reports = LevelReports()
     failed(reports, changed(reports, event(ALERT)), 0)
     back = changed(reports, event(CLEAR, ALERT))
-    assert reports.needs(back)
+    assert reports.needs(back, 0)
     failed(reports, back, 1)
     assert due(reports, 20) == [back]
 
@@ -143,7 +145,7 @@ def test_errors_are_events_but_no_levels() -> None:
     reports = LevelReports()
     accepted(reports, changed(reports, event(ALERT)))
     error = event(ERROR_LIKE)
-    assert reports.needs(error)
+    assert reports.needs(error, 0)
     failed(reports, error, 0)
     refused(reports, error, 0)
     accepted(reports, error)
@@ -180,3 +182,49 @@ def test_memory_is_bounded_by_the_tracks() -> None:
         reports.changed(event(ALERT, track=f"late {number}"), 0, live=False)
         reports.track_ended("never heard of", 0)
     assert len(reports) == reports.behind == ENDED_LIMIT
+
+
+def test_a_change_within_the_cooldown_is_held_and_due_afterwards() -> None:
+    """A held track is not behind: its sink works. What is no longer true is never delivered."""
+    reports = LevelReports(LevelCooldown(60.0))
+    accepted(reports, changed(reports, event(ALERT), 0), 0)
+    accepted(reports, changed(reports, event(CLEAR, ALERT), 1), 1)
+    accepted(reports, changed(reports, event(ALERT), 2), 2)
+    held = changed(reports, event(CLEAR, ALERT), 3)
+    assert not reports.needs(held, 3)
+    assert (reports.behind, due(reports, 60.9), due(reports, 61)) == (0, [], [held])
+    assert reports.behind == 1
+    again = changed(reports, event(ALERT), 10)
+    assert not reports.needs(again, 10)
+    assert (reports.behind, due(reports, 1e9)) == (0, [])
+
+
+def test_another_track_of_the_participant_waits_for_the_same_cooldown() -> None:
+    """The level that was told last is the participant's."""
+    reports = LevelReports(LevelCooldown(60.0))
+    accepted(reports, changed(reports, event(ALERT), 0), 0)
+    other = changed(reports, event(ALERT, track="B"), 1)
+    assert not reports.needs(other, 1)
+    assert due(reports, 60) == [other]
+    reports.track_ended("B", 60)
+    assert due(reports, 60 + 2 * ENDED_KEPT_FOR) == []
+    assert reports.behind == 0
+
+
+def test_a_failed_delivery_starts_no_cooldown() -> None:
+    """Nothing was told yet."""
+    reports = LevelReports(LevelCooldown(60.0))
+    alert = changed(reports, event(ALERT), 0)
+    failed(reports, alert, 0)
+    assert reports.needs(alert, 1)
+    assert due(reports, RETRY_WITHIN) == [alert]
+
+
+def test_an_error_within_the_cooldown_is_left_out() -> None:
+    """It is no level, so it is not delivered later either."""
+    reports = LevelReports(LevelCooldown(60.0))
+    error = event(ERROR_LIKE)
+    accepted(reports, error, 0)
+    assert not reports.needs(error, 59)
+    assert reports.needs(error, 60)
+    assert (reports.behind, due(reports, 100)) == (0, [])

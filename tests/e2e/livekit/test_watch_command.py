@@ -6,11 +6,13 @@ import json
 import os
 import pty
 import signal
+import stat
 import subprocess
 import sys
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -63,6 +65,22 @@ def test_a_hidden_watcher_sees_the_alert_and_the_room_sees_nothing_of_it(room: R
         assert process.wait(30) == 0
         until(lambda: events[-1]["event"] == "summary")
         assert events[-1]["alerts"] == 1
+
+
+def test_results_also_go_to_the_sinks_that_the_settings_name(room: Room, tmp_path: Path) -> None:
+    """A line with the room's name in a file for its owner alone; the file of settings says where."""
+    settings = tmp_path / "ds.toml"
+    settings.write_text("[sinks.json_lines]\nfile = 'alerts.jsonl'\n")
+    room.service.verdicts["alice"] = Level.ALERT
+    room.join("alice")
+    room.camera("alice", width=320, height=180)
+    lines = tmp_path / "alerts.jsonl"
+    with watching(room, "--config", str(settings), "--set", "sampling.quality=50"):
+        until(lines.exists, 60)
+        until(lambda: lines.read_bytes().endswith(b"\n"))
+    event = json.loads(lines.read_text("ascii").splitlines()[0])
+    assert (event["room"], event["participant_id"], event["level"]) == (room.name, "alice", "alert")
+    assert stat.S_IMODE(lines.stat().st_mode) == 0o600
 
 
 def test_fail_on_ends_it_with_1(room: Room) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Never
@@ -79,6 +79,8 @@ class RoomMonitor(Actor[Never]):
     """The plugin in a process of its own, because LiveKit's SDK needs asyncio; its restart joins the room anew."""
 
     plan: RoomPlan
+    variables: Mapping[str, str] = field(repr=False)
+    """The monitor's settings; the service is the sandbox all the same."""
     make_token: Callable[[RoomPlan], str] = field(repr=False)
     tell: Tell
     joined: Callable[[], None]
@@ -90,6 +92,7 @@ class RoomMonitor(Actor[Never]):
         process = ChildProcess(
             [sys.executable, "-P", _HERE / "watcher.py"],
             {
+                **self.variables,
                 "LIVEKIT_URL": self.plan.livekit_url,
                 "LIVEKIT_TOKEN": self.make_token(self.plan),
                 "DATASPIKE_WS_URL": self.plan.sandbox_url,

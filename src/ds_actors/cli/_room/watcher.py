@@ -1,9 +1,9 @@
 """The monitor's process: joins the room as an agent, with the LiveKit plugin, until stdin ends.
 
-Run as a file; with `--silent` it sends the room nothing. The room's URL and the token are in LIVEKIT_URL and
-LIVEKIT_TOKEN, the service's in the plugin's own variables. Stdout has one JSON object per line: `{"event": "joined"}`,
-then `{"event": "status", ...}` once per second. Stderr has the log. Exits with 0 when stdin ended, with 1 when the room
-did.
+Run as a file; with `--silent` it sends the room nothing, and results go only where the settings say. The room's URL and
+the token are in LIVEKIT_URL and LIVEKIT_TOKEN, all else in the plugin's own variables. Stdout has one JSON object per
+line: `{"event": "joined"}`, then `{"event": "status", ...}` once per second. Stderr has the log. Exits with 0 when
+stdin ended, with 1 when the room did.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import threading
 
 from livekit import rtc
 from livekit.plugins import dataspike
+
+from ds_actors.detection.settings import read_settings
 
 REPORT_EVERY = 1.0
 # Stdout is for the events alone: what else writes there, as a library may, goes to stderr.
@@ -46,7 +48,8 @@ async def watch() -> int:
 
     room.on("disconnected", disconnected)  # pyright: ignore[reportUnknownMemberType]
     silent = "--silent" in sys.argv
-    async with dataspike.DataspikeDetector(publish_coverage=not silent, sinks=[] if silent else None) as detector:
+    sinks = read_settings().make_sinks(lambda: room.name) if silent else None
+    async with dataspike.DataspikeDetector(publish_coverage=not silent, sinks=sinks) as detector:
         # Nothing but the detector subscribes, so it pauses the forwarding of each track between two samples.
         options = rtc.RoomOptions(auto_subscribe=False)
         await room.connect(os.environ["LIVEKIT_URL"], os.environ["LIVEKIT_TOKEN"], options)

@@ -23,6 +23,8 @@ COUNTERS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
         ("outcome",),
     ),
     "samples_dropped": ("Samples that were due and not sent, by reason.", ("reason",)),
+    "sample_bytes": ("Bytes of the samples sent, without the wire's own.", ()),
+    "actor_restarts": ("Restarts of actors and their supervisors, by part of the monitor.", ("part",)),
     "results": ("Results of the detection service, by level.", ("level",)),
     "malformed_messages": ("Messages of the detection service that could not be read.", ()),
     "uplink_connections": ("Connections to the detection service.", ()),
@@ -37,6 +39,8 @@ GAUGES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "tracks": ("Tracks of all monitors, by coverage.", ("coverage",)),
     "track_levels": ("Tracks of all monitors, by level.", ("level",)),
     "samples_waiting": ("Samples that are due and not sent yet.", ()),
+    "actors": ("Actors that run, by part of the monitor.", ("part",)),
+    "mailbox_messages": ("Messages that wait in mailboxes, by part of the monitor.", ("part",)),
     "sink_waiting": ("Events that wait for a sink.", ("sink",)),
     "sink_behind": ("Tracks whose current level a sink has not accepted.", ("sink",)),
 }
@@ -51,6 +55,7 @@ def counter_values(status: Status) -> dict[MetricKey, float]:
         ("samples_sent", ()): uplink.sent,
         ("malformed_messages", ()): uplink.malformed,
         ("uplink_connections", ()): uplink.connections,
+        ("sample_bytes", ()): uplink.bytes_sent,
     }
     values |= {
         ("sample_answers", ("answered",)): uplink.answered,
@@ -59,6 +64,7 @@ def counter_values(status: Status) -> dict[MetricKey, float]:
     }
     values |= {("samples_dropped", (reason,)): count for reason, count in uplink.dropped.items()}
     values |= {("results", (level.value,)): status.results.get(level.value, 0) for level in Level}
+    values |= {("actor_restarts", (part.name,)): part.restarts for part in status.parts}
     for sink in status.sinks:
         values |= {
             ("sink_events", (sink.name, "delivered")): sink.delivered,
@@ -84,6 +90,9 @@ def gauge_values(status: Status) -> dict[MetricKey, float]:
         values["track_levels", (track.level.value,)] += 1
     values["blind_monitors", ()] = bool(status.blind)
     values["samples_waiting", ()] = uplink.waiting + uplink.granted
+    for part in status.parts:
+        values["actors", (part.name,)] = part.actors
+        values["mailbox_messages", (part.name,)] = part.queued
     for sink in status.sinks:
         values["sink_waiting", (sink.name,)] = sink.waiting
         values["sink_behind", (sink.name,)] = sink.behind

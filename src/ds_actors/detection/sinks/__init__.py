@@ -1,6 +1,7 @@
 """Where results go."""
 
 from ds_actors.detection.sinks._receiver import sign_webhook, verify_webhook
+from ds_actors.detection.sinks._rotating import RotatingJsonLinesSink
 from ds_actors.detection.sinks._signatures import WebhookSecret, WebhookVerificationError
 from ds_actors.detection.sinks._sinks import (
     BufferingSink,
@@ -11,6 +12,8 @@ from ds_actors.detection.sinks._sinks import (
     Undelivered,
     check_sink,
 )
+from ds_actors.detection.sinks._slack import SlackSink
+from ds_actors.detection.sinks._throttled import Throttled
 from ds_actors.detection.sinks._webhook import WebhookError, WebhookSink
 
 __all__ = [
@@ -18,7 +21,10 @@ __all__ = [
     "CallbackSink",
     "JsonLinesSink",
     "LogSink",
+    "RotatingJsonLinesSink",
     "Sink",
+    "SlackSink",
+    "Throttled",
     "Undelivered",
     "WebhookError",
     "WebhookSecret",

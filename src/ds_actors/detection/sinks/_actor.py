@@ -68,7 +68,7 @@ class SinkActor(Actor[ResultEvent]):
 
     async def _deliver(self, event: ResultEvent) -> None:
         reports = self.record.reports
-        if reports is None or reports.needs(event):
+        if reports is None or reports.needs(event, trio.current_time()):
             await self._attempt(event)
         self.inbox.settle(event)
         self._busy -= 1
@@ -88,7 +88,7 @@ class SinkActor(Actor[ResultEvent]):
             else:
                 counts.delivered += 1
                 if reports is not None:
-                    reports.accepted(event)
+                    reports.accepted(event, trio.current_time())
                 return
         except Undelivered as error:
             counts.failed[str(error)] += 1

@@ -2,6 +2,7 @@
 
 A change of level is reported when the sink accepted it, not when it was first tried. Until then its track is *behind*,
 and its current level is tried again: 15 s after the last failure at the latest, about a second after any success.
+With a cooldown, a change may also be *held*: it is delivered when the cooldown is over, if it is still true then.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from attrs import define, field
 
 from ds_actors._backoff import ExponentialBackoff
 from ds_actors.detection.events import Level, ResultEvent
+from ds_actors.detection.sinks._cooldown import LevelCooldown
 
 LOOK_EVERY: Final = 1.0
 """Seconds between two looks at what is due."""
@@ -52,8 +54,11 @@ class LevelReports:
     without one of these, as in a crash, leaves open what the receiver knows, and the level is tried again.
     """
 
+    cooldown: LevelCooldown = field(factory=LevelCooldown)
     _reports: dict[str, _TrackReport] = field(factory=dict[str, _TrackReport], init=False)
     _behind: set[str] = field(factory=set[str], init=False)
+    _held: set[str] = field(factory=set[str], init=False)
+    """Those of `_behind` that wait for the end of a cooldown."""
     _ended: OrderedDict[str, float] = field(factory=OrderedDict[str, float], init=False)
     """When each ended track ended, the earliest first."""
     _failing: bool = field(default=False, init=False)
@@ -61,8 +66,8 @@ class LevelReports:
 
     @property
     def behind(self) -> int:
-        """The number of tracks whose current level the sink has not accepted."""
-        return len(self._behind)
+        """The number of tracks whose current level the sink has not accepted, without those that are held."""
+        return len(self._behind) - len(self._held)
 
     def __len__(self) -> int:
         return len(self._reports)
@@ -82,17 +87,26 @@ class LevelReports:
         track = event.track_id
         report = self._reports.get(track)
         if report is None:
-            self._reports[track] = _TrackReport(event, event.previous_level, now)
+            report = self._reports[track] = _TrackReport(event, event.previous_level, now)
         else:
             report.wanted, report.failures, report.due_at = event, 0, now
-        self._behind.add(track)
+        self._held.discard(track)
+        self._settle(track, report)
         if not live:
             self.track_ended(track, now)
 
-    def needs(self, event: ResultEvent) -> bool:
-        """Return whether to deliver this event; False for a level that the receiver certainly has already."""
+    def needs(self, event: ResultEvent, now: float) -> bool:
+        """Return whether to deliver this event; False for a level that the receiver certainly has already.
+
+        Also False during a cooldown, after which `due` returns the track's event, if it is still behind.
+        """
         report = self._reports.get(event.track_id)
-        return report is None or not event.level.is_verdict or report.known is not event.level
+        if report is not None and event.level.is_verdict and report.known is event.level:
+            return False
+        passes = self.cooldown.passes(event, now)
+        if not passes and event.track_id in self._behind:
+            self._held.add(event.track_id)
+        return passes
 
     def begin(self, event: ResultEvent) -> None:
         """Record that an attempt begins: until it ends, the receiver may have the old level or this one."""
@@ -100,8 +114,9 @@ class LevelReports:
         if report is not None and event.level.is_verdict:
             report.known_before, report.known = report.known, None
 
-    def accepted(self, event: ResultEvent) -> None:
+    def accepted(self, event: ResultEvent, now: float) -> None:
         """Record that the sink accepted an event: it works, so that all tracks that are behind are due soon."""
+        self.cooldown.delivered(event, now)
         report = self._reports.get(event.track_id)
         if report is not None and event.level.is_verdict:
             report.known, report.failures = event.level, 0
@@ -140,7 +155,9 @@ class LevelReports:
         """
         self._forget_old(now)
         found = [self._reports[track] for track in self._behind if not on_its_way(track)]
-        return [report.wanted for report in sorted(found, key=lambda report: report.due_at) if report.due_at <= now]
+        ready = [report for report in found if report.due_at <= now and self.cooldown.passes(report.wanted, now)]
+        self._held.difference_update(report.wanted.track_id for report in ready)
+        return [report.wanted for report in sorted(ready, key=lambda report: report.due_at)]
 
     def outstanding(self) -> list[ResultEvent]:
         """Return the event of each track that is behind, due or not: what a last attempt at the close is for."""
@@ -155,6 +172,7 @@ class LevelReports:
     def _settle(self, track: str, report: _TrackReport) -> None:
         if report.settled:
             self._behind.discard(track)
+            self._held.discard(track)
         else:
             self._behind.add(track)
 
@@ -165,3 +183,4 @@ class LevelReports:
                 break
             del self._ended[track], self._reports[track]
             self._behind.discard(track)
+            self._held.discard(track)

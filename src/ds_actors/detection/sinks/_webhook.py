@@ -141,11 +141,15 @@ class WebhookSink:
         # Raised here and without a context: the frames below hold the Authorization header.
         raise WebhookError(f"{self.host}: {failure.why}")
 
+    def content(self, event: ResultEvent) -> bytes:
+        """Return the body of the post."""
+        return event.json().encode("ascii")
+
     async def _post(self, event: ResultEvent) -> PostFailure | None:
         """Return why the event was not taken; None when it was."""
         import httpx  # noqa: PLC0415 - what it needs may not be installed, and it takes long to import
 
-        key, body = idempotency_key(event), event.json().encode("ascii")
+        key, body = idempotency_key(event), self.content(event)
         headers = {"Content-Type": "application/json", "Idempotency-Key": key}
         if self._signing_secrets:
             headers |= sign_webhook(body, self._signing_secrets, webhook_id=key)

@@ -35,12 +35,14 @@ class LinkEncoder:
         limit: returns the longest side that a picture may have, from the one that its policy plans.
         allowance: returns how large a picture may be that was captured at that time.
         report: learns when that changed or dropped a picture.
+        took: called with the seconds that a picture took, all its attempts together.
     """
 
     encode: Encode
     limit: Callable[[int | None], int | None]
     allowance: Callable[[float], Allowance]
     report: EncodingReport
+    took: Callable[[float], object] = lambda _seconds: None
 
     async def __call__(self, frame: Frame, quality: int, max_side: int | None) -> bytes:
         """Return the JPEG of a frame that was captured now.
@@ -49,8 +51,14 @@ class LinkEncoder:
             LinkTooSlowError: when even the smallest would arrive too late.
             EncodingError: whatever `encode` raises.
         """
-        max_side, longest = self.limit(max_side), max(frame.width, frame.height)
         captured_at = trio.current_time()
+        try:
+            return await self._encode(frame, quality, max_side, captured_at)
+        finally:
+            self.took(trio.current_time() - captured_at)
+
+    async def _encode(self, frame: Frame, quality: int, max_side: int | None, captured_at: float) -> bytes:
+        max_side, longest = self.limit(max_side), max(frame.width, frame.height)
         attempt = EncodingAttempt(quality, longest if max_side is None else min(longest, max_side))
         allowance = self.allowance(captured_at)
         if not allowance.measured:

@@ -33,6 +33,10 @@ class UplinkHost(Protocol):
         """What the link carries, by all connections so far."""
         ...
 
+    def sample_arrived(self, age: float) -> None:
+        """The service has a sample, `age` seconds after the end of its capture."""
+        ...
+
     def uplink_connecting(self) -> None:
         """An attempt begins."""
         ...
@@ -135,7 +139,7 @@ class Uplink(Actor[OutboxMessage]):
                     self.host.sample_sent(sample)
                     self.inbox.settle(message)  # before the next checkpoint, or else a crash sends it again
                     if probe is not None:
-                        await nursery.start(self._probe, websocket, heartbeat, probe)
+                        await nursery.start(self._probe, websocket, heartbeat, probe, sample)
                 case _:
                     pass
 
@@ -152,6 +156,7 @@ class Uplink(Actor[OutboxMessage]):
         websocket: WebSocketConnection,
         heartbeat: Heartbeat,
         number: int,
+        sample: Sample,
         *,
         task_status: trio.TaskStatus[None],
     ) -> None:
@@ -160,6 +165,7 @@ class Uplink(Actor[OutboxMessage]):
             return
         now = trio.current_time()
         self.host.link.speed.confirmed(number, now)
+        self.host.sample_arrived(now - sample.captured_at)
         self.context.ref.tell(LinkConfirmed())
         if heartbeat.is_older_than(PING_AFTER, now):
             heartbeat.answered()

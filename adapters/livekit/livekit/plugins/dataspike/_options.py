@@ -1,9 +1,8 @@
-"""The detector's sampling parameters: the argument, then the environment, then the default; each is checked."""
+"""The detector's sampling parameters: the argument, else what the settings say; each is checked."""
 
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from typing import Final, TypeVar, cast
 
@@ -11,6 +10,7 @@ from attrs import frozen
 
 from ds_actors.detection import AdaptiveSampling, SamplingPolicy
 from ds_actors.detection.sampling import check_fps, check_quality
+from ds_actors.detection.settings import MonitorSettings
 from ds_actors.detection.tracks.speech import CHUNK_SAMPLES, SAMPLE_RATE, AudioPace
 
 N = TypeVar("N", int, float)
@@ -91,8 +91,9 @@ def resolve(
     video_params: VideoParams | None,
     audio_params: AudioParams | None,
     sampling: Callable[[], SamplingPolicy] | None,
+    configured: MonitorSettings,
 ) -> Figures:
-    """Return the resolved sampling parameters.
+    """Return the resolved sampling parameters; those that are not given are those of the settings.
 
     Raises:
         TypeError: when two parameters mean the same; names both.
@@ -108,13 +109,13 @@ def resolve(
         rates = [name for name in given if name != "quality"] or (["video_params"] if video_params else [])
         if rates:
             raise TypeError(f"{rates[0]} and sampling mean the same: pass one of them")
-    normal = _number("normal_fps", normal_fps, NORMAL_FPS, float, lambda v: check_fps("normal_fps", v))
-    burst = _number("burst_fps", burst_fps, BURST_FPS, float, lambda v: check_fps("burst_fps", v))
-    jpeg = _number("quality", quality, QUALITY, int, check_quality)
+    normal = _checked("normal_fps", normal_fps, configured.normal_fps, lambda v: check_fps("normal_fps", v))
+    burst = _checked("burst_fps", burst_fps, configured.burst_fps, lambda v: check_fps("burst_fps", v))
+    jpeg = _checked("quality", quality, configured.quality, check_quality)
     if burst < normal:
         raise ValueError(
             f"burst_fps ({burst!r}) must not be below normal_fps ({normal!r}); they come from the parameters, "
-            f"else from {_VARIABLES['burst_fps']} and {_VARIABLES['normal_fps']}"
+            f"else from {_VARIABLES['burst_fps']} and {_VARIABLES['normal_fps']}, else from the settings' file"
         )
     if not isinstance(cast("object", audio_params), AudioParams | None):
         raise TypeError(f"audio_params must be AudioParams(), not {audio_params!r}")
@@ -122,20 +123,10 @@ def resolve(
     return Figures(sampling or (lambda: AdaptiveSampling(normal, burst)), jpeg, audio)
 
 
-def _number(name: str, given: N | None, default: N, read: Callable[[str], N], check: Callable[[N], N]) -> N:
-    variable = _VARIABLES[name]
-    if given is not None:
-        value, origin = given, f"parameter {name}, else {variable}"
-    else:
-        text = os.environ.get(variable, "").strip()
-        if not text:
-            return default
-        origin = f"from {variable}; parameter {name}"
-        try:
-            value = read(text)
-        except ValueError:
-            raise ValueError(f"{name} must be a number, not {text!r} ({origin})") from None
+def _checked(name: str, given: N | None, configured: N, check: Callable[[N], N]) -> N:
+    if given is None:
+        return configured
     try:
-        return check(value)
+        return check(given)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{error} ({origin})") from None
+        raise ValueError(f"{error} (parameter {name}, else {_VARIABLES[name]})") from None

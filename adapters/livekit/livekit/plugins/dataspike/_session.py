@@ -95,6 +95,8 @@ class RoomSession:
                 sinks.append(RoomSink(self.bridge, self._publisher))
         if self._levels is not None:
             sinks.append(LevelsSink(self.bridge, self._levels))
+        if settings.configured is not None:
+            sinks += settings.configured.make_sinks(lambda: self._room.name)
         return sinks
 
     # ---- start and end

@@ -13,6 +13,7 @@ from livekit.plugins.dataspike._rules import TrackRules
 from livekit.plugins.dataspike._sink_options import SinkOption
 
 from ds_actors.detection import Budget, Dataspike, EmbeddedService, Evidence, Monitor, Privacy, Sink, Status
+from ds_actors.detection.settings import MonitorSettings
 
 Notify = Literal["all", "changes"]
 Assessment = Literal["last", "evidence"] | Evidence
@@ -26,6 +27,8 @@ class Settings:
     figures: Figures
     rules: TrackRules
     sinks: tuple[SinkOption, ...]
+    configured: MonitorSettings | None
+    """Makes further sinks; None where the parameter `sinks` says where results go."""
     callback: Callback | None
     destinations: tuple[str, ...]
     mirror_levels: bool

@@ -6,7 +6,7 @@ import logging
 import ssl
 from collections.abc import AsyncIterable, Callable, Collection, Sequence
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
 
 from attrs import evolve
 from livekit import rtc
@@ -23,10 +23,14 @@ from livekit.plugins.dataspike._sink_options import resolve_sinks
 from livekit.plugins.dataspike.log import logger
 
 from ds_actors.detection import Budget, Dataspike, EmbeddedService, LedgerRow, Privacy, SamplingPolicy, Sink, Status
+from ds_actors.detection.service import ApiKey
+from ds_actors.detection.settings import read_settings
 
 
 class DataspikeDetector:
     """Watches the video of everybody in a room for deepfakes, and notifies the room or a callback.
+
+    What no argument says, the settings may: variables, and the TOML file that DATASPIKE_CONFIG names.
 
     Args:
         api_key: the service's key; else DATASPIKE_API_KEY.
@@ -43,7 +47,7 @@ class DataspikeDetector:
         privacy: what is kept from the service: names (pseudonyms go instead), and pixels.
         ledger: keep a record of the last 1,000 samples sent, in memory and without their pixels, for `ledger()`.
         sinks: where results go besides the callback: "room", and sinks of ds_actors.detection; by default to
-            the room, or nowhere when there is a callback.
+            the room, or nowhere when there is a callback, and to the sinks that the settings name.
         notify: "all" results, or only "changes" of level.
         assessment: what makes a level of the results: "last", the last one, or "evidence", all of them, where each may
             be wrong; or an `Evidence` of ds_actors.detection with your own figures.
@@ -122,17 +126,28 @@ class DataspikeDetector:
         service: Dataspike | EmbeddedService | None = None,
     ) -> None:
         # First, and gone from this frame: tracebacks may show locals.
-        key = [api_key]
+        hidden = [api_key]
         del api_key
-        settings = {"api_key": key[0] is not None, "url": url, "ssl_context": ssl_context, "proxy": proxy}
-        given = [name for name, value in settings.items() if value]
+        key = None if hidden[0] is None else ApiKey(cast("str", hidden.pop()))
+        connection = {"api_key": key, "url": url, "ssl_context": ssl_context, "proxy": proxy}
+        given = [name for name, value in connection.items() if value is not None]
         if service is not None and given:
-            key.clear()
             raise TypeError(f"{given[0]} and service mean the same: pass one of them")
+        own: dict[str, object] = {
+            "service": service,
+            "service.api_key": key,
+            "service.url": url,
+            "sampling": video_params,
+            "sampling.normal_fps": normal_fps,
+            "sampling.burst_fps": burst_fps,
+            "sampling.quality": quality,
+            "sinks": sinks,
+        }
+        configured = read_settings(skipped=[name for name, value in own.items() if value is not None])
         if service is None:
             service = Dataspike(
-                key.pop(),
-                url,
+                key or configured.api_key,
+                url if url is not None else configured.url,
                 allow_insecure=allow_insecure,
                 upgrade_timeout=10.0 if conn_options is None else conn_options.timeout,
                 ssl_context=ssl_context,
@@ -145,12 +160,14 @@ class DataspikeDetector:
             video_params=video_params,
             audio_params=audio_params,
             sampling=sampling,
+            configured=configured,
         )
         self._settings = Settings(
             service=service,
             figures=figures,
             rules=TrackRules(sources, track_filter, consent, figures.audio is not None),
             sinks=resolve_sinks(sinks, notification_cb, destination_identities, mirror_levels=mirror_levels),
+            configured=configured if sinks is None else None,
             callback=notification_cb,
             destinations=tuple(destination_identities),
             mirror_levels=mirror_levels,
@@ -167,7 +184,8 @@ class DataspikeDetector:
             state_cb=state_cb,
         )
         self._own_proxy = proxy is not None
-        self._idle = self._settings.make_monitor()  # never run: it checks the parameters, and has an idle status
+        checked = configured.make_sinks() if sinks is None else ()
+        self._idle = self._settings.make_monitor(checked)  # never run: it checks the parameters, and has an idle status
         self._session: RoomSession | None = None
         self._closed = False
 

@@ -1,0 +1,174 @@
+"""The settings that commands and the LiveKit plugin read: names, kinds, defaults, and what each accepts. Pure."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Collection
+from typing import Final, Literal
+
+from attrs import frozen
+
+from ds_actors.detection.sampling import check_fps
+
+PREFIX: Final = "DATASPIKE_"
+CONFIG_VARIABLE: Final = f"{PREFIX}CONFIG"
+"""The variable that names the file."""
+
+SettingValue = str | float | bool
+Kind = Literal["text", "number", "whole", "switch", "path"]
+_WORDS: Final = {
+    "text": "a text",
+    "number": "a number",
+    "whole": "a whole number",
+    "switch": "true or false",
+    "path": "a path",
+}
+_SWITCHES: Final = {
+    "true": True,
+    "yes": True,
+    "on": True,
+    "1": True,
+    "false": False,
+    "no": False,
+    "off": False,
+    "0": False,
+}
+
+
+class SettingsError(ValueError):
+    """A setting cannot be used; the message names it and where it comes from, and holds no secret."""
+
+
+@frozen
+class SettingSpec:
+    """One setting."""
+
+    key: str
+    """Its place in the file, with a dot for each table: `sinks.slack.url` is `url` in `[sinks.slack]`."""
+    kind: Kind
+    variable: str
+    default: SettingValue | None
+    shown: Literal["plain", "masked", "address", "host"] = "plain"
+    """How it may be shown: masked, or for a URL without user name and query, or by its host alone."""
+    check: Callable[[str, float], object] | None = None
+    """(key, number): raises ValueError when it cannot be used."""
+
+    @property
+    def secret(self) -> bool:
+        """Whether it may not be on a command line, which every user of the machine can read."""
+        return self.shown in ("masked", "host")
+
+
+def _between(low: float, high: float) -> Callable[[str, float], object]:
+    def check(key: str, value: float) -> None:
+        if not low <= value <= high:
+            raise ValueError(f"{key} must be from {low:,g} to {high:,g}, not {value!r}")
+
+    return check
+
+
+SETTINGS: Final[tuple[SettingSpec, ...]] = (
+    SettingSpec("service.api_key", "text", f"{PREFIX}API_KEY", None, "masked"),
+    SettingSpec("service.url", "text", f"{PREFIX}WS_URL", None, "address"),
+    SettingSpec("sampling.normal_fps", "number", f"{PREFIX}NORMAL_FPS", 0.2, check=check_fps),
+    SettingSpec("sampling.burst_fps", "number", f"{PREFIX}BURST_FPS", 1.0, check=check_fps),
+    SettingSpec("sampling.quality", "whole", f"{PREFIX}QUALITY", 75, check=_between(0, 100)),
+    SettingSpec("sinks.cooldown", "number", f"{PREFIX}COOLDOWN", 60.0, check=_between(0, 600)),
+    SettingSpec("sinks.log.enabled", "switch", f"{PREFIX}LOG_ALERTS", default=False),
+    SettingSpec("sinks.json_lines.file", "path", f"{PREFIX}JSON_LINES_FILE", None),
+    SettingSpec(
+        "sinks.json_lines.max_bytes",
+        "whole",
+        f"{PREFIX}JSON_LINES_MAX_BYTES",
+        10_000_000,
+        check=_between(20_000, 1 << 40),
+    ),
+    SettingSpec("sinks.json_lines.files", "whole", f"{PREFIX}JSON_LINES_FILES", 5, check=_between(1, 1_000)),
+    SettingSpec("sinks.slack.url", "text", f"{PREFIX}SLACK_URL", None, "host"),
+    SettingSpec("sinks.webhook.url", "text", f"{PREFIX}WEBHOOK_URL", None, "host"),
+    SettingSpec("sinks.webhook.secret", "text", f"{PREFIX}WEBHOOK_SECRET", None, "masked"),
+    SettingSpec("sinks.webhook.signing_secret", "text", f"{PREFIX}WEBHOOK_SIGNING_SECRET", None, "masked"),
+)
+NEEDED: Final = {"sinks.json_lines": "sinks.json_lines.file", "sinks.webhook": "sinks.webhook.url"}
+"""By table, the setting without which the others have no effect."""
+BY_KEY: Final = {spec.key: spec for spec in SETTINGS}
+BY_VARIABLE: Final = {spec.variable: spec for spec in SETTINGS}
+
+
+def from_text(spec: SettingSpec, text: str) -> SettingValue:
+    """Return the value that a text has, as an option or a variable gives it.
+
+    Raises:
+        SettingsError: when it is none; the message has the value only where that is no secret.
+    """
+    value: SettingValue | None = text
+    if spec.kind == "switch":
+        value = _SWITCHES.get(text.strip().lower())
+    elif spec.kind in ("number", "whole"):
+        value = _number(text, whole=spec.kind == "whole")
+    if value is None:
+        raise _wrong(spec, text)
+    return from_value(spec, value)
+
+
+def from_value(spec: SettingSpec, value: object) -> SettingValue:
+    """Return a value of the file, if it has the right type.
+
+    Raises:
+        SettingsError: when it cannot be used; the message has the value only where that is no secret.
+    """
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if spec.kind == "number" and number and math.isfinite(value):  # type: ignore[arg-type]
+        return _checked(spec, float(value))  # type: ignore[arg-type]
+    if spec.kind == "whole" and number and isinstance(value, int):
+        return _checked(spec, value)
+    if spec.kind == "switch" and isinstance(value, bool):
+        return value
+    if spec.kind in ("text", "path") and isinstance(value, str) and value.strip():
+        return value.strip()
+    raise _wrong(spec, value)
+
+
+def unknown_key(key: str) -> SettingsError:
+    """Return the error about a key that is no setting, with the nearest one that is."""
+    found = difflib.get_close_matches(key, BY_KEY, 1, 0.5)
+    near = f"did you mean {found[0]}?" if found else f"the settings are {', '.join(BY_KEY)}"
+    return SettingsError(f"{key} is not a setting; {near}")
+
+
+def check_variables(names: Collection[str]) -> None:
+    """Refuse a variable that is a setting's but for a slip; others that begin with DATASPIKE_ are another program's.
+
+    Raises:
+        SettingsError: naming both.
+    """
+    known = [name.removeprefix(PREFIX) for name in (*BY_VARIABLE, CONFIG_VARIABLE)]
+    for name in names:
+        rest = name.removeprefix(PREFIX)
+        if name.startswith(PREFIX) and rest not in known:
+            found = difflib.get_close_matches(rest, known, 1, 0.8)
+            if found:
+                raise SettingsError(f"the variable {name} is not a setting; did you mean {PREFIX}{found[0]}?")
+
+
+def _number(text: str, *, whole: bool) -> float | None:
+    try:
+        value = int(text) if whole else float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _checked(spec: SettingSpec, value: float) -> float:
+    if spec.check is not None:
+        try:
+            spec.check(spec.key, value)
+        except ValueError as error:
+            raise SettingsError(str(error)) from None
+    return value
+
+
+def _wrong(spec: SettingSpec, value: object) -> SettingsError:
+    given = f", not {value!r}" if spec.shown == "plain" else ""
+    return SettingsError(f"{spec.key} must be {_WORDS[spec.kind]}{given}")

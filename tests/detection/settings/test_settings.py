@@ -1,0 +1,275 @@
+"""Settings from options, variables and a file: which one applies, what is refused, and what is never shown."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ds_actors.detection import LogSink, Monitor, RotatingJsonLinesSink, SlackSink, Throttled, WebhookSink
+from ds_actors.detection.service import Dataspike
+from ds_actors.detection.settings import CONFIG_VARIABLE, SETTINGS, MonitorSettings, SettingsError, read_settings
+from ds_actors.detection.settings.resolving import SettingsFile, resolve_settings
+
+SECRET = "sk-very-secret"
+SIGNING_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "ds.toml"
+    path.write_text(text)
+    return path
+
+
+def read(text: str, folder: Path, **more: Any) -> MonitorSettings:
+    arguments: dict[str, Any] = {"environment": {}, **more}
+    return read_settings(file=write(folder, text), **arguments)
+
+
+def refused(text: str, folder: Path, **more: Any) -> str:
+    with pytest.raises(SettingsError) as raised:
+        read(text, folder, **more)
+    return str(raised.value)
+
+
+LAYERS = st.dictionaries(st.sampled_from(["option", "variable", "file"]), st.integers(0, 600))
+
+
+@given(LAYERS)
+def test_an_option_overrides_a_variable_overrides_the_file_overrides_the_default(layers: dict[str, int]) -> None:
+    """Whichever of them there are; the origin says which one it was."""
+    settings = resolve_settings(
+        {"sinks.cooldown": str(layers["option"])} if "option" in layers else {},
+        {"DATASPIKE_COOLDOWN": str(layers["variable"])} if "variable" in layers else {},
+        SettingsFile("f.toml", {"sinks": {"cooldown": layers["file"]}}) if "file" in layers else None,
+    )
+    found = settings["sinks.cooldown"]
+    first = next((name for name in ("option", "variable", "file") if name in layers), "default")
+    assert (found.origin, found.value) == (first, layers.get(first, 60))
+
+
+VALUES: dict[str, tuple[str, object]] = {
+    "text": ("https://127.0.0.1/x", "https://127.0.0.1/x"),
+    "number": ("7.5", 7.5),
+    "whole": ("50", 50),
+    "switch": ("yes", True),
+    "path": ("/tmp/a", "/tmp/a"),
+}
+
+
+@pytest.mark.parametrize("spec", SETTINGS, ids=lambda spec: spec.key)
+def test_every_setting_means_the_same_from_everywhere(spec: Any) -> None:
+    """A secret is no option: the error names its variable, and not its value."""
+    text, value = ("30000", 30_000) if spec.key.endswith("max_bytes") else VALUES[spec.kind]
+    table, _, name = spec.key.rpartition(".")
+    nested: dict[str, Any] = {name: value}
+    for part in reversed(table.split(".")):
+        nested = {part: nested}
+    needed = {f"{table}.file": "DATASPIKE_JSON_LINES_FILE", f"{table}.url": "DATASPIKE_WEBHOOK_URL"}
+    environment = {variable: "https://x.example" for key, variable in needed.items() if key != spec.key}
+    environment |= {"DATASPIKE_BURST_FPS": "9"} if spec.key == "sampling.normal_fps" else {}
+    from_file = resolve_settings({}, environment, SettingsFile("f", nested))[spec.key]
+    from_variable = resolve_settings({}, {**environment, spec.variable: text}, None)[spec.key]
+    assert from_file.value == from_variable.value == value
+    if not spec.secret:
+        assert resolve_settings({spec.key: text}, environment, None)[spec.key].value == value
+        return
+    with pytest.raises(SettingsError, match=spec.variable) as raised:
+        resolve_settings({spec.key: SECRET}, environment, None)
+    assert SECRET not in str(raised.value)
+
+
+def test_an_empty_variable_is_none() -> None:
+    """As one that a shell script has cleared."""
+    assert read_settings(environment={"DATASPIKE_COOLDOWN": " ", CONFIG_VARIABLE: ""}).url is None
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[sinks.slak]\nurl = 1", "sinks.slak.url is not a setting; did you mean sinks.slack.url? (in "),
+        ("[sampling]\nqualty = 1", "did you mean sampling.quality?"),
+        ("zzzzz = 1", "zzzzz is not a setting; the settings are service.api_key, service.url"),
+        ("sinks = 3", "sinks is a table: write [sinks]"),
+        ("sampling.quality = 'high'", "sampling.quality must be a whole number, not 'high' (from "),
+        ("sampling.quality = 101", "sampling.quality must be from 0 to 100, not 101"),
+        ("sampling.quality = true", "must be a whole number, not True"),
+        ("sampling.normal_fps = nan", "must be a number"),
+        ("sampling.normal_fps = 3", "sampling.burst_fps must not be below sampling.normal_fps (from "),
+        ("sinks.cooldown = 601", "sinks.cooldown must be from 0 to 600"),
+        ("sinks.log.enabled = 1", "sinks.log.enabled must be true or false, not 1"),
+        ("sinks.slack.url = ''", "sinks.slack.url must be a text"),
+        ("sinks.webhook.secret = 'x'", "sinks.webhook.secret (from "),
+        ("sinks.json_lines.files = 2", "has no effect without sinks.json_lines.file"),
+        ("[sinks", "is not TOML"),
+        ("a = " + "[" * 5_000, "is not TOML"),
+        ("a = 1" + "0" * 5_000, "a number too long"),
+    ],
+)
+def test_what_cannot_be_used_is_named_with_its_place(text: str, words: str, tmp_path: Path) -> None:
+    """And with what would be right."""
+    message = refused(text, tmp_path)
+    assert words in message
+    assert "ds.toml" in message or "a table" in message or message.endswith("sinks.json_lines.file")
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"DATASPIKE_SLAK_URL": "x"}, "DATASPIKE_SLAK_URL is not a setting; did you mean DATASPIKE_SLACK_URL?"),
+        ({"DATASPIKE_CONFG": "x"}, "did you mean DATASPIKE_CONFIG?"),
+        (
+            {"DATASPIKE_LOG_ALERTS": "perhaps"},
+            "sinks.log.enabled must be true or false, not 'perhaps' (from DATASPIKE_",
+        ),
+        ({"DATASPIKE_COOLDOWN": "inf"}, "sinks.cooldown must be a number, not 'inf' (from DATASPIKE_COOLDOWN)"),
+        ({CONFIG_VARIABLE: "/nowhere/ds.toml"}, "the settings file /nowhere/ds.toml does not exist"),
+    ],
+)
+def test_a_variable_that_cannot_be_used_is_named(variables: dict[str, str], words: str) -> None:
+    """Also one whose name is a slip."""
+    with pytest.raises(SettingsError) as raised:
+        read_settings(environment=variables)
+    assert words in str(raised.value)
+
+
+def test_another_programs_variables_are_left_alone() -> None:
+    """A name that resembles none of the settings."""
+    read_settings(environment={"DATASPIKE_REGION": "eu", "DATASPIKE_URL": "x", "OTHER_COOLDOWN": "x"})
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"a = 1\n" * 200_000])
+def test_a_file_that_is_no_text_or_too_large_is_refused(content: bytes, tmp_path: Path) -> None:
+    """Before it is parsed."""
+    path = tmp_path / "ds.toml"
+    path.write_bytes(content)
+    with pytest.raises(SettingsError, match=r"ds\.toml (is not UTF-8|has over)"):
+        read_settings(file=path, environment={})
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_refused(make: Any, tmp_path: Path) -> None:
+    """Without waiting for a writer."""
+    make(tmp_path / "ds.toml")
+    with pytest.raises(SettingsError, match="does not exist, or is not a file"):
+        read_settings(file=tmp_path / "ds.toml", environment={})
+
+
+def test_what_the_caller_sets_is_not_read(tmp_path: Path) -> None:
+    """Neither its value nor its mistakes; unknown names stay errors."""
+    text = "[sampling]\nquality = 'bad'\nburst_fps = 0.1\n[sinks.slack]\nurl = 3"
+    settings = read(text, tmp_path, skipped=["sampling.quality", "sampling.burst_fps", "sinks"])
+    assert (settings.quality, settings.burst_fps, settings.make_sinks()) == (75, 1.0, [])
+    assert "is not a setting" in refused("[sinks]\nx = 1", tmp_path, skipped=["sinks"])
+
+
+def test_a_path_in_the_file_begins_at_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And any other one at the current folder."""
+    monkeypatch.chdir("/")
+    text = "[sinks.json_lines]\nfile = 'alerts.jsonl'"
+    assert read(text, tmp_path).variables()["DATASPIKE_JSON_LINES_FILE"] == str(tmp_path / "alerts.jsonl")
+    variables = read(text, tmp_path, environment={"DATASPIKE_JSON_LINES_FILE": "a"}).variables()
+    assert variables["DATASPIKE_JSON_LINES_FILE"] == "/a"
+
+
+FULL = f"""
+[service]
+api_key = "{SECRET}"
+url = "wss://user:{SECRET}@example.org/stream?token={SECRET}"
+[sampling]
+normal_fps = 0.5
+[sinks]
+cooldown = 30
+log.enabled = true
+json_lines.file = "alerts.jsonl"
+[sinks.slack]
+url = "https://hooks.slack.com/{SECRET}"
+[sinks.webhook]
+url = "https://example.org/{SECRET}"
+secret = "{SECRET}"
+signing_secret = "{SIGNING_SECRET}"
+"""
+
+
+def test_the_sinks_are_those_that_are_named(tmp_path: Path) -> None:
+    """Those for people and programs are throttled, JSON lines receive everything; a monitor takes them together."""
+    settings = read(FULL, tmp_path)
+    log, lines, slack, webhook = settings.make_sinks("call")
+    assert isinstance(lines, RotatingJsonLinesSink)
+    for sink, kind in ((log, LogSink), (slack, SlackSink), (webhook, WebhookSink)):
+        assert isinstance(sink, Throttled)
+        assert isinstance(sink.sink, kind)
+        assert sink.cooldown == 30
+    records = Monitor(service=Dataspike("k"), sinks=settings.make_sinks())._hub.sinks
+    assert {name for name, record in records.items() if record.reports is None} == {"json-lines"}
+
+
+def test_another_process_with_the_variables_has_the_same_settings(tmp_path: Path) -> None:
+    """Without the file."""
+    settings = read(FULL, tmp_path)
+    other = read_settings(environment={**settings.variables(), "PATH": "x"})
+    assert {key: found.value for key, found in other.resolved.items()} == {
+        key: found.value for key, found in settings.resolved.items()
+    }
+
+
+def test_no_secret_is_shown(tmp_path: Path) -> None:
+    """Neither in what may be shown, nor in the repr of the settings, their parts and the sinks."""
+    settings = read(FULL, tmp_path)
+    for text in (
+        repr([found.shown for found in settings.resolved.values()]),
+        repr(settings),
+        repr(settings.resolved),
+        repr(settings.make_sinks()),
+        repr(settings.api_key),
+    ):
+        assert SECRET not in text
+        assert SIGNING_SECRET[6:] not in text
+    assert settings.resolved["service.url"].shown == "wss://example.org/stream"
+    assert settings.resolved["sinks.slack.url"].shown == "https://hooks.slack.com/***"
+
+
+@pytest.mark.parametrize("bad", ["sinks.slack.url = 3\n", "[sinks]\nx = 1\n", "service.url = 1\n", "[["])
+def test_no_traceback_with_locals_shows_a_secret(bad: str, tmp_path: Path) -> None:
+    """Not of the file, nor of the environment."""
+    text = bad if bad == "[[" else bad + f"[service]\napi_key = '{SECRET}'\n"
+    text = text if "service.url" not in bad else f"service.url = 1\nservice.api_key = '{SECRET}'\n"
+    path = write(tmp_path, text)
+    with pytest.raises(SettingsError) as raised:
+        read_settings(file=path, environment={"DATASPIKE_WEBHOOK_SECRET": SECRET, "DATASPIKE_WEBHOOK_URL": "x"})
+    stack = traceback.TracebackException.from_exception(raised.value, capture_locals=True).stack
+    shown = [str(frame.locals) for frame in stack if "test_settings.py" not in frame.filename]
+    assert shown
+    assert SECRET not in "".join(shown)
+    assert raised.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"DATASPIKE_SLACK_URL": f"http://x.example/{SECRET}"}, "sinks.slack.url (from DATASPIKE_SLACK_URL): url must"),
+        ({"DATASPIKE_WEBHOOK_URL": "https://x.example", "DATASPIKE_WEBHOOK_SIGNING_SECRET": SECRET}, "signing_secret"),
+        ({"DATASPIKE_JSON_LINES_FILE": "/nowhere/a"}, "sinks.json_lines.file (from DATASPIKE_JSON_LINES_FILE): path"),
+    ],
+)
+def test_a_sink_that_cannot_be_made_names_its_setting(variables: dict[str, str], words: str) -> None:
+    """And shows no secret."""
+    settings = read_settings(environment=variables)
+    with pytest.raises(SettingsError) as raised:
+        settings.make_sinks()
+    assert words in str(raised.value)
+    stack = traceback.TracebackException.from_exception(raised.value, capture_locals=True).stack
+    shown = "".join(str(frame.locals) for frame in stack if "test_settings.py" not in frame.filename)
+    assert SECRET not in shown + str(raised.value)
+
+
+def test_the_service_is_the_one_that_is_named(tmp_path: Path) -> None:
+    """And the rates and the quality, too."""
+    settings = read("service.url = 'wss://example.org/x'\nservice.api_key = 'k'\nsampling.normal_fps = 0.5", tmp_path)
+    assert settings.service().log_url == "wss://example.org/x"
+    assert settings.sampling().promise.floor_fps == 0.5
