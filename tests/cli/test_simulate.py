@@ -126,8 +126,8 @@ def test_where_the_judge_errs_the_winner_alerts_soonest_without_accusing_too_oft
         "winner: quick: the soonest of 2 with at most 0.1 false alarms per hour and track",
         "        against rash: 2.40 times the samples alert 1.10 s later (median) and accuse 300 times less often",
         (
-            "        against slow: 1.20 times the samples alert 2.00 s earlier (median) and accuse 0.1 times per hour"
-            " and track, instead of never"
+            "        against slow: 1.20 times the samples alert 2.00 s earlier (median)"
+            " and accuse 0.1 times per hour and track, instead of never"
         ),
     ]
     assert compare_alerts([rash, slow], 0.1) == [

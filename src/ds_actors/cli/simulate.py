@@ -50,7 +50,7 @@ until = 320
 """
 """The scenario that is simulated by default."""
 SIMULATE_EPILOG: Final = epilog(
-    "POLICY is adaptive, decaying, speaker or scene, each with its figures as in adaptive(normal_fps=0.5); "
+    "POLICY is adaptive, decaying, evidence, speaker or scene, each with its figures as in adaptive(normal_fps=0.5); "
     "fastest(A, B); budgeted(A, samples_per_minute=6); FILE.py:NAME or MODULE:NAME for your own; "
     "FILE.py:budgeted(NAME, samples_per_minute=6) for your own inside another.",
     codes={

@@ -62,7 +62,7 @@ def test_a_share_outside_its_bounds_is_refused(share: float) -> None:
 def evaded(share: float) -> Outcome:
     policy = AdaptiveSampling(0.2, 0.2, jitter=Jitter(share, b"secret"))
     factory = lambda: AdaptiveSampling(policy.normal_fps, policy.burst_fps, jitter=policy.jitter)  # noqa: E731
-    simulation = Simulation(load_script(EVADER), factory, "policy", random.Random(1).random)
+    simulation = Simulation(load_script(EVADER, room={"seconds": 900}), factory, "policy", random.Random(1).random)
     simulation.run()
     return simulation.outcome()
 
@@ -74,3 +74,11 @@ def test_who_evades_a_fixed_grid_is_found_with_jitter() -> None:
     assert jittered.sent == pytest.approx(exact.sent, rel=0.05)
     poisson = 1 - math.exp(-0.2 * 4)
     assert len(jittered.found) / len(jittered.detections) > 0.9 * poisson
+
+
+def test_who_sees_each_sample_and_evades_the_next_is_found_less_often_than_by_random_sampling() -> None:
+    """For the 4 s after it: (0.8 - 0.1) / 1.8 of the intervals are shorter; random ones are with 1 - e^-0.8."""
+    times = due_times(AdaptiveSampling(0.2, 0.2, jitter=Jitter(0.9, b"secret")), 5_000)
+    shorter = sum(after - before < 4 for before, after in itertools.pairwise(times)) / (len(times) - 1)
+    assert shorter == pytest.approx(0.7 / 1.8, abs=0.03)
+    assert shorter < 1 - math.exp(-0.8)

@@ -29,8 +29,8 @@ def draw_frontier(shown: Sequence[Tried], found: Tried | None, last: Outcome, wi
     parts = [*_head(), *plane.axes()]
     for share, name in ((0.5, "bound, median"), (0.9, "bound, p90")):
         parts += plane.bound(wish, share, name)
-    for (outcome, colour, radius), cost in zip(rows, costs, strict=True):
-        parts += plane.row(outcome, cost, colour, radius)
+    for number, (outcome, colour, radius) in enumerate(rows, 1):
+        parts += plane.row(number, outcome, colour, radius)
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -84,16 +84,22 @@ class _Plane:
             x, y = points[-1].split(",")
             yield f'<text x="{float(x) + 6:.1f}" y="{float(y) + 4:.1f}" fill="{_BOUND}">{name}</text>'
 
-    def row(self, outcome: Outcome, cost: float, colour: str, radius: float) -> Iterator[str]:
-        """Draw one outcome; one with no known median is left out."""
+    def row(self, number: int, outcome: Outcome, colour: str, radius: float) -> Iterator[str]:
+        """Draw one outcome and its line of the legend; one with no known median is left out."""
         median, slow = outcome.alarm_quantile(0.5), outcome.alarm_quantile(0.9)
         if median is None:
             return
+        cost = _cost(outcome)
         x, y = self._x(cost), self._y(median)
         end = self._y(min(self._top, math.inf if slow is None else slow))
-        name = escape(plain(outcome.policy, 120), {'"': "&quot;"})
+        name = escape(plain(outcome.policy, 120))
         yield f'<g fill="{colour}"><title>{name}</title>'
         yield f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{y:.1f}" y2="{end:.1f}" stroke="{colour}" stroke-width="2"/>'
         yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}"/>'
-        rate = f"{outcome.false_alarm_rate:.2g} false/h"
-        yield f'<text x="{x:.1f}" y="{y + 20:.1f}" text-anchor="middle" font-size="11">{rate}</text></g>'
+        # Neighbours cost nearly the same: their numbers stand on both sides.
+        beside = x + (radius + 9) * (1 if number % 2 else -1)
+        yield f'<text x="{beside:.1f}" y="{y + 4:.1f}" text-anchor="middle" font-size="11">{number}</text>'
+        late = "-" if slow is None else f"{slow:.1f} s"
+        words = f"{number}: {cost:.3f}/s, {median:.2f} s, p90 {late}, {outcome.false_alarm_rate:.2g} false/h"
+        line = f'x="{WIDTH - RIGHT - 8}" y="{TOP + 16 * number}" text-anchor="end" font-size="12"'
+        yield f"<text {line}>{escape(words)}</text></g>"
