@@ -8,8 +8,8 @@ from attrs import define
 
 from ds_actors._rules import ChildRules
 
-# Several of these are made for each start and each stop. A frozen object takes attrs three times as long to make, so these
-# are not frozen; nothing changes one.
+# Several of these are made for each start and each stop, and a frozen object takes attrs three times as long to make.
+# So these are not frozen; nothing changes one.
 
 # ---- events
 
