@@ -164,8 +164,9 @@ dist: room-page | $(filter .cache/%,$(UV)) ## Build both distributions into dist
 docs: $(DOCS)/.ready ## Build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --strict
 
-diagrams: $(READY) ## Draw the guide's diagrams from the rules of supervision
+diagrams: $(READY) ## Draw the guide's diagrams, and the plot of restart storms, from the rules of supervision
 	$(BIN)/python scripts/draw_diagrams.py
+	$(BIN)/python scripts/draw_storms.py
 
 picture: $(READY) ## Draw docs/demo.svg and docs/room.png, which the README shows, from the demo and the room as they run
 	$(BIN)/python scripts/draw_demo.py

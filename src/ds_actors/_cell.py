@@ -187,7 +187,7 @@ class Cell(Lifetime):
         if receiver is None:
             return
         self.receiver = None
-        if isinstance(receiver, trio.lowlevel.Task):
+        if type(receiver) is trio.lowlevel.Task:
             trio.lowlevel.reschedule(receiver)
         else:  # invariant 7
             receiver.resume()
@@ -195,7 +195,7 @@ class Cell(Lifetime):
     @property
     def parked(self) -> bool:
         """The receiver is an incarnation without a task."""
-        return self.receiver is not None and not isinstance(self.receiver, trio.lowlevel.Task)
+        return self.receiver is not None and type(self.receiver) is not trio.lowlevel.Task
 
     def park(self, incarnation: Parked) -> None:
         """Take an incarnation without a task as the receiver."""
@@ -314,10 +314,12 @@ class Cell(Lifetime):
             return
         self.gone, self.fast = True, None  # invariant 4
         try:
-            self._end_messages()
+            if type(self.mailbox) is not Reject or self.has_work():
+                self._end_messages()
         finally:  # a mailbox may raise SystemExit
-            for target in tuple(self.watching or ()):
-                self.unwatch(target)
+            if self.watching:
+                for target in tuple(self.watching):
+                    self.unwatch(target)
             super().end(why, error)
 
     def _end_messages(self) -> None:

@@ -20,9 +20,10 @@ _NAMED_AFTER = 1.0
 
 def cancel_timers(link: ChildLink) -> None:
     """Cancel what was to happen to a child."""
-    for timer in link.timers:
-        timer.cancel()
-    link.timers = ()
+    if link.timers:
+        for timer in link.timers:
+            timer.cancel()
+        link.timers = ()
 
 
 class ChildTimers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
+from typing import Final
 
 import trio
 
@@ -14,6 +15,9 @@ from ds_actors._rules import Phase
 from ds_actors._supervision import Supervision
 
 logger = logging.getLogger("ds_actors")
+
+# One of these says all: a second Ctrl-C, a second cancellation, and the exit code of a second SystemExit is not used.
+_SAYS_NOTHING_NEW: Final = (KeyboardInterrupt, SystemExit, GeneratorExit, trio.Cancelled)
 
 
 class DecisionLoop:
@@ -52,7 +56,10 @@ class DecisionLoop:
                 event = self._events.popleft()
                 self._decide(event)
                 if type(event) is events.Ready:
-                    self._became_ready(event)
+                    try:
+                        self._became_ready(event)
+                    except BaseException as error:  # noqa: BLE001 - raised from the top of the tree
+                        self.escape(error)
         finally:
             self._feeding = False
 
@@ -82,9 +89,13 @@ class DecisionLoop:
         return 0.5
 
     def escape(self, error: BaseException) -> None:
-        """Stop this supervisor in order, and raise the error from it."""
-        if not any(type(known) is type(error) for known in self._upward):  # a second Ctrl-C adds nothing
-            self._upward.append(error)
+        """Stop this supervisor in order, and raise the error from it, with the other errors that escaped."""
+        known = [other for other in self._upward if type(other) is type(error)]
+        if not known or not isinstance(error, _SAYS_NOTHING_NEW):
+            if all(other is not error for other in known):
+                self._upward.append(error)
+        elif isinstance(error, SystemExit):
+            logger.error("%s is ending with %r already; %r comes on top and is dropped", self.path, known[0], error)
         self._abandon()
         if self.supervision.phase not in (Phase.STOPPING, Phase.HALTED):
             self.feed(events.Shutdown())

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from typing import Final
 
-from attrs import frozen
+from attrs import define
 
 from ds_actors._rules import ChildRules
+
+# Several of these are made for each start and each stop, and a frozen object takes attrs three times as long to make.
+# So these are not frozen; nothing changes one.
 
 # ---- events
 
 
-@frozen
+@define(unsafe_hash=True, weakref_slot=False)
 class Boot:
     """Start the children in order, each when the one before is ready."""
 
 
-@frozen
+@define(unsafe_hash=True, weakref_slot=False)
 class Ready:
     """An incarnation's `started` returned."""
 
@@ -24,7 +27,7 @@ class Ready:
     incarnation: int
 
 
-@frozen
+@define(unsafe_hash=True, weakref_slot=False)
 class Ended:
     """An incarnation is gone; without a Ready before it, its start failed (unless it was being stopped)."""
 
@@ -36,7 +39,7 @@ class Ended:
     """Its start said that it must not run: no failure, and nothing to start again (OTP's `ignore`)."""
 
 
-@frozen
+@define(unsafe_hash=True, weakref_slot=False)
 class Due:
     """The wait after a failure is over; `incarnation` is the one that failed."""
 
@@ -44,35 +47,35 @@ class Due:
     incarnation: int
 
 
-@frozen
+@define(unsafe_hash=True, weakref_slot=False)
 class Add:
     """Start one more child, after the others."""
 
     rules: ChildRules
 
 
-@frozen
+@define(unsafe_hash=True, weakref_slot=False)
 class Terminate:
     """Stop a child and do not start it again."""
 
     name: str
 
 
-@frozen
+@define(unsafe_hash=True, weakref_slot=False)
 class StartAgain:
     """Start a child that is at rest; it costs nothing, and a failure is not tried again."""
 
     name: str
 
 
-@frozen
+@define(unsafe_hash=True, weakref_slot=False)
 class Delete:
     """Forget a child that is at rest."""
 
     name: str
 
 
-@frozen
+@define(unsafe_hash=True, weakref_slot=False)
 class Shutdown:
     """Stop everything."""
 
@@ -82,7 +85,7 @@ Event = Boot | Ready | Ended | Due | Add | Terminate | StartAgain | Delete | Shu
 # ---- effects
 
 
-@frozen
+@define(unsafe_hash=True, weakref_slot=False)
 class Start:
     """Begin this incarnation."""
 
@@ -90,7 +93,7 @@ class Start:
     incarnation: int
 
 
-@frozen
+@define(unsafe_hash=True, weakref_slot=False)
 class Stop:
     """Ask this incarnation to stop; it is cancelled when its grace is over."""
 
@@ -100,7 +103,7 @@ class Stop:
     """It will be started again, so there is no need to empty its mailbox first."""
 
 
-@frozen
+@define(unsafe_hash=True, weakref_slot=False)
 class Wake:
     """Report `Due` at this time."""
 
@@ -118,7 +121,7 @@ DELETED: Final = "deleted"
 SUPERVISOR_STOPS: Final = "its supervisor is stopping"
 
 
-@frozen
+@define(unsafe_hash=True, weakref_slot=False)
 class Rest:
     """The child is down and will not be started again by itself; `forgotten` when its spec went too."""
 
@@ -128,12 +131,12 @@ class Rest:
     why: str
 
 
-@frozen
+@define(unsafe_hash=True, weakref_slot=False)
 class Booted:
     """Every child of the first batch is ready, or ignored its start."""
 
 
-@frozen
+@define(unsafe_hash=True, weakref_slot=False)
 class GaveUp:
     """The limit of restarts is reached: stops follow, then Halted."""
 
@@ -142,7 +145,7 @@ class GaveUp:
     limit: str
 
 
-@frozen
+@define(unsafe_hash=True, weakref_slot=False)
 class BootFailed:
     """A child of the first batch did not start: stops follow, then Halted."""
 
@@ -150,14 +153,14 @@ class BootFailed:
     error: BaseException | None
 
 
-@frozen
+@define(unsafe_hash=True, weakref_slot=False)
 class ShutDown:
     """A significant child ended, and with it the supervisor's work: stops follow, then Halted."""
 
     name: str
 
 
-@frozen
+@define(unsafe_hash=True, weakref_slot=False)
 class Halted:
     """Nothing lives any more, and nothing will be started."""
 

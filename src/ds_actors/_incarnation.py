@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Awaitable, Callable
 from contextvars import Context, copy_context
-from typing import Any, cast
+from typing import Any
 
 import trio
 
@@ -14,7 +14,7 @@ from ds_actors import _actor
 from ds_actors._actor import Actor
 from ds_actors._cell import Cell
 from ds_actors._errors import ActorStopped, Ignore
-from ds_actors._exits import Exit, combine, judge
+from ds_actors._exits import Exit, combine, in_order, judge
 from ds_actors._mailbox import content
 from ds_actors._message_handler import ACTIVE, DISMISSED, IDLE, PASSING, call_hook
 from ds_actors._parking import has_no_hooks, inherits, inherits_all, may_park
@@ -143,7 +143,7 @@ class Incarnation(TaskOwner):
             self._failures = (error,)
             return False
         self._actor = actor
-        if not inherits_all(actor):
+        if not inherits_all(actor, self._spec.factory):
             return False
         self.cell.stop_requested = False
         self.ready = self._parks = True
@@ -174,11 +174,11 @@ class Incarnation(TaskOwner):
 
     def stop_parked(self) -> Exit | None:
         """End an actor that is parked and has no tasks; return None when only a task can end it."""
-        if not self.cell.parked or self._tasks:
+        if self.cell.receiver is not self or self._tasks:
             return None
         self.cell.receiver = None
         self._asked_to_stop = self.cell.stop_requested = True
-        self._fail_in_hand(None)
+        self.cell.fast = None  # invariants 4 and 7: there is nothing in hand
         return self._leave()
 
     # ---- from construction to the end
@@ -293,7 +293,7 @@ class Incarnation(TaskOwner):
 
     def _judge(self) -> Exit:
         if not self._failures:
-            return Exit(stopped=self._asked_to_stop, ignored=self._ignored)
+            return in_order(stopped=self._asked_to_stop, ignored=self._ignored)
         escaped: BaseException | None = self._failures[0]
         if len(self._failures) > 1:
             escaped = combine(list(self._failures), f"{self.cell.path} failed in several ways")
@@ -324,7 +324,8 @@ class Incarnation(TaskOwner):
         return False
 
     def _adopt(self, actor: Actor[Any]) -> None:
-        if not isinstance(cast("object", actor), Actor):
+        made: object = actor
+        if not isinstance(made, Actor):
             raise TypeError(f"the factory returned {type(actor).__name__}, not an Actor")
         context: _actor.Context[Any] = _actor.Context(self)
         for name, own in (("context", _CONTEXT), ("inbox", _INBOX)):

@@ -56,9 +56,9 @@ def inherits(actor: Actor[object], hook: str) -> bool:
 _HOOKS: Final = frozenset({"started", "run", "stopping"})
 
 
-def inherits_all(actor: Actor[object]) -> bool:
-    """Return whether all hooks are Actor's own: also an instance may have one."""
-    return has_no_hooks(type(actor)) and _HOOKS.isdisjoint(getattr(actor, "__dict__", ()))
+def inherits_all(actor: Actor[object], known: object = None) -> bool:
+    """Return whether all hooks are Actor's own: also an instance may have one; `known` is a class that has none."""
+    return (type(actor) is known or has_no_hooks(type(actor))) and _HOOKS.isdisjoint(getattr(actor, "__dict__", ()))
 
 
 def may_park(mailbox: object) -> bool:

@@ -77,7 +77,7 @@ class ChildStatus(Enum):
     STOPPING = "stopping"
 
 
-ALIVE: Final = frozenset({ChildStatus.STARTING, ChildStatus.RUNNING, ChildStatus.STOPPING})
+ALIVE: Final = (ChildStatus.STARTING, ChildStatus.RUNNING, ChildStatus.STOPPING)
 
 
 class Phase(Enum):

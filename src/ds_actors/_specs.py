@@ -60,6 +60,7 @@ class ChildSpec(Spec, Generic[M_co]):
     """
 
     __slots__ = (
+        "_checked",
         "args",
         "backoff",
         "drain",
@@ -117,7 +118,8 @@ class ChildSpec(Spec, Generic[M_co]):
         self.drain: bool = drain
         self.expected: tuple[type[Exception], ...] = expected
         self.significant: bool = significant
-        self.rules("unnamed" if name is None else name)
+        self._checked: ChildRules | None = None
+        self._checked = self.rules("unnamed" if name is None else name)
 
     def default_name(self) -> str:
         """Return the factory's own name, which a supervisor numbers where it is taken."""
@@ -125,6 +127,17 @@ class ChildSpec(Spec, Generic[M_co]):
 
     def rules(self, name: str) -> ChildRules:
         """Return what the decisions need to know."""
+        known = self._checked
+        if (
+            known is not None
+            and known.name == name
+            and known.restart == self.restart
+            and known.backoff is self.backoff
+            and known.max_failures == self.max_failures
+            and known.stable_after == self.stable_after
+            and known.significant == self.significant
+        ):
+            return known  # checked once, when the spec was made
         return ChildRules(name, self.restart, self.backoff, self.max_failures, self.stable_after, self.significant)
 
 

@@ -74,6 +74,10 @@ from ds_actors._rules import (
     StrategyRow,
 )
 
+# In Python 3.11 each look at a member of an Enum is a call, and a start and a stop take a dozen.
+_DOWN, _STARTING, _RUNNING, _WAITING, _STOPPING = ChildStatus
+_SUPERVISOR_BOOTING, _SUPERVISOR_RUNNING, _SUPERVISOR_STOPPING, _SUPERVISOR_HALTED = Phase
+
 
 def _checked_delay(delay: object) -> float:
     if not isinstance(delay, (int, float)) or math.isnan(delay):
@@ -153,25 +157,25 @@ class Supervision:
     def _handle(self, event: Event, now: float, u: float) -> Iterator[Effect]:
         match event:
             case Boot():
-                if self.phase is Phase.BOOTING:  # else it was stopped before it began
+                if self.phase is _SUPERVISOR_BOOTING:  # else it was stopped before it began
                     yield from self._boot(now)
             case Ready(name, incarnation) | Ended(name, incarnation) | Due(name, incarnation):
                 child = self.children.get(name)
                 if child is not None and child.incarnation == incarnation:
                     yield from self._reported(child, event, now, u)
             case Add() | Terminate() | StartAgain() | Delete():
-                if self.phase not in (Phase.STOPPING, Phase.HALTED):
+                if self.phase not in (_SUPERVISOR_STOPPING, _SUPERVISOR_HALTED):
                     yield from self._requested(event, now)
             case Shutdown():  # pragma: no branch - there are no others
                 yield from self._shut_down()
 
     def _reported(self, child: Child, event: Ready | Ended | Due, now: float, u: float) -> Iterator[Effect]:
         match event:
-            case Ready() if child.status is ChildStatus.STARTING:
+            case Ready() if child.status is _STARTING:
                 yield from self._ready(child, now)
             case Ended() if child.status in ALIVE:
                 yield from self._ended(child, event, now, u)
-            case Due() if child.status is ChildStatus.WAITING:
+            case Due() if child.status is _WAITING:
                 yield from self._due(child, now)
             case _:
                 pass  # too late: something else has been decided
@@ -187,9 +191,9 @@ class Supervision:
         match event:
             case Terminate():
                 yield from self._terminate(child, now)
-            case StartAgain() if child.status is ChildStatus.DOWN:
+            case StartAgain() if child.status is _DOWN:
                 yield from self._start_on_request(child, Origin.REQUEST)
-            case Delete() if child.status is ChildStatus.DOWN:
+            case Delete() if child.status is _DOWN:
                 yield from self._rest(child, DELETED, forget=True)
             case _:
                 pass  # it is not at rest
@@ -207,14 +211,14 @@ class Supervision:
 
     def _boot(self, now: float) -> Iterator[Effect]:
         for child in self.children.values():
-            child.status, child.origin = ChildStatus.WAITING, Origin.BOOT
+            child.status, child.origin = _WAITING, Origin.BOOT
         self._round = Round(None, {}, deque(self.children))
         yield from self._continue(now)
 
     def _start(self, child: Child) -> Start:
         child.restarts += child.incarnation > 0
         child.incarnation += 1
-        child.status = ChildStatus.STARTING
+        child.status = _STARTING
         child.was_ready = child.unwanted = False
         child.not_before = LONG_AGO
         child.why, child.until = "starting", None
@@ -224,18 +228,19 @@ class Supervision:
         child.origin = origin
         if self._round is not None and self._row.restarts != "itself":
             # Its elder siblings are on their way down or up: it starts behind them.
-            child.status, child.why = ChildStatus.WAITING, "waiting for its turn"
+            child.status, child.why = _WAITING, "waiting for its turn"
             self._round.starts.append(child.rules.name)
         else:
             yield self._start(child)
 
     def _ready(self, child: Child, now: float) -> Iterator[Effect]:
-        child.status = ChildStatus.RUNNING
+        child.status = _RUNNING
         child.origin = None
         child.was_ready = True
         child.ready_at = now
         child.why = ""
-        yield from self._continue(now)
+        if self._round is not None:
+            yield from self._continue(now)
 
     def _due(self, child: Child, now: float) -> Iterator[Effect]:
         child.not_before = LONG_AGO
@@ -253,7 +258,7 @@ class Supervision:
 
     def _again(self, child: Child, now: float) -> Iterator[Effect]:
         """Have a child start again when its backoff is over, with those that its strategy binds to it."""
-        child.status = ChildStatus.WAITING
+        child.status = _WAITING
         if self._row.restarts == "itself":
             if child.not_before >= now:
                 yield Wake(child.rules.name, child.incarnation, child.not_before)
@@ -274,7 +279,7 @@ class Supervision:
         self._round = Round(child.rules.name, stops, starts)
 
     def _wait_for(self, child: Child, cause: Child) -> None:
-        child.status = ChildStatus.WAITING
+        child.status = _WAITING
         child.why = f"waiting for the restart of {cause.rules.name!r}"
         until = max(child.not_before, cause.not_before)
         child.until = until if math.isfinite(until) else None
@@ -289,9 +294,9 @@ class Supervision:
             return
         while current.starts:
             child = self.children.get(current.starts[0])
-            if child is not None and child.status in (ChildStatus.STARTING, ChildStatus.STOPPING):
+            if child is not None and child.status in (_STARTING, _STOPPING):
                 return
-            if child is not None and child.status is ChildStatus.WAITING:
+            if child is not None and child.status is _WAITING:
                 yield from self._start_in_turn(current, child, now)
                 return
             current.starts.popleft()
@@ -301,15 +306,15 @@ class Supervision:
     def _start_in_turn(self, current: Round, child: Child, now: float) -> Iterator[Effect]:
         cause = self.children.get(current.cause) if current.cause is not None else None
         for waits in (cause, child):
-            if waits is not None and waits.status is ChildStatus.WAITING and waits.not_before >= now:
+            if waits is not None and waits.status is _WAITING and waits.not_before >= now:
                 current.awaited = waits.rules.name
                 yield Wake(waits.rules.name, waits.incarnation, waits.not_before)
                 return
         yield self._start(child)
 
     def _booted(self) -> Iterator[Effect]:
-        if self.phase is Phase.BOOTING:
-            self.phase = Phase.RUNNING
+        if self.phase is _SUPERVISOR_BOOTING:
+            self.phase = _SUPERVISOR_RUNNING
             yield Booted()
             if self._shut_down_by is not None:
                 yield from self._shut_down_for(self._shut_down_by)
@@ -317,13 +322,14 @@ class Supervision:
     # ---- ends
 
     def _ended(self, child: Child, event: Ended, now: float, u: float) -> Iterator[Effect]:
-        asked = child.status is ChildStatus.STOPPING
-        child.status = ChildStatus.DOWN
+        asked = child.status is _STOPPING
+        child.status = _DOWN
         child.error = event.error
-        if self.phase is Phase.STOPPING:
+        if self.phase is _SUPERVISOR_STOPPING:
             yield from self._rest(child, SUPERVISOR_STOPS, forget=True)
             yield from self._stop_next()
-        elif self._round is not None and child.rules.name in self._round.stops:
+            return
+        if self._round is not None and child.rules.name in self._round.stops:
             del self._round.stops[child.rules.name]
             yield from self._ended_in_round(child, event, self._round, now)
         elif asked:
@@ -335,7 +341,8 @@ class Supervision:
             yield from self._requested_start_failed(child, event)
         else:
             yield from self._judge(child, event, now, u)
-        yield from self._continue(now)
+        if self._round is not None:
+            yield from self._continue(now)
 
     def _ended_in_round(self, child: Child, event: Ended, current: Round, now: float) -> Iterator[Effect]:
         # Whether it stopped as asked or ended by itself meanwhile is all the same: it costs nothing.
@@ -378,14 +385,14 @@ class Supervision:
             other.rules.significant and self._goes_on(other) for other in self.children.values()
         ):
             return
-        if self.phase is Phase.BOOTING:
+        if self.phase is _SUPERVISOR_BOOTING:
             self._shut_down_by = child.rules.name
         else:
             yield from self._shut_down_for(child.rules.name)
 
     def _goes_on(self, child: Child) -> bool:
         """A significant child that holds the supervisor up: it lives, or will again by itself."""
-        return child.status is not ChildStatus.DOWN
+        return child.status is not _DOWN
 
     def _judge_by_window(self, child: Child, event: Ended, now: float) -> Iterator[Effect]:
         window = self._window
@@ -442,13 +449,13 @@ class Supervision:
     # ---- stops
 
     def _terminate(self, child: Child, now: float) -> Iterator[Effect]:
-        child.unwanted = child.status is not ChildStatus.DOWN
+        child.unwanted = child.status is not _DOWN
         if self._round is not None and child.rules.name in self._round.stops:
             return  # its turn to stop comes, in order
-        if child.status in (ChildStatus.STARTING, ChildStatus.RUNNING):
+        if child.status in (_STARTING, _RUNNING):
             yield from self._stop(child, "terminating")
-        elif child.status is ChildStatus.WAITING:
-            child.status = ChildStatus.DOWN
+        elif child.status is _WAITING:
+            child.status = _DOWN
             yield from self._rest(child, TERMINATED, forget=self._leaves_nothing(child))
             yield from self._stop_waiting_for(child, now)
 
@@ -457,9 +464,9 @@ class Supervision:
         yield from self._shut_down()
 
     def _shut_down(self) -> Iterator[Effect]:
-        if self.phase in (Phase.STOPPING, Phase.HALTED):
+        if self.phase in (_SUPERVISOR_STOPPING, _SUPERVISOR_HALTED):
             return
-        self.phase = Phase.STOPPING
+        self.phase = _SUPERVISOR_STOPPING
         self._round = None
         for child in list(self.children.values()):
             if child.status not in ALIVE:
@@ -471,13 +478,13 @@ class Supervision:
 
     def _stop_next(self) -> Iterator[Effect]:
         if not self.children:
-            self.phase = Phase.HALTED
+            self.phase = _SUPERVISOR_HALTED
             yield Halted()
         elif self._row.stops_in_order:
             yield from self._stop(next(reversed(self.children.values())), SUPERVISOR_STOPS)
 
     def _stop(self, child: Child, why: str, *, again: bool = False) -> Iterator[Effect]:
-        if child.status is not ChildStatus.STOPPING:
-            child.status = ChildStatus.STOPPING
+        if child.status is not _STOPPING:
+            child.status = _STOPPING
             child.why = why
             yield Stop(child.rules.name, child.incarnation, again and child.starts_with_siblings)

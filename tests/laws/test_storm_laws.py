@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections import deque
-from collections.abc import Iterable
+import runpy
+from collections.abc import Callable, Iterable
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_actors import Actor, ChildSpec, Reject, Supervisor
-from ds_actors._events import Boot, Effect, Ended, Ready, Start, Stop
-from ds_actors._rules import ChildRules, ChildStatus, Strategy
-from ds_actors._supervision import Supervision
+from ds_actors._rules import Strategy
 from ds_actors.testing import run_virtual
+
+ROOT = Path(__file__).parents[2]
+DRAWING = runpy.run_path(str(ROOT / "scripts" / "draw_storms.py"))
+wave: Callable[[Strategy, list[str], Iterable[str]], tuple[int, int]] = DRAWING["wave"]
 
 
 class Plain(Actor[str]):
@@ -95,33 +97,6 @@ def test_one_for_one_keeps_mailboxes_and_counts_each_crash() -> None:
     run_virtual(main)
 
 
-def carry_out(supervision: Supervision, effects: Iterable[Effect]) -> int:
-    """Let each start succeed and each stop end, until there are no more; return the number of starts."""
-    starts, queue = 0, deque(effects)
-    while queue:
-        match queue.popleft():
-            case Start(name, incarnation):
-                starts += 1
-                queue.extend(supervision.handle(Ready(name, incarnation), 1.0))
-            case Stop(name, incarnation):
-                queue.extend(supervision.handle(Ended(name, incarnation), 1.0))
-            case _:
-                pass
-    return starts
-
-
-def wave(strategy: Strategy, names: list[str], crashing: Iterable[str]) -> tuple[int, int]:
-    """Let siblings crash before one is ready again; return the restarts, and what they cost of the window."""
-    supervision = Supervision(strategy, max_restarts=len(names))
-    for name in names:
-        supervision.adopt(ChildRules(name))
-    assert carry_out(supervision, supervision.handle(Boot(), 0.0)) == len(names)
-    effects = [effect for name in crashing for effect in supervision.handle(Ended(name, 1, ValueError()), 1.0)]
-    restarts = carry_out(supervision, effects)
-    assert all(child.status is ChildStatus.RUNNING for child in supervision.children.values())
-    return restarts, len(supervision._window)
-
-
 def test_the_table_of_storms_is_what_the_rules_do() -> None:
     """No wave of crashes restarts n siblings more than n + 1 times, in either order of the crashes."""
     rows: list[str] = []
@@ -132,5 +107,15 @@ def test_the_table_of_storms_is_what_the_rules_do() -> None:
         assert all(restarts <= siblings + 1 for restarts, _ in waves)
         cells = [f"{restarts} restarts, {spent} of the window" for restarts, spent in waves]
         rows.append(f"| {strategy} | {siblings} | {' | '.join(cells)} |")
-    page = (Path(__file__).parents[2] / "docs" / "actors" / "storms.md").read_text("utf-8")
+    page = (ROOT / "docs" / "actors" / "storms.md").read_text("utf-8")
     assert [line for line in page.splitlines() if re.match(r"\| \w+ \| \d", line)] == rows
+
+
+def test_the_plot_of_storms_is_what_the_rules_do() -> None:
+    """Each of its points is computed anew, and none is above the bound."""
+    for strategy, siblings in product(DRAWING["STRATEGIES"], DRAWING["SIBLINGS"]):
+        restarts, spent = DRAWING["worst"](strategy, siblings)
+        assert spent <= siblings
+        assert siblings <= restarts <= siblings + 1
+    drawn = (ROOT / "docs" / "actors" / "storms.svg").read_text("utf-8")
+    assert DRAWING["draw"]() == drawn, "docs/actors/storms.svg is old: make diagrams"

@@ -527,3 +527,63 @@ def test_without_a_tree_a_listener_s_exit_is_raised_where_it_happens() -> None:
     telemetry.add(listener)
     with pytest.raises(SystemExit):
         telemetry.emit(ChildReady("/app/a", 1))
+
+
+class Up(BaseException):
+    """Leaves through the top of the tree."""
+
+
+@define
+class Raising(Actor[str]):
+    error: BaseException
+
+    async def receive(self, message: str, /) -> None:
+        raise self.error
+
+
+class RaisingAtItsEnd(Raising):
+    async def stopping(self, exit: Exit, /) -> None:
+        raise self.error
+
+
+async def of_two(first: BaseException, second: BaseException) -> None:
+    """Run a tree in which the second escapes while the first ends it."""
+    async with Supervisor("app", "dynamic") as app:
+        await app.start(RaisingAtItsEnd, second)
+        (await app.start(Raising, first)).tell("raise")
+        await trio.sleep(1)
+
+
+async def test_two_errors_of_one_type_that_escape_at_once_both_come_out(autojump_clock: object) -> None:
+    """As a group; one error that escapes twice is one."""
+    first, second = Up("first"), Up("second")
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await of_two(first, second)
+    assert set(caught.value.exceptions) == {first, second}
+    with pytest.raises(Up):
+        await of_two(first, first)
+
+
+@pytest.mark.parametrize(("kind", "logged"), [(SystemExit, 1), (KeyboardInterrupt, 0)])
+async def test_a_second_exit_adds_nothing_and_a_dropped_exit_code_is_logged(
+    kind: type[BaseException], logged: int, autojump_clock: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The program can end with one exit code only."""
+    with pytest.raises(kind) as caught:
+        await of_two(kind(3), kind(4))
+    assert caught.value.args == (3,)
+    assert len([record for record in caplog.records if "is dropped" in record.getMessage()]) == logged
+
+
+async def test_a_failure_after_a_child_became_ready_ends_the_tree(
+    autojump_clock: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In order: what the library does then is guarded as its decisions are."""
+
+    def fails(_supervisor: object, _event: object) -> None:
+        raise ValueError("as asked")
+
+    monkeypatch.setattr("ds_actors._supervisor_incarnation.SupervisorIncarnation._became_ready", fails)
+    with pytest.raises(ValueError, match="as asked"):
+        async with Supervisor("app", children=[ChildSpec(Plain, name="a")]):
+            await trio.sleep(1)
