@@ -22,7 +22,7 @@ def test_unreachable_waits_with_full_jitter() -> None:
 
 
 def test_refusals_and_outages_are_counted_apart() -> None:
-    """A service that refuses the key after an outage is asked again after 30 s, and an outage after that begins anew."""
+    """After an outage a refused key is tried again in 30 s, and an outage after a refusal begins anew."""
     backoff = UplinkBackoff()
     refused, lost = failure(Refused("no")), failure(Unreachable("gone"))
     assert backoff.delay([lost, lost, refused], 0.5) == 30.0
