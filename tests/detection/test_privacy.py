@@ -44,3 +44,22 @@ def test_a_picture_is_never_larger_than_policy_and_limit_say() -> None:
     """The smaller one of the two."""
     privacy = Privacy(max_side=640)
     assert [privacy.limit(side) for side in (None, 1_920, 640, 320)] == [640, 640, 640, 320]
+
+
+def test_the_shortest_key_and_the_smallest_side_may_be_used() -> None:
+    """The bounds belong to what is allowed, in bytes."""
+    assert Privacy(pseudonyms=True, key="\N{EURO SIGN}" * 5 + "x", max_side=64).limit(None) == 64
+    assert Privacy(pseudonyms=True, key=b"x" * 16).wire_names() is not None
+
+
+def test_two_monitors_share_their_names_with_a_key_alone() -> None:
+    """The key may be text or bytes; without one, each monitor draws its own."""
+
+    def seen(privacy: Privacy) -> tuple[str, str]:
+        names = privacy.wire_names()
+        assert names is not None
+        return names.of("alice", "TR_1")
+
+    assert seen(Privacy(pseudonyms=True, key=KEY)) == seen(Privacy(pseudonyms=True, key=KEY.encode()))
+    assert seen(Privacy(pseudonyms=True)) != seen(Privacy(pseudonyms=True))
+    assert "alice" not in seen(Privacy(pseudonyms=True))

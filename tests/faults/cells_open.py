@@ -19,6 +19,10 @@ def _is_down(status: Status) -> bool:
     return status.uplink.state in ("down", "connecting") and bool(status.uplink.cause)
 
 
+def _is_slow(status: Status) -> bool:
+    return status.uplink.slow
+
+
 IDLE = (
     Cell("idle", "cut", cut(), ENDED),
     Cell("idle", "reset", network("reset_peer", timeout=0), _is_down, toxiproxy=True),
@@ -93,6 +97,18 @@ MID_FRAME = (
         fps=1,
         toxiproxy=True,
         lasts=20,
+        slow=True,
+    ),
+    Cell(
+        "mid-frame",
+        "8 KB/s",
+        network("bandwidth", rate=8, starves=30),  # toxiproxy and the kernel hold some 200 kB
+        _is_slow,
+        60,
+        big=True,
+        fps=1,
+        toxiproxy=True,
+        lasts=45,
         slow=True,
     ),
     Cell(

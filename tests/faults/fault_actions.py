@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import ssl
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -99,14 +100,16 @@ async def cut(world: World) -> AsyncGenerator[None]:
 
 
 @_fault
-async def network(world: World, /, kind: str, *directions: Direction, **attributes: int) -> AsyncGenerator[None]:
-    """Let toxiproxy disturb the network."""
+async def network(
+    world: World, /, kind: str, *directions: Direction, starves: float = 0.0, **attributes: int
+) -> AsyncGenerator[None]:
+    """Let toxiproxy disturb the network; for `starves` seconds what was under way may come late."""
     began = world.sandbox.elapsed()
     await world.network.add(kind, *directions, **attributes)
     yield
     await world.network.clear()
-    if kind == "timeout":
-        world.cut_off.append((began, world.sandbox.elapsed()))
+    if starves or kind == "timeout":
+        world.cut_off.append((began, min(world.sandbox.elapsed(), began + (starves or math.inf))))
 
 
 @_fault

@@ -151,6 +151,14 @@ def test_silence_while_the_network_carried_nothing_is_not_held_against_a_client(
     assert not row(QUIET, client(unseen), cut_off=[(20.0, 41.0)]).kept
 
 
+def test_what_was_under_way_in_a_cut_is_not_the_clients_age() -> None:
+    """The part of its age that lies in the cut is the network's; the rest is judged."""
+    late = (Received(30.0, "alice", "TR_a", 10, 9.5),)
+    assert not row(AGE, client(samples=late)).kept
+    assert row(AGE, client(samples=late), cut_off=[(21.0, 29.5)]).kept
+    assert not row(AGE, client(samples=late), cut_off=[(25.0, 29.5)]).kept
+
+
 def test_the_rate_is_judged_by_track() -> None:
     """Two tracks at the burst rate do not exceed it, and a jittered grid is allowed."""
     dice = random.Random(3)

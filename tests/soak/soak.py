@@ -1,4 +1,4 @@
-"""A monitor for a long time: tracks, faults and crashes come and go, with the service in another process.
+"""A monitor for a long time: tracks, faults, crashes and the process of the service come and go.
 
     python tests/soak/soak.py --seconds 1200 --seed 7
 
@@ -15,33 +15,21 @@ import gc
 import json
 import logging
 import random
-import subprocess
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import trio
 from attrs import define, field, frozen
+from service_process import FAULTS, ServiceProcess
 
 from ds_actors import ActorStopped, Node
 from ds_actors.detection import AdaptiveSampling, CallbackSink, Dataspike, Frame, Monitor, TrackInfo
-from ds_actors.sandbox import open_sandbox
-from ds_actors.sandbox.faults import (
-    CloseOnAccept,
-    Drop,
-    Fault,
-    Garbage,
-    Oversized,
-    Refuse,
-    RefuseConnections,
-    Silence,
-    Slow,
-)
 from ds_actors.testing import crash
 
 ROUND: Final = 10.0
@@ -56,17 +44,6 @@ SLOPE: Final = 100.0
 """KB a minute."""
 JUDGED_FROM: Final = 600.0
 """Seconds of a run from which its slope is judged."""
-FAULTS: Final[dict[str, Fault]] = {
-    "refused key": Refuse(503),
-    "retry after": Refuse(429, 1),
-    "down": RefuseConnections(),
-    "close 1011": CloseOnAccept(1011, 0.2),
-    "silence": Silence(),
-    "slow": Slow(1.0),
-    "garbage": Garbage(),
-    "oversized": Oversized(),
-    "drop": Drop(),
-}
 
 
 class Camera:
@@ -112,10 +89,10 @@ class Soak:
 
     async def run(self) -> None:
         """Run until the time is over, or a statement is broken."""
-        async with _service() as (port, command), trio.open_nursery() as nursery:
+        async with _service() as service, trio.open_nursery() as nursery:
             self.began = time.monotonic()
             monitor = Monitor(
-                service=Dataspike("k", f"ws://127.0.0.1:{port}/", upgrade_timeout=2.0),
+                service=Dataspike("k", f"ws://127.0.0.1:{service.port}/", upgrade_timeout=2.0),
                 sampling=lambda: AdaptiveSampling(5, 10),
                 sinks=[CallbackSink(lambda _event: None)],
                 notify="changes",
@@ -125,17 +102,19 @@ class Soak:
             async with monitor:
                 nursery.start_soon(self._look, monitor)
                 while time.monotonic() - self.began < self.seconds and not self.broken:
-                    await self._round(monitor, command)
+                    await self._round(monitor, service)
                 print("account:", json.dumps(monitor.status().dict()["uplink"], default=dict))
             nursery.cancel_scope.cancel()
 
-    async def _round(self, monitor: Monitor, command: Callable[[str, bool], None]) -> None:
+    async def _round(self, monitor: Monitor, service: ServiceProcess) -> None:
         with trio.move_on_after(ROUND):
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._disturb_service, command)
+                nursery.start_soon(self._disturb_service, service)
+                nursery.start_soon(self._kill_service, service)
                 nursery.start_soon(self._change_tracks, monitor)
                 nursery.start_soon(self._crash_actors, monitor)
-        command("", False)
+        await service.start()
+        service.command("", begin=False)
         for track in self._tracks:
             await monitor.remove_track(track)
         self._tracks.clear()
@@ -177,14 +156,22 @@ class Soak:
                 self.broken.append(f"sent is not answered, unanswered, lost and outstanding: {account}")
             await trio.sleep(0.05)
 
-    async def _disturb_service(self, command: Callable[[str, bool], None]) -> None:
+    async def _disturb_service(self, service: ServiceProcess) -> None:
         while True:
             await trio.sleep(self.dice.uniform(0.1, 2))
             name = self.dice.choice(list(FAULTS))
             self.done[name] += 1
-            command(name, True)
+            service.command(name, begin=True)
             await trio.sleep(self.dice.uniform(0.1, 3))
-            command("", False)
+            service.command("", begin=False)
+
+    async def _kill_service(self, service: ServiceProcess) -> None:
+        while True:
+            await trio.sleep(self.dice.uniform(1, ROUND))
+            self.done["kills of the service"] += 1
+            service.kill()
+            await trio.sleep(self.dice.uniform(0.0, 2))
+            await service.start()
 
     async def _change_tracks(self, monitor: Monitor) -> None:
         while True:
@@ -246,40 +233,13 @@ def _living(node: Node, prefix: str = "/monitor/") -> list[str]:
 
 
 @asynccontextmanager
-async def _service() -> AsyncGenerator[tuple[int, Callable[[str, bool], None]]]:
-    """Run the service in another process; yield its port, and how to begin a fault or end them all."""
-    process = _start_service()
-    assert process.stdin is not None
-    assert process.stdout is not None
-    pipe = process.stdin
-
-    def command(fault: str, begin: bool) -> None:
-        pipe.write(json.dumps({"fault": fault, "begin": begin}).encode() + b"\n")
-        pipe.flush()
-
+async def _service() -> AsyncGenerator[ServiceProcess]:
+    service = ServiceProcess()
     try:
-        yield int(process.stdout.readline()), command
+        await service.start()
+        yield service
     finally:
-        process.kill()
-        process.wait()
-        process.stdin.close()
-        process.stdout.close()
-
-
-def _start_service() -> subprocess.Popen[bytes]:
-    command = [sys.executable, __file__, "--serve"]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-
-
-async def _serve() -> None:
-    async with open_sandbox() as sandbox:
-        print(sandbox.port, flush=True)
-        while line := await trio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True):
-            order: dict[str, Any] = json.loads(line)
-            if order["begin"]:
-                sandbox.faults.begin(FAULTS[order["fault"]])
-            else:
-                sandbox.faults.clear()
+        service.kill()
 
 
 def main() -> int:
@@ -287,11 +247,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=1200.0)
     parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.serve:
-        trio.run(_serve)
-        return 0
     seed = random.randrange(1 << 32) if options.seed is None else options.seed
     print(f"seed {seed}, {options.seconds:g} s", flush=True)
     logging.disable(logging.CRITICAL)  # thousands of intended crashes

@@ -78,7 +78,7 @@ def grade(
         burst_fps: the highest rate that a track may have, in samples per second.
         outages: when the service did not listen (from, to); attempts at those times are not recorded.
         cut_off: when the network carried nothing (from, to), as far as the caller knows: the service cannot see that a
-            client left then.
+            client left then, and what was under way arrives late.
     """
     return [row for client in clients for row in _client(client, now, burst_fps, outages, cut_off)]
 
@@ -102,7 +102,7 @@ def _client(
     yield row("waits as long as Retry-After says", _retry_after(gaps))
     yield row("the key is in the header only", _key(client.attempts))
     yield row("leaves what is silent for 20 s", _quiet(client.connections, now, cut_off))
-    yield row(f"no sample older than {MAX_AGE:g} s", _ages(samples, client.round_trips))
+    yield row(f"no sample older than {MAX_AGE:g} s", _ages(samples, client.round_trips, cut_off))
     yield row(f"no track above {burst_fps:g} samples/s", _rates(samples, burst_fps))
     yield row("pictures of 2 MiB at most", _largest(samples))
     yield row("sound in chunks of 96,000 bytes", _chunks(samples))
@@ -186,10 +186,15 @@ def _overlap(begin: float, end: float, spans: Sequence[tuple[float, float]]) -> 
     return sum(max(0.0, min(end, to) - max(begin, since)) for since, to in spans)
 
 
-def _ages(samples: Sequence[Received], round_trips: Sequence[RoundTrip]) -> tuple[bool, str] | None:
+def _ages(
+    samples: Sequence[Received], round_trips: Sequence[RoundTrip], cut_off: Sequence[tuple[float, float]]
+) -> tuple[bool, str] | None:
     if not samples:
         return None
-    own, network = max((sample.age - carried, carried) for sample, carried in _carried(samples, list(round_trips)))
+    own, network = max(
+        (sample.age - max(carried, _overlap(sample.at - sample.age, sample.at, cut_off)), carried)
+        for sample, carried in _carried(samples, list(round_trips))
+    )
     said = f", and {network:.2f} s in the network" if network >= _TIMING else ""
     return own <= MAX_AGE + _SENDING, f"oldest {own:.2f} s of {len(samples)}{said}"
 

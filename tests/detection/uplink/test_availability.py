@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -57,6 +58,9 @@ def test_a_refused_key_is_one_error_until_the_service_answers() -> None:
     assert said == ["error"]
     availability.answered(300)
     assert (availability.state, availability.cause) == ("up", "")
+
+
+REFUSED = Refused("the key")
 
 
 class Link:
@@ -133,8 +137,118 @@ def test_an_outage_soon_after_the_last_is_the_same_trouble() -> None:
     assert link.lines[-1][1] == "info"
 
 
+def test_the_lines_of_an_outage_say_why_for_how_long_and_how_often_it_was_tried() -> None:
+    """The first, the reminder, and the one at its end; after 15 quiet minutes the next outage is a first one again."""
+    link = Link()
+    link.up(100)
+    link.down(410)
+    link.up(1_000)
+    link.down(20)
+    link.up(40)
+    assert [(level, text) for _, level, text in link.lines] == [
+        ("warning", "no connection to the detection service: gone"),
+        ("warning", "still no connection to the detection service after 300 s and 30 attempts: gone"),
+        ("info", "the detection service is back after 410 s and 42 attempts"),
+        ("warning", "no connection to the detection service: gone"),
+        ("info", "the detection service is back after 20 s and 3 attempts"),
+    ]
+
+
+def test_each_summary_of_flapping_counts_since_the_one_before() -> None:
+    """And the last line says how much of the time there was no connection, each time anew."""
+    link = Link()
+    for _ in range(2):
+        link.up(1_000)
+        for _ in range(40):
+            link.down(5)
+            link.up(15)
+    link.up(1_000)
+    texts = [text.removeprefix("the connection to the detection service is ") for _, _, text in link.lines]
+    assert texts == [
+        "no connection to the detection service: gone",
+        "unstable, lost 15 times in the last 300 s: gone",
+        "unstable, lost 15 times in the last 300 s: gone",
+        "stable: it was lost 40 times in 785 s, and was down for 200 of them",
+        "unstable, lost 1 time in the last 0 s: gone",
+        "unstable, lost 15 times in the last 300 s: gone",
+        "unstable, lost 15 times in the last 300 s: gone",
+        "stable: it was lost 40 times in 785 s, and was down for 200 of them",
+    ]
+
+
+def test_an_outage_that_was_not_told_ends_untold() -> None:
+    """It came within five minutes of the last warning, and was over before the next was due."""
+    link = Link()
+    link.up(100)
+    link.down(10)
+    link.up(100)
+    link.down(10)
+    link.up(2_000)
+    assert [level for _, level, _ in link.lines] == ["warning", "info"]
+    link.down(10)
+    assert link.lines[-1][1:] == ("warning", "no connection to the detection service: gone")
+
+
+def test_two_losses_make_a_connection_unstable() -> None:
+    """It is back when it has lasted for 15 minutes, not 30 s."""
+    link = Link()
+    link.up(100)
+    for _ in range(2):
+        link.down(5)
+        link.up(15)
+    link.up(800)
+    assert [level for _, level, _ in link.lines] == ["warning"]
+    link.up(100)
+    assert "it was lost 2 times in 25 s, and was down for 10 of them" in link.lines[-1][2]
+
+
+@pytest.mark.parametrize(("healthy", "level"), [(929.0, None), (930.0, "warning")])
+def test_an_outage_is_a_new_one_from_900_s_after_the_last_on(healthy: float, level: str | None) -> None:
+    """Counted from when that was over, which is 30 s after the first answer."""
+    availability = Availability()
+    availability.down(Unreachable("gone"), 1_000.0)
+    availability.answered(1_000.0)
+    assert availability.answered(1_030.0) is not None
+    availability._noted = 1_000.0 + healthy  # a warning just now keeps what is no new outage silent
+    note = availability.down(Unreachable("gone"), 1_000.0 + healthy)
+    assert (None if note is None else note.level) == level
+
+
+def test_a_refusal_while_the_connection_flaps_waits_for_the_next_summary() -> None:
+    """One ERROR then; at once where nothing flaps."""
+    link = Link()
+    link.up(100)
+    for _ in range(3):
+        link.down(5)
+        link.up(15)
+    link.down(400, REFUSED)
+    assert [(at, level) for at, level, _ in link.lines] == [(100, "warning"), (400, "error")]
+    assert link.lines[1][2] == "the key; nothing is checked until it is right"
+    first = Link()
+    first.down(50, REFUSED)
+    assert [(at, level) for at, level, _ in first.lines] == [(0, "error")]
+
+
+def test_a_connection_that_the_monitor_stops_is_no_trouble() -> None:
+    """The status says so, and the log nothing; an outage soon after it is told at once."""
+    availability = Availability()
+    for _ in range(3):
+        availability.connecting()
+    availability.up()
+    assert (availability.attempts, availability.connections) == (3, 1)
+    assert availability.down(None, 10.0) is None
+    assert (availability.state, availability.cause) == ("down", "stopped")
+    assert availability.answered(20.0) is None
+    assert availability.answered(60.0) is None
+    assert (availability.state, availability.cause, availability.attempts) == ("up", "", 0)
+    note = availability.down(Unreachable("gone"), 100.0, 90.0)
+    assert note is not None
+    assert note.text == "the connection to the detection service is unstable, lost 1 time in the last 10 s: gone"
+    availability.up()
+    assert availability.connections == 2
+
+
 DAY = 86_400.0
-REFUSED = Refused("the key")
 
 
 @given(

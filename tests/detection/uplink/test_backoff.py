@@ -18,6 +18,15 @@ def test_unreachable_waits_with_full_jitter() -> None:
     assert [backoff.delay(failures[:n], 0.5) for n in (1, 2, 3)] == [0.25, 0.5, 1.0]
     assert backoff.delay(failures, 0.5) == 7.5
     assert backoff.delay([failure(None)], 0.0) == 0.0
+    assert backoff.delay([failure(None)], 0.5) == 0.25
+
+
+def test_refusals_and_outages_are_counted_apart() -> None:
+    """After an outage a refused key is tried again in 30 s, and an outage after a refusal begins anew."""
+    backoff = UplinkBackoff()
+    refused, lost = failure(Refused("no")), failure(Unreachable("gone"))
+    assert backoff.delay([lost, lost, refused], 0.5) == 30.0
+    assert backoff.delay([refused, refused, lost], 0.5) == 0.25
 
 
 def test_refused_is_probed_rarely() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ds_actors.detection.errors import Refused, Unreachable, UplinkError
-from ds_actors.detection.uplink.close_reasons import closed, parse_head, rejected
+from ds_actors.detection.uplink.close_reasons import closed, leaves, parse_head, rejected
 
 WALL = 1_800_000_000.0
 
@@ -90,3 +90,20 @@ def test_an_unreachable_says_its_message_only() -> None:
     """The text fits a log; the wait is an attribute."""
     error: UplinkError = Unreachable("gone", 3.0)
     assert str(error) == "gone"
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "said"),
+    [(None, None, "no code"), (1011, None, "1011"), (1011, "", "1011"), (1011, "x", "1011: x")],
+)
+def test_an_end_says_the_code_and_the_reason_that_there_were(code: int | None, reason: str | None, said: str) -> None:
+    """And nothing where there was none."""
+    assert str(closed(code, reason)) == f"the connection was closed ({said})"
+
+
+def test_the_leaves_of_a_group_are_its_errors_at_any_depth() -> None:
+    """In their order; an error that is no group is its own leaf."""
+    first, second, third = ValueError(), KeyError(), OSError()
+    group = ExceptionGroup("", [first, ExceptionGroup("", [ExceptionGroup("", [second]), third])])
+    assert list(leaves(group)) == [first, second, third]
+    assert list(leaves(first)) == [first]

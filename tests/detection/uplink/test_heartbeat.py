@@ -13,6 +13,12 @@ def test_a_thousand_control_frames_within_ten_seconds_are_too_many() -> None:
     heartbeat = Heartbeat(0.0)
     assert heartbeat.control_frames(999, 9.0) is None
     assert isinstance(heartbeat.control_frames(1, 9.9), Close)
+    # Each ten seconds are counted on their own.
+    heartbeat = Heartbeat(0.0)
+    for began in (20.0, 30.0, 45.0):
+        assert heartbeat.control_frames(999, began) is None
+        assert heartbeat.control_frames(0, began + 9.9) is None
+    assert isinstance(heartbeat.control_frames(1, 54.9), Close)
 
 
 def test_pings_when_nothing_was_received_for_ten_seconds() -> None:
@@ -76,6 +82,33 @@ def test_a_send_that_moves_no_byte_for_ten_seconds_is_dead() -> None:
     assert isinstance(heartbeat.tick(28.0), Close)
 
 
+def test_a_send_in_progress_brings_a_deadline_of_its_own() -> None:
+    """Ten seconds from the last byte that moved, until it ends."""
+    heartbeat = Heartbeat(0.0)
+    assert not heartbeat.sending
+    heartbeat.send_started(1.0)
+    assert heartbeat.sending
+    heartbeat.received(5.0)
+    assert heartbeat.due() == 11.0
+    heartbeat.send_progress(3.0)
+    assert heartbeat.due() == 13.0
+    heartbeat.send_ended()
+    assert not heartbeat.sending
+    assert heartbeat.due() == 15.0
+    assert heartbeat.tick(14.0) is None
+
+
+def test_the_last_byte_counts_from_the_accepted_upgrade_on() -> None:
+    """Before that, no connection was lost."""
+    heartbeat = Heartbeat(0.0)
+    heartbeat.received(1.0)
+    assert heartbeat.heard is None
+    heartbeat.opened(2.0)
+    assert heartbeat.heard == 1.0
+    heartbeat.received(3.0)
+    assert heartbeat.heard == 3.0
+
+
 def test_nothing_is_due_while_a_pings_send_waits() -> None:
     """Without a clock running, there is no time to wake up for."""
     heartbeat = Heartbeat(0.0)
@@ -129,17 +162,23 @@ def test_a_service_that_answers_none_of_the_samples_of_60_seconds_is_dead() -> N
     assert heartbeat.tick(60) is None
     for now in (100, 150):
         heartbeat.sample_sent(now)
+    heartbeat.received(155)
+    assert heartbeat.due() == 165
+    assert heartbeat.tick(155) is None
+    heartbeat.sample_sent(155)
+    assert heartbeat.due() == 160
     heartbeat.received(170)
-    assert heartbeat.tick(170) is None
-    heartbeat.sample_sent(170)
     assert isinstance(heartbeat.tick(170), Close)
 
 
 def test_a_message_that_does_not_end_within_ten_seconds_closes() -> None:
     """Although bytes arrive all the time."""
     heartbeat = Heartbeat(0)
-    heartbeat.message_began(5)
+    heartbeat.message_began(2)
     heartbeat.message_ended()
+    heartbeat.received(5)
+    assert heartbeat.due() == 15
+    assert heartbeat.tick(13) is None
     heartbeat.message_began(7)
     heartbeat.received(16.9)
     assert heartbeat.due() == 17

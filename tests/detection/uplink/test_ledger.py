@@ -9,6 +9,7 @@ from attrs import fields
 from ds_actors.detection.events import Sample
 from ds_actors.detection.uplink.answers import Settled
 from ds_actors.detection.uplink.ledger import ROWS, Ledger, LedgerRow
+from ds_actors.detection.uplink.wire_names import WireNames
 
 
 def test_a_row_says_who_when_and_how_much() -> None:
@@ -21,6 +22,18 @@ def test_a_row_says_who_when_and_how_much() -> None:
     assert row.json().isascii()
     assert "\n" not in row.json()
     assert json.loads(row.json()) == row.dict()
+    assert row.dict()["participant"] == eve
+
+
+def test_a_row_has_the_names_here_and_those_on_the_wire() -> None:
+    """With pseudonyms, which is which can be told later."""
+    names = WireNames(b"k" * 16)
+    ledger = Ledger(names)
+    ledger.sent(Sample("alice", "TR_1", 1, b"", 0.0), 2)
+    (row,) = ledger.rows()
+    assert (row.participant, row.track) == ("alice", "TR_1")
+    assert (row.participant_sent, row.track_sent) == names.of("alice", "TR_1")
+    assert row.participant_sent != "alice"
 
 
 def test_no_row_holds_a_pixel() -> None:
