@@ -84,6 +84,7 @@ test-actors: | $(filter .cache/%,$(UV)) ## Run the actor library's own tests on 
 compare: $(READY) ## Run the tests of 1.2.17's faults against it and against this plugin, and print the table
 	UV=$(abspath $(UV)) $(BIN)/python $(COMPONENTS) --reference
 	$(BIN)/python scripts/compare_reference.py
+	DS_ACTORS_IMPLEMENTATION=reference $(BIN)/python -m pytest -q tests/e2e/livekit/test_own_detector.py -k any_client
 
 faults: $(READY) ## Run the whole matrix of faults, and write its table into docs/faults.md; two minutes
 	$(BIN)/python $(COMPONENTS) --try
