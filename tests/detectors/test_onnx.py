@@ -155,6 +155,14 @@ def test_nan_and_errors_are_faults_of_their_samples(tmp_path: Path) -> None:
     assert found(tmp_path / "model.toml", PAINTED) == [1.0]
 
 
+def test_a_model_without_settings_says_what_it_declares(tmp_path: Path) -> None:
+    """So that its settings can be written."""
+    path = patch_model(tmp_path, batch=1)
+    expected = "the model declares the input pixels [1, 3, 64, 64], the output share "
+    with pytest.raises(DetectorError, match=re.escape(expected)):
+        load_detector(str(path.with_suffix(".onnx")))
+
+
 def test_infinities_numbers_beyond_1_and_surplus_answers_are_faults(tmp_path: Path) -> None:
     """A surplus answer costs the batch: which one belongs to which picture is not known."""
     expected = ["out_of_range", "not_a_number", pytest.approx(0.0, abs=1e-6)]

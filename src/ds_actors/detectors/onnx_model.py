@@ -73,6 +73,20 @@ class OnnxDetector(TensorDetector):
         self.batch: int | None = check_input(entry.shape, self.settings, self._input)
 
 
+def declared(model: Path) -> str:
+    """Return the inputs and outputs of a model file, in words.
+
+    Raises:
+        ModelSettingsError: when it cannot be loaded.
+        ModuleNotFoundError: without ONNX Runtime.
+    """
+    if not model.is_file():
+        raise ModelSettingsError(f"the model {model} is not a file")
+    session = _session(model, ModelSettings(model.name, 1, 1))
+    kinds = {"input": session.get_inputs(), "output": session.get_outputs()}
+    return ", ".join(f"the {kind} {entry.name} {entry.shape}" for kind, entries in kinds.items() for entry in entries)
+
+
 def _fix(model: Path, runtime: Any) -> str:
     with model.open("rb") as file:
         if file.read(len(_POINTER)) == _POINTER:
