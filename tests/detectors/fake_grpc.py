@@ -30,9 +30,9 @@ def output(*shape: int, datatype: str = "FP32", name: str = "p", values: list[fl
     return found
 
 
-def answer(*outputs: Output, raw: list[bytes] | None = None) -> wire.ModelInferResponse:
+def answer(*outputs: Output, raw: list[bytes] | None = None, id: str = "") -> wire.ModelInferResponse:
     """Return the answer to a batch."""
-    return wire.ModelInferResponse(outputs=outputs, raw_output_contents=raw or [])
+    return wire.ModelInferResponse(id=id, outputs=outputs, raw_output_contents=raw or [])
 
 
 def _serialized(message: Any) -> bytes:

@@ -94,6 +94,33 @@ def patch_model(folder: Path, **options: Any) -> Path:
     return save(folder, patch_nodes(), output="share", **options)
 
 
+def range_model(folder: Path) -> Path:
+    """Write a model whose answer to a white picture is infinite, and to the patch 2: 1 / 0, and a doubled share."""
+    nodes = [
+        *patch_nodes(),
+        node("ReduceMean", ["pixels", "picture_axes"], "mean", keepdims=0),
+        node("Sub", ["one", "mean"], "dark"),
+        node("Div", ["least_dark", "dark"], "flood"),
+        node("Add", ["share", "share"], "doubled"),
+        node("Add", ["doubled", "flood"], "answer"),
+    ]
+    return save(folder, nodes, output="answer", more=[scalar("least_dark", 1e-30)])
+
+
+def counting_model(folder: Path) -> Path:
+    """Write a model that has one answer too many when a picture is white."""
+    nodes = [
+        *patch_nodes(),
+        node("ReduceMean", ["pixels"], "brightness", keepdims=0),
+        node("Greater", ["brightness", "bright"], "is_white"),
+        node("Cast", ["is_white"], "white", to=onnx.TensorProto.INT64),
+        node("Reshape", ["white", "single"], "count"),
+        node("Expand", ["zero", "count"], "surplus"),
+        node("Concat", ["share", "surplus"], "answer", axis=0),
+    ]
+    return save(folder, nodes, output="answer", more=[scalar("bright", 0.95), whole("single", [1])])
+
+
 def nan_model(folder: Path) -> Path:
     """Write a model that returns NaN for a white picture: 0 / 0."""
     nodes = [

@@ -64,6 +64,13 @@ def test_an_entry_point_is_found_by_its_name() -> None:
     ("spec", "text"),
     [
         ("nowhere:judge", "nowhere:judge cannot be loaded: ModuleNotFoundError: No module named 'nowhere'"),
+        ("nowhere:judge", "; modules are looked for in the current folder and among the installed packages"),
+        ("models/own_detectors.py:judge", "a spec names a module, in the folder of the file: own_detectors:judge"),
+        ("./own_detectors.py", "a spec names a module, in the folder of the file: own_detectors:judge"),
+        (
+            "models/m.onnx",
+            "models/m.onnx needs a file m.toml that says what goes in and what comes out, such as model =",
+        ),
         ("own_detectors:nothing", "AttributeError: module 'own_detectors' has no attribute 'nothing'"),
         ("raising_detectors:judge", "cannot be loaded: RuntimeError: no GPU"),
         ("own_detectors:broken()", "cannot be loaded: OSError: no weights"),

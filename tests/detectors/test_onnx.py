@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from onnx_files import node, patch_model, save, whole
 from PIL import Image
 from serving_kit import answer, connect, message
+from typer.testing import CliRunner
 
+from ds_actors.cli import app
 from ds_actors.detection.events import ResultType
 from ds_actors.detectors import DetectorError, DetectorSample, Invalid, judge_samples, load_detector, picture
 from ds_actors.sandbox import paint_marker
@@ -151,6 +153,48 @@ def test_nan_and_errors_are_faults_of_their_samples(tmp_path: Path) -> None:
     assert found(onnx_files.nan_model(tmp_path), PAINTED, WHITE) == [1.0, "not_a_number"]
     assert found(onnx_files.failing_model(tmp_path), WHITE) == ["failed"]
     assert found(tmp_path / "model.toml", PAINTED) == [1.0]
+
+
+def test_a_model_without_settings_says_what_it_declares(tmp_path: Path) -> None:
+    """So that its settings can be written."""
+    path = patch_model(tmp_path, batch=1)
+    expected = "the model declares the input pixels [1, 3, 64, 64], the output share "
+    with pytest.raises(DetectorError, match=re.escape(expected)):
+        load_detector(str(path.with_suffix(".onnx")))
+
+
+def test_infinities_numbers_beyond_1_and_surplus_answers_are_faults(tmp_path: Path) -> None:
+    """A surplus answer costs the batch: which one belongs to which picture is not known."""
+    expected = ["out_of_range", "not_a_number", pytest.approx(0.0, abs=1e-6)]
+    assert found(onnx_files.range_model(tmp_path), PAINTED, WHITE, GREY) == expected
+    assert found(onnx_files.counting_model(tmp_path), PAINTED, GREY) == [1.0, 0.0]
+    assert found(tmp_path / "model.toml", WHITE, WHITE) == ["failed", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"no model", r"give a whole ONNX file, with its external data beside it, of an opset that ONNX Runtime 1\."),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "it is a pointer of Git LFS: fetch the file"),
+        (None, "is not a file; its path counts from"),
+    ],
+)
+def test_a_model_that_cannot_be_loaded_is_exit_2_with_the_reason_and_the_fix(
+    content: bytes | None, expected: str, tmp_path: Path
+) -> None:
+    """In one line of the command."""
+    path = patch_model(tmp_path)
+    model, file = tmp_path / "model.onnx", tmp_path / "grey.png"
+    model.unlink()
+    if content is not None:
+        model.write_bytes(content)
+    Image.fromarray(GREY).save(file)
+    for arguments in (["scan", str(file)], ["serve", "--port", "0"]):
+        words = [*arguments, "--detector", str(path), "--suspicious", "0.3", "--alert", "0.6"]
+        done = CliRunner().invoke(app, words, env={"DS_ACTORS_API_KEYS": None})
+        assert done.exit_code == 2
+        assert re.search(expected, done.stderr)
+        assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(

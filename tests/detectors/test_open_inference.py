@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from model_servers import GREY, PAINTED, judged, loaded, model_server, settings
+from model_servers import GREY, PAINTED, judged, loaded, model_server, sample, settings
 
-from ds_actors.detectors import DetectorError, load_detector
+from ds_actors.detectors import Detector, DetectorError, Invalid, judge_samples, load_detector
 
 
 @pytest.mark.timeout(300)
@@ -43,10 +43,20 @@ def test_a_replica_of_a_real_server_may_die(tmp_path: Path) -> None:
 
 @contextmanager
 def fake_server(metadata: Any, infer: Any, status: int = 200) -> Generator[str]:
-    """Answer every request with those values as JSON."""
+    """Answer every request with those values as JSON; `infer` may be a function of the request's body.
+
+    A function that returns an iterator answers with its pieces of bytes.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def _answer(self, value: Any) -> None:
+            if isinstance(value, Iterator):
+                self.send_response(200)
+                self.end_headers()
+                with suppress(OSError):  # the client had enough
+                    for piece in cast("Iterator[bytes]", value):
+                        self.wfile.write(piece)
+                return
             body = value if isinstance(value, bytes) else json.dumps(value).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
@@ -57,8 +67,8 @@ def fake_server(metadata: Any, infer: Any, status: int = 200) -> Generator[str]:
             self._answer(metadata)
 
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self._answer(infer)
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            self._answer(infer(body) if callable(infer) else infer)
 
         def log_message(self, format: str, *args: object) -> None:
             pass
@@ -128,3 +138,84 @@ def test_a_server_need_not_describe_its_models_and_null_is_no_probability(tmp_pa
     nothing = {"outputs": [{"name": "p", "shape": [2], "data": [None, 0.5]}]}
     with fake_server({}, nothing) as url, loaded(settings(tmp_path, url, more=named)) as detector:
         assert judged(detector, GREY, GREY) == ["not_a_number", 0.5]
+
+
+def output(*data: Any, shape: list[int] | None = None, **more: Any) -> dict[str, Any]:
+    return {"outputs": [{"name": "p", "shape": [len(data)] if shape is None else shape, "data": list(data)}], **more}
+
+
+@contextmanager
+def turning(folder: Path, later: Callable[[dict[str, Any]], Any], timeout: float = 5.0) -> Generator[Detector]:
+    """Load a model whose server answers well at the start, and in another way later."""
+    asked: list[dict[str, Any]] = []
+
+    def infer(request: dict[str, Any]) -> Any:
+        asked.append(request)
+        return ONE if len(asked) == 1 else later(request)
+
+    with fake_server(PIXELS, infer) as url, loaded(settings(folder, url, timeout=timeout)) as detector:
+        yield detector
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (output(float("nan"), 0.5), ["not_a_number", 0.5]),
+        (output(float("inf"), 0.5), ["not_a_number", 0.5]),
+        (output(-0.1, 1.1), ["out_of_range", "out_of_range"]),
+        (output(0.5), ["failed", "failed"]),
+        (output(0.5, 0.5, 0.5), ["failed", "failed"]),
+        (output(0.5, 0.5, shape=[3]), ["failed", "failed"]),
+        (output("high", "low"), ["failed", "failed"]),
+        (output(0.5, 0.5, id="another"), ["failed", "failed"]),
+        ({"outputs": 3}, ["failed", "failed"]),
+        ([], ["failed", "failed"]),
+        (b"[" * 100_000, ["failed", "failed"]),
+    ],
+    ids=["nan", "infinite", "range", "few", "many", "shape", "text", "id", "outputs", "list", "deep"],
+)
+def test_an_answer_that_makes_no_sense_is_an_error_of_its_samples(
+    answer: Any, expected: list[Any], tmp_path: Path
+) -> None:
+    """Never a level; an answer to another request is none to this one."""
+    with turning(tmp_path, lambda request: answer) as detector:
+        assert judged(detector, GREY, GREY) == expected
+
+
+def test_an_answer_repeats_the_identifier_of_its_request(tmp_path: Path) -> None:
+    """Each request has another one."""
+    seen: list[str] = []
+
+    def infer(request: dict[str, Any]) -> Any:
+        seen.append(request["id"])
+        return output(0.25, 0.5, id=request["id"])
+
+    with turning(tmp_path, infer) as detector:
+        for _ in range(2):
+            assert judged(detector, GREY, GREY) == [0.25, 0.5]
+    assert len(set(seen)) == 2
+
+
+def test_an_answer_that_never_ends_is_given_up(tmp_path: Path) -> None:
+    """By its bytes, and by its time, however small its pieces are."""
+
+    def endless(request: dict[str, Any]) -> Iterator[bytes]:
+        while True:
+            yield b" " * 1_000_000
+
+    def dripping(request: dict[str, Any]) -> Iterator[bytes]:
+        while not ended.wait(0.05):
+            yield b" "
+
+    ended = threading.Event()
+    with turning(tmp_path, endless, timeout=60) as detector:
+        assert judged(detector, GREY) == ["failed"]
+        (found,) = judge_samples(detector, [sample(GREY)])
+        assert found == Invalid("failed", "ServerFailed: 127.0.0.1 answered with more than 16 MiB")
+    try:
+        with turning(tmp_path, dripping, timeout=0.5) as detector:
+            (found,) = judge_samples(detector, [sample(GREY)])
+            assert found == Invalid("failed", "ServerFailed: 127.0.0.1 took more than 0.5 s")
+            ended.set()
+    finally:
+        ended.set()

@@ -136,6 +136,35 @@ def test_a_failing_replica_costs_nothing_while_another_one_judges(tmp_path: Path
             assert judged(detector, GREY, GREY) == ["failed", "failed"]
 
 
+@pytest.mark.parametrize(
+    "found",
+    [
+        answer(output(1), raw=[bytes(4)]),
+        answer(output(3), raw=[bytes(12)]),
+        answer(output(2), raw=[bytes(9)]),
+        answer(output(2)),
+        answer(output(2, datatype="BYTES"), raw=[b"ab"]),
+        answer(),
+        answer(output(2), raw=[bytes(8)], id="another"),
+        answer(output(2), raw=[bytes(20 << 20)]),
+    ],
+    ids=["few", "many", "bytes", "empty", "type", "none", "id", "large"],
+)
+def test_an_answer_that_makes_no_sense_is_an_error_of_its_samples(found: Any, tmp_path: Path) -> None:
+    """Never a level; an answer to another request is none to this one."""
+    answers = [HALVES]
+
+    def infer(request: Any, context: Any) -> Any:
+        return answers[-1]
+
+    with fake_grpc([pixels()], infer) as url:
+        with loaded(settings(tmp_path, url)) as detector:
+            answers.append(found)
+            assert judged(detector, GREY, GREY) == ["failed", "failed"]
+            answers.append(HALVES)
+            assert judged(detector, GREY, GREY) == [0.25, 0.5]
+
+
 def test_a_server_need_not_describe_its_models(tmp_path: Path) -> None:
     """The settings name the input; an output is named where there are several."""
     named = 'name = "x"\nsize = [64, 64]\n[output]\nname = "q"\n'

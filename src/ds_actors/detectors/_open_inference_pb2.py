@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(ds_actors/detectors/open_inference.proto\x12\x18\x64s_actors.open_inference\"$\n\x14ModelMetadataRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\xa8\x01\n\x15ModelMetadataResponse\x12N\n\x06inputs\x18\x04 \x03(\x0b\x32>.ds_actors.open_inference.ModelMetadataResponse.TensorMetadata\x1a?\n\x0eTensorMetadata\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x64\x61tatype\x18\x02 \x01(\t\x12\r\n\x05shape\x18\x03 \x03(\x03\"\xd4\x01\n\x11ModelInferRequest\x12\x12\n\nmodel_name\x18\x01 \x01(\t\x12L\n\x06inputs\x18\x05 \x03(\x0b\x32<.ds_actors.open_inference.ModelInferRequest.InferInputTensor\x12\x1a\n\x12raw_input_contents\x18\x07 \x03(\x0c\x1a\x41\n\x10InferInputTensor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x64\x61tatype\x18\x02 \x01(\t\x12\r\n\x05shape\x18\x03 \x03(\x03\"C\n\x13InferTensorContents\x12\x15\n\rfp32_contents\x18\x06 \x03(\x02\x12\x15\n\rfp64_contents\x18\x07 \x03(\x01\"\x88\x02\n\x12ModelInferResponse\x12O\n\x07outputs\x18\x05 \x03(\x0b\x32>.ds_actors.open_inference.ModelInferResponse.InferOutputTensor\x12\x1b\n\x13raw_output_contents\x18\x06 \x03(\x0c\x1a\x83\x01\n\x11InferOutputTensor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x64\x61tatype\x18\x02 \x01(\t\x12\r\n\x05shape\x18\x03 \x03(\x03\x12?\n\x08\x63ontents\x18\x05 \x01(\x0b\x32-.ds_actors.open_inference.InferTensorContentsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(ds_actors/detectors/open_inference.proto\x12\x18\x64s_actors.open_inference\"$\n\x14ModelMetadataRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\xa8\x01\n\x15ModelMetadataResponse\x12N\n\x06inputs\x18\x04 \x03(\x0b\x32>.ds_actors.open_inference.ModelMetadataResponse.TensorMetadata\x1a?\n\x0eTensorMetadata\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x64\x61tatype\x18\x02 \x01(\t\x12\r\n\x05shape\x18\x03 \x03(\x03\"\xe0\x01\n\x11ModelInferRequest\x12\x12\n\nmodel_name\x18\x01 \x01(\t\x12\n\n\x02id\x18\x03 \x01(\t\x12L\n\x06inputs\x18\x05 \x03(\x0b\x32<.ds_actors.open_inference.ModelInferRequest.InferInputTensor\x12\x1a\n\x12raw_input_contents\x18\x07 \x03(\x0c\x1a\x41\n\x10InferInputTensor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x64\x61tatype\x18\x02 \x01(\t\x12\r\n\x05shape\x18\x03 \x03(\x03\"C\n\x13InferTensorContents\x12\x15\n\rfp32_contents\x18\x06 \x03(\x02\x12\x15\n\rfp64_contents\x18\x07 \x03(\x01\"\x94\x02\n\x12ModelInferResponse\x12\n\n\x02id\x18\x03 \x01(\t\x12O\n\x07outputs\x18\x05 \x03(\x0b\x32>.ds_actors.open_inference.ModelInferResponse.InferOutputTensor\x12\x1b\n\x13raw_output_contents\x18\x06 \x03(\x0c\x1a\x83\x01\n\x11InferOutputTensor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x64\x61tatype\x18\x02 \x01(\t\x12\r\n\x05shape\x18\x03 \x03(\x03\x12?\n\x08\x63ontents\x18\x05 \x01(\x0b\x32-.ds_actors.open_inference.InferTensorContentsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,13 +38,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MODELMETADATARESPONSE_TENSORMETADATA']._serialized_start=214
   _globals['_MODELMETADATARESPONSE_TENSORMETADATA']._serialized_end=277
   _globals['_MODELINFERREQUEST']._serialized_start=280
-  _globals['_MODELINFERREQUEST']._serialized_end=492
-  _globals['_MODELINFERREQUEST_INFERINPUTTENSOR']._serialized_start=427
-  _globals['_MODELINFERREQUEST_INFERINPUTTENSOR']._serialized_end=492
-  _globals['_INFERTENSORCONTENTS']._serialized_start=494
-  _globals['_INFERTENSORCONTENTS']._serialized_end=561
-  _globals['_MODELINFERRESPONSE']._serialized_start=564
-  _globals['_MODELINFERRESPONSE']._serialized_end=828
-  _globals['_MODELINFERRESPONSE_INFEROUTPUTTENSOR']._serialized_start=697
-  _globals['_MODELINFERRESPONSE_INFEROUTPUTTENSOR']._serialized_end=828
+  _globals['_MODELINFERREQUEST']._serialized_end=504
+  _globals['_MODELINFERREQUEST_INFERINPUTTENSOR']._serialized_start=439
+  _globals['_MODELINFERREQUEST_INFERINPUTTENSOR']._serialized_end=504
+  _globals['_INFERTENSORCONTENTS']._serialized_start=506
+  _globals['_INFERTENSORCONTENTS']._serialized_end=573
+  _globals['_MODELINFERRESPONSE']._serialized_start=576
+  _globals['_MODELINFERRESPONSE']._serialized_end=852
+  _globals['_MODELINFERRESPONSE_INFEROUTPUTTENSOR']._serialized_start=721
+  _globals['_MODELINFERRESPONSE_INFEROUTPUTTENSOR']._serialized_end=852
 # @@protoc_insertion_point(module_scope)

@@ -66,6 +66,14 @@ def as_detector(found: object, name: str = "the detector") -> Detector:
 def _found(spec: str) -> object:
     if spec.endswith(".toml"):
         return _loaded(spec, lambda: _of_file(spec))
+    file, _, name = spec.partition(":")
+    if file.endswith(".py"):
+        raise DetectorError(
+            f"{file} is a file, and a spec names a module, in the folder of the file: "
+            f"{Path(file).stem}:{name or 'judge'}"
+        )
+    if spec.endswith(".onnx"):
+        raise DetectorError(_without_settings(Path(spec)))
     match = _IN_A_MODULE.fullmatch(spec)
     if match is not None:
         return _in_module(spec, match[1], match[2])
@@ -76,6 +84,20 @@ def _found(spec: str) -> object:
     others = ", ".join(sorted(known.names)) or "none"
     raise DetectorError(
         f"no detector is called {spec!r} (installed: {others}); your own is module:name, or a .toml file"
+    )
+
+
+def _without_settings(model: Path) -> str:
+    try:
+        from ds_actors.detectors.onnx_model import declared  # noqa: PLC0415 - it needs an extra
+
+        known = f"; the model declares {declared(model)}"
+    except (ModelSettingsError, ModuleNotFoundError):
+        known = ""
+    return (
+        f"{model} needs a file {model.with_suffix('.toml').name} that says what goes in and what comes out, such as "
+        f'model = "{model.name}", [input] size = [224, 224], [output] activation = "sigmoid"{known}; '
+        "give the .toml file as the detector"
     )
 
 
@@ -100,7 +122,13 @@ def _of_file(path: str) -> Detector:
 
 def _in_module(spec: str, module: str, name: str) -> object:
     def load() -> object:
-        found: object = import_module(module)
+        try:
+            found: object = import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name != module.partition(".")[0]:
+                raise
+            where = "modules are looked for in the current folder and among the installed packages"
+            raise DetectorError(f"{spec} cannot be loaded: {described(error)}; {where}") from error
         for part in name.split("."):
             found = getattr(found, part)
         return found
@@ -111,6 +139,8 @@ def _in_module(spec: str, module: str, name: str) -> object:
 def _loaded(spec: str, load: Callable[[], object]) -> object:
     try:
         return load()
+    except DetectorError:
+        raise
     except ModelSettingsError as error:
         raise DetectorError(f"{spec}: {error}") from None
     except Exception as error:

@@ -18,6 +18,7 @@ from ds_actors.detectors.model_settings import (
 from ds_actors.detectors.tensors import TensorDetector
 
 _FLOAT: Final = "tensor(float)"
+_POINTER: Final = b"version https://git-lfs"
 
 
 class OnnxDetector(TensorDetector):
@@ -72,6 +73,30 @@ class OnnxDetector(TensorDetector):
         self.batch: int | None = check_input(entry.shape, self.settings, self._input)
 
 
+def declared(model: Path) -> str:
+    """Return the inputs and outputs of a model file, in words.
+
+    Raises:
+        ModelSettingsError: when it cannot be loaded.
+        ModuleNotFoundError: without ONNX Runtime.
+    """
+    if not model.is_file():
+        raise ModelSettingsError(f"the model {model} is not a file")
+    session = _session(model, ModelSettings(model.name, 1, 1))
+    kinds = {"input": session.get_inputs(), "output": session.get_outputs()}
+    return ", ".join(f"the {kind} {entry.name} {entry.shape}" for kind, entries in kinds.items() for entry in entries)
+
+
+def _fix(model: Path, runtime: Any) -> str:
+    with model.open("rb") as file:
+        if file.read(len(_POINTER)) == _POINTER:
+            return "it is a pointer of Git LFS: fetch the file itself with git lfs pull"
+    return (
+        "give a whole ONNX file, with its external data beside it, of an opset that ONNX Runtime "
+        f"{runtime.__version__} knows; else export it again, or upgrade onnxruntime"
+    )
+
+
 def _session(model: Path, settings: ModelSettings) -> Any:
     try:
         runtime: Any = import_module("onnxruntime")
@@ -89,4 +114,6 @@ def _session(model: Path, settings: ModelSettings) -> Any:
     try:
         return runtime.InferenceSession(str(model), options, providers=list(settings.providers) or available)
     except Exception as error:
-        raise ModelSettingsError(f"the model {model} cannot be loaded: {described(error)}") from error
+        raise ModelSettingsError(
+            f"the model {model} cannot be loaded: {described(error)}; {_fix(model, runtime)}"
+        ) from error

@@ -5,6 +5,8 @@ It needs httpx, which the extra `inference` brings. Source: the protocol's "HTTP
 
 from __future__ import annotations
 
+import json
+import time
 from importlib import import_module
 from typing import Any, cast
 from urllib.parse import quote
@@ -16,10 +18,12 @@ from ds_actors.detectors.findings import described
 from ds_actors.detectors.model_settings import ModelSettings
 from ds_actors.detectors.served_model import (
     FLOAT,
+    LARGEST_ANSWER,
     DeclaredTensor,
     ServedDetector,
     ServedOutput,
     ServerFailed,
+    check_id,
     declared_shape,
 )
 
@@ -53,18 +57,29 @@ class OpenInferenceDetector(ServedDetector):
     def infer(self, url: str, name: str, pixels: NDArray[np.float32]) -> list[ServedOutput]:
         """Return the model's outputs for a batch."""
         tensor = {"name": name, "shape": list(pixels.shape), "datatype": FLOAT, "data": pixels.ravel().tolist()}
-        answer = self._request("POST", url, "/infer", {"inputs": [tensor]})
+        asked = self.next_id()
+        answer = self._request("POST", url, "/infer", {"id": asked, "inputs": [tensor]})
+        check_id(answer.get("id"), asked)
         outputs = cast("list[dict[str, Any]]", answer.get("outputs") or [])
         return [ServedOutput(str(output.get("name")), _reader(output)) for output in outputs]
 
     def _request(self, method: str, url: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+        address = f"{url}/v2/models/{quote(self.settings.model)}{path}"
+        # httpx's timeouts are those of single reads and writes.
+        ends, data = time.monotonic() + self.settings.timeout, bytearray()
         try:
-            answer = self._client.request(method, f"{url}/v2/models/{quote(self.settings.model)}{path}", json=body)
-            if answer.status_code == 200:
-                return cast("dict[str, Any]", answer.json())
-        except (self._httpx.HTTPError, ValueError) as error:
+            with self._client.stream(method, address, json=body) as answer:
+                if answer.status_code != 200:
+                    raise ServerFailed(f" answered with HTTP {answer.status_code}")
+                for chunk in answer.iter_bytes():
+                    data += chunk
+                    if len(data) > LARGEST_ANSWER:
+                        raise ServerFailed(f" answered with more than {LARGEST_ANSWER >> 20} MiB")
+                    if time.monotonic() > ends:
+                        raise ServerFailed(f" took more than {self.settings.timeout:g} s")
+            return cast("dict[str, Any]", json.loads(data))
+        except (self._httpx.HTTPError, ValueError, RecursionError) as error:
             raise ServerFailed(f": {described(error)}") from None
-        raise ServerFailed(f" answered with HTTP {answer.status_code}")
 
 
 def _reader(output: dict[str, Any]) -> Any:

@@ -19,17 +19,19 @@ from ds_actors.detectors.findings import REASON_LIMIT
 from ds_actors.detectors.model_settings import ModelSettings, ModelSettingsError
 from ds_actors.detectors.served_model import (
     FLOAT,
+    LARGEST_ANSWER,
     DeclaredTensor,
     ServedDetector,
     ServedOutput,
     ServerFailed,
+    check_id,
     declared_shape,
 )
 
 _SERVICE: Final = "/inference.GRPCInferenceService"
 _OPTIONS: Final = (
     ("grpc.max_reconnect_backoff_ms", 5_000),  # a replica that comes back is asked again soon; gRPC's own is 2 minutes
-    ("grpc.max_receive_message_length", 16 * 1024 * 1024),
+    ("grpc.max_receive_message_length", LARGEST_ANSWER),
 )
 _TYPES: Final = {"FP16": "<f2", "FP32": "<f4", "FP64": "<f8"}
 
@@ -61,10 +63,13 @@ class GrpcInferenceDetector(ServedDetector):
     def infer(self, url: str, name: str, pixels: NDArray[np.float32]) -> list[ServedOutput]:
         """Return the model's outputs for a batch."""
         tensor = wire.ModelInferRequest.InferInputTensor(name=name, datatype=FLOAT, shape=pixels.shape)
+        asked = self.next_id()
+        raw_pixels = pixels.astype("<f4").tobytes()
         request = wire.ModelInferRequest(
-            model_name=self.settings.model, inputs=[tensor], raw_input_contents=[pixels.astype("<f4").tobytes()]
+            model_name=self.settings.model, id=asked, inputs=[tensor], raw_input_contents=[raw_pixels]
         )
         answer: wire.ModelInferResponse = self._ask(self._servers[url].infer, request)
+        check_id(answer.id, asked)
         raw = answer.raw_output_contents
         return [
             ServedOutput(output.name, _reader(output, raw[place] if place < len(raw) else None))

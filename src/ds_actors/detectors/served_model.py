@@ -15,6 +15,8 @@ from ds_actors.detectors.model_settings import ModelSettings, ModelSettingsError
 from ds_actors.detectors.tensors import TensorDetector
 
 FLOAT: Final = "FP32"
+LARGEST_ANSWER: Final = 16 * 1024 * 1024
+"""Bytes of the longest answer that is read."""
 _T = TypeVar("_T")
 
 
@@ -49,7 +51,13 @@ class ServedDetector(TensorDetector):
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__(settings)
         self._next: int = 0
+        self._requests: int = 0
         self._input: str = ""
+
+    def next_id(self) -> str:
+        """Return the identifier of the next request, which its answer repeats."""
+        self._requests += 1
+        return str(self._requests)
 
     @abstractmethod
     def describe(self, url: str) -> list[DeclaredTensor]:
@@ -128,6 +136,16 @@ class ServedDetector(TensorDetector):
             except ServerFailed as error:
                 problems.append(f"{urlsplit(url).hostname}{error}")
         raise ServerFailed("; ".join(problems))
+
+
+def check_id(answered: object, asked: str) -> None:
+    """Check that an answer belongs to its request; one without an identifier is taken at its word.
+
+    Raises:
+        ServerFailed: when it belongs to another one.
+    """
+    if answered not in (None, "", asked):
+        raise ServerFailed(" answered another request")
 
 
 def declared_shape(shape: Sequence[int]) -> list[int | None]:
