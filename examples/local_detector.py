@@ -1,6 +1,6 @@
 """A monitor and a service around a detector of your own, in one program.
 
-    python examples/local_detector.py
+python examples/local_detector.py
 """
 
 from __future__ import annotations
