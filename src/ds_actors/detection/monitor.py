@@ -18,6 +18,7 @@ from ds_actors.detection.coverage import Coverage, Facts
 from ds_actors.detection.embedded import EmbeddedService
 from ds_actors.detection.events import Level, TrackInfo
 from ds_actors.detection.privacy import Privacy
+from ds_actors.detection.reporting.measurements import Measurements
 from ds_actors.detection.sampling import AdaptiveSampling, SamplingPolicy, Scene, Speaking
 from ds_actors.detection.service import Dataspike
 from ds_actors.detection.sinks import Sink
@@ -279,6 +280,10 @@ class Monitor:
     def status(self) -> Status:
         """Return a frozen snapshot of everything, from any thread, without waiting."""
         return self._hub.status()
+
+    def measurements(self) -> Measurements:
+        """Return what is measured of each sample; in trio's thread."""
+        return self._hub.measured
 
     def coverage(self, track: str) -> Coverage:
         """Return how well a track is covered."""
