@@ -72,8 +72,17 @@ class Cell(Lifetime):
         "watching",
     )
 
-    def __init__(self, name: str, above: str, mailbox: Mailbox[Any], telemetry: Telemetry, thread: int) -> None:
-        super().__init__(name, above, thread, trio.lowlevel.current_trio_token())
+    def __init__(
+        self,
+        name: str,
+        above: str,
+        mailbox: Mailbox[Any],
+        telemetry: Telemetry,
+        thread: int,
+        *,
+        token: trio.lowlevel.TrioToken | None = None,
+    ) -> None:
+        super().__init__(name, above, thread, token or trio.lowlevel.current_trio_token())
         self.mailbox: Mailbox[Any] = mailbox
         self.telemetry: Telemetry = telemetry
         self.gone: bool = False

@@ -77,6 +77,7 @@ class LinkMaker:
         self._above = path + "/"
         self._telemetry = telemetry
         self._thread = get_ident()  # one number for all children: each call makes a new one, of 32 bytes
+        self._token = trio.lowlevel.current_trio_token()
         self._numbers: dict[str, int] = {}
 
     def child_path(self, name: str) -> str:
@@ -100,15 +101,15 @@ class LinkMaker:
         if isinstance(spec, SupervisorSpec):
             if self._above.count("/") > MAX_DEPTH:
                 raise StartFailed(f"{escape(name)} would be more than {MAX_DEPTH} levels deep in its tree")
-            return SupervisorCell(name, self._above, self._thread, trio.lowlevel.current_trio_token())
+            return SupervisorCell(name, self._above, self._thread, self._token)
         mailbox = spec.mailbox()
         if may_park(mailbox):
-            return Cell(name, self._above, mailbox, self._telemetry, self._thread)
+            return Cell(name, self._above, mailbox, self._telemetry, self._thread, token=self._token)
         missing = [method for method in _MAILBOX if not callable(getattr(mailbox, method, None))]
         if missing:
             path = self.child_path(name)
             raise TypeError(f"the mailbox of {path} must have {', '.join(missing)}; {type(mailbox).__name__} has not")
-        return Cell(name, self._above, mailbox, self._telemetry, self._thread)
+        return Cell(name, self._above, mailbox, self._telemetry, self._thread, token=self._token)
 
     def link_for(self, spec: ChildSpec[Any] | SupervisorSpec, name: str) -> ChildLink:
         return ChildLink(spec, self.cell_for(spec, name))

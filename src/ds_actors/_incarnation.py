@@ -143,7 +143,7 @@ class Incarnation(TaskOwner):
             self._failures = (error,)
             return False
         self._actor = actor
-        if not inherits_all(actor, self._spec.factory):
+        if not inherits_all(actor):
             return False
         self.cell.stop_requested = False
         self.ready = self._parks = True
@@ -328,9 +328,11 @@ class Incarnation(TaskOwner):
         if not isinstance(made, Actor):
             raise TypeError(f"the factory returned {type(actor).__name__}, not an Actor")
         context: _actor.Context[Any] = _actor.Context(self)
-        for name, own in (("context", _CONTEXT), ("inbox", _INBOX)):
-            if getattr(type(actor), name) is not own or (own is _CONTEXT and hasattr(actor, name)):
-                raise TypeError(f"{type(actor).__name__} has a field called {name!r}, which Actor needs; rename it")
+        kind: Any = type(actor)
+        if kind.context is not _CONTEXT or hasattr(actor, "context"):
+            raise TypeError(f"{kind.__name__} has a field called 'context', which Actor needs; rename it")
+        if kind.inbox is not _INBOX:
+            raise TypeError(f"{kind.__name__} has a field called 'inbox', which Actor needs; rename it")
         _CONTEXT.__set__(actor, context)
 
     def _report(self, crash: Exception | None) -> None:

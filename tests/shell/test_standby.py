@@ -203,3 +203,43 @@ async def test_an_exit_in_the_standby_ends_the_tree(autojump_clock: object) -> N
         async with Supervisor("app") as app:
             (await start(app, "a")).tell(leave)
             await trio.sleep(1)
+
+
+async def test_a_token_of_a_limiter_stays_with_the_standby(autojump_clock: object) -> None:
+    """As the guide warns: another actor that asks for one there fails, and the token is not lost with it."""
+    limiter = trio.CapacityLimiter(2)
+
+    async def acquire(_: Simple) -> None:
+        await limiter.acquire()
+
+    async with Supervisor("app") as app:
+        for name in "ab":
+            (await start(app, name)).tell(acquire)
+            await trio.testing.wait_all_tasks_blocked()
+        assert [node.incarnation for node in app.which()] == [1, 2]
+        assert limiter.borrowed_tokens == 1
+
+
+async def test_context_variables_come_from_where_a_start_is_decided(autojump_clock: object) -> None:
+    """The block, the sibling that became ready before, and the incarnation that crashed."""
+    seen: list[str] = []
+
+    class Sets(Simple):
+        async def started(self) -> None:
+            setting.set("a sibling's")
+
+    class Looks(Simple):
+        def __init__(self) -> None:
+            seen.append(setting.get())
+
+    async def crash(_: Simple) -> None:
+        setting.set("the last one's")
+        raise ValueError
+
+    setting.set("the block's")
+    kinds: list[type[Simple]] = [Looks, Sets, Looks]
+    children = [ChildSpec(kind, name=f"{index}", expected=(ValueError,)) for index, kind in enumerate(kinds)]
+    async with Supervisor("app", children=children) as app:
+        app.find_actor("2").tell(crash)
+        await trio.sleep(1)
+    assert seen == ["the block's", "a sibling's", "the last one's"]
