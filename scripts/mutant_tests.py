@@ -27,7 +27,7 @@ TESTS = {
     "ds_actors._conflate": _MAILBOXES,
     "ds_actors.detection.uplink.outbox": _OUTBOX,
     "ds_actors.detection.uplink.turn_queue": _OUTBOX,
-    "ds_actors.detection.uplink.grant_history": _OUTBOX,
+    "ds_actors.detection.uplink.grant_history": ["tests/detection/uplink/test_grant_history.py"],
     "ds_actors.detection.uplink.heartbeat": [
         "tests/detection/uplink/test_heartbeat.py",
         "tests/laws/test_uplink_laws.py",
@@ -54,7 +54,10 @@ TESTS = {
     "ds_actors.detection.budget": ["tests/laws/test_outbox_laws.py"],
     "ds_actors.detection.coverage": ["tests/detection/test_coverage.py", "tests/detection/levels/test_assessment.py"],
     "ds_actors.detection.privacy": ["tests/detection/test_privacy.py"],
-    "ds_actors.detection.sinks._queue": ["tests/laws/test_sink_queue_laws.py"],
+    "ds_actors.detection.sinks._queue": [
+        "tests/detection/sinks/test_sink_queue.py",
+        "tests/laws/test_sink_queue_laws.py",
+    ],
     "ds_actors.cli._scan.segments": ["tests/cli/test_scan_segments.py"],
     "livekit.plugins.dataspike._rules": ["tests/adapters/livekit/test_watcher.py"],
     "livekit.plugins.dataspike._forwarding_rules": ["tests/adapters/livekit/test_forwarding_rules.py"],
