@@ -59,7 +59,10 @@ TESTS = {
         "tests/laws/test_sink_queue_laws.py",
     ],
     "ds_actors.cli._scan.segments": ["tests/cli/test_scan_segments.py"],
-    "livekit.plugins.dataspike._rules": ["tests/adapters/livekit/test_watcher.py"],
+    "livekit.plugins.dataspike._rules": [
+        "tests/adapters/livekit/test_track_rules.py",
+        "tests/adapters/livekit/test_watcher.py",
+    ],
     "livekit.plugins.dataspike._forwarding_rules": ["tests/adapters/livekit/test_forwarding_rules.py"],
     "livekit.plugins.dataspike._stall_rules": ["tests/adapters/livekit/test_stall_rules.py"],
     "livekit.plugins.dataspike._layers": ["tests/adapters/livekit/test_layers.py"],
