@@ -51,7 +51,7 @@ TESTS = {
     "ds_actors.detection.levels.assessed_track": ["tests/detection/levels/test_assessed_track.py"],
     "ds_actors.detection.levels.confirmation": ["tests/laws/test_confirmation_laws.py"],
     "ds_actors.detection.levels.evidence": _EVIDENCE,
-    "ds_actors.detection.budget": ["tests/laws/test_outbox_laws.py"],
+    "ds_actors.detection.budget": ["tests/detection/test_budget.py", "tests/laws/test_outbox_laws.py"],
     "ds_actors.detection.coverage": ["tests/detection/test_coverage.py", "tests/detection/levels/test_assessment.py"],
     "ds_actors.detection.privacy": ["tests/detection/test_privacy.py"],
     "ds_actors.detection.sinks._queue": [
