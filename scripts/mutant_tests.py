@@ -26,7 +26,7 @@ TESTS = {
     "ds_actors._queue_mailboxes": _MAILBOXES,
     "ds_actors._conflate": _MAILBOXES,
     "ds_actors.detection.uplink.outbox": _OUTBOX,
-    "ds_actors.detection.uplink.turn_queue": _OUTBOX,
+    "ds_actors.detection.uplink.turn_queue": ["tests/detection/uplink/test_turn_queue.py", *_OUTBOX],
     "ds_actors.detection.uplink.grant_history": ["tests/detection/uplink/test_grant_history.py"],
     "ds_actors.detection.uplink.heartbeat": [
         "tests/detection/uplink/test_heartbeat.py",
