@@ -46,7 +46,10 @@ TESTS = {
     "ds_actors.detection.uplink.slowness": ["tests/detection/uplink/test_slowness.py"],
     "ds_actors.detection.tracks.fitting": ["tests/detection/tracks/test_fitting.py"],
     "ds_actors.detection.tracks.backoff": ["tests/detection/tracks/test_track_backoff.py"],
-    "ds_actors.detection.tracks.sampler": ["tests/detection/tracks/test_sampler.py"],
+    "ds_actors.detection.tracks.sampler": [
+        "tests/detection/tracks/test_sampler_and_policy.py",
+        "tests/detection/tracks/test_sampler.py",
+    ],
     "ds_actors.detection.levels.assessment": _ASSESSMENTS,
     "ds_actors.detection.levels.assessed_track": ["tests/detection/levels/test_assessed_track.py"],
     "ds_actors.detection.levels.confirmation": ["tests/laws/test_confirmation_laws.py"],
