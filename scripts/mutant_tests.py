@@ -12,7 +12,7 @@ _ASSESSMENTS = [
     "tests/laws/test_assessment_laws.py",
 ]
 _EVIDENCE = ["tests/detection/levels/test_evidence.py", "tests/laws/test_evidence_assessment_laws.py"]
-_OUTBOX = ["tests/laws/test_outbox_laws.py"]
+_OUTBOX = ["tests/detection/uplink/test_outbox.py", "tests/laws/test_outbox_laws.py"]
 _LINK = ["tests/detection/uplink/test_link_speed.py", "tests/detection/uplink/test_link_pace.py"]
 
 # The tests that must fail, in order of their detections.
