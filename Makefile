@@ -112,7 +112,7 @@ coverage: $(READY) ## Branch coverage of the actor library: what no test reaches
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --include='src/ds_actors/_*.py,src/ds_actors/testing/*' --omit='src/ds_actors/__main__.py' --skip-covered --show-missing --fail-under=100
 
-mutants: $(READY) ## Change the pure rules one place at a time: does a test notice? (takes long)
+mutants: $(READY) ## Change the pure rules of library, monitor and plugin one place at a time: does a test notice? (takes long)
 	$(BIN)/python scripts/mutants.py
 
 check: $(READY) ## Lint, types (mypy and pyright strict, all that is public known), import rules

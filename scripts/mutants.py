@@ -1,11 +1,12 @@
 """Mutation run: change the pure modules in one small place at a time, and check whether a test fails.
 
-    python scripts/mutants.py [--only NAME] [--list]
+    python scripts/mutants.py [--only MODULE ...] [--jobs NUMBER] [--list]
 
 Each mutant is one change (a comparison, an operator, a constant, a negated condition, a removed statement). It
-runs in its own process against the tests of its module, examples before laws; one that runs forever is detected
-too. A mutant that survives needs a line in SURVIVORS with its reason; the run fails where one has none, and where a
-reason has no survivor any more.
+runs against the tests of its module, examples before laws, in a process forked after they were collected; one that
+runs forever is detected too. A mutant that survives needs a line in SURVIVORS (`mutant_tests.py`) with its reason. The
+run fails where one has none, where a reason has no survivor any more, and where more than 2 % of a module's mutants
+survive. At the end it prints a table of modules.
 """
 
 from __future__ import annotations
@@ -13,58 +14,31 @@ from __future__ import annotations
 import argparse
 import ast
 import copy
-import importlib.abc
+import inspect
 import os
 import resource
+import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.machinery import ModuleSpec
-from importlib.util import spec_from_loader
-from multiprocessing import get_context
-from multiprocessing.connection import wait
-from multiprocessing.context import ForkProcess
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import NoReturn
 
-import hypothesis.strategies  # noqa: F401 - imported once, before the forks
 import pytest
-import trio.testing  # noqa: F401 - the same
+from mutant_tests import ADAPTER, SURVIVORS, TESTS
 
 ROOT = Path(__file__).parent.parent
-
-MAILBOXES = ["tests/laws/test_mailbox_laws.py", "tests/laws/test_inbox_of_a_live_actor_laws.py"]
-
-# The tests that must fail, in order of their detections.
-TESTS = {
-    "_supervision": [
-        "tests/oracle/test_oracle.py::test_two_thousand_recorded_stories_come_out_as_erlang_told_them",
-        "tests/laws/test_supervision_laws.py",
-    ],
-    "_backoff": ["tests/laws/test_backoff_laws.py"],
-    "_mailbox": MAILBOXES,
-    "_queue_mailboxes": MAILBOXES,
-    "_conflate": MAILBOXES,
-}
 
 # Seconds of processor time, several times the slowest run; and of real time, for a mutant that waits forever.
 COMPUTES, WAITS = 40, 240
 
-# The child inherits hypothesis and trio, already imported.
-QUIET = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
+# The most survivors of a module, of its mutants.
+SHARE = 0.02
 
-# Survivors by module, line and change, with the reason why no test can or should detect them.
-SURVIVORS: dict[tuple[str, str, str, str], str] = {
-    ("_backoff", "doublings = min(count - 1, 1000)", "1000", "1001"): "any number that leads beyond every cap will do",
-    (
-        "_supervision",
-        "cause = self.children.get(current.cause) if current.cause is not None else None",
-        "self.children.get(current.cause) if current.cause is not None else None",
-        "self.children.get(current.cause)",
-    ): "no child is called None; the condition is there for the types",
-}
+QUIET = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
 
 COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
@@ -103,7 +77,13 @@ class Mutant:
         return self.module, self.text, self.was, self.becomes
 
     def __str__(self) -> str:
-        return f"{self.module}.py:{self.line}: {self.text}\n    {self.was!r} -> {self.becomes!r}"
+        return f"{self.module}:{self.line}: {self.text}\n    {self.was!r} -> {self.becomes!r}"
+
+
+def path_of(module: str) -> Path:
+    """Return the file of a module."""
+    root = ROOT / ("adapters/livekit" if module.startswith(ADAPTER) else "src")
+    return root / f"{module.replace('.', '/')}.py"
 
 
 def changes(node: ast.AST) -> Iterator[ast.AST]:
@@ -170,7 +150,7 @@ def is_text(node: ast.AST) -> bool:
 
 def mutants(module: str) -> Iterator[Mutant]:
     """Yield every mutant of a module."""
-    source = (ROOT / "src/ds_actors" / f"{module}.py").read_text()
+    source = path_of(module).read_text()
     tree = ast.parse(source)
     for parent, name, place in in_code(tree):
         value = getattr(parent, name)
@@ -196,103 +176,145 @@ def first_line(node: ast.AST) -> str:
     return ast.unparse(node).splitlines()[0]
 
 
-class Loader(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Imports the mutant in place of its module."""
-
-    def __init__(self, mutant: Mutant) -> None:
-        self.mutant = mutant
-
-    def find_spec(self, name: str, path: object, target: object = None) -> ModuleSpec | None:
-        """Answer for the one module."""
-        return spec_from_loader(name, self) if name == f"ds_actors.{self.mutant.module}" else None
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Run the mutant's source."""
-        exec(compile(self.mutant.source, module.__name__, "exec"), module.__dict__)
+def functions(code: CodeType) -> Iterator[CodeType]:
+    """Yield the code of a module's functions and of its classes' methods."""
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            is_class = not inner.co_flags & inspect.CO_NEWLOCALS
+            yield from functions(inner) if is_class else [inner]
 
 
-class ExamplesFirst:
-    """Runs plain tests before hypothesis tests: they take milliseconds and detect most mutants."""
+# Where a property, a static or class method, or a decorated function keeps the function.
+_HOLDS = ("fget", "fset", "__func__", "__wrapped__")
+
+
+def live_functions(owner: ModuleType | type, module: ModuleType) -> Iterator[FunctionType]:
+    """Yield the functions and methods that a module defines."""
+    for value in vars(owner).values():
+        if isinstance(value, type) and value.__module__ == module.__name__:
+            yield from live_functions(value, module)
+        for part in (
+            value,
+            *(getattr(value, name, None) for name in ("fget", "fset", "func", "__func__", "__wrapped__")),
+        ):
+            if isinstance(part, FunctionType) and part.__code__.co_filename == module.__file__:
+                yield part
+
+
+def apply(mutant: Mutant) -> None:
+    """Give the functions of the imported module the mutant's code: whoever holds one of them runs it from now on."""
+    module = sys.modules[mutant.module]
+    changed = {code.co_qualname: code for code in functions(compile(mutant.source, str(module.__file__), "exec"))}
+    for function in live_functions(module, module):
+        function.__code__ = changed[function.__code__.co_qualname]
+
+
+class OneByOne:
+    """Runs the tests of one module for each mutant, in a process forked after they were collected."""
+
+    def __init__(self, found: list[Mutant], jobs: int, results: int) -> None:
+        self.left, self.jobs, self.results = [*enumerate(found)][::-1], jobs, results
+        self.running: dict[int, tuple[int, float]] = {}
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Keep the order within each group."""
+        """Put plain tests before hypothesis tests: they take milliseconds and detect most mutants."""
         items.sort(key=lambda item: getattr(getattr(item, "obj", None), "is_hypothesis_test", False))
 
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Run every mutant, and write its number and the exit code of its process."""
+        while self.left or self.running:
+            while self.left and len(self.running) < self.jobs:
+                number, mutant = self.left.pop()
+                pid = os.fork()
+                if not pid:
+                    self.test(mutant, session)
+                self.running[pid] = number, time.monotonic() + WAITS
+            for pid in list(self.running):
+                number, latest = self.running[pid]
+                if time.monotonic() > latest:
+                    os.kill(pid, signal.SIGKILL)
+                ended, status = os.waitpid(pid, os.WNOHANG)
+                if ended:
+                    del self.running[pid]
+                    os.write(self.results, f"{number} {os.waitstatus_to_exitcode(status)}\n".encode())
+            time.sleep(0.002)
+        return True
 
-def test(mutant: Mutant) -> NoReturn:
-    """Run the tests of a mutant's module in a process forked with pytest already imported."""
-    resource.setrlimit(resource.RLIMIT_CPU, (COMPUTES, COMPUTES))
-    sys.meta_path.insert(0, Loader(mutant))
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
-    os.chdir(ROOT)
-    options = ["-x", "-q", "-p", "no:cacheprovider", *QUIET]
-    os._exit(pytest.main([*options, *TESTS[mutant.module]], plugins=[ExamplesFirst()]))
+    def test(self, mutant: Mutant, session: pytest.Session) -> NoReturn:
+        """Run the tests up to the first that fails."""
+        resource.setrlimit(resource.RLIMIT_CPU, (COMPUTES, COMPUTES))
+        apply(mutant)
+        for item in session.items:
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+            if session.testsfailed:
+                os._exit(1)
+        os._exit(0)
 
 
-def tested(found: list[Mutant]) -> Iterator[tuple[Mutant, bool, bool]]:
-    """Yield each mutant after its tests, with whether it survived and whether it ran forever."""
-    fork, left = get_context("fork"), found[::-1]
-    running: dict[int, tuple[ForkProcess, Mutant, float]] = {}
-    while left or running:
-        while left and len(running) < (os.cpu_count() or 1):
-            mutant = left.pop()
-            process = fork.Process(target=test, args=(mutant,))
-            process.start()
-            running[process.sentinel] = process, mutant, time.monotonic() + WAITS
-        over = wait(list(running), timeout=1)
-        for sentinel, (process, mutant, latest) in list(running.items()):
-            if time.monotonic() > latest:
-                process.kill()
-            if sentinel in over or time.monotonic() > latest:
-                process.join()
-                del running[sentinel]
-                code = process.exitcode
-                assert code is not None
-                if code > 2:  # all passed, a test failed, or the module could not even be imported
-                    raise RuntimeError(f"{mutant}: pytest ended with {code}")
-                yield mutant, code == 0, code < 0
+def tested(module: str, found: list[Mutant], jobs: int) -> Iterator[tuple[Mutant, int]]:
+    """Yield each mutant of a module, and after all of them the unchanged module, with the exit code of its tests."""
+    readable, writable = os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.close(readable)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
+        os.chdir(ROOT)
+        options = ["-q", "-s", "-p", "no:cacheprovider", *QUIET]
+        os._exit(pytest.main([*options, *TESTS[module]], plugins=[OneByOne(found, jobs, writable)]))
+    os.close(writable)
+    with os.fdopen(readable) as lines:
+        for line in lines:
+            number, code = map(int, line.split())
+            yield found[number], code
+    os.waitpid(pid, 0)
 
 
 def main() -> int:
     """Run all mutants, and report survivors without a reason."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=TESTS, help="one module")
+    parser.add_argument("--only", nargs="+", choices=TESTS, default=list(TESTS), metavar="MODULE")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at a time")
     parser.add_argument("--list", action="store_true", help="list the mutants without running them")
     arguments = parser.parse_args()
-    found = [mutant for module in TESTS if arguments.only in (None, module) for mutant in mutants(module)]
+    found = [mutant for module in arguments.only for mutant in mutants(module)]
     if arguments.list:
         for mutant in found:
             print(mutant)
         print(len(found), "mutants")
         return 0
-    began, endless = time.monotonic(), 0
-    unchanged = [
-        Mutant(module, 0, "", "", "", (ROOT / "src/ds_actors" / f"{module}.py").read_text())
-        for module in {mutant.module: None for mutant in found}
-    ]
-    survivors: list[Mutant] = []
     os.environ["HYPOTHESIS_PROFILE"] = "mutants"
-    if not all(passed for _, passed, _ in tested(unchanged)):
-        raise RuntimeError("the tests fail on the unchanged modules")
-    for number, (mutant, alive, for_ever) in enumerate(tested(found), 1):
-        endless += for_ever
-        if alive:
-            survivors.append(mutant)
-            print(f"survived: {mutant}", flush=True)
-        if number % 50 == 0:
-            print(f"{number} of {len(found)}, {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
-    keys = {mutant.key for mutant in survivors}
-    unexplained = [mutant for mutant in survivors if mutant.key not in SURVIVORS]
-    stale = [key for key in SURVIVORS if key not in keys and arguments.only in (None, key[0])]
-    killed = len(found) - len(survivors)
-    print(f"{len(found)} mutants, {killed} killed ({endless} ran forever), {len(survivors)} survived")
-    for mutant in unexplained:
-        print(f"no reason given: {mutant}")
-    for key in stale:
-        print(f"a reason for a mutant that did not survive: {key}")
-    return 1 if unexplained or stale else 0
+    began, survivors, endless = time.monotonic(), list[Mutant](), 0
+    for module in arguments.only:
+        own = [mutant for mutant in found if mutant.module == module]
+        unchanged = Mutant(module, 0, "", "", "", path_of(module).read_text())
+        outcomes = dict(tested(module, [unchanged, *own], arguments.jobs))
+        if len(outcomes) != len(own) + 1 or outcomes.pop(unchanged) != 0:
+            raise RuntimeError(f"the tests fail on the unchanged {module}, or cannot be collected")
+        endless += sum(code < 0 for code in outcomes.values())
+        for mutant, code in outcomes.items():
+            if code == 0:
+                survivors.append(mutant)
+                print(f"survived: {mutant}", flush=True)
+        print(f"{module}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    print(f"{len(found)} mutants, {len(survivors)} survived, {endless} ran forever")
+    return report(arguments.only, Counter(mutant.module for mutant in found), survivors)
+
+
+def report(modules: list[str], numbers: Counter[str], survivors: list[Mutant]) -> int:
+    """Print the table and what is wrong with it; return the exit code."""
+    keys, alive = {mutant.key for mutant in survivors}, Counter(mutant.module for mutant in survivors)
+    print("| module | mutants | survive |\n| --- | --- | --- |")
+    for module in modules:
+        print(f"| `{module}` | {numbers[module]} | {alive[module]} |")
+    wrong = [f"no reason given: {mutant}" for mutant in survivors if mutant.key not in SURVIVORS]
+    stale = [key for key in SURVIVORS if key[0] in modules and key not in keys]
+    wrong += [f"a reason for a mutant that did not survive: {key}" for key in stale]
+    many = [module for module in modules if alive[module] > max(1, SHARE * numbers[module])]
+    wrong += [f"more than {SHARE:.0%} survive in {module}" for module in many]
+    print(*wrong, sep="\n")
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

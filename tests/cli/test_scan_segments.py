@@ -83,3 +83,11 @@ def test_ctrl_c_and_a_missing_service_have_codes_of_their_own() -> None:
     files = [scanned(ScanOutcome.BAD_INPUT)]
     assert exit_code(files, fail_on=None, interrupted=True, service_failed=True) is ExitCode.INTERRUPTED
     assert exit_code(files, fail_on=None, service_failed=True) is ExitCode.SERVICE
+
+
+def test_the_first_segment_begins_where_its_sample_is_due() -> None:
+    """At 0, although the first frame may come later; the next begins with its own sample."""
+    timeline = SegmentTimeline()
+    timeline.add(0.4, Level.CLEAR)
+    timeline.add(5.4, Level.ALERT)
+    assert [segment.start for segment in timeline.segments] == [0.0, 5.4]

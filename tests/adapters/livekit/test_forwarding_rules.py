@@ -199,6 +199,77 @@ def test_a_track_whose_key_frames_come_late_is_paused_no_more() -> None:
     assert not rules.paused
 
 
+def late_by(rules: ForwardingRules, due: float, took: float, waits: float) -> int:
+    """Take a frame so long after the track was resumed, for which the capture waited; return the late ones in a row."""
+    rules.advance(due - rules.lead)
+    assert rules.resumed
+    rules.expect(due + 100.0, steady=True, now=due)
+    rules.capture_began(due - rules.lead + took - waits)
+    rules.capture_ended(due - rules.lead + took, frame=True)
+    return rules.late
+
+
+def test_a_frame_is_late_after_more_than_a_second_of_which_the_capture_waited_for_some() -> None:
+    """One that was there when the capture began says nothing of the key frame; one in time ends the row."""
+    for took, waits, late in ((1.5, 0.5, 1), (1.0, 0.5, 0), (1.5, 0.125, 1), (1.5, 0.0625, 0), (0.5, 0.25, 0)):
+        rules = permitted()
+        sample(rules, 100.0)
+        rules.expect(200.0, steady=True, now=100.0)
+        assert rules.paused
+        assert late_by(rules, 200.0, took, waits) == late
+    rules = permitted()
+    sample(rules, 100.0)
+    rules.expect(200.0, steady=True, now=100.0)
+    assert late_by(rules, 200.0, 1.5, 1.0) == 1
+    assert late_by(rules, 300.0, 0.3, 0.2) == 0
+
+
+def test_a_track_is_paused_for_more_than_a_second_and_a_half_only() -> None:
+    """Counted from now, whenever that is."""
+    rules = permitted()
+    rules.capture_began(1_000.0)
+    rules.expect(1_000.0 + PAUSE_OVER, steady=True, now=1_000.0)
+    rules.capture_ended(1_000.0, frame=True)
+    assert not rules.paused
+    rules.expect(1_000.1 + PAUSE_OVER, steady=True, now=1_000.0)
+    assert rules.paused
+
+
+def test_a_small_layer_is_enough_at_normal_rate_for_the_detector_alone() -> None:
+    """Not at burst rate, not where another may need the track, and not where its key frames come late."""
+    rules = ForwardingRules()
+    rules.expect(10.0, steady=True, now=0.0)
+    assert not rules.small
+    rules.permit(permitted=True, now=0.0)
+    assert rules.small
+    rules.expect(10.0, steady=False, now=0.0)
+    assert not rules.small
+    rules.expect(10.0, steady=True, now=0.0)
+    rules.late = LATE_LIMIT
+    assert not rules.small
+
+
+def test_a_sample_that_fell_due_while_the_loop_was_held_up_is_wanted() -> None:
+    """Whatever is reported first afterwards: the end of a capture, or the beginning of one."""
+    rules = permitted()
+    rules.expect(5.0, steady=True, now=0.0)
+    rules.capture_began(0.0)
+    rules.capture_ended(6.0, frame=True)
+    rules.expect(20.0, steady=True, now=6.0)
+    assert not rules.paused  # the sample of 5 s has no frame yet
+    rules.capture_began(6.0)
+    rules.capture_ended(6.0, frame=True)
+    assert rules.paused
+
+
+def test_a_capture_keeps_the_track_forwarded_from_its_beginning_on() -> None:
+    """A paused one is resumed, because its frame must come."""
+    rules = paused()
+    rules.capture_began(1.0)
+    assert not rules.paused
+    assert rules.resumed
+
+
 Step = tuple[str, float, float]
 STEPS = st.lists(
     st.tuples(

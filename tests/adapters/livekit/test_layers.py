@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -14,7 +15,15 @@ from hypothesis import strategies as st
 from livekit.plugins import dataspike
 from livekit.plugins.dataspike import _forwarding, _layers
 from livekit.plugins.dataspike._forwarding import Forwarding, ForwardingControl, TrackForwarding
-from livekit.plugins.dataspike._layers import ENOUGH_FOR, LayerPatience, check_min_side, sdk_can_choose, size_to_request
+from livekit.plugins.dataspike._layers import (
+    ENOUGH_FOR,
+    LayerPatience,
+    TrackLayer,
+    check_min_side,
+    sdk_can_choose,
+    size_to_request,
+)
+from livekit.rtc._ffi_client import FfiClient
 
 LARGEST = (1280, 720)
 SMALL = (640, 360)
@@ -79,6 +88,47 @@ def test_the_parameter_is_checked(min_side: Any, error: type[Exception]) -> None
 def test_the_installed_sdk_has_the_request() -> None:
     """Otherwise tracks would be received in the layer that the server chooses."""
     assert sdk_can_choose()
+
+
+@pytest.mark.parametrize("min_side", [None, 64, 540, 8_192])
+def test_a_parameter_that_can_be_used_comes_back(min_side: int | None) -> None:
+    """None leaves the choice to the host."""
+    assert check_min_side(min_side) == min_side
+
+
+def test_a_track_that_is_as_small_as_is_wanted_has_no_smaller_layer() -> None:
+    """One pixel more, and the server may have one."""
+    assert size_to_request(640, 360, MIN_SIDE) is None
+    assert size_to_request(641, 361, MIN_SIDE) == (639, 360)
+
+
+def test_without_its_request_the_sdk_cannot_choose(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it is private: the module, the method and the message may be missing."""
+    with monkeypatch.context() as patch:
+        patch.setattr(_layers, "_REQUEST", "set_something_else")
+        assert not sdk_can_choose()
+    with monkeypatch.context() as patch:
+        patch.delattr(FfiClient, "request")
+        assert not sdk_can_choose()
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "livekit.rtc._ffi_client", None)
+        assert sdk_can_choose() is False
+    assert sdk_can_choose()
+
+
+@pytest.mark.parametrize(
+    ("simulcasted", "mime", "least"), [(True, "video/VP8", 648), (False, "video/VP9", 648), (False, "", 0)]
+)
+def test_frames_are_expected_as_large_as_was_asked_for_where_there_are_layers(
+    simulcasted: bool, mime: str, least: int
+) -> None:
+    """Nine tenths of the largest layer's short side before anything was; 0 where nothing else can come."""
+    width, height = LARGEST
+    publication: Any = SimpleNamespace(simulcasted=simulcasted, mime_type=mime, width=width, height=height)
+    layer = TrackLayer(publication, MIN_SIDE)
+    assert layer.least_side == least
+    layer.requested = SMALL
+    assert layer.least_side == (324 if least else 0)
 
 
 Requests = list[tuple[int, int] | bool]

@@ -35,6 +35,24 @@ def test_a_frame_ends_the_stall() -> None:
     assert captures(rules, 100, 110) == [107]
 
 
+def test_a_stall_is_one_from_four_seconds_on_by_captures_of_one_second() -> None:
+    """The bounds belong to what counts."""
+    rules = StallRules()
+    rules.capture_began(10.0)
+    assert not rules.no_frame(13.9)
+    assert rules.no_frame(14.0)
+    short = StallRules()
+    short.capture_began(10.0)
+    assert not short.no_frame(11.0)
+    short.capture_began(13.5)
+    assert short.no_frame(14.5)
+    ended_at_once = StallRules()
+    ended_at_once.capture_began(10.0)
+    assert not ended_at_once.no_frame(10.9)
+    ended_at_once.capture_began(13.0)
+    assert not ended_at_once.no_frame(14.5)
+
+
 def test_a_single_capture_without_a_frame_is_no_stall() -> None:
     """Nor are many that are ended at once, as by muting."""
     rules = StallRules()

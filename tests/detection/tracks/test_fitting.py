@@ -93,6 +93,48 @@ def test_the_guess_is_what_a_picture_with_much_detail_needs(first: EncodingAttem
     assert Fitting(first, 8_192 if first.side != 360 else 100, math.inf).guess() == guess
 
 
+def test_the_rule_of_thumb_is_that_of_quality_75_at_1280_pixels() -> None:
+    """150 kB."""
+    assert Fitting(EncodingAttempt(75, 1_280), 149_999, math.inf).guess() == EncodingAttempt(60, 1_280)
+    assert Fitting(EncodingAttempt(75, 1_279), 149_999, math.inf).guess() == EncodingAttempt(75, 1_279)
+
+
+FIRST, FLOOR = EncodingAttempt(75, 1_280), EncodingAttempt(FLOOR_QUALITY, FLOOR_SIDE)
+
+
+@pytest.mark.parametrize(
+    ("tried", "size", "number", "following"),
+    [
+        (FIRST, 90_000, 1, None),
+        (FIRST, 90_001, 1, EncodingAttempt(60, 1_280)),
+        (FIRST, 100_000, 2, EncodingAttempt(60, 1_280)),
+        (FIRST, 100_000, 3, FLOOR),
+        (FIRST, 100_000, 4, None),
+        (FLOOR, 100_000, 1, None),
+    ],
+)
+def test_the_third_attempt_is_followed_by_the_floor_and_the_fourth_by_none(
+    tried: EncodingAttempt, size: int, number: int, following: EncodingAttempt | None
+) -> None:
+    """What is large enough to be sent then is sent; nothing follows the floor either."""
+    assert Fitting(FIRST, 90_000, 100_000).next(tried, size, number) == following
+
+
+@pytest.mark.parametrize(("tried", "number"), [(FIRST, 4), (FLOOR, 1)])
+def test_what_is_one_byte_too_large_then_is_not_sent(tried: EncodingAttempt, number: int) -> None:
+    """The bound belongs to what is sent."""
+    with pytest.raises(LinkTooSlowError):
+        Fitting(FIRST, 90_000, 100_000).next(tried, 100_001, number)
+
+
+def test_an_attempt_that_should_come_to_the_wish_exactly_is_made() -> None:
+    """And from the highest quality on there is one."""
+    first = EncodingAttempt(75, 1)
+    assert Fitting(first, 75, 1e9).next(first, 100, 1) == EncodingAttempt(60, 1)
+    best = EncodingAttempt(100, 1)
+    assert Fitting(best, 75, 1e9).next(best, 500, 1) == EncodingAttempt(60, 1)
+
+
 def test_a_low_quality_stays_as_low() -> None:
     """Only the side goes down."""
     tried = attempts(EncodingAttempt(10, 1280), 5_000, 1e9, as_photographs(100_000))

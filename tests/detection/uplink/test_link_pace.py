@@ -79,6 +79,15 @@ def test_the_link_is_free_shortly_before_what_was_sent_has_left() -> None:
     assert pace.free_at(1.0, made=2) == pytest.approx(1.101)
 
 
+def test_the_link_is_free_exactly_that_long_before() -> None:
+    """What is being made may take all of it: then nothing else may be under way."""
+    pace = measured(10_000)
+    send(pace, 3_000, 0.0)
+    assert pace.is_free(0.0)
+    assert not pace.is_free(0.0, made=1)
+    assert pace.free_at(0.0, made=1) == pytest.approx(0.301)
+
+
 def test_a_stalled_link_is_asked_again_when_its_pong_is_not_waited_for_any_longer() -> None:
     """A pong asks sooner."""
     pace = measured(10_000)
@@ -88,7 +97,7 @@ def test_a_stalled_link_is_asked_again_when_its_pong_is_not_waited_for_any_longe
     assert pace.is_free(0.5 + WRITE_OFF)
 
 
-@pytest.mark.parametrize(("captured_at", "late"), [(0.4, False), (0.2, True)])
+@pytest.mark.parametrize(("captured_at", "late"), [(0.4, False), (0.25, False), (0.2, True)])
 def test_a_sample_is_late_when_it_would_arrive_after_two_seconds(captured_at: float, late: bool) -> None:
     """What is under way, its own sending and the round trip count: here 0.5, 0.5 and 0.25 s from the time 1 on."""
     pace = measured(10_000, delay=0.25)

@@ -64,7 +64,7 @@ class LinkSlowness:
         seconds, reported = self._limited_at - self._since, self._reported
         if self.slow:
             self._over_at = self._limited_at
-        self._since, self.slow, self._reported, self._returned = None, False, False, False
+        self._since, self.slow, self._reported = None, False, False
         if not reported:
             return None
         return Note("info", f"the link to the detection service is fast enough again, after {seconds:.0f} s")

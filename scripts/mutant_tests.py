@@ -1,0 +1,118 @@
+"""What `mutants.py` changes, the tests that must notice, and the changes that none can."""
+
+from __future__ import annotations
+
+ADAPTER = "livekit."
+
+_MAILBOXES = ["tests/laws/test_mailbox_laws.py", "tests/laws/test_inbox_of_a_live_actor_laws.py"]
+_ASSESSMENTS = [
+    "tests/detection/levels/test_memory.py",
+    "tests/detection/levels/test_assessment.py",
+    "tests/laws/test_confirmation_laws.py",
+    "tests/laws/test_assessment_laws.py",
+]
+_EVIDENCE = ["tests/detection/levels/test_evidence.py", "tests/laws/test_evidence_assessment_laws.py"]
+_OUTBOX = ["tests/detection/uplink/test_outbox.py", "tests/laws/test_outbox_laws.py"]
+_LINK = ["tests/detection/uplink/test_link_speed.py", "tests/detection/uplink/test_link_pace.py"]
+
+# The tests that must fail, in order of their detections.
+TESTS = {
+    "ds_actors._supervision": [
+        "tests/oracle/test_oracle.py::test_two_thousand_recorded_stories_come_out_as_erlang_told_them",
+        "tests/laws/test_supervision_laws.py",
+    ],
+    "ds_actors._backoff": ["tests/laws/test_backoff_laws.py"],
+    "ds_actors._mailbox": _MAILBOXES,
+    "ds_actors._queue_mailboxes": _MAILBOXES,
+    "ds_actors._conflate": _MAILBOXES,
+    "ds_actors.detection.uplink.outbox": _OUTBOX,
+    "ds_actors.detection.uplink.turn_queue": ["tests/detection/uplink/test_turn_queue.py", *_OUTBOX],
+    "ds_actors.detection.uplink.grant_history": ["tests/detection/uplink/test_grant_history.py"],
+    "ds_actors.detection.uplink.heartbeat": [
+        "tests/detection/uplink/test_heartbeat.py",
+        "tests/laws/test_uplink_laws.py",
+    ],
+    "ds_actors.detection.uplink.backoff": ["tests/detection/uplink/test_backoff.py", "tests/laws/test_uplink_laws.py"],
+    "ds_actors.detection.uplink.close_reasons": [
+        "tests/detection/uplink/test_close_reasons.py",
+        "tests/laws/test_uplink_laws.py",
+    ],
+    "ds_actors.detection.uplink.availability": ["tests/detection/uplink/test_availability.py"],
+    "ds_actors.detection.uplink.ledger": ["tests/detection/uplink/test_ledger.py"],
+    "ds_actors.detection.uplink.answers": ["tests/detection/uplink/test_answers.py"],
+    "ds_actors.detection.uplink.frames": ["tests/detection/uplink/test_frames.py"],
+    "ds_actors.detection.uplink.link_speed": [*_LINK, "tests/laws/test_link_laws.py"],
+    "ds_actors.detection.uplink.link_pace": [*_LINK, "tests/laws/test_link_laws.py"],
+    "ds_actors.detection.uplink.slowness": ["tests/detection/uplink/test_slowness.py"],
+    "ds_actors.detection.tracks.fitting": ["tests/detection/tracks/test_fitting.py"],
+    "ds_actors.detection.tracks.backoff": ["tests/detection/tracks/test_track_backoff.py"],
+    "ds_actors.detection.tracks.sampler": [
+        "tests/detection/tracks/test_sampler_and_policy.py",
+        "tests/detection/tracks/test_sampler.py",
+    ],
+    "ds_actors.detection.levels.assessment": _ASSESSMENTS,
+    "ds_actors.detection.levels.assessed_track": ["tests/detection/levels/test_assessed_track.py"],
+    "ds_actors.detection.levels.confirmation": ["tests/laws/test_confirmation_laws.py"],
+    "ds_actors.detection.levels.evidence": _EVIDENCE,
+    "ds_actors.detection.budget": ["tests/detection/test_budget.py", "tests/laws/test_outbox_laws.py"],
+    "ds_actors.detection.coverage": ["tests/detection/test_coverage.py", "tests/detection/levels/test_assessment.py"],
+    "ds_actors.detection.privacy": ["tests/detection/test_privacy.py"],
+    "ds_actors.detection.sinks._queue": [
+        "tests/detection/sinks/test_sink_queue.py",
+        "tests/laws/test_sink_queue_laws.py",
+    ],
+    "ds_actors.cli._scan.segments": ["tests/cli/test_scan_segments.py"],
+    "livekit.plugins.dataspike._rules": [
+        "tests/adapters/livekit/test_track_rules.py",
+        "tests/adapters/livekit/test_watcher.py",
+    ],
+    "livekit.plugins.dataspike._forwarding_rules": ["tests/adapters/livekit/test_forwarding_rules.py"],
+    "livekit.plugins.dataspike._stall_rules": ["tests/adapters/livekit/test_stall_rules.py"],
+    "livekit.plugins.dataspike._layers": ["tests/adapters/livekit/test_layers.py"],
+}
+
+# Survivors by module, line and change, with the reason why no test can or should detect them.
+SURVIVORS: dict[tuple[str, str, str, str], str] = {
+    (
+        "ds_actors._backoff",
+        "doublings = min(count - 1, 1000)",
+        "1000",
+        "1001",
+    ): "any number that leads beyond every cap will do",
+    (
+        "ds_actors._supervision",
+        "cause = self.children.get(current.cause) if current.cause is not None else None",
+        "self.children.get(current.cause) if current.cause is not None else None",
+        "self.children.get(current.cause)",
+    ): "no child is called None; the condition is there for the types",
+    (
+        "ds_actors.detection.privacy",
+        "return WireNames(self._key or secrets.token_bytes(32)) if self.pseudonyms else None",
+        "32",
+        "33",
+    ): "a random key of any such length will do",
+    (
+        "ds_actors.detection.uplink.backoff",
+        "return iter(()) if failure.error is None else leaves(failure.error)",
+        "iter(()) if failure.error is None else leaves(failure.error)",
+        "leaves(failure.error)",
+    ): "None is of no type that is looked for; the condition is there for the types",
+    (
+        "ds_actors.detection.uplink.backoff",
+        "return min(RETRY_AFTER_LIMIT, asked + jittered) if asked else jittered",
+        "min(RETRY_AFTER_LIMIT, asked + jittered) if asked else jittered",
+        "min(RETRY_AFTER_LIMIT, asked + jittered)",
+    ): "15 s, the longest wait of its own, is below the limit",
+    (
+        "ds_actors.detection.uplink.close_reasons",
+        "words = first.split(None, 2)",
+        "2",
+        "3",
+    ): "only the first two words are read; the number keeps a long line from being split further",
+    (
+        "ds_actors.detection.tracks.fitting",
+        "if lower < quality:",
+        "lower < quality",
+        "lower <= quality",
+    ): "the first attempt again, which is left out because it is no smaller than what was tried",
+}
