@@ -114,10 +114,13 @@ async def run(
     workers: int,
     use: Callable[[DetectorService, WebSocketConnection], Awaitable[None]],
     spec: str = SPEC,
-    deadline: float = 2.0,
+    *,
+    fragile: bool = False,
 ) -> None:
     """Open a service, and use it over one connection."""
-    models = ModelLimits(workers=workers, batch_timeout=BATCH_TIMEOUT, memory=500 << 20)
+    models, deadline = ModelLimits(workers=workers), 2.0
+    if fragile:
+        models, deadline = ModelLimits(workers=workers, batch_timeout=BATCH_TIMEOUT, memory=500 << 20), 60.0
     clients = ClientLimits(rate=100_000.0)
     async with open_service(spec, models=models, clients=clients, queue=QueueLimits(deadline=deadline)) as service:
         while list(service.status().workers.values()).count("idle") < workers:
@@ -225,7 +228,7 @@ def lose(width: int, *, kill: bool) -> str:
     async def timed() -> None:
         nonlocal began
         began = trio.current_time()
-        await run(1, use, "bench_serve:fragile", 60.0)
+        await run(1, use, "bench_serve:fragile", fragile=True)
 
     trio.run(timed)
     return ", ".join(told)
