@@ -15,10 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from serving_kit import HOSTILE, sample
 
+from ds_actors.detection.events import Sample
 from ds_actors.detectors import Finding, Invalid
 from ds_actors.serving._frames import (
     LENGTH,
     BrokenFrameError,
+    Outcomes,
     batch_frame,
     decode_batch,
     decode_outcomes,
@@ -28,9 +30,14 @@ from ds_actors.serving._frames import (
     encode_ready,
     longest_outcomes,
 )
-from ds_actors.serving._models import ModelLost, ModelNotLoaded, ProcessModel, open_process
+from ds_actors.serving._models import LoadedModel, ModelLost, ModelNotLoaded, ProcessModel, open_process
 
 pytestmark = pytest.mark.timeout(200)
+
+
+async def judge(model: LoadedModel, samples: list[Sample]) -> tuple[Outcomes, float]:
+    await model.send(samples)
+    return await model.receive()
 
 
 async def test_a_batch_is_judged_in_order() -> None:
@@ -46,7 +53,7 @@ async def test_a_batch_is_judged_in_order() -> None:
     with trio.fail_after(100):
         async with open_process(HOSTILE) as model:
             for _ in range(2):
-                outcomes, seconds = await model.judge(samples)
+                outcomes, seconds = await judge(model, samples)
                 assert outcomes == [
                     Finding(0.0),
                     Finding(1.0),
@@ -63,7 +70,7 @@ async def test_a_process_that_dies_says_by_which_signal() -> None:
     with trio.fail_after(100):
         async with open_process(HOSTILE) as model:
             with pytest.raises(ModelLost, match=f"ended by signal {int(signal.SIGABRT)}"):
-                await model.judge([sample(hostile_models.DIES)])
+                await judge(model, [sample(hostile_models.DIES)])
 
 
 async def test_a_detector_that_cannot_be_loaded_says_why() -> None:
@@ -81,7 +88,7 @@ async def test_the_process_is_gone_at_the_end_of_the_block() -> None:
             assert isinstance(model, ProcessModel)
             pid = model._process.pid
             with trio.move_on_after(0.1):
-                await model.judge([sample(hostile_models.HANGS)])
+                await judge(model, [sample(hostile_models.HANGS)])
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 
@@ -111,7 +118,7 @@ async def test_a_process_that_answers_with_something_else_is_lost(written: int) 
         async with open_process("hostile_models:judge") as model:
             with pytest.raises(ModelLost, match=r"another batch|no message|too long"):
                 for _ in range(2):
-                    await model.judge([sample(written)])
+                    await judge(model, [sample(written)])
 
 
 _TEXTS = st.text(st.characters(categories=["L", "N"]), max_size=200)

@@ -81,6 +81,31 @@ def test_a_connection_with_many_tracks_takes_no_turn_from_one_with_few() -> None
     assert "TR_other" in names([*own.take(0.0)[0], *own.take(0.0)[0]])
 
 
+def test_a_batch_that_no_model_began_waits_again() -> None:
+    """First of its connection; unless there is a newer sample of its track, or the connection has ended."""
+    own = queue(1, 2)
+    first = _taken(own, "TR_a")
+    own.offer(1, sample("TR_b"), 1.0)
+    assert own.give_back(first) == []
+    assert names(own.take(1.0)[0]) == ["TR_a"]
+    second = own.take(1.0)[0]
+    own.offer(1, sample("TR_b", data=b"newer"), 1.5)
+    assert [entry.reason for entry in own.give_back(second)] == ["superseded"]
+    third, _ = own.take(1.5)
+    assert [entry.sample.data for entry in third] == [b"newer"]
+    own.leave(1)
+    assert [entry.reason for entry in own.give_back(third)] == ["disconnected"]
+    assert own.waiting == 0
+
+
+def test_a_sample_that_would_wait_too_long_behind_another_batch_is_left_to_another_model() -> None:
+    """It is not dropped."""
+    own = queue(1)
+    own.offer(1, sample(), 0.0)
+    assert own.take(1.0, 0.6, behind=0.6) == ([], [])
+    assert names(own.take(1.0, 0.6)[0]) == ["TR_a"]
+
+
 def test_what_is_too_much_is_dropped_where_most_waits() -> None:
     """A flood loses its own samples, the oldest first."""
     own = queue(1, 2, samples=4, size=100)
@@ -152,6 +177,7 @@ _STEPS = st.lists(
         st.tuples(st.just("offer"), st.integers(1, 3), st.integers(0, 4), st.integers(0, 40)),
         st.tuples(st.just("take"), st.floats(0, 3), st.just(0), st.just(0)),
         st.tuples(st.just("done"), st.just(0), st.just(0), st.just(0)),
+        st.tuples(st.just("give back"), st.just(0), st.just(0), st.just(0)),
         st.tuples(st.just("rejoin"), st.integers(1, 3), st.just(0), st.just(0)),
         st.tuples(st.just("wait"), st.floats(0, 3), st.just(0), st.just(0)),
     ),
@@ -181,6 +207,10 @@ def test_every_sample_is_taken_dropped_or_waiting(
             assert len(set(keys)) == len(keys)
         elif step == "done":
             own.done(busy)
+            busy.clear()
+        elif step == "give back":
+            fate["taken"] -= len(busy)
+            fate["dropped"] += len(own.give_back(busy))
             busy.clear()
         elif step == "rejoin":
             fate["dropped"] += len(own.leave(int(number)))

@@ -140,6 +140,25 @@ class Dispatcher:
             with trio.move_on_at(self._queue.due()):
                 await self._idle.park()
 
+    def batch_behind(self) -> list[WaitingSample]:
+        """Begin a batch that waits in a model's process behind another one; empty while another model is idle."""
+        if "idle" in self._workers.values():
+            return []
+        expected = self._expected()
+        batch, dropped = self._queue.take(trio.current_time(), expected, behind=expected)
+        self._drop(dropped)
+        self._judging |= dict.fromkeys(batch)
+        return batch
+
+    def give_back(self, batch: Sequence[WaitingSample]) -> None:
+        """Let a batch wait again that its model did not begin."""
+        left = [waiting for waiting in batch if waiting in self._judging]
+        for waiting in left:
+            del self._judging[waiting]
+        self._drop(self._queue.give_back(left))
+        self._idle.unpark_all()
+        self.changed.unpark_all()
+
     def judged(self, batch: Sequence[WaitingSample], outcomes: Sequence[Finding | Invalid], seconds: float) -> None:
         """Answer a batch; `seconds` is what its detector took."""
         self._batches += 1

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -42,8 +43,17 @@ class ModelNotLoaded(Exception):
 class LoadedModel(Protocol):
     """A loaded detector."""
 
-    async def judge(self, samples: Sequence[Sample]) -> tuple[Outcomes, float]:
-        """Return one outcome for each sample, and the seconds that the detector took."""
+    @property
+    def batches(self) -> int:
+        """How many batches it holds: one that it judges, and those that wait behind it."""
+        ...
+
+    async def send(self, samples: Sequence[Sample]) -> None:
+        """Give it a batch."""
+        ...
+
+    async def receive(self) -> tuple[Outcomes, float]:
+        """Return one outcome for each sample of the oldest batch, and the seconds that the detector took."""
         ...
 
     def memory(self) -> int | None:
@@ -60,7 +70,10 @@ class ProcessModel:
 
     _process: trio.Process
     _received: bytearray = field(factory=bytearray, repr=False)
-    _batches: int = field(default=0, init=False)
+    _number: int = field(default=0, init=False)
+    _sent: deque[tuple[int, int, float]] = field(factory=deque[tuple[int, int, float]], init=False, repr=False)
+    """Number, samples and time of each batch that has no outcomes yet."""
+    batches: int = 2
 
     async def loaded(self) -> None:
         """Wait until its detector is loaded.
@@ -70,31 +83,41 @@ class ProcessModel:
             ModelLost: when the process ends, or says something else.
         """
         try:
-            problem = decode_ready(await self._receive(LONGEST_READY))
+            problem = decode_ready(await self._message(LONGEST_READY))
         except BrokenFrameError as error:
             raise ModelLost(str(error)) from None
         if problem is not None:
             raise ModelNotLoaded(problem)
 
-    async def judge(self, samples: Sequence[Sample]) -> tuple[Outcomes, float]:
-        """Send the batch, and wait for the outcomes.
+    async def send(self, samples: Sequence[Sample]) -> None:
+        """Write the batch to the process, which reads it when it is done with the one before.
+
+        Raises:
+            ModelLost: when the process has ended.
+        """
+        assert self._process.stdin is not None
+        self._number += 1
+        self._sent.append((self._number, len(samples), trio.current_time()))
+        try:
+            frame = batch_frame(self._number, [(sample.format, sample.data) for sample in samples])
+            await self._process.stdin.send_all(frame)
+        except trio.BrokenResourceError:
+            raise ModelLost(await self._ending()) from None
+
+    async def receive(self) -> tuple[Outcomes, float]:
+        """Return the outcomes of the oldest batch.
 
         Raises:
             ModelLost: when the process ends, or answers with something else.
         """
-        assert self._process.stdin is not None
-        self._batches += 1
-        began = trio.current_time()
+        number, count, sent = self._sent.popleft()
         try:
-            frame = batch_frame(self._batches, [(sample.format, sample.data) for sample in samples])
-            await self._process.stdin.send_all(frame)
-            answer = await self._receive(longest_outcomes(len(samples)))
-            outcomes, seconds = decode_outcomes(answer, self._batches, len(samples))
-        except (trio.BrokenResourceError, BrokenFrameError) as error:
-            raise ModelLost(str(error) or "it closed its pipe") from None
-        return outcomes, min(seconds, trio.current_time() - began)
+            outcomes, seconds = decode_outcomes(await self._message(longest_outcomes(count)), number, count)
+        except BrokenFrameError as error:
+            raise ModelLost(str(error)) from None
+        return outcomes, min(seconds, trio.current_time() - sent)
 
-    async def _receive(self, longest: int) -> bytes:
+    async def _message(self, longest: int) -> bytes:
         (length,) = LENGTH.unpack(await self._exactly(LENGTH.size))
         if length > longest:
             raise BrokenFrameError("the answer of the model process is too long")
@@ -113,18 +136,18 @@ class ProcessModel:
         while len(self._received) < count:
             data = await self._process.stdout.receive_some()
             if not data:
-                with trio.move_on_after(_ENDS_WITHIN):
-                    await self._process.wait()
-                raise ModelLost(_ending(self._process.returncode))
+                raise ModelLost(await self._ending())
             self._received += data
         data, self._received = bytes(self._received[:count]), self._received[count:]
         return data
 
-
-def _ending(code: int | None) -> str:
-    if code is None:
-        return "it closed its output"
-    return f"it was ended by signal {-code}" if code < 0 else f"it ended with exit code {code}"
+    async def _ending(self) -> str:
+        with trio.move_on_after(_ENDS_WITHIN):
+            await self._process.wait()
+        code = self._process.returncode
+        if code is None:
+            return "it closed a pipe"
+        return f"it was ended by signal {-code}" if code < 0 else f"it ended with exit code {code}"
 
 
 @asynccontextmanager
@@ -155,17 +178,25 @@ class ThreadModel:
     """A detector of this process, in a thread: it takes no process of its own, and nothing protects from it."""
 
     _detector: Detector
-    _one_at_a_time: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(1), repr=False)
+    _samples: Sequence[Sample] = field(default=(), init=False, repr=False)
+    batches: int = 1
 
-    async def judge(self, samples: Sequence[Sample]) -> tuple[Outcomes, float]:
+    async def send(self, samples: Sequence[Sample]) -> None:
+        """Keep the batch until its outcomes are asked for."""
+        await trio.lowlevel.checkpoint()
+        self._samples = samples
+
+    async def receive(self) -> tuple[Outcomes, float]:
         """Judge the batch in a thread; one that hangs is abandoned."""
+        samples = self._samples
 
         def judge() -> tuple[Outcomes, float]:
             began = time.perf_counter()
             outcomes = judge_batch(self._detector, [(sample.format, sample.data) for sample in samples])
             return outcomes, time.perf_counter() - began
 
-        return await trio.to_thread.run_sync(judge, abandon_on_cancel=True, limiter=self._one_at_a_time)
+        # A limiter of its own: threads that hang must not use up those of the program.
+        return await trio.to_thread.run_sync(judge, abandon_on_cancel=True, limiter=trio.CapacityLimiter(1))
 
     def memory(self) -> int | None:
         """Return None: the memory is that of the whole program."""

@@ -15,6 +15,9 @@ from ds_actors.detection.uplink.wire import MalformedMessage, decode_request
 
 UPGRADE_TIMEOUT: Final = 10.0
 """Seconds from the first packet to the complete request."""
+_RECEIVE: Final = 16 * 1024
+"""Bytes that are received at a time. More would cost less for large samples, and would let a client that sends the
+smallest of frames keep the thread for longer."""
 
 
 async def bind(host: str, port: int) -> trio.socket.SocketType:
@@ -69,7 +72,13 @@ async def receive_upgrade(
     """
     reading = cast("Any", ReaderNursery(nursery, stream, nursery.cancel_scope.cancel))
     with trio.move_on_after(UPGRADE_TIMEOUT):
-        return await wrap_server_stream(reading, stream, max_message_size=max_message, message_queue_size=messages)
+        return await wrap_server_stream(
+            reading,
+            stream,
+            max_message_size=max_message,
+            message_queue_size=messages,
+            receive_buffer_size=_RECEIVE,
+        )
     return None
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
 import trio
 from attrs import define, field
 
 from ds_actors import Actor, Exit
+from ds_actors.detection.events import Sample
 from ds_actors.serving._dispatcher import Dispatcher
 from ds_actors.serving._models import LoadedModel, ModelLost, ModelNotLoaded, OpenModel
 from ds_actors.serving.queue import WaitingSample
@@ -32,7 +34,8 @@ class ModelWorker(Actor[object]):
     """Bytes that the model's process may use; None for any number."""
     not_loaded: list[str] = field(repr=False)
     """Why the model could not be loaded, when no model was ever loaded."""
-    _batch: list[WaitingSample] = field(factory=list[WaitingSample], init=False, repr=False)
+    _batches: deque[list[WaitingSample]] = field(factory=deque[list[WaitingSample]], init=False, repr=False)
+    """What the model holds: the batch that it judges, and those behind it."""
 
     async def run(self) -> None:
         """Serve until a stop is requested."""
@@ -50,13 +53,22 @@ class ModelWorker(Actor[object]):
 
     async def _serve(self, model: LoadedModel) -> None:
         while True:
-            self.dispatcher.set_worker(self.context.name, "idle")
-            self._batch = await self.dispatcher.next_batch()
-            self.dispatcher.set_worker(self.context.name, "busy")
+            first = None
+            if not self._batches:
+                self.dispatcher.set_worker(self.context.name, "idle")
+                first = await self.dispatcher.next_batch()
+                self._batches.append(first)
+                self.dispatcher.set_worker(self.context.name, "busy")
             with trio.move_on_after(self.batch_timeout) as judging:
-                outcomes, seconds = await model.judge([waiting.sample for waiting in self._batch])
-                self.dispatcher.judged(self._batch, outcomes, seconds)
-                self._batch = []
+                if first is not None:
+                    await model.send(_samples(first))
+                # While every model is busy, the next batch waits in the model's pipe, so that no time is lost between.
+                while len(self._batches) < model.batches and (behind := self.dispatcher.batch_behind()):
+                    self._batches.append(behind)
+                    await model.send(_samples(behind))
+                outcomes, seconds = await model.receive()
+                self.dispatcher.judged(self._batches[0], outcomes, seconds)
+                self._batches.popleft()
             if judging.cancelled_caught:
                 raise ModelLost(f"it did not judge a batch within {self.batch_timeout:g} s")
             self.context.mark_healthy()
@@ -73,16 +85,23 @@ class ModelWorker(Actor[object]):
             await trio.sleep(_LOOKS_EVERY)
 
     async def stopping(self, exit: Exit, /) -> None:  # noqa: A002 - the word of the field
-        """Answer the batch in hand, and say what happened."""
-        batch, self._batch = self._batch, []
+        """Answer the batch that was being judged, let those behind it wait again, and say what happened."""
+        batches, self._batches = list(self._batches), deque()
         error = exit.crash
-        if batch and error is None:
-            self.dispatcher.interrupted(batch)
-        elif batch:
-            self.dispatcher.failed(batch)
+        if error is None:
+            for batch in batches:
+                self.dispatcher.interrupted(batch)
+        elif batches:
+            self.dispatcher.failed(batches[0])
+            for batch in batches[1:]:
+                self.dispatcher.give_back(batch)
         self.dispatcher.set_worker(self.context.name, "down")
         if isinstance(error, ModelNotLoaded) and not self.dispatcher.loaded:
             self.not_loaded.append(str(error))
             self.dispatcher.changed.unpark_all()
         if error is not None:
             self.dispatcher.warn("lost", f"a model process was lost, and is replaced: {error}")
+
+
+def _samples(batch: list[WaitingSample]) -> list[Sample]:
+    return [waiting.sample for waiting in batch]

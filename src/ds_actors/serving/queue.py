@@ -9,11 +9,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable
-from typing import Literal
+from typing import Final, Literal
 
 from attrs import define, field, frozen
 
 from ds_actors.detection.events import Sample
+
+_FIRST: Final = -1
+"""The turn of a track whose turn came to nothing: it is next, before those that had none yet."""
 
 DropReason = Literal["superseded", "expired", "overloaded", "disconnected", "closing"]
 
@@ -140,16 +143,17 @@ class SampleQueue:
             known.ready[key] = track
         self.waiting += 1
         self._size += len(sample.data)
-        while self.waiting > self.limits.samples or self._size > self.limits.size:
-            dropped.append(self._drop_of_fullest())
-        return dropped
+        return dropped + self._drop_excess()
 
-    def take(self, now: float, takes: float = 0.0) -> tuple[list[WaitingSample], list[DroppedSample]]:
+    def take(
+        self, now: float, takes: float = 0.0, *, behind: float = 0.0
+    ) -> tuple[list[WaitingSample], list[DroppedSample]]:
         """Return the next batch, empty when none is due, and the samples whose deadline cannot be kept.
 
         Args:
             now: seconds.
             takes: the seconds that a batch is expected to take.
+            behind: the seconds until it can begin; a sample for which that is too late is left to another model.
         """
         dropped = self.expire(now + takes)
         if self.due() > now:
@@ -161,9 +165,11 @@ class SampleQueue:
                 break
             connection = min(ready, key=_served)
             key, track = min(connection.ready.items(), key=_served_track)
+            assert track.waiting is not None
+            if track.waiting.arrived + self.limits.deadline < now + behind + takes:
+                break
             self._turn += 1
             connection.served = track.served = self._turn
-            assert track.waiting is not None
             batch.append(track.waiting)
             self._size -= len(track.waiting.sample.data)
             track.waiting, track.busy = None, True
@@ -182,6 +188,27 @@ class SampleQueue:
                 track.busy = False
                 if track.waiting is not None:
                     connection.ready[key] = track
+
+    def give_back(self, batch: Iterable[WaitingSample]) -> list[DroppedSample]:
+        """Let a batch wait again that no model began; return what cannot, and is dropped."""
+        dropped: list[DroppedSample] = []
+        for entry in batch:
+            self.taken -= 1
+            self.waiting += 1
+            self._size += len(entry.sample.data)
+            known = self._connections.get(entry.connection)
+            key = (entry.sample.participant, entry.sample.track, entry.sample.format)
+            track = None if known is None else known.tracks.get(key)
+            if known is None or track is None:
+                dropped.append(self._dropped(entry, "disconnected"))
+                continue
+            track.busy, track.served = False, _FIRST
+            if track.waiting is None:
+                track.waiting = entry
+            else:
+                dropped.append(self._dropped(entry, "superseded"))
+            known.ready[key] = track
+        return dropped + self._drop_excess()
 
     def due(self) -> float:
         """Return when the next batch may be taken: in the past when it is full, infinity when nothing waits."""
@@ -227,6 +254,12 @@ class SampleQueue:
         if not known.tracks[key].busy:
             del known.tracks[key]
         return [dropped]
+
+    def _drop_excess(self) -> list[DroppedSample]:
+        dropped: list[DroppedSample] = []
+        while self.waiting > self.limits.samples or self._size > self.limits.size:
+            dropped.append(self._drop_of_fullest())
+        return dropped
 
     def _drop_of_fullest(self) -> DroppedSample:
         """Drop the oldest sample of the connection that has the most bytes waiting."""
