@@ -27,6 +27,8 @@ from ds_actors.serving import QueueLimits, open_service
 MOST_STREAMS: Final = 32
 """Number of video streams of one file that are scanned; each takes one pass over the file."""
 
+_BEYOND_DEADLINE: Final = 1.5
+
 
 @define(eq=False)
 class ScanRun:
@@ -131,13 +133,15 @@ class ScanRun:
         assert result.stream is not None
         self._scanned = result
         video = Video(Path(result.path), exact(result.fps), self.thumbnails, result.stream.index, self.max_side)
+        silence, stalled = self.silence, self.stalled
+        if self.detector is not None:
+            # Its service answers every sample, at the deadline with an error: a model that is loaded anew takes long.
+            silence = stalled = _BEYOND_DEADLINE * self.stalled
         try:
             first = await _begin(video)
             result.stated = video.stated
             with progress_bar(Path(result.path).name) as bar:
-                exchange = Exchange(
-                    video, first, result, lambda: bar.update(result), silence=self.silence, stalled=self.stalled
-                )
+                exchange = Exchange(video, first, result, lambda: bar.update(result), silence=silence, stalled=stalled)
                 await self._exchange(exchange, service)
         except BadInput as error:
             result.outcome, result.problem = ScanOutcome.BAD_INPUT, str(error)
