@@ -137,10 +137,13 @@ def test_samples_without_a_valid_answer_are_counted_and_files_that_are_no_videos
     assert re.search(r"ds-actors calibrate: clean/notes\.txt: ", done.stderr)
 
 
-def test_a_model_that_crashes_costs_its_samples_and_is_replaced(labelled: Path) -> None:
+def test_a_model_that_crashes_costs_its_samples_and_is_replaced(
+    labelled: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """Here on each manipulated file but a darker one; the crashes are counted."""
     Image.new("RGB", (128, 96), (190, 190, 190)).save(labelled / "manipulated" / "5.png")
     done = calibrate("--detector", "brightness:crash")
+    assert "a model process was lost, and is replaced" in caplog.text
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
     assert lines[0] == "clean        4 verdicts on 2 videos of 2 people; no verdict: 1 too_dark"

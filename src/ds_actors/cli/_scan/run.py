@@ -11,6 +11,7 @@ import trio
 from attrs import define, field
 
 from ds_actors.cli._interrupt import interrupts
+from ds_actors.cli._loading import wait_loaded
 from ds_actors.cli._scan.client import SILENCE, STALLED, Exchange
 from ds_actors.cli._scan.console import progress_bar
 from ds_actors.cli._scan.decode import DueFrame, Video
@@ -77,7 +78,7 @@ class ScanRun:
             opening = open_service(self.detector, thresholds=self.thresholds, queue=queue, outcomes=self._outcome)
             async with opening as own:
                 try:
-                    await own.wait_ready()
+                    await wait_loaded(own)
                 except DetectorError as error:
                     self.service_problem = str(error)
                     yield None
