@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ import pytest
 import scan_clips
 from PIL import Image
 from typer.testing import CliRunner
+from waiting import until
 
 from ds_actors.cli import app
 from ds_actors.detection.levels.calibration import parse_evidence
@@ -22,6 +26,7 @@ from ds_actors.detectors import parse_thresholds
 pytestmark = pytest.mark.timeout(200)  # each starts a model's process
 
 BRIGHTNESS = '''
+import os, pathlib, time
 from ds_actors.detectors import Finding
 
 def judge(image):
@@ -30,6 +35,15 @@ def judge(image):
     if brightness < 0.1:
         return Finding(reason="too_dark")
     return float("nan") if brightness > 0.97 else brightness
+
+def crash(image):
+    if image.mean() > 200:
+        os.abort()
+    return judge(image)
+
+def wait(image):
+    pathlib.Path("judging").touch()
+    time.sleep(600)
 
 def fail():
     raise RuntimeError("no weights here")
@@ -121,6 +135,35 @@ def test_samples_without_a_valid_answer_are_counted_and_files_that_are_no_videos
     assert done.exit_code == 3
     assert "no verdict: 1 too_dark, 1 error (not_a_number)" in done.stdout
     assert re.search(r"ds-actors calibrate: clean/notes\.txt: ", done.stderr)
+
+
+def test_a_model_that_crashes_costs_its_samples_and_is_replaced(
+    labelled: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Here on each manipulated file but a darker one; the crashes are counted."""
+    Image.new("RGB", (128, 96), (190, 190, 190)).save(labelled / "manipulated" / "5.png")
+    done = calibrate("--detector", "brightness:crash")
+    assert "a model process was lost, and is replaced" in caplog.text
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    assert lines[0] == "clean        4 verdicts on 2 videos of 2 people; no verdict: 1 too_dark"
+    assert lines[1] == "manipulated  1 verdict on 1 video of 1 person; no verdict: 2 error (no answer)"
+
+
+def test_ctrl_c_ends_it_and_writes_nothing(labelled: Path) -> None:
+    """Also while a model hangs."""
+    words = ["--detector", "brightness:wait", "--clean", "clean", "--manipulated", "manipulated", "--output", "c.toml"]
+    command = [sys.executable, "-m", "ds_actors", "calibrate", *words]
+    with subprocess.Popen(command, cwd=labelled, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            until(lambda: process.poll() is not None or (labelled / "judging").exists(), 100)
+            process.send_signal(signal.SIGINT)
+            _, complaint = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode == 130
+    assert "ds-actors calibrate: stopped by Ctrl-C\n" in complaint
+    assert not (labelled / "c.toml").exists()
 
 
 @pytest.mark.parametrize(

@@ -180,9 +180,9 @@ def test_infinities_numbers_beyond_1_and_surplus_answers_are_faults(tmp_path: Pa
     ],
 )
 def test_a_model_that_cannot_be_loaded_is_exit_2_with_the_reason_and_the_fix(
-    content: bytes | None, expected: str, tmp_path: Path
+    content: bytes | None, expected: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """In one line of the command."""
+    """In one line of the command; the log of its service does not say it again."""
     path = patch_model(tmp_path)
     model, file = tmp_path / "model.onnx", tmp_path / "grey.png"
     model.unlink()
@@ -195,6 +195,7 @@ def test_a_model_that_cannot_be_loaded_is_exit_2_with_the_reason_and_the_fix(
         assert done.exit_code == 2
         assert re.search(expected, done.stderr)
         assert done.stderr.count("\n") == 1
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from attrs import asdict, define, field
 from ds_actors._text import counted
 from ds_actors.cli._epilog import epilog
 from ds_actors.cli._interrupt import interrupts
+from ds_actors.cli._loading import wait_loaded
 from ds_actors.cli._service_files import KEYS_VARIABLE, BadFile, read_certificate, read_keys, split_keys
 from ds_actors.cli._stdout import say
 from ds_actors.cli._thresholds import Alert, Suspicious, ThresholdsFile, own_thresholds
@@ -165,7 +166,7 @@ class ServeRun:
 
     async def _ready(self, service: DetectorService, serving: trio.CancelScope) -> None:
         try:
-            await service.wait_ready()
+            await wait_loaded(service)
         except DetectorError as error:
             self.problem = str(error)
             serving.cancel()

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Final
 from xml.sax.saxutils import escape
 
+from ds_actors._text import counted
 from ds_actors.detection.events import plain
+from ds_actors.detection.levels.calibration import people_text
 from ds_actors.detectors.calibration import DetectorCalibration, ReliabilityPoint
 
 SIDE: Final = 400
@@ -72,7 +74,8 @@ def _threshold(name: str, value: float) -> list[str]:
 
 def _point(point: ReliabilityPoint) -> list[str]:
     x = f"{_x(point.score):.1f}"
-    label = f"score {point.score:.2f}: {point.share:.0%} manipulated, {point.samples:,} samples, {point.people} people"
+    witnesses = f"{counted(point.samples, 'sample')}, {people_text(point.people)}"
+    label = f"score {point.score:.2f}: {point.share:.0%} manipulated, {witnesses}"
     return [
         f'<line x1="{x}" x2="{x}" y1="{_y(point.low):.1f}" y2="{_y(point.high):.1f}" stroke="{_COLOUR}"/>',
         f'<circle cx="{x}" cy="{_y(point.share):.1f}" r="4" fill="{_COLOUR}"><title>{label}</title></circle>',

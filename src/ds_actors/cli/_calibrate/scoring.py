@@ -83,6 +83,8 @@ class ScoringRun:
         self._found.setdefault(scan, []).append(outcome)
 
     def _show(self, scan: StreamScan) -> None:
+        if scan.due:
+            self._found.setdefault(scan, [])
         if scan.problem:
             self.incomplete += 1
             self.complain(f"{scan.name}: {scan.problem}")

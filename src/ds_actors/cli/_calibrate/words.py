@@ -8,7 +8,7 @@ from typing import Final
 
 from ds_actors._text import counted
 from ds_actors.detection.events import plain
-from ds_actors.detection.levels.calibration import ErrorRate, rate_text
+from ds_actors.detection.levels.calibration import ErrorRate, people_text, rate_text
 from ds_actors.detectors.calibration import DetectorCalibration, OperatingPoint, ScoredTrack
 
 _REASONS_SHOWN: Final = 5
@@ -16,8 +16,9 @@ _REASONS_SHOWN: Final = 5
 
 def kind_line(tracks: Sequence[ScoredTrack], unjudged: Counter[str]) -> str:
     """Return how much of one kind was judged, and why the rest was not."""
-    verdicts, people = sum(len(track.verdicts) for track in tracks), len({track.person for track in tracks})
-    text = f"{counted(verdicts, 'verdict')} on {counted(len(tracks), 'video')} of {people} people"
+    judged = [track for track in tracks if track.verdicts]
+    verdicts, people = sum(len(track.verdicts) for track in judged), len({track.person for track in judged})
+    text = f"{counted(verdicts, 'verdict')} on {counted(len(judged), 'video')} of {people_text(people)}"
     if not unjudged:
         return text
     shown = [f"{count:,} {plain(reason)}" for reason, count in unjudged.most_common(_REASONS_SHOWN)]

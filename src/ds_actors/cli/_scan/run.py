@@ -11,6 +11,7 @@ import trio
 from attrs import define, field
 
 from ds_actors.cli._interrupt import interrupts
+from ds_actors.cli._loading import wait_loaded
 from ds_actors.cli._scan.client import SILENCE, STALLED, Exchange
 from ds_actors.cli._scan.console import progress_bar
 from ds_actors.cli._scan.decode import DueFrame, Video
@@ -26,6 +27,8 @@ from ds_actors.serving import QueueLimits, open_service
 
 MOST_STREAMS: Final = 32
 """Number of video streams of one file that are scanned; each takes one pass over the file."""
+
+_BEYOND_DEADLINE: Final = 1.5
 
 
 @define(eq=False)
@@ -75,7 +78,7 @@ class ScanRun:
             opening = open_service(self.detector, thresholds=self.thresholds, queue=queue, outcomes=self._outcome)
             async with opening as own:
                 try:
-                    await own.wait_ready()
+                    await wait_loaded(own)
                 except DetectorError as error:
                     self.service_problem = str(error)
                     yield None
@@ -131,13 +134,15 @@ class ScanRun:
         assert result.stream is not None
         self._scanned = result
         video = Video(Path(result.path), exact(result.fps), self.thumbnails, result.stream.index, self.max_side)
+        silence, stalled = self.silence, self.stalled
+        if self.detector is not None:
+            # Its service answers every sample, at the deadline with an error: a model that is loaded anew takes long.
+            silence = stalled = _BEYOND_DEADLINE * self.stalled
         try:
             first = await _begin(video)
             result.stated = video.stated
             with progress_bar(Path(result.path).name) as bar:
-                exchange = Exchange(
-                    video, first, result, lambda: bar.update(result), silence=self.silence, stalled=self.stalled
-                )
+                exchange = Exchange(video, first, result, lambda: bar.update(result), silence=silence, stalled=stalled)
                 await self._exchange(exchange, service)
         except BadInput as error:
             result.outcome, result.problem = ScanOutcome.BAD_INPUT, str(error)

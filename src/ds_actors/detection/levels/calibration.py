@@ -114,8 +114,13 @@ def rate_text(rate: ErrorRate) -> str:
     """Return a rate as one line: the share, its interval, and what it rests on."""
     return (
         f"{rate.share:.2%} [{rate.low:.2%}, {rate.high:.2%}]: {rate.errors} of {rate.samples} samples,"
-        f" {rate.people} people, worth {rate.effective:.0f} independent samples"
+        f" {people_text(rate.people)}, worth {rate.effective:.0f} independent samples"
     )
+
+
+def people_text(count: int) -> str:
+    """Return so many people in words."""
+    return "1 person" if count == 1 else f"{count:,} people"
 
 
 def calibrate(tracks: Iterable[LabelledTrack]) -> Calibration:
