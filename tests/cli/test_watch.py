@@ -4,56 +4,57 @@ from __future__ import annotations
 
 import importlib
 import io
-import json
-from types import MappingProxyType
-from typing import Any
 
 import pytest
+from attrs import evolve
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rich.console import Console
 from typer.testing import CliRunner
+from watch_statuses import status, track
 
 from ds_actors.cli import app
 from ds_actors.cli._doctor.environment import LIVEKIT_VARIABLES
 from ds_actors.cli._watch.changes import status_changes
 from ds_actors.cli._watch.console import WatchConsole
-from ds_actors.cli._watch.view import WatchState, draw_room, worst_first
-from ds_actors.detection import Coverage, Level, Status
-from ds_actors.detection.status import TrackStatus, UplinkStatus
+from ds_actors.cli._watch.rows import ViewRows, allot_rows
+from ds_actors.cli._watch.selection import ORDERS, Key, ViewSelection, read_keys
+from ds_actors.cli._watch.transfer import TransferRate
+from ds_actors.cli._watch.view import WatchState, draw_room
+from ds_actors.detection import Coverage, Level
 
 HOSTILE = "[red]mal\x1b[2Jlory\u202e\n"
-NOTHING_SET = dict.fromkeys(("DATASPIKE_API_KEY", "DATASPIKE_WS_URL", *LIVEKIT_VARIABLES))
+NOTHING_SET = dict.fromkeys(("DATASPIKE_CONFIG", "DATASPIKE_API_KEY", "DATASPIKE_WS_URL", *LIVEKIT_VARIABLES))
 
 
-def track(who: str, level: Level = Level.CLEAR, coverage: Coverage = Coverage.CHECKED) -> TrackStatus:
-    return TrackStatus(
-        who, f"TR_{who}", "video", "camera", level, coverage, 0.2, 0.19, "", 3, seconds_since_verdict=4.2
-    )
-
-
-def status(*tracks: TrackStatus, state: str = "up", cause: str = "") -> dict[str, Any]:
-    dropped = MappingProxyType({"superseded": 2, "ended": 0})
-    uplink = UplinkStatus(state, cause, 1, 1, 5, 3, dropped, 1, 0, 0, 0.012)  # type: ignore[arg-type]
-    return json.loads(json.dumps(Status("running", "", uplink, tracks, (), MappingProxyType({})).dict()))  # type: ignore[no-any-return]
-
-
-def drawn(moment: WatchState, width: int = 100) -> str:
+def drawn(moment: WatchState, width: int = 100, height: int = 24) -> str:
     out = io.StringIO()
-    Console(file=out, width=width, height=24, force_terminal=True, color_system=None).print(draw_room(moment))
+    Console(file=out, width=width, height=height, force_terminal=True, color_system=None).print(draw_room(moment))
     return out.getvalue()
 
 
 def test_the_worst_track_is_first() -> None:
     """Alert, suspicious, then the unchecked one, then the clear one, whatever their order was."""
     tracks = [track("a"), track("b", coverage=Coverage.STALE), track("c", Level.SUSPICIOUS), track("d", Level.ALERT)]
-    assert [found["participant"] for found in worst_first(status(*tracks)["tracks"])] == ["d", "c", "b", "a"]
+    assert [found["participant"] for found in ViewSelection().sorted(status(*tracks)["tracks"])] == ["d", "c", "b", "a"]
 
 
 def test_the_view_shows_track_uplink_drops_and_changes() -> None:
     """Rates, the age of the last check, the queue, and the reasons of drops that happened."""
-    text = drawn(WatchState("call", status(track("alice", Level.ALERT)), 2, ["12:00:00 it happened"]))
-    for part in ("room call", "restarted 2 times", "alice camera", "alert", "0.2", "4 s ago", "1 waiting"):
+    text = drawn(WatchState("call", status(track("alice", Level.ALERT)), 2, [("", "12:00:00 it happened")]))
+    for part in (
+        "room call, 1 alert, monitor",
+        "restarted 2 times",
+        "alice camera",
+        "alert",
+        "0.2",
+        "4 s ago",
+        "1 waiting",
+    ):
         assert part in text
-    assert "dropped: 2 superseded" in text
+    assert "dropped: 2 superseded, 1 no_frame" in text
+    assert "├─ uplink   1 actor, 2 restarts, last crash ConnectionLost" in text
+    assert "└─ tracks   3 actors, 4 waiting" in text
     assert "ended" not in text
     assert "it happened" in text
 
@@ -123,8 +124,98 @@ def test_piped_output_is_plain_lines_and_a_summary(capsys: pytest.CaptureFixture
         "alice camera: alert, checked",
         "note[2J",
     ]
-    assert lines[4] == "1 track at the end, 1 alert"
-    assert len(lines) == 6
+    assert lines[4:] == [
+        "1 track at the end, 1 alert",
+        "checked 1 of 1; uplink up, an answer takes 12 ms; 3 sent, 1 waiting; dropped: 2 superseded, 1 no_frame",
+    ]
+
+
+@given(st.integers(0, 30), st.integers(1, 130), st.integers(0, 40), st.integers(0, 12), st.booleans(), st.booleans())
+@settings(max_examples=60)
+def test_the_view_fits_every_terminal(
+    height: int, width: int, tracks: int, log: int, opened: bool, has_keys: bool
+) -> None:
+    """No more lines than there are, none wider; the worst track is there as soon as three lines are."""
+    rows = [track(f"p{number:02}", Level.ALERT if number == 7 else Level.CLEAR) for number in range(tracks)]
+    selection = ViewSelection(opened="TR_p03" if opened else "")
+    moment = WatchState(
+        "call", status(*rows), 0, [("", "12:00:00 change")] * log, selection, 61_000.0, has_keys=has_keys
+    )
+    lines = drawn(moment, width, height).splitlines()
+    assert len(lines) <= max(1, height)
+    assert all(len(line) <= width for line in lines)
+    if tracks > 7 and height >= 3 and width >= 24 and not opened:
+        assert "alert" in "".join(lines)
+
+
+@given(st.integers(-3, 60), *[st.integers(0, 50)] * 4)
+def test_no_more_lines_are_given_out_than_there_are(left: int, tracks: int, uplink: int, tree: int, log: int) -> None:
+    """And none is kept back that a part could use, but for a tree that does not fit whole."""
+    rows = allot_rows(left, tracks, uplink, tree, log)
+    wanted = ViewRows(tracks, uplink, tree, min(log, 8))
+    given_out = (rows.tracks, rows.uplink, rows.tree, rows.log)
+    limits = (wanted.tracks, wanted.uplink, wanted.tree, wanted.log)
+    assert all(0 <= number <= limit for number, limit in zip(given_out, limits, strict=True))
+    assert sum(given_out) <= max(0, left)
+    assert rows.tree in (0, tree)
+    if sum(given_out) < max(0, left):
+        assert all(given_out[place] == limits[place] for place in (0, 1, 3))
+    if tracks and left > 0:
+        assert rows.tracks > 0
+
+
+def test_keys_are_read_from_what_a_terminal_sends() -> None:
+    """Also several at once; a sequence that is not known is no letter."""
+    assert read_keys(b"sjk\r\x7fq") == [Key.SORT, Key.DOWN, Key.UP, Key.OPEN, Key.BACK, Key.QUIT]
+    assert read_keys(b"\x1b[B\x1b[A\x1bOA") == [Key.DOWN, Key.UP, Key.UP]
+    assert read_keys(b"\x1b") == [Key.BACK]
+    assert read_keys(b"x\x1b[5~") == read_keys(b"\x1bq") == read_keys(b"\xc3\xa9") == []
+
+
+def test_tracks_are_marked_opened_and_sorted_by_keys() -> None:
+    """The mark stays with its track when the order changes; an end of the list is an end."""
+    rows = status(track("a"), track("b", Level.ALERT), track("c"))["tracks"]
+    selection = ViewSelection()
+    for _ in range(9):
+        selection.press(Key.DOWN, rows)
+    assert selection.marked == "TR_c"
+    selection.press(Key.UP, rows)
+    selection.press(Key.OPEN, rows)
+    assert selection.opened == "TR_a"
+    selection.press(Key.UP, rows)
+    assert (selection.opened, selection.marked) == ("TR_b", "TR_b")
+    selection.press(Key.BACK, rows)
+    selection.press(Key.SORT, rows)
+    assert (selection.opened, selection.marked, selection.order) == ("", "TR_b", "by name")
+    assert [row["track"] for row in selection.sorted(rows)] == ["TR_a", "TR_b", "TR_c"]
+    for _ in range(len(ORDERS) - 1):
+        selection.press(Key.SORT, rows)
+    assert selection.order == "worst first"
+    for key in Key:
+        ViewSelection().press(key, [])
+
+
+def test_an_open_track_shows_everything_of_it_and_its_own_changes() -> None:
+    """When it is gone, the room is shown again."""
+    log = [("TR_alice", "12:00:00 alice camera: alert"), ("TR_bob", "12:00:01 bob camera: gone")]
+    moment = WatchState("call", status(track("alice", Level.ALERT)), 0, log, ViewSelection(opened="TR_alice"))
+    text = drawn(moment)
+    for part in ("alice camera", "0.19 of 0.2 samples per second", "TR_alice", "12:00:00 alice camera: alert"):
+        assert part in text
+    assert "bob" not in text
+    assert "room call" in drawn(evolve(moment, status=status(track("bob"))))
+
+
+def test_the_bytes_of_the_last_minute_are_counted() -> None:
+    """A monitor that begins anew begins the minute anew."""
+    rate = TransferRate()
+    for second in range(120):
+        rate.total(second, second * 1_000)
+    measured = [rate.per_minute]
+    for second, total in ((120, 5), (122, 205)):
+        rate.total(second, total)
+        measured.append(rate.per_minute)
+    assert measured == [60_000, None, 6_000]
 
 
 def test_missing_variables_are_exit_2_and_named() -> None:

@@ -15,6 +15,7 @@ from ds_actors.cli.clip import clip
 from ds_actors.cli.config import CONFIG_EPILOG, config
 from ds_actors.cli.demo import demo
 from ds_actors.cli.doctor import DOCTOR_EPILOG, doctor
+from ds_actors.cli.replay import REPLAY_EPILOG, replay
 from ds_actors.cli.room import ROOM_EPILOG, room
 from ds_actors.cli.sandbox import sandbox
 from ds_actors.cli.scan import SCAN_EPILOG, scan
@@ -97,6 +98,7 @@ def _main(  # pyright: ignore[reportUnusedFunction]
 app.command()(demo)
 app.command(epilog=ROOM_EPILOG)(room)
 app.command(epilog=WATCH_EPILOG)(watch)
+app.command(epilog=REPLAY_EPILOG)(replay)
 app.command()(clip)
 app.command(epilog=SCAN_EPILOG)(scan)
 app.command(epilog=CALIBRATE_EPILOG)(calibrate)

@@ -44,6 +44,15 @@ def replace_file(path: Path, text: str) -> None:
         raise
 
 
+def open_new(path: Path) -> BinaryIO:
+    """Open a file that must not exist yet, not even as a link, with mode 0600.
+
+    Raises:
+        OSError: when it exists, or cannot be made.
+    """
+    return open(path, "xb", opener=_private)
+
+
 @contextmanager
 def new_file(path: Path) -> Generator[BinaryIO]:
     """Open a file that must not exist yet, not even as a link, with mode 0600; it is removed when the block fails.
@@ -51,7 +60,7 @@ def new_file(path: Path) -> Generator[BinaryIO]:
     Raises:
         OSError: when it exists, or cannot be made.
     """
-    with open(path, "xb", opener=_private) as file:
+    with open_new(path) as file:
         try:
             yield file
         except BaseException:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 import trio
 import typer
-from rich.console import Console
-from rich.live import Live
 
 from ds_actors import RestartLimitReached, StartFailed, Supervisor
 from ds_actors.cli._configuration import SETTINGS_NOTE, ConfigFile, SetOptions, configured
@@ -24,6 +23,8 @@ from ds_actors.cli._interrupt import interrupts
 from ds_actors.cli._room.parts import part
 from ds_actors.cli._room.requirements import has_adapter
 from ds_actors.cli._watch.console import WatchConsole
+from ds_actors.cli._watch.recorder import WatchRecorder, recorder
+from ds_actors.cli._watch.screen import first_of, live_view, on_screen
 from ds_actors.cli.scan import FailOn
 from ds_actors.detection import Level
 from ds_actors.detection.events import plain
@@ -54,6 +55,10 @@ def watch(
     config: ConfigFile = None,
     assignments: SetOptions = None,
     fail_on: Annotated[FailOn | None, typer.Option(help="End with 1 when a track reaches at least that level.")] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(help="Record what is seen into this new file, for ds-actors replay.", metavar="FILE"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
     """Watch a LiveKit room, worst first, with a monitor of its own that sends the room nothing.
@@ -61,14 +66,22 @@ def watch(
     It reads LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET and the
     service's DATASPIKE_API_KEY, and samples each track in addition to any
     monitor that is in the room already. Results also go to the sinks that
-    the settings name. Ctrl-C ends it with a summary.
+    the settings name. Ctrl-C ends it with a summary, and so does q in the
+    live view.
     """
     settings = _checked_settings(config, assignments, url)
     level = None if fail_on is None else Level(fail_on.value)
     ended = trio.Event()
-    console = WatchConsole(room, as_json, level, ended.set, _live(as_json))
+    console = WatchConsole(room, as_json, level, ended.set, live_view(as_json))
+    stack = ExitStack()
+    unrecorded = partial(_say_unrecorded, console)
     try:
-        trio.run(_run, _environment(*settings, room, hidden=hidden), console, ended)
+        recording = stack.enter_context(recorder(record, room, unrecorded))
+    except OSError as error:
+        _fail([f"cannot record to {record}: {error.strerror or error}; name a file that does not exist yet"])
+    try:
+        with stack:
+            trio.run(_run, _environment(*settings, room, hidden=hidden), console, recording, ended)
     except BaseException as error:
         failures = [leaf for leaf in leaves(error) if not isinstance(leaf, KeyboardInterrupt)]
         if not all(isinstance(leaf, StartFailed | RestartLimitReached) for leaf in failures):
@@ -97,26 +110,24 @@ def _environment(
     return make
 
 
-async def _run(environment: Callable[[], dict[str, str]], console: WatchConsole, ended: trio.Event) -> None:
+async def _run(
+    environment: Callable[[], dict[str, str]], console: WatchConsole, recording: WatchRecorder, ended: trio.Event
+) -> None:
     from ds_actors.cli._watch.monitor import SilentMonitor  # noqa: PLC0415 - LiveKit may be missing
 
-    monitor = part(SilentMonitor, environment, console.take, console.log, name="monitor")
-    with console.shown():
-        async with AsyncExitStack() as stack:
-            with interrupts() as interrupt:
-                await stack.enter_async_context(Supervisor("watch", children=[monitor], close_within=10.0))
-                await _first_of(interrupt, ended.wait)
+    def take(event: dict[str, Any]) -> None:
+        recording.take(event)
+        console.take(event)
 
+    def log(line: str) -> None:
+        recording.take({"event": "log", "text": plain(line, 1_000)})
+        console.log(line)
 
-async def _first_of(*waits: Callable[[], Awaitable[None]]) -> None:
-    async with trio.open_nursery() as nursery:
-
-        async def wait(until: Callable[[], Awaitable[None]]) -> None:
-            await until()
-            nursery.cancel_scope.cancel()
-
-        for until in waits:
-            nursery.start_soon(wait, until)
+    monitor = part(SilentMonitor, environment, take, log, name="monitor")
+    async with on_screen(console), AsyncExitStack() as stack:
+        with interrupts() as interrupt:
+            await stack.enter_async_context(Supervisor("watch", children=[monitor], close_within=10.0))
+            await first_of(interrupt, ended.wait)
 
 
 def _checked_settings(
@@ -149,9 +160,8 @@ def _problem(result: CheckResult) -> str:
     return f"{result.name}: {result.summary}; {result.fix}"
 
 
-def _live(as_json: bool) -> Live | None:
-    console = Console()
-    return Live(console=console, auto_refresh=False, screen=True) if console.is_terminal and not as_json else None
+def _say_unrecorded(console: WatchConsole, why: str) -> None:
+    console.notice(f"the recording ends here: {why}")
 
 
 def _say_why(failures: Sequence[BaseException]) -> None:

@@ -52,12 +52,13 @@ def watching(room: Room, *options: str) -> Generator[tuple[subprocess.Popen[byte
             reader.join(10)
 
 
-def test_a_hidden_watcher_sees_the_alert_and_the_room_sees_nothing_of_it(room: Room) -> None:
-    """Neither a participant nor a packet; Ctrl-C prints the summary and exits with 0."""
+def test_a_hidden_watcher_sees_the_alert_and_the_room_sees_nothing_of_it(room: Room, tmp_path: Path) -> None:
+    """Neither a participant nor a packet; Ctrl-C prints the summary and exits with 0; its recording shows the same."""
     room.service.verdicts["alice"] = Level.ALERT
     room.join("alice", "viewer")
     room.camera("alice", width=320, height=180)
-    with watching(room, "--hidden") as (process, events):
+    recording = tmp_path / "call.jsonl"
+    with watching(room, "--hidden", "--record", str(recording)) as (process, events):
         until(lambda: [event for event in events if event.get("level") == "alert"], 60)
         assert set(room.seen_by("viewer")) == {"alice"}
         assert not room.packets("viewer")
@@ -65,6 +66,14 @@ def test_a_hidden_watcher_sees_the_alert_and_the_room_sees_nothing_of_it(room: R
         assert process.wait(30) == 0
         until(lambda: events[-1]["event"] == "summary")
         assert events[-1]["alerts"] == 1
+    command = [sys.executable, "-m", "ds_actors", "replay", str(recording), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    shown = [json.loads(line) for line in done.stdout.splitlines()]
+    assert shown[-1]["alerts"] == 1
+    parts = {part["name"]: part for part in shown[-1]["status"]["parts"]}
+    assert (parts["tracks"]["actors"], parts["uplink"]["actors"]) == (1, 1)
+    assert shown[-1]["status"]["uplink"]["bytes_sent"] > 0
 
 
 def test_results_also_go_to_the_sinks_that_the_settings_name(room: Room, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What `ds-actors watch` shows of what its monitor reports: a live view, plain lines, or JSON lines."""
+"""What `ds-actors watch` and `replay` show of what a monitor reports: a live view, plain lines, or JSON lines."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, Final
 
 from attrs import define, field
 from rich.live import Live
@@ -15,28 +15,38 @@ from rich.live import Live
 from ds_actors._text import counted
 from ds_actors.cli._stdout import say
 from ds_actors.cli._watch.changes import StatusChange, status_changes
-from ds_actors.cli._watch.view import LOG_LINES, WatchState, draw_room, uplink_line
+from ds_actors.cli._watch.rows import LOG_LINES
+from ds_actors.cli._watch.selection import Key, ViewSelection
+from ds_actors.cli._watch.transfer import TransferRate
+from ds_actors.cli._watch.view import WatchState, draw_room, uplink_lines
 from ds_actors.detection import Level
 from ds_actors.detection.events import plain
+
+_LOG_KEPT: Final = 200
 
 
 @define(eq=False)
 class WatchConsole:
-    """Takes the events of the monitor's process, shows them, and knows when `fail_on` was reached."""
+    """Takes the events of a monitor's process, shows them, and knows when `fail_on` was reached."""
 
     room: str
     as_json: bool
     fail_on: Level | None
-    failed: Callable[[], None]
-    """Called when a track has reached `fail_on`."""
+    end: Callable[[], None]
+    """Called when a track has reached `fail_on`, and when a person quits."""
     live: Live | None = None
     """None where stdout is no terminal, and with `--json`."""
+    wall: Callable[[], float] = time.time
+    """Returns the seconds since the epoch at which the events happen."""
+    has_keys: bool = False
     has_failed: bool = False
     alerts: int = 0
     """How often a track has reached the level alert."""
     _status: dict[str, Any] | None = None
     _joins: int = 0
-    _log: deque[str] = field(factory=lambda: deque[str](maxlen=LOG_LINES))
+    _log: deque[tuple[str, str]] = field(factory=lambda: deque[tuple[str, str]](maxlen=_LOG_KEPT))
+    _selection: ViewSelection = field(factory=ViewSelection)
+    _transfer: TransferRate = field(factory=TransferRate)
 
     def shown(self) -> AbstractContextManager[object]:
         """Return the block in which the live view is on the screen."""
@@ -52,14 +62,28 @@ class WatchConsole:
             before, self._status = self._status, event["status"]
             for change in status_changes(before, event["status"]):
                 self._change(change)
+            self._transfer.total(self.wall(), event["status"]["uplink"]["bytes_sent"])
             if self.as_json:
-                say(json.dumps({"event": "status", "time": time.time(), "status": event["status"]}))
-        self._draw()
+                say(json.dumps({"event": "status", "time": self.wall(), "status": event["status"]}))
+        self.draw()
 
     def log(self, line: str) -> None:
         """Show a line that the monitor's process logged; the live view has no room for those."""
         if self.live is None:
             self._tell(plain(line, 1_000), event="log")
+
+    def notice(self, text: str) -> None:
+        """Show something about the watch itself."""
+        self._tell(plain(text, 1_000), event="notice")
+        self.draw()
+
+    def press(self, key: Key) -> None:
+        """Follow a key of the person who looks at the live view."""
+        if key is Key.QUIT:
+            self.end()
+        elif self._status is not None:
+            self._selection.press(key, self._status["tracks"])
+        self.draw()
 
     def summary(self) -> None:
         """Print what was seen; JSON lines have a last object instead."""
@@ -69,11 +93,26 @@ class WatchConsole:
             say(json.dumps({"event": "summary", "tracks": tracks, "alerts": self.alerts, "status": status}))
             return
         if self.live is not None:
-            for line in self._log:
+            for _, line in list(self._log)[-LOG_LINES:]:
                 say(line)
         say(f"{counted(tracks, 'track')} at the end, {counted(self.alerts, 'alert')}")
         if status is not None:
-            say(uplink_line(status))
+            say("; ".join(uplink_lines(status)))
+
+    def draw(self) -> None:
+        """Draw the live view anew, where there is one."""
+        if self.live is not None:
+            restarts = max(0, self._joins - 1)
+            moment = WatchState(
+                self.room,
+                self._status,
+                restarts,
+                list(self._log),
+                self._selection,
+                self._transfer.per_minute,
+                self.has_keys,
+            )
+            self.live.update(draw_room(moment), refresh=True)
 
     def _change(self, change: StatusChange) -> None:
         level = None if change.level is None else change.level.value
@@ -81,18 +120,14 @@ class WatchConsole:
         self.alerts += change.level is Level.ALERT
         if self.fail_on is not None and change.level is not None and change.level.severity >= self.fail_on.severity:
             self.has_failed = True
-            self.failed()
+            self.end()
 
-    def _tell(self, text: str, **fields: object) -> None:
+    def _tell(self, text: str, *, event: str, track: str = "", **fields: object) -> None:
         if self.as_json:
-            say(json.dumps({**fields, "time": time.time(), "text": text}))
+            of = {"track": track} if event == "change" else {}
+            say(json.dumps({"event": event, **of, **fields, "time": self.wall(), "text": text}))
             return
-        line = f"{time.strftime('%H:%M:%S')} {text}"
-        self._log.append(line)
+        line = f"{time.strftime('%H:%M:%S', time.localtime(self.wall()))} {text}"
+        self._log.append((track, line))
         if self.live is None:
             say(line)
-
-    def _draw(self) -> None:
-        if self.live is not None:
-            restarts = max(0, self._joins - 1)
-            self.live.update(draw_room(WatchState(self.room, self._status, restarts, list(self._log))), refresh=True)

@@ -1,26 +1,28 @@
-"""The live view of a watched room, worst first. Pure; participants' text becomes `Text`, never markup."""
+"""The live view of a watched room. Pure; participants' text becomes `Text`, never markup."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from attrs import frozen
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from attrs import field, frozen
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
 from ds_actors._text import counted
 from ds_actors.cli._watch.changes import track_name
-from ds_actors.detection.coverage import Coverage
+from ds_actors.cli._watch.rows import ViewRows, allot_rows
+from ds_actors.cli._watch.selection import TrackRow, ViewSelection
 from ds_actors.detection.events import Level, plain
 
-LOG_LINES: Final = 8
 _STYLES: Final = {Level.CLEAR: "green", Level.SUSPICIOUS: "yellow", Level.ALERT: "bold red"}
 _WIDTHS: Final = {"level": 10, "coverage": 14, "target/s": 8, "actual/s": 8, "checked": 10}
 _GIVES_WAY: Final = ("target/s", "actual/s", "coverage", "checked")
 """Columns that a narrow terminal leaves out, in this order; the level stays, however long a participant's name is."""
 _LEAST_NAME: Final = 12
+_KEYS: Final = "q quit  s sort  up/down mark  enter open"
+_KEYS_OF_A_TRACK: Final = "q quit  esc back  up/down other track"
 
 
 @frozen
@@ -32,63 +34,130 @@ class WatchState:
     """The newest status; None before the monitor has joined."""
     restarts: int
     """Of the monitor's process."""
-    log: Sequence[str]
-    """The newest changes, the newest last."""
+    log: Sequence[tuple[str, str]]
+    """The newest changes, the newest last: the track's sid, empty for other changes, and the line."""
+    selection: ViewSelection = field(factory=ViewSelection)
+    bytes_per_minute: float | None = None
+    has_keys: bool = False
 
 
 def draw_room(moment: WatchState) -> RenderableType:
-    """Return the view: tracks, uplink and dropped samples, then the newest changes."""
-    restarts = f", monitor restarted {counted(moment.restarts, 'time')}" if moment.restarts else ""
-    head = Text(f"room {plain(moment.room, 60)}{restarts}", "bold")
-    if moment.status is None:
-        return Group(head, Text("joining ...", "dim"), *_log(moment.log))
-    uplink = Text(uplink_line(moment.status))
-    blind = [Text(f"blind: {plain(moment.status['blind'], 200)}", "bold red")] if moment.status["blind"] else []
-    return Group(head, *blind, _Tracks(moment.status), uplink, *_log(moment.log))
+    """Return the view, made for the terminal's size when it is drawn: all tracks, or the one that is open."""
+    return _View(moment)
 
 
-def worst_first(tracks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return the tracks by falling level; among equals, those first that should be checked and are not."""
-    return sorted(
-        tracks,
-        key=lambda track: (
-            -Level(track["level"]).severity,
-            not (track["wanted"] and Coverage(track["coverage"]).is_blind),
-            track["participant"],
-            track["track"],
-        ),
-    )
-
-
-def uplink_line(status: Mapping[str, Any]) -> str:
-    """Return the uplink's state, the queue, and what was dropped, by reason."""
+def uplink_lines(status: Mapping[str, Any], bytes_per_minute: float | None = None) -> list[str]:
+    """Return the uplink's state and the queue, then bytes and what was dropped, by reason, the most frequent first."""
     uplink = status["uplink"]
     cause = f" ({plain(uplink['cause'], 80)})" if uplink["cause"] else ""
-    dropped = ", ".join(f"{count} {plain(reason)}" for reason, count in sorted(uplink["dropped"].items()) if count)
     trip = "" if uplink["round_trip"] is None else f", an answer takes {uplink['round_trip'] * 1_000:.0f} ms"
-    counts = f"{uplink['sent']} sent, {uplink['waiting']} waiting, dropped: {dropped or 'none'}"
-    return f"checked {status['watching']}; uplink {uplink['state']}{cause}{trip}; {counts}"
+    rate = "" if bytes_per_minute is None else f"{bytes_per_minute / 1_000:,.0f} kB/min; "
+    queue = f"{uplink['sent']} sent, {uplink['waiting']} waiting"
+    counts = sorted(uplink["dropped"].items(), key=lambda item: (-item[1], item[0]))
+    dropped = ", ".join(f"{count} {plain(reason, 40)}" for reason, count in counts if count)
+    return [
+        f"checked {plain(status['watching'], 40)}; uplink {uplink['state']}{cause}{trip}; {queue}",
+        f"{rate}dropped: {dropped or 'none'}",
+    ]
+
+
+def tree_lines(status: Mapping[str, Any]) -> list[str]:
+    """Return the monitor's tree of actors by part, with restarts, waiting messages and the last crash."""
+    parts: Sequence[Mapping[str, Any]] = status["parts"]
+    lines = ["monitor"] if parts else []
+    for number, part in enumerate(parts, 1):
+        words = [counted(part["actors"], "actor")]
+        words += [counted(part["restarts"], "restart")] if part["restarts"] else []
+        words += [f"{part['queued']} waiting"] if part["queued"] else []
+        words += [f"last crash {plain(part['error'], 40)}"] if part["error"] else []
+        lines.append(f"{'└─' if number == len(parts) else '├─'} {plain(part['name'], 20):8} {', '.join(words)}")
+    return lines
 
 
 @frozen
-class _Tracks:
-    """The table of tracks, with as many columns as fit."""
-
-    status: Mapping[str, Any]
+class _View:
+    moment: WatchState
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        shown = _columns(options.max_width)
+        height, width = options.height or options.size.height, options.max_width
+        opened = self.moment.selection.opened
+        tracks = () if self.moment.status is None else self.moment.status["tracks"]
+        track = next((row for row in tracks if row["track"] == opened), None)
+        yield from self._room(height, width) if track is None else self._track(track, height)
+
+    def _room(self, height: int, width: int) -> Iterator[RenderableType]:
+        moment = self.moment
+        restarts = f", monitor restarted {counted(moment.restarts, 'time')}" if moment.restarts else ""
+        head = [_line(f"room {plain(moment.room, 60)}{_worst(moment.status)}{restarts}", "bold")]
+        foot = [_line(f"{_KEYS} ({moment.selection.order})", "dim")] if moment.has_keys and height > 5 else []
+        if moment.status is None:
+            log = moment.log[-max(0, height - 2) :] if height > 2 else ()
+            yield from [*head, _line("joining ...", "dim"), *_log(log)][:height]
+            return
+        if moment.status["blind"]:
+            head.append(_line(f"blind: {plain(moment.status['blind'], 200)}", "bold red"))
+        uplink, tree = uplink_lines(moment.status, moment.bytes_per_minute), tree_lines(moment.status)
+        tracks = moment.selection.sorted(moment.status["tracks"])
+        left = height - len(head) - len(foot) - 1  # the table's own head
+        rows = allot_rows(left, len(tracks), len(uplink), len(tree), len(moment.log))
+        yield from head[: max(0, height - 1)]
+        if left > 0:
+            yield self._table(tracks, rows, width)
+        yield from (_line(text) for text in uplink[: rows.uplink])
+        yield from (_line(text, "dim") for text in tree[: rows.tree])
+        yield from _log(moment.log[len(moment.log) - rows.log :])
+        yield from foot
+
+    def _table(self, tracks: Sequence[TrackRow], rows: ViewRows, width: int) -> Table:
+        """Return the table of as many tracks as fit, the marked one among them, with as many columns as fit."""
+        shown = _columns(width)
         table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
         for name in shown:
             right = name.endswith("/s") or name == "checked"
             table.add_column(name, justify="right" if right else "left", no_wrap=True, width=_WIDTHS[name])
         # rich would otherwise take the room for a long name from every column.
-        rest = max(1, options.max_width - sum(_WIDTHS[name] + 1 for name in shown) - 1)
-        table.add_column("track", no_wrap=True, overflow="ellipsis", max_width=rest)
-        for track in worst_first(self.status["tracks"]):
+        rest = max(1, width - sum(_WIDTHS[name] + 1 for name in shown) - 1)
+        hidden = len(tracks) - rows.tracks
+        table.add_column(
+            f"track ({hidden} more)" if hidden else "track", no_wrap=True, overflow="ellipsis", max_width=rest
+        )
+        selection = self.moment.selection
+        place = selection.marked_place(tracks)
+        begin = min(max(0, place - rows.tracks // 2), max(0, hidden))
+        for track in tracks[begin : begin + rows.tracks]:
             cells = _cells(track)
-            table.add_row(*(cells[name] for name in shown), Text(track_name(track)))
-        yield table
+            style = "reverse" if track["track"] == selection.marked and self.moment.has_keys else ""
+            table.add_row(*(cells[name] for name in shown), Text(track_name(track)), style=style)
+        return table
+
+    def _track(self, track: TrackRow, height: int) -> Iterator[RenderableType]:
+        cells = _cells(track)
+        level = Text.assemble("level     ", cells["level"], no_wrap=True, overflow="ellipsis")
+        lines = [_line(track_name(track), "bold"), level]
+        fields = {
+            "coverage": track["coverage"],
+            "checked": _age(track["seconds_since_verdict"]),
+            "rate": f"{track['actual_fps']:.2f} of {track['target_fps']:g} samples per second",
+            "because": plain(track["reason"], 100),
+            "sent": counted(track["sent"], "sample"),
+            "asked": f"{counted(track['frame_requests'], 'time')} for frames",
+            "kind": plain(track["kind"], 20),
+            "track": plain(track["track"], 60),
+        }
+        lines += [_line(f"{name:8}  {value}") for name, value in fields.items() if value]
+        log = [entry for entry in self.moment.log if entry[0] == track["track"]]
+        foot = [_line(_KEYS_OF_A_TRACK, "dim")] if self.moment.has_keys else []
+        left = height - len(lines) - len(foot)
+        if left > 0:
+            lines += _log(log[-left:])
+        yield from [*lines[: max(0, height - len(foot))], *foot][:height]
+
+
+def _worst(status: Mapping[str, Any] | None) -> str:
+    """Return how many tracks are alert and suspicious: they may be outside of what is shown."""
+    levels = [row["level"] for row in status["tracks"]] if status is not None else []
+    counts = {level.value: levels.count(level.value) for level in (Level.ALERT, Level.SUSPICIOUS)}
+    return "".join(f", {count} {level}" for level, count in counts.items() if count)
 
 
 def _columns(width: int) -> list[str]:
@@ -100,7 +169,7 @@ def _columns(width: int) -> list[str]:
     return list(left)
 
 
-def _cells(track: Mapping[str, Any]) -> dict[str, Text]:
+def _cells(track: TrackRow) -> dict[str, Text]:
     level = Level(track["level"])
     return {
         "level": Text(level.value, _STYLES.get(level, "dim")),
@@ -115,5 +184,9 @@ def _age(seconds: float | None) -> str:
     return "never" if seconds is None else f"{seconds:.0f} s ago"
 
 
-def _log(lines: Sequence[str]) -> list[Text]:
-    return [Text(line, "dim", no_wrap=True, overflow="ellipsis") for line in lines[-LOG_LINES:]]
+def _line(text: str, style: str = "") -> Text:
+    return Text(text, style, no_wrap=True, overflow="ellipsis")
+
+
+def _log(entries: Sequence[tuple[str, str]]) -> list[Text]:
+    return [_line(line, "dim") for _, line in entries]
