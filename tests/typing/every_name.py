@@ -38,6 +38,7 @@ from ds_actors import (
     Exit,
     ExponentialBackoff,
     Failure,
+    Group,
     Ignore,
     Inbox,
     Latest,
@@ -194,6 +195,13 @@ async def main() -> str:
     except ActorError:
         raise
     return ds_actors.__version__
+
+
+def publish_to(group: Group[int], counter: ActorRef[int | Total | Gone]) -> list[ActorRef[int]]:
+    group.join(counter)
+    assert_type(group.publish(1), int)
+    group.leave(counter)
+    return list(group)
 
 
 def in_time(error: Exception) -> bool:
