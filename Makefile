@@ -11,7 +11,8 @@ COMPONENTS := tests/e2e/livekit/livekit_harness/components.py
 BENCH := .cache/bench
 REAL := .cache/real-detector
 # What the actor library and its test kit are covered by; the monitor's tests add nothing to them.
-ACTOR_TESTS := tests/test_*.py tests/shell tests/testing tests/laws tests/examples tests/oracle
+ACTOR_TESTS := tests/test_*.py tests/shell tests/processes tests/testing tests/laws tests/examples tests/oracle
+# The guard of a program runs without site packages, so nothing counts there.
 # Of these, what needs nothing but trio, attrs and Hypothesis.
 ACTOR_ALONE := $(addprefix tests/,$(addsuffix .py,$(addprefix test_,actor cancellations edges inbox known_bugs strategies \
 	supervisor telemetry) $(addprefix laws/test_,supervision_laws mailbox_laws storm_laws)) shell testing)
@@ -110,7 +111,7 @@ coverage: $(READY) ## Branch coverage of the actor library: what no test reaches
 	$(BIN)/python -m coverage erase
 	UV=$(abspath $(UV)) $(BIN)/python -m coverage run -m pytest -q $(PARALLEL) -m "not slow" $(ACTOR_TESTS)
 	$(BIN)/python -m coverage combine --quiet
-	$(BIN)/python -m coverage report --include='src/ds_actors/_*.py,src/ds_actors/testing/*' --omit='src/ds_actors/__main__.py' --skip-covered --show-missing --fail-under=100
+	$(BIN)/python -m coverage report --include='src/ds_actors/_*.py,src/ds_actors/processes/*,src/ds_actors/testing/*' --omit='src/ds_actors/__main__.py,src/ds_actors/processes/_guard.py' --skip-covered --show-missing --fail-under=100
 
 mutants: $(READY) ## Change the pure rules of library, monitor and plugin one place at a time: does a test notice? (takes long)
 	$(BIN)/python scripts/mutants.py

@@ -15,6 +15,7 @@ from ds_actors._errors import (
     StartFailed,
 )
 from ds_actors._exits import Exit
+from ds_actors._group import Group
 from ds_actors._lifetime import Down
 from ds_actors._mailbox import EMPTY, Dropped, Empty, Mailbox, MailboxStatistics
 from ds_actors._queue_mailboxes import DropOldest, Latest, Reject
@@ -60,6 +61,7 @@ __all__ = [
     "Exit",
     "ExponentialBackoff",
     "Failure",
+    "Group",
     "Ignore",
     "Inbox",
     "Latest",

@@ -6,6 +6,7 @@ Checked by `test_typing_api.py`, never run.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from signal import SIGHUP, Signals
 from typing import Any, ClassVar, assert_type
 
 from attrs import define, frozen
@@ -37,6 +38,7 @@ from ds_actors import (
     Exit,
     ExponentialBackoff,
     Failure,
+    Group,
     Ignore,
     Inbox,
     Latest,
@@ -55,6 +57,15 @@ from ds_actors import (
     SupervisorRef,
     SupervisorSpec,
     TelemetryEvent,
+)
+from ds_actors.processes import (
+    LineMatches,
+    PortOpens,
+    Program,
+    ProgramActor,
+    ProgramEnded,
+    ProgramNotStarted,
+    Ready,
 )
 
 
@@ -184,3 +195,22 @@ async def main() -> str:
     except ActorError:
         raise
     return ds_actors.__version__
+
+
+def publish_to(group: Group[int], counter: ActorRef[int | Total | Gone]) -> list[ActorRef[int]]:
+    group.join(counter)
+    assert_type(group.publish(1), int)
+    group.leave(counter)
+    return list(group)
+
+
+def in_time(error: Exception) -> bool:
+    return isinstance(error, ProgramNotStarted) or (isinstance(error, ProgramEnded) and error.code == 1)
+
+
+async def run_programs(app: Supervisor) -> None:
+    ready: Ready = LineMatches("up")
+    web = await app.start(ProgramActor, Program(["web"], {"PORT": "80"}, "/srv", ready=ready), name="web", grace=9)
+    assert_type(web, ActorRef[Signals])
+    web.tell(SIGHUP)
+    assert_type(ChildSpec(ProgramActor, Program(["db"], ready=PortOpens(5432))), ChildSpec[Signals])
