@@ -103,7 +103,7 @@ def test_on_a_terminal_it_is_a_live_view() -> None:
             os.close(ours)
     assert process.returncode == 0
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out.decode())
-    assert text.count("bob CLEAR") > 20
+    assert text.count("bob CLEAR") > 3
     assert text.count("▀") > 1_000
     for expected in ("alice SUSPICIOUS", "alice ALERT", "actors running", "dropped:", "2 connections", "NASA"):
         assert expected in text
