@@ -219,6 +219,6 @@ async def test_a_track_drops_what_is_too_large_as_that_and_sends_nothing_over_2_
         monitor = Monitor(service=service, quality=100, sampling=lambda: AdaptiveSampling(1, 1))
         async with monitor:
             await monitor.add_track(TrackInfo("alice", "TR_1"), NoiseCamera())
-            await until_in_trio(lambda: monitor.status().uplink.dropped, 30)
-            assert monitor.status().uplink.dropped == {"too_large": 1}
+            await until_in_trio(lambda: "too_large" in monitor.status().uplink.dropped, 30)
+            assert monitor.status().uplink.dropped["too_large"] == 1
         assert all(received.size < 100_000 for received in sandbox.samples)
