@@ -335,7 +335,7 @@ def test_ctrl_c_ends_it_and_shows_what_there_is(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-m", "ds_actors", "simulate", "adaptive(0.001)", f"{path}:Endless"]
     process = subprocess.Popen(
-        [*command, "--seconds", "864000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, "--tracks", "5", "--seconds", "864000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     until(lambda: begun.exists() or process.poll() is not None, 50)
     os.kill(process.pid, signal.SIGINT)
