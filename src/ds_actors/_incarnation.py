@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Awaitable, Callable
 from contextvars import Context, copy_context
-from typing import Any
+from typing import Any, cast
 
 import trio
 
@@ -324,8 +324,7 @@ class Incarnation(TaskOwner):
         return False
 
     def _adopt(self, actor: Actor[Any]) -> None:
-        made: object = actor
-        if not isinstance(made, Actor):
+        if not isinstance(cast("object", actor), Actor):
             raise TypeError(f"the factory returned {type(actor).__name__}, not an Actor")
         context: _actor.Context[Any] = _actor.Context(self)
         kind: Any = type(actor)

@@ -237,11 +237,7 @@ class SupervisorIncarnation(DecisionLoop):
         return self._run(self.links[name], incarnation, name, incarnation.number)
 
     async def _end_passing(self, incarnation: Incarnation) -> None:
-        name = incarnation.cell.name
-        try:
-            end = await incarnation.end()
-        except BaseException as error:  # noqa: BLE001 - of the mailbox, which people may write
-            end = judge(error)
+        name, end = incarnation.cell.name, await incarnation.end()
         self._ended(self.links[name], name, incarnation.number, end, healthy=incarnation.healthy)
         del end  # its traceback holds this frame on newer Pythons
 

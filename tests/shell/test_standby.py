@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any, cast
@@ -243,3 +244,15 @@ async def test_context_variables_come_from_where_a_start_is_decided(autojump_clo
         app.find_actor("2").tell(crash)
         await trio.sleep(1)
     assert seen == ["the block's", "a sibling's", "the last one's"]
+
+
+async def test_a_crash_that_no_handler_would_see_is_restarted_all_the_same(
+    autojump_clock: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is composed for a log that is switched off."""
+    monkeypatch.setattr(logging.getLogger("ds_actors"), "disabled", True)
+    async with Supervisor("app") as app:
+        ref: ActorRef[Any] = await app.start(Simple, name="a")
+        ref.tell(fail)
+        await trio.testing.wait_all_tasks_blocked()
+        assert app.which()[0].incarnation == 2

@@ -156,3 +156,13 @@ def test_asyncio_run_around_a_supervisor_says_that_it_needs_trio() -> None:
 
     with pytest.raises(RuntimeError, match=r"needs trio: run the program with trio\.run\(main\).*first-actor\.md"):
         asyncio.run(main())
+
+
+async def test_a_supervisor_that_has_not_begun_belongs_to_no_run_yet(autojump_clock: object) -> None:
+    """A task may wait for its end before its block is entered."""
+    app = Supervisor("app")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(app.wait_stopped)
+        await trio.sleep(1)
+        async with app:
+            assert not app.stopped
