@@ -116,6 +116,19 @@ async def until_received(dispatcher: Dispatcher, count: int) -> None:
             await trio.sleep(1.0)
 
 
+async def test_a_message_of_endless_fragments_ends_its_connection(autojump_clock: trio.testing.MockClock) -> None:
+    """Empty ones need no bytes of the message's limit; a message in a few fragments is one."""
+    async with reception(ClientLimits()) as (dispatcher, dial):
+        client = dial()
+        assert await ask(client) == 101
+        whole = message()
+        await client.send_all(masked(whole[:50], 0x02) + masked(b"", 0x00) * 50 + masked(whole[50:], 0x80))
+        await until_received(dispatcher, 1)
+        await client.send_all(masked(b"", 0x02) + masked(b"", 0x00) * 100)
+        await trio.testing.wait_all_tasks_blocked()
+        assert dispatcher.connections == 0
+
+
 async def test_an_answer_counts_when_it_is_written(autojump_clock: trio.testing.MockClock) -> None:
     """One that its connection still holds is unwritten, and unsent when the connection ends before."""
     durations: list[tuple[str, float]] = []

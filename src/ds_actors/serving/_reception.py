@@ -16,6 +16,7 @@ from ds_actors.detection.uplink.wire import SAMPLES_PER_TRACK
 from ds_actors.serving._client import MAX_MESSAGE, Client, ClientLimits
 from ds_actors.serving._dispatcher import Dispatcher
 from ds_actors.serving._evicting_limiter import EvictingLimiter
+from ds_actors.serving._frame_limit import FrameLimitedStream
 from ds_actors.serving._heard_stream import HeardStream
 from ds_actors.serving._upgrade import UPGRADE_TIMEOUT, bearer_key, is_accepted, receive_upgrade
 
@@ -46,7 +47,7 @@ class Reception:
             secured = trio.SSLStream(heard, tls, server_side=True, https_compatible=True)
         async with trio.open_nursery() as nursery:
             with ExitStack() as place:
-                client = await self._admit(nursery, secured, heard, address, place)
+                client = await self._admit(nursery, FrameLimitedStream(secured), heard, address, place)
                 if client is not None:
                     await client.run()
             nursery.cancel_scope.cancel()
