@@ -24,7 +24,7 @@ from ds_actors.detection.reporting.notes import Note
 from ds_actors.detection.reporting.progress import ProgressLog
 from ds_actors.detection.sampling import Plan, SampleSent
 from ds_actors.detection.sinks._record import SinkRecord
-from ds_actors.detection.status import RoomState, RoomStatus, SinkStatus, State, Status, UplinkStatus
+from ds_actors.detection.status import RoomState, RoomStatus, State, Status, UplinkStatus
 from ds_actors.detection.tracks.messages import VerdictArrived
 from ds_actors.detection.tracks.registry import TrackRegistry
 from ds_actors.detection.turns import OutboxMessage
@@ -270,7 +270,7 @@ class Hub:
         )
         shown = (*self.registry, *self.registry.unwatched())
         tracks = tuple(track.status(self.level(track.info.track), now) for track in shown)
-        sinks = tuple(self._sink_status(name, record) for name, record in self.sinks.items())
+        sinks = tuple(record.status() for record in self.sinks.values())
         results = MappingProxyType(dict(self.assessments.counts))
         reason = availability.cause if self.state in ("running", "refused") else ""
         refused = MappingProxyType(dict(self.registry.refused))
@@ -295,18 +295,6 @@ class Hub:
             return trio.current_time()
         except RuntimeError:  # another thread; trio's clock is this one but for its offset
             return time.perf_counter() + self._clock_offset
-
-    def _sink_status(self, name: str, record: SinkRecord) -> SinkStatus:
-        counts, mailbox, reports = record.counts, record.queue.statistics(), record.reports
-        return SinkStatus(
-            name,
-            counts.delivered,
-            counts.failed.total(),
-            counts.timed_out,
-            mailbox.refused + sum(mailbox.dropped.values()) + mailbox.failed + mailbox.dead,
-            mailbox.queued + mailbox.in_hand,
-            0 if reports is None else reports.behind,
-        )
 
     def _uplink_changed(self, note: Note | None) -> None:
         self._log(note)
