@@ -63,6 +63,9 @@ def test_the_settings_file_is_read_as_by_the_monitor(tmp_path: Path) -> None:
     rows = [json.loads(line) for line in run("--json", "--config", str(file)).stdout.splitlines()]
     assert [row["check"] for row in rows if row["status"] == "failure"] == ["tcp"]
     assert "sk-very-secret" not in json.dumps(rows)
+    given = run("-v", "--sandbox", "--set", "sampling.quality=60", "--set", "sinks.log.enabled=yes").stdout
+    assert "2 given; sinks: log" in given
+    assert "sampling.quality: 60 (the command line)" in given
     file.write_text("[sinks]\ncooldwn = 1\n")
     result = run("--sandbox", DATASPIKE_CONFIG=str(file))
     assert result.exit_code == 1

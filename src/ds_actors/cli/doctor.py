@@ -11,7 +11,7 @@ import trio
 import typer
 from attrs import define, field
 
-from ds_actors.cli._configuration import ConfigFile
+from ds_actors.cli._configuration import ConfigFile, SetOptions
 from ds_actors.cli._doctor import livekit_checks
 from ds_actors.cli._doctor.configuration import check_settings
 from ds_actors.cli._doctor.encoder import check_encoder
@@ -62,6 +62,7 @@ def doctor(
         bool, typer.Option("--sandbox", help="Check against a local stand-in, which needs no key.")
     ] = False,
     config: ConfigFile = None,
+    assignments: SetOptions = None,
     timeout: Annotated[
         float, typer.Option(help="Seconds that each step of the network may take, from 0.1 to 120.", metavar="SECONDS")
     ] = 10.0,
@@ -81,7 +82,7 @@ def doctor(
         _stop("--sandbox does not go with --url")
     report = _Report(as_json, verbose)
     report.add(check_versions())
-    result, variables = check_settings(config)
+    result, variables = check_settings(config, assignments)
     report.add(result)
     environment = {**os.environ, **variables}
     result, rates = check_rates(environment)

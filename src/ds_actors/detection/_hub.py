@@ -279,7 +279,7 @@ class Hub:
         )
         shown = (*self.registry, *self.registry.unwatched())
         tracks = tuple(track.status(self.level(track.info.track), now) for track in shown)
-        sinks = tuple(record.status(name) for name, record in self.sinks.items())
+        sinks = tuple(record.status() for record in self.sinks.values())
         results = MappingProxyType(dict(self.assessments.counts))
         reason = availability.cause if self.state in ("running", "refused") else ""
         refused = MappingProxyType(dict(self.registry.refused))

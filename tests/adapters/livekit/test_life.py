@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import subprocess
 import sys
@@ -10,15 +11,19 @@ import textwrap
 import threading
 import time
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 from unittest.mock import Mock
 
 import pytest
+import trio
 from livekit import rtc
 from livekit.plugins.dataspike import DataspikeDetector, ResultEvent, ResultType, Status
 from prometheus_client import REGISTRY
 from waiting import until, until_on_loop
+
+from ds_actors.detection import Sink
 
 NOWHERE = "ws://127.0.0.1:9"  # nothing listens there
 
@@ -69,6 +74,25 @@ def test_it_is_in_the_default_registry_while_it_lives() -> None:
         assert running() == 0
 
     asyncio.run(main())
+
+
+def test_the_sinks_of_the_settings_run_beside_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A room that is not connected has no name, which costs no event."""
+    file = tmp_path / "alerts.jsonl"
+    monkeypatch.setenv("DATASPIKE_JSON_LINES_FILE", str(file))
+
+    async def main() -> Sink:
+        room_detector = detector(notification_cb=print)
+        await room_detector.start(None, room=rtc.Room())
+        assert [sink.name for sink in room_detector.status().sinks] == ["callback", "json-lines"]
+        assert room_detector._session is not None
+        sink = room_detector._session.monitor._hub.sinks["json-lines"].sink
+        await room_detector.aclose()
+        return sink
+
+    trio.run(asyncio.run(main()).deliver, ResultEvent(ResultType.ALERT, "alice", "TR_1", "", 7))
+    event = json.loads(file.read_text("ascii"))
+    assert (event["level"], "room" in event) == ("alert", False)
 
 
 def test_its_story_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,10 +13,10 @@ from ds_actors.detection.settings import SettingsError
 _NAME: Final = "settings"
 
 
-def check_settings(file: Path | None) -> tuple[CheckResult, Mapping[str, str]]:
+def check_settings(file: Path | None, assignments: Sequence[str] | None) -> tuple[CheckResult, Mapping[str, str]]:
     """Read the settings; return the result, and the variables that say the same, none where they cannot be used."""
     try:
-        settings = configured(file, None)
+        settings = configured(file, assignments)
         sinks = ", ".join(sink.name for sink in settings.make_sinks())
     except SettingsError as error:
         return failed(_NAME, str(error), "correct it; ds-actors config shows all settings"), {}

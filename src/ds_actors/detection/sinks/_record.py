@@ -35,17 +35,17 @@ class SinkRecord:
     counts: SinkCounts = field(factory=SinkCounts)
     queue: SinkQueue = field(factory=SinkQueue)
 
-    def status(self, name: str) -> SinkStatus:
+    def status(self) -> SinkStatus:
         """Return a snapshot, from any thread."""
-        counts, mailbox, reports = self.counts, self.queue.statistics(), self.reports
+        counts, mailbox = self.counts, self.queue.statistics()
         return SinkStatus(
-            name,
+            self.sink.name,
             counts.delivered,
             counts.failed.total(),
             counts.timed_out,
             mailbox.refused + sum(mailbox.dropped.values()) + mailbox.failed + mailbox.dead,
             mailbox.queued + mailbox.in_hand,
-            0 if reports is None else reports.behind,
+            0 if self.reports is None else self.reports.behind,
         )
 
     def lost(self, random: Callable[[], float], event: ResultEvent) -> None:

@@ -96,7 +96,7 @@ class RoomSession:
         if self._levels is not None:
             sinks.append(LevelsSink(self.bridge, self._levels))
         if settings.configured is not None:
-            sinks += settings.configured.make_sinks(lambda: self._room.name)
+            sinks += settings.configured.make_sinks(lambda: self._room.name if self._connected else "")
         return sinks
 
     # ---- start and end
