@@ -18,6 +18,7 @@ from ds_actors._exits import Exit
 from ds_actors._group import Group
 from ds_actors._lifetime import Down
 from ds_actors._mailbox import EMPTY, Dropped, Empty, Mailbox, MailboxStatistics
+from ds_actors._pool import PoolRef, PoolSpec
 from ds_actors._queue_mailboxes import DropOldest, Latest, Reject
 from ds_actors._ref import ActorRef, Answer, Request
 from ds_actors._snapshot import Counts
@@ -68,6 +69,8 @@ __all__ = [
     "Mailbox",
     "MailboxStatistics",
     "Node",
+    "PoolRef",
+    "PoolSpec",
     "Reject",
     "Request",
     "RestartLimitReached",

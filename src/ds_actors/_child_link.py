@@ -32,7 +32,7 @@ MAX_DEPTH: Final = 100
 class SupervisorCell(Lifetime):
     """What stays of a supervisor while its incarnations come and go."""
 
-    __slots__ = ("incarnation",)
+    __slots__ = ("incarnation", "turn")
 
     def __init__(
         self, name: str, above: str, thread: int | None = None, token: trio.lowlevel.TrioToken | None = None
@@ -40,6 +40,8 @@ class SupervisorCell(Lifetime):
         super().__init__(name, above, thread, token)
         self.incarnation: SupervisorIncarnation | None = None
         """The incarnation that runs, or the last one that did."""
+        self.turn: int = 0
+        """Whose turn is next, in a pool."""
 
 
 @define(eq=False, weakref_slot=False)

@@ -59,6 +59,10 @@ class QueueMailbox(Generic[M]):
     def __len__(self) -> int:
         return len(self._queue)
 
+    def held(self) -> int:
+        """Return how many messages are queued or in hand."""
+        return len(self._queue) + (self._hand is not EMPTY)
+
     def _busy(self) -> bool:
         return self._hand is not EMPTY
 

@@ -45,7 +45,9 @@ class Request(Generic[R]):
         raise NotImplementedError  # pragma: no cover
 
 
-class _Asks(Protocol[M_co, R_co]):
+class Asks(Protocol[M_co, R_co]):
+    """A request, and the type of its reply; for type checkers."""
+
     def _asks(self) -> tuple[M_co, R_co]: ...
 
 
@@ -128,7 +130,7 @@ class ActorRef(Generic[M_contra]):
         self._refuse_self("send to", "tell")
         await self._cell.send(message)
 
-    async def ask(self, request: _Asks[M_contra, R], /, *, timeout: float) -> R:
+    async def ask(self, request: Asks[M_contra, R], /, *, timeout: float) -> R:
         """Put a request into the mailbox and return its reply, waiting `timeout` seconds at most.
 
         Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Generic, TypeVar, TypeVarTuple, cast
+from typing import Any, ClassVar, Generic, TypeVar, TypeVarTuple, cast
 
 from attrs import field, frozen
 
@@ -173,6 +173,9 @@ class SupervisorSpec(Spec):
         ValueError: for an empty name, or figures that make no sense.
         TypeError: for children that are not specs, or a generator.
     """
+
+    ref_type: ClassVar[type[Any] | None] = None
+    """What its references are; None for `SupervisorRef`."""
 
     name: str
     strategy: Strategy = "one_for_one"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias, TypeVar, TypeVarTuple, cast, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, TypeVarTuple, cast, overload
 
 import trio
 
@@ -23,6 +23,9 @@ from ds_actors._supervisor_incarnation import SupervisorIncarnation
 from ds_actors._telemetry import Node
 from ds_actors._text import escape
 
+if TYPE_CHECKING:
+    from ds_actors._pool import PoolRef, PoolSpec
+
 M = TypeVar("M")
 Ts = TypeVarTuple("Ts")
 
@@ -31,7 +34,10 @@ Child: TypeAlias = "str | ActorRef[Any] | SupervisorRef"
 
 
 def _ref(link: ChildLink) -> ActorRef[Any] | SupervisorRef:
-    return ActorRef(link.cell) if isinstance(link.cell, Cell) else SupervisorRef(link.cell)
+    if isinstance(link.cell, Cell):
+        return ActorRef(link.cell)
+    kind = cast("SupervisorSpec", link.spec).ref_type or SupervisorRef
+    return cast("SupervisorRef", kind(link.cell))
 
 
 class SupervisorRef:
@@ -88,6 +94,8 @@ class SupervisorRef:
             raise ActorStopped(f"{self.path} is not running")
         return self._cell.incarnation
 
+    @overload
+    async def start(self, spec: PoolSpec[M], /) -> PoolRef[M]: ...
     @overload
     async def start(self, spec: SupervisorSpec, /) -> SupervisorRef: ...
     @overload

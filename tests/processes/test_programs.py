@@ -351,6 +351,16 @@ async def test_output_that_a_stranger_holds_open_delays_the_end_by_a_moment(
             os.close(held)
 
 
+@pytest.mark.parametrize("seconds", [0, 0.01, 0.03, 0.1, 0.3])
+async def test_a_start_that_is_cancelled_leaves_nothing(mark: str, seconds: float) -> None:
+    """Wherever the cancellation finds it."""
+    async with Supervisor("app") as app:
+        with trio.move_on_after(seconds) as scope:
+            await app.start(ProgramActor, shell("sleep 60 & echo never; wait", mark), name="x")
+        assert scope.cancelled_caught
+        assert app.count().active == 0
+
+
 # ---- prints
 
 

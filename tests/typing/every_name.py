@@ -45,6 +45,8 @@ from ds_actors import (
     Mailbox,
     MailboxStatistics,
     Node,
+    PoolRef,
+    PoolSpec,
     Reject,
     Request,
     RestartLimitReached,
@@ -202,6 +204,18 @@ def publish_to(group: Group[int], counter: ActorRef[int | Total | Gone]) -> list
     assert_type(group.publish(1), int)
     group.leave(counter)
     return list(group)
+
+
+def kind_of(message: int | Total | Gone) -> str:
+    return type(message).__name__
+
+
+async def start_pool(app: Supervisor, worker: ChildSpec[int | Total | Gone]) -> int:
+    pool = await app.start(PoolSpec("pool", worker, 4, route=kind_of))
+    assert_type(pool, PoolRef[int | Total | Gone])
+    pool.tell(1)
+    assert_type(pool.statistics(), MailboxStatistics)
+    return await pool.ask(Total(), timeout=1)
 
 
 def in_time(error: Exception) -> bool:

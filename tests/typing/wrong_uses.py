@@ -5,9 +5,11 @@ Checked by `test_typing_api.py`, never run.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from attrs import define, frozen
 
-from ds_actors import Actor, ActorRef, Answer, ChildSpec, Request, Supervisor
+from ds_actors import Actor, ActorRef, Answer, ChildSpec, Group, PoolSpec, Request, Supervisor
 
 
 @frozen
@@ -63,3 +65,16 @@ async def wrong_start(app: Supervisor) -> None:
 
 def wider(ref: ActorRef[Add]) -> ActorRef[Add | Total]:
     return ref  # type: ignore[return-value]
+
+
+def wrong_member(group: Group[Add | Total], narrow: ActorRef[Add]) -> None:
+    group.join(narrow)  # type: ignore[arg-type]
+    group.publish("add")  # type: ignore[arg-type]
+
+
+async def wrong_pool(app: Supervisor, key_of: Callable[[str], str]) -> None:
+    pool = await app.start(PoolSpec("counters", ChildSpec(Counter), 2))
+    pool.tell("add")  # type: ignore[arg-type]
+    await pool.ask(Foreign(), timeout=1)  # type: ignore[arg-type]
+    PoolSpec("counters", ChildSpec(Counter), 2, route=key_of)  # type: ignore[arg-type]
+    PoolSpec("counters", Counter, 2)  # type: ignore[arg-type]

@@ -20,6 +20,7 @@ CACHE: Final = PROJECT / ".cache" / "livekit"
 HARNESS: Final = Path(__file__).resolve().parent
 SERVER: Final = "github.com/livekit/livekit-server/cmd/server@v1.11.0"
 TOXIPROXY: Final = "github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0"
+NATS: Final = "github.com/nats-io/nats-server/v2@v2.11.4"
 CLIENT: Final = "livekit-client@2.23.0"
 PAGE: Final = PROJECT / "web" / "room"
 BADGE: Final = PROJECT / "adapters" / "badge"
@@ -37,6 +38,11 @@ def livekit_server() -> Path | None:
 def toxiproxy() -> Path | None:
     """Return the proxy that disturbs connections: the one on PATH first, then the one built here."""
     return _program("toxiproxy-server")
+
+
+def nats_server() -> Path | None:
+    """Return the message broker: the one on PATH first, then the one built here."""
+    return _program("nats-server")
 
 
 def _program(name: str) -> Path | None:
@@ -104,14 +110,19 @@ def build_toxiproxy() -> None:
     _build(TOXIPROXY, "toxiproxy-server")
 
 
-def _build(module: str, name: str) -> None:
+def build_nats_server() -> None:
+    """Build nats-server with Go."""
+    _build(NATS, "nats-server", built="nats-server")
+
+
+def _build(module: str, name: str, *, built: str = "server") -> None:
     go = shutil.which("go")
     if go is None:
         sys.exit(f"{name}: neither {name} nor go is on PATH; install Go 1.25 or newer")
-    build = CACHE / "build"  # a GOBIN of its own: each of these modules calls its program `server`
+    build = CACHE / "build"  # a GOBIN of its own: two of these modules call their programs `server`
     subprocess.run([go, "install", module], env={**os.environ, "GOBIN": str(build), "GOFLAGS": ""}, check=True)
     (CACHE / "bin").mkdir(parents=True, exist_ok=True)
-    (build / "server").replace(CACHE / "bin" / name)
+    (build / built).replace(CACHE / "bin" / name)
 
 
 def fetch_client() -> None:
@@ -197,6 +208,7 @@ def main() -> None:
     steps: list[tuple[Callable[[], Path | None], Callable[[], None]]] = [
         (livekit_server, build_server),
         (toxiproxy, build_toxiproxy),
+        (nats_server, build_nats_server),
         (client_js, fetch_client),
         (lambda: axe() and badge_package() and room_page(), build_page),
     ]
