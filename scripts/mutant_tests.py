@@ -98,12 +98,6 @@ SURVIVORS: dict[tuple[str, str, str, str], str] = {
         "leaves(failure.error)",
     ): "None is of no type that is looked for; the condition is there for the types",
     (
-        "ds_actors.detection.uplink.backoff",
-        "return min(RETRY_AFTER_LIMIT, asked + jittered) if asked else jittered",
-        "min(RETRY_AFTER_LIMIT, asked + jittered) if asked else jittered",
-        "min(RETRY_AFTER_LIMIT, asked + jittered)",
-    ): "15 s, the longest wait of its own, is below the limit",
-    (
         "ds_actors.detection.uplink.close_reasons",
         "words = first.split(None, 2)",
         "2",

@@ -224,6 +224,18 @@ def test_a_frame_is_late_after_more_than_a_second_of_which_the_capture_waited_fo
     assert late_by(rules, 300.0, 0.3, 0.2) == 0
 
 
+def test_a_capture_that_waited_for_a_tenth_of_a_second_says_nothing_of_the_key_frame() -> None:
+    """The bound is not late yet; the lead shrinks as for a frame that was there."""
+    rules = permitted()
+    sample(rules, -100.0)
+    rules.expect(-1.25, steady=True, now=-100.0)
+    rules.advance(-1.25 - rules.lead)
+    lead = rules.lead
+    rules.capture_began(0.0)
+    rules.capture_ended(0.1, frame=True)
+    assert (rules.late, rules.lead < lead) == (0, True)
+
+
 def test_a_track_is_paused_for_more_than_a_second_and_a_half_only() -> None:
     """Counted from now, whenever that is."""
     rules = permitted()
@@ -239,14 +251,14 @@ def test_a_small_layer_is_enough_at_normal_rate_for_the_detector_alone() -> None
     """Not at burst rate, not where another may need the track, and not where its key frames come late."""
     rules = ForwardingRules()
     rules.expect(10.0, steady=True, now=0.0)
-    assert not rules.small
+    small = [rules.small]
     rules.permit(permitted=True, now=0.0)
-    assert rules.small
+    small.append(rules.small)
     rules.expect(10.0, steady=False, now=0.0)
-    assert not rules.small
+    small.append(rules.small)
     rules.expect(10.0, steady=True, now=0.0)
     rules.late = LATE_LIMIT
-    assert not rules.small
+    assert [*small, rules.small] == [False, True, False, False]
 
 
 def test_a_sample_that_fell_due_while_the_loop_was_held_up_is_wanted() -> None:

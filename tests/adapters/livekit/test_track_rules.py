@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
+import time
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
 from livekit import rtc
-from livekit.plugins.dataspike import _rules
 from livekit.plugins.dataspike._rules import SOURCES, VIDEO_SOURCES, TrackRules, track_info
 
 LOGGER = "livekit.plugins.dataspike"
@@ -31,8 +32,8 @@ def test_what_the_host_answers_counts_as_yes_or_no(answer: object) -> None:
     assert TrackRules(consent=consent).consents(ALICE) is True
     assert asked == [ALICE]
     assert TrackRules(consent=lambda _: None).consents(ALICE) is False  # type: ignore[arg-type,return-value]
-    assert TrackRules(track_filter=lambda *_: False).refusal(camera(), ALICE) == "track_filter said no"
-    assert TrackRules(track_filter=lambda *_: True).refusal(camera(), ALICE) == ""
+    assert TrackRules(track_filter=lambda _p, _q: False).refusal(camera(), ALICE) == "track_filter said no"
+    assert TrackRules(track_filter=lambda _p, _q: True).refusal(camera(), ALICE) == ""
 
 
 def test_a_function_that_raises_means_no_and_is_logged_once_a_minute(
@@ -40,7 +41,7 @@ def test_a_function_that_raises_means_no_and_is_logged_once_a_minute(
 ) -> None:
     """Each of the two on its own; with its traceback, so that the host finds the line."""
     now = 1_000.0
-    monkeypatch.setattr(_rules.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
 
     def fails(*_: object) -> bool:
         raise LookupError("no such guest")
@@ -66,7 +67,7 @@ def test_an_awaitable_is_no_answer_and_is_closed(caplog: pytest.LogCaptureFixtur
     coroutine = decide()
     with caplog.at_level(logging.ERROR, LOGGER):
         assert TrackRules(consent=lambda _: coroutine).consents(ALICE) is False  # type: ignore[arg-type,return-value]
-    assert coroutine.cr_frame is None
+    assert inspect.getcoroutinestate(coroutine) == inspect.CORO_CLOSED
     assert "consent must return True or False" in caplog.text
 
 

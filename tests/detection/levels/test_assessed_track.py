@@ -44,10 +44,10 @@ def test_what_another_track_left_is_taken_over_where_both_have_it() -> None:
     waiting.observe(Level.ALERT)
     track = Assessment(INFO, 0.0, evidence=EvidenceFilter(Evidence()), confirmation=Confirmation(3))
     track.inherit(None, None)
-    assert track.attention is Level.UNKNOWN
+    attention = [track.attention]
     seen = EvidenceFilter(Evidence())
     seen.observe(Level.ALERT, 1.0)
     track.inherit(seen, waiting)
-    assert track.attention is Level.ALERT
+    assert [*attention, track.attention] == [Level.UNKNOWN, Level.ALERT]
     assert track.evidence is not None
     assert track.evidence.samples == seen.samples

@@ -27,6 +27,7 @@ from ds_actors.detection.tracks.sampler import (
     BeginCapture,
     CancelCapture,
     Captured,
+    Effects,
     FellDue,
     FrameArrived,
     MutedChanged,
@@ -59,22 +60,27 @@ class Track:
     def __init__(self, *, muted: bool = False) -> None:
         self.policy = Recorder()
         self.sampler = TrackSampler(INFO, self.policy, "the actor", muted)
+        self._effects: Effects = ()
+
+    def effects(self) -> Effects:
+        """Return what the last event led to."""
+        return self._effects
 
     def told(self, event: SamplerEvent, now: float = 0.0) -> list[SamplingEvent]:
         """Handle an event, and return what the policy is told of it."""
         self.policy.told.clear()
-        self.effects = self.sampler.handle(event, now)
+        self._effects = self.sampler.handle(event, now)
         return list(self.policy.told)
 
     def request(self, level: Level = Level.CLEAR) -> RequestTurn:
         self.told(FellDue(level))
-        (request,) = self.effects
+        (request,) = self.effects()
         assert isinstance(request, RequestTurn)
         return request
 
     def capture(self) -> int:
         self.told(Granted(self.request()))
-        (begin,) = self.effects
+        (begin,) = self.effects()
         assert isinstance(begin, BeginCapture)
         return begin.turn
 
@@ -89,7 +95,7 @@ def test_a_policy_begins_with_the_level_the_last_sample_and_who_speaks(muted: bo
     track = Track(muted=muted)
     told = track.told(Begin(Level.ALERT, 4.0, speaking))
     assert told == [Started(Level.ALERT, 4.0), *[Speaking(active=True)] * speaking, *[Paused()] * muted]
-    assert track.effects == (Withdraw("TR_1", "restarted"),)
+    assert track.effects() == (Withdraw("TR_1", "restarted"),)
 
 
 @pytest.mark.parametrize("event", [SampleSent(), Speaking(active=True), Speaking(active=False), Scene(b"x")])
@@ -97,21 +103,21 @@ def test_what_concerns_the_policy_alone_is_passed_on(event: SampleSent | Speakin
     """Nothing else follows."""
     track = Track()
     assert track.told(event) == [event]
-    assert track.effects == ()
+    assert track.effects() == ()
 
 
 def test_a_sample_that_falls_due_asks_for_a_turn_at_its_level() -> None:
     """A verdict that confirms the level ranks nothing anew; another does."""
     track = Track()
     assert track.told(FellDue(Level.SUSPICIOUS)) == [SampleDue()]
-    assert track.effects == (RequestTurn("TR_1", "alice", Level.SUSPICIOUS, "the actor"),)
+    assert track.effects() == (RequestTurn("TR_1", "alice", Level.SUSPICIOUS, "the actor"),)
     assert track.told(Verdict(Level.SUSPICIOUS)) == [Verdict(Level.SUSPICIOUS)]
-    assert track.effects == ()
+    assert track.effects() == ()
     track.told(Verdict(Level.ALERT))
-    assert track.effects == (Relevel("TR_1", Level.ALERT),)
+    assert track.effects() == (Relevel("TR_1", Level.ALERT),)
     track.told(FellDue(Level.ALERT))
     track.told(Verdict(Level.ALERT))
-    assert track.effects == ()
+    assert track.effects() == ()
 
 
 def test_whatever_is_planned_samples_are_five_milliseconds_apart() -> None:
@@ -142,7 +148,7 @@ def test_it_wakes_for_whichever_comes_first() -> None:
     track.policy.due = 5.0
     track.told(SampleSent())
     assert track.told(CAPTURE_IS_LATE, 0.3) == []
-    assert track.effects == (CaptureLate("TR_1"),)
+    assert track.effects() == (CaptureLate("TR_1"),)
     assert track.sampler.wake_at() == 5.0
 
 
@@ -152,13 +158,13 @@ def test_a_capture_ends_once_and_counts() -> None:
     turn = track.capture()
     assert turn == 1
     assert track.told(FrameArrived(turn), 0.1) == []
-    assert (track.effects, track.sampler.late_at) == ((), math.inf)
+    assert (track.effects(), track.sampler.late_at) == ((), math.inf)
     assert track.told(Captured(turn, SAMPLE, signature=b"scene"), 0.2) == [Scene(b"scene")]
-    assert track.effects == (Deliver("TR_1", SAMPLE),)
+    assert track.effects() == (Deliver("TR_1", SAMPLE),)
     assert track.sampler.wake_at() == math.inf
     for late in (Captured(turn, SAMPLE), Captured(turn + 1, SAMPLE)):
         assert track.told(late, 0.3) == []
-        assert track.effects == ()
+        assert track.effects() == ()
     assert track.capture() == 3
     assert track.told(MutedChanged(muted=True)) == [SampleDropped("muted"), Paused()]
 
@@ -171,7 +177,7 @@ def test_a_frame_of_an_earlier_capture_does_not_keep_the_next_from_being_late() 
     newer = track.capture()
     for old in (FrameArrived(turn), Captured(turn, SAMPLE)):
         assert track.told(old, 0.2) == []
-        assert track.effects == ()
+        assert track.effects() == ()
     assert track.sampler.late_at == LATE_AFTER
     assert newer > turn
 
@@ -180,7 +186,7 @@ def test_a_capture_without_a_sample_is_told_with_its_reason() -> None:
     """Without a frame there is no scene either."""
     track = Track()
     assert track.told(Captured(track.capture(), None, "no_frame"), 0.1) == [SampleDropped("no_frame")]
-    assert track.effects == (GiveUp("TR_1", "no_frame"),)
+    assert track.effects() == (GiveUp("TR_1", "no_frame"),)
     assert track.sampler.late_at == math.inf
     assert track.told(MutedChanged(muted=True)) == [Paused()]
 
@@ -190,14 +196,14 @@ def test_muting_drops_what_waits_and_unmuting_resumes() -> None:
     track = Track()
     turn = track.capture()
     assert track.told(MutedChanged(muted=False)) == []
-    assert track.effects == ()
+    assert track.effects() == ()
     assert track.told(MutedChanged(muted=True), 0.1) == [SampleDropped("muted"), Paused()]
-    assert track.effects == (CancelCapture(), Withdraw("TR_1", "muted"))
+    assert track.effects() == (CancelCapture(), Withdraw("TR_1", "muted"))
     assert (track.sampler.muted, track.sampler.late_at) == (True, math.inf)
     assert track.told(MutedChanged(muted=True), 0.2) == []
     assert track.told(Captured(turn, SAMPLE), 0.3) == []
     assert track.told(MutedChanged(muted=False), 0.4) == [Resumed()]
-    assert (track.effects, track.sampler.muted) == ((), False)
+    assert (track.effects(), track.sampler.muted) == ((), False)
 
 
 def test_what_the_outbox_refuses_is_told_as_dropped() -> None:
@@ -206,16 +212,16 @@ def test_what_the_outbox_refuses_is_told_as_dropped() -> None:
     first = track.request()
     second = track.request()
     assert track.told(RefusedMessage(second)) == [SampleDropped("superseded")]
-    assert track.effects == ()
+    assert track.effects() == ()
     track.told(Granted(second))
-    assert track.effects == ()
+    assert track.effects() == ()
     track.told(Granted(first))
-    assert track.effects == (BeginCapture(1),)
+    assert track.effects() == (BeginCapture(1),)
     assert track.told(RefusedMessage(Deliver("TR_1", SAMPLE))) == [SampleDropped("stale")]
-    assert track.effects == ()
+    assert track.effects() == ()
     assert track.told(RefusedMessage(CaptureLate("TR_1"))) == [SampleDropped("no_frame")]
-    assert track.effects == (CancelCapture(),)
+    assert track.effects() == (CancelCapture(),)
     assert track.told(Captured(1, SAMPLE)) == []
     assert track.told(MutedChanged(muted=True)) == [Paused()]
     assert track.told(RefusedMessage(Withdraw("TR_1"))) == []
-    assert track.effects == ()
+    assert track.effects() == ()

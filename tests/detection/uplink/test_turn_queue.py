@@ -46,8 +46,11 @@ def test_a_turn_is_in_the_class_of_its_level() -> None:
     """A track that was never granted goes before one that was, and evidence puts an alert with the rest."""
     fresh, granted = Queue().turn("A", "alice"), Queue().turn("B", "bob")
     granted.fresh = False
-    ranks = [(fresh.relevel(level), fresh.rank)[1] for level in Level]
-    assert dict(zip(Level, ranks, strict=True)) == {
+    ranks: dict[Level, int] = {}
+    for level in Level:
+        fresh.relevel(level)
+        ranks[level] = fresh.rank
+    assert ranks == {
         Level.CLEAR: 2,
         Level.SUSPICIOUS: 1,
         Level.ALERT: 0,

@@ -30,7 +30,7 @@ class UplinkBackoff:
             return min(_REFUSED.cap, _REFUSED.ceiling(refusals) * (0.8 + 0.4 * u))
         jittered = u * _ORDINARY.ceiling(len(failures) - refusals)
         asked = max((_asked(error) for error in _errors(failures[-1])), default=0.0)
-        return min(RETRY_AFTER_LIMIT, asked + jittered) if asked else jittered
+        return min(RETRY_AFTER_LIMIT, asked + jittered)
 
 
 def _errors(failure: Failure) -> Iterator[BaseException]:

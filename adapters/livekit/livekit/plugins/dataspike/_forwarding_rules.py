@@ -102,7 +102,6 @@ class ForwardingRules:
 
     def capture_began(self, now: float) -> None:
         """Keep the track forwarded while a capture waits for its frame."""
-        self._advance_clock(now)
         self._wanted, self._capture_began = False, now
         self._decide(now)
 
@@ -114,7 +113,6 @@ class ForwardingRules:
             frame: whether it got one.
             learn: False when it waited for more than a frame, so that its time says nothing of the key frame's.
         """
-        self._advance_clock(now)
         began, self._capture_began = self._capture_began, None
         if frame and began is not None and learn:
             self._learn(began, now)
