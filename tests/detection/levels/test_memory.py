@@ -7,6 +7,7 @@ import pytest
 from ds_actors.detection.events import Kind, Level, ResultType, TrackInfo, WireResult
 from ds_actors.detection.levels import assessment as shelves
 from ds_actors.detection.levels.assessment import Applied, Assessments
+from ds_actors.detection.levels.evidence import Evidence
 
 CLEAR, SUSPICIOUS, ALERT, ERROR = ResultType.CLEAR, ResultType.SUSPICIOUS, ResultType.ALERT, ResultType.ERROR
 
@@ -262,3 +263,89 @@ def test_a_track_that_nobody_knows_has_no_level_and_ends_without_effect() -> Non
     room.end("A")
     assert room.shelf.level("A") is room.shelf.attention("A") is Level.UNKNOWN
     assert not room.shelf._ended
+
+
+def test_an_unconfirmed_verdict_is_remembered_and_counts_on_in_the_next_track() -> None:
+    """It attends to the track, and says how many there are; the level rises with the second, wherever it is."""
+    room = Room()
+    room.shelf.min_confirmations = 2
+    room.add("A")
+    applied = room.judge(ALERT, "A")
+    assert (applied.level, applied.verdict, applied.event.type) == (Level.UNKNOWN, Level.ALERT, ResultType.UNKNOWN)
+    assert applied.event.message.startswith("Not confirmed: alert, 1 of 2")
+    assert (room.shelf.level("A"), room.shelf.attention("A")) == (Level.UNKNOWN, Level.ALERT)
+    room.end("A")
+    room.add("B")
+    assert room.shelf.attention("B") is Level.ALERT
+    assert room.judge(ALERT, "B").level is Level.ALERT
+
+
+def test_a_late_verdict_confirms_what_the_successor_waits_for() -> None:
+    """It counts there, because the successor has the earlier ones."""
+    room = Room()
+    room.shelf.min_confirmations = 2
+    room.lived("A", SUSPICIOUS)
+    room.add("B")
+    applied = room.judge(SUSPICIOUS, "A")
+    assert (applied.track, applied.level) == ("B", Level.SUSPICIOUS)
+    assert room.shelf.level("B") is Level.SUSPICIOUS
+    assert room.judge(CLEAR, "B").notable
+
+
+def test_one_confirmation_is_none_to_wait_for() -> None:
+    """The verdict is the level."""
+    room = Room()
+    room.add("A")
+    assert room.shelf.tracks["A"].confirmation is None
+    assert room.judge(ALERT, "A").level is Level.ALERT
+
+
+def test_evidence_is_carried_from_track_to_track() -> None:
+    """Its figures are in each event, and a late alert takes it to the successor."""
+    room = Room()
+    room.shelf.evidence = Evidence()
+    room.add("A")
+    event = room.judge(ALERT, "A").event
+    assert event.confidence is not None
+    assert event.samples == 1.0
+    assert event.reliable is not None
+    for _ in range(10):
+        room.judge(ALERT, "A")
+    seen = room.shelf.tracks["A"].evidence
+    before = room.shelf.level("A")
+    assert before.elevated
+    assert seen is not None
+    room.end("A")
+    assert room.add("B") is before
+    inherited = room.shelf.tracks["B"].evidence
+    assert inherited is not None
+    assert inherited.samples == seen.samples
+
+
+def test_a_track_that_is_there_keeps_its_participant_from_being_forgotten() -> None:
+    """Also one that was known as gone; and what ended at a late hour is forgotten a minute after that."""
+    room = Room()
+    room.lived("A", ALERT)
+    room.shelf.participant_left("alice", 0.0)
+    room.now = 500.0
+    room.add("M", kind="audio")
+    room.now = 5_000.0
+    assert room.add("B") is Level.ALERT
+    room.judge(CLEAR, "B")
+    room.end("B")
+    assert room.shelf._alone == {("alice", "video"): ["B"]}
+    room.now = 5_059.0
+    room.judge(CLEAR, "B")
+    room.now = 5_060.0
+    room.end("nobody")
+    assert not room.shelf._alone
+    assert not room.shelf._ended
+
+
+def test_a_late_raise_makes_the_next_clear_of_the_successor_a_change() -> None:
+    """The successor has a verdict from then on."""
+    room = Room()
+    room.lived("A", CLEAR)
+    room.add("B")
+    room.judge(ALERT, "A")
+    assert room.judge(CLEAR, "B").notable
