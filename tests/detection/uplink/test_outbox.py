@@ -17,6 +17,7 @@ from ds_actors.detection.turns import (
     RequestTurn,
     Withdraw,
 )
+from ds_actors.detection.uplink.link_pace import LinkPace
 from ds_actors.detection.uplink.outbox import Outbox
 
 
@@ -181,8 +182,8 @@ def test_a_withdrawn_track_leaves_every_state(reach: str) -> None:
     assert isinstance(granted(outbox, "B"), RequestTurn)
 
 
-def test_when_to_look_again_is_known_only_where_a_budget_or_a_link_is_waited_for() -> None:
-    """Not while something is being sent, nothing waits, or the window is full."""
+def test_when_to_look_again_is_known_unless_a_message_has_to_come_first() -> None:
+    """So it is while something is being sent, nothing waits, or the window is full."""
     outbox = Outbox(window=1, budget=Budget(samples_per_minute=60, burst_seconds=1))
     assert outbox.ready_at(0.0) is None
     granted(outbox)
@@ -190,7 +191,7 @@ def test_when_to_look_again_is_known_only_where_a_budget_or_a_link_is_waited_for
     assert outbox.ready_at(0.0) is None
     sample = deliver()
     outbox.put(sample, 0.0)
-    assert outbox.ready_at(0.0) is None
+    assert outbox.ready_at(0.0) == 0.0
     outbox.take(0.0)
     assert outbox.ready_at(0.0) is None
     outbox.settle(sample, 0.0)
@@ -199,7 +200,26 @@ def test_when_to_look_again_is_known_only_where_a_budget_or_a_link_is_waited_for
     assert isinstance(outbox.take(1.0), RequestTurn)
     free = Outbox()
     free.put(request(), 0.0)
-    assert free.ready_at(0.0) is None
+    assert free.ready_at(0.0) == 0.0
+
+
+def test_a_link_that_becomes_free_behind_the_last_look_is_looked_at_again() -> None:
+    """The clock of `ready_at` is later than that of the `take` before it: no turn may be left waiting between the two."""
+    link = LinkPace()
+    link.speed.idle_pong(0.0)
+    link.send_began(1_000_000, 0.0)
+    probe = link.speed.sent(1.0)
+    assert probe is not None
+    link.speed.confirmed(probe, 1.0)
+    link.send_began(1_000_000, 1.0)
+    link.speed.sent(1.0)
+    outbox = Outbox(link=link)
+    outbox.put(request(), 1.0)
+    free_at = outbox.ready_at(1.0)
+    assert free_at is not None
+    assert outbox.take(free_at - 0.01) is EMPTY
+    assert outbox.ready_at(free_at) == free_at
+    assert isinstance(outbox.take(free_at), RequestTurn)
 
 
 def test_a_budget_is_charged_with_what_was_sent_and_not_with_what_was_dropped() -> None:

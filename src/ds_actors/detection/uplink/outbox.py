@@ -156,14 +156,17 @@ class Outbox:
         return self._link is None or self._link.is_free(now, made)
 
     def ready_at(self, now: float, /) -> float | None:
-        """Return when the link or the budget allows more; None when nothing waits for that."""
+        """Return when the link or the budget allows more, `now` if they do already; None when nothing waits for that.
+
+        They may have begun to since the last `take`, whose clock was earlier.
+        """
         waits = bool(self._queue) and self._open < self._window
         if self._in_hand is not None or not (waits or self._ready):
             return None
         made = 0 if self._ready else self._open
         if self._link is not None and not self._link.is_free(now, made):
             return self._link.free_at(now, made)
-        return self._buckets.ready_at(now) if self._buckets is not None and waits else None
+        return self._buckets.ready_at(now) if self._buckets is not None and not self._ready else now
 
     def settle(self, message: OutboxMessage, _now: float, /) -> None:
         """Count a sample in hand as sent, or a request as handed to its grantee."""
