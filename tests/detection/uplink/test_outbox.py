@@ -204,7 +204,7 @@ def test_when_to_look_again_is_known_unless_a_message_has_to_come_first() -> Non
 
 
 def test_a_link_that_becomes_free_behind_the_last_look_is_looked_at_again() -> None:
-    """The clock of `ready_at` is later than that of the `take` before it: no turn may be left waiting between the two."""
+    """The clock of `ready_at` is later than that of the `take` before it: no turn is left waiting between the two."""
     link = LinkPace()
     link.speed.idle_pong(0.0)
     link.send_began(1_000_000, 0.0)
