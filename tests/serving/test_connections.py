@@ -11,7 +11,7 @@ from serving_kit import UPGRADE, masked, message, sample
 
 from ds_actors.detectors import Finding, Thresholds
 from ds_actors.serving import ClientLimits, QueueLimits
-from ds_actors.serving._answers import Answer
+from ds_actors.serving._answers import SampleAnswer
 from ds_actors.serving._dispatcher import Dispatcher
 from ds_actors.serving._listener import serve_stream
 from ds_actors.serving._reception import MOST_ASKING, Reception
@@ -133,9 +133,9 @@ async def test_an_answer_counts_when_it_is_written(autojump_clock: trio.testing.
     """One that its connection still holds is unwritten, and unsent when the connection ends before."""
     durations: list[tuple[str, float]] = []
     dispatcher = Dispatcher(QueueLimits(), Thresholds(), lambda name, value: durations.append((name, value)))
-    held: list[Answer] = []
+    held: list[SampleAnswer] = []
 
-    def take(answer: Answer) -> bool:
+    def take(answer: SampleAnswer) -> bool:
         held.append(answer)
         return True
 

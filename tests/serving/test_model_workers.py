@@ -15,7 +15,7 @@ from ds_actors import Supervisor
 from ds_actors.detection.events import Sample
 from ds_actors.detectors import Finding, Invalid, Thresholds
 from ds_actors.serving import ModelLimits, QueueLimits
-from ds_actors.serving._answers import Answer
+from ds_actors.serving._answers import SampleAnswer
 from ds_actors.serving._dispatcher import Dispatcher
 from ds_actors.serving._models import LoadedModel, ModelLost, OpenModel
 from ds_actors.serving._tree import judging_specs
@@ -71,9 +71,9 @@ async def test_a_worker_that_fails_while_it_answers_leaves_no_sample_without_an_
 ) -> None:
     """Each sample has exactly one; the model is replaced, and judges the next batch."""
     dispatcher = Dispatcher(QueueLimits(batch=3), Thresholds())
-    open_model, answers = opening(Scripted(careless=True), Scripted()), list[Answer]()
+    open_model, answers = opening(Scripted(careless=True), Scripted()), list[SampleAnswer]()
 
-    def take(answer: Answer) -> bool:
+    def take(answer: SampleAnswer) -> bool:
         answers.append(answer)
         return True
 
@@ -106,9 +106,9 @@ async def test_a_duration_that_cannot_be_recorded_costs_no_model(
 async def test_only_the_batch_that_was_judged_ends_with_its_model(autojump_clock: trio.testing.MockClock) -> None:
     """While every model is busy, the next batch waits in the model's pipe; when the model is lost, it waits again."""
     dispatcher = Dispatcher(QueueLimits(), Thresholds())
-    first, answers = Scripted(waits=True), list[Answer]()
+    first, answers = Scripted(waits=True), list[SampleAnswer]()
 
-    def take(answer: Answer) -> bool:
+    def take(answer: SampleAnswer) -> bool:
         answers.append(answer)
         return True
 

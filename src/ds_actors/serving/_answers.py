@@ -13,7 +13,7 @@ from ds_actors.serving.queue import WaitingSample
 
 
 @frozen(eq=False)
-class Answer:
+class SampleAnswer:
     """The answer to one sample, for its connection."""
 
     result: WireResult
@@ -22,7 +22,7 @@ class Answer:
     """When its sample arrived, in seconds of trio's clock."""
 
 
-TakeAnswer = Callable[[Answer], bool]
+TakeAnswer = Callable[[SampleAnswer], bool]
 """Takes an answer without waiting, and returns whether it did; the connection reports it once it is written."""
 
 
@@ -67,12 +67,12 @@ class Answers:
         sample = waiting.sample
         recipient = self._recipients.get(waiting.connection)
         result = WireResult(int(kind), sample.participant, sample.track, message)
-        if recipient is not None and recipient.take(Answer(result, kind.level.value, waiting.arrived)):
+        if recipient is not None and recipient.take(SampleAnswer(result, kind.level.value, waiting.arrived)):
             recipient.unwritten += 1
         else:
             self.unsent += 1
 
-    def wrote(self, connection: int, answer: Answer) -> None:
+    def wrote(self, connection: int, answer: SampleAnswer) -> None:
         """Record that a connection wrote an answer."""
         recipient = self._recipients.get(connection)
         if recipient is None:

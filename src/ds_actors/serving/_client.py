@@ -12,7 +12,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection
 from ds_actors.detection.events import Sample
 from ds_actors.detection.tracks.encoding import MAX_SAMPLE_BYTES
 from ds_actors.detection.uplink.wire import MalformedMessage, encode_result
-from ds_actors.serving._answers import Answer
+from ds_actors.serving._answers import SampleAnswer
 from ds_actors.serving._dispatcher import Dispatcher
 from ds_actors.serving._heard_stream import HeardStream
 from ds_actors.serving._upgrade import receive_sample
@@ -69,9 +69,9 @@ class Client:
 
     async def run(self) -> None:
         """Serve it until it or the service ends the connection."""
-        answers, waiting = trio.open_memory_channel[Answer](self.limits.answers)
+        answers, waiting = trio.open_memory_channel[SampleAnswer](self.limits.answers)
 
-        def take(answer: Answer) -> bool:
+        def take(answer: SampleAnswer) -> bool:
             try:
                 answers.send_nowait(answer)
             except trio.WouldBlock:
@@ -119,7 +119,7 @@ class Client:
             self.dispatcher.offer(number, sample)
 
     async def _send(
-        self, number: int, waiting: trio.MemoryReceiveChannel[Answer], connection: trio.CancelScope
+        self, number: int, waiting: trio.MemoryReceiveChannel[SampleAnswer], connection: trio.CancelScope
     ) -> None:
         async for answer in waiting:
             with trio.fail_after(self.limits.send_timeout):
@@ -147,7 +147,7 @@ class Client:
             if max(self.stream.heard, self._may_read) == quiet_since:
                 raise trio.TooSlowError
 
-    async def _close_at_the_end(self, answers: trio.MemorySendChannel[Answer]) -> None:
+    async def _close_at_the_end(self, answers: trio.MemorySendChannel[SampleAnswer]) -> None:
         await self.dispatcher.draining.wait()
         while self.dispatcher.unfinished:
             await self.dispatcher.changed.park()
