@@ -65,6 +65,8 @@ def labelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         scan_clips.make(path, range(0, len(shades) * 1_000, 500), shade(*shades))
     Image.new("RGB", (128, 96), (214, 214, 214)).save(tmp_path / "manipulated" / "alice" / "4.png")
     (tmp_path / "clean" / ".hidden").write_text("not judged")
+    (tmp_path / "clean" / ".thumbnails").mkdir()
+    (tmp_path / "clean" / ".thumbnails" / "1.png").write_text("not judged")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -37,21 +37,14 @@ def labelled_files(place: Path, person: Person, *, manipulated: bool) -> list[La
         return [LabelledFile(place, str(place.parent if person == "folder" else place), manipulated)]
     if not place.is_dir():
         raise CalibrationError(f"{place} does not exist: give a folder of videos and pictures, or one of them")
-    paths = sorted(
-        Path(folder, name)
-        for folder, folders, names in os.walk(place)
-        for name in names
-        if not name.startswith(".") and _visible(folders)
-    )
+    paths: list[Path] = []
+    for folder, folders, names in os.walk(place):
+        folders[:] = [name for name in folders if not name.startswith(".")]  # os.walk goes on with these
+        paths += [Path(folder, name) for name in names if not name.startswith(".")]
+    paths.sort()
     if not paths:
         raise CalibrationError(f"{place} has no files in it")
     return [LabelledFile(path, _person(path, place, person), manipulated) for path in paths]
-
-
-def _visible(folders: list[str]) -> bool:
-    # os.walk goes on with what is left in its list.
-    folders[:] = [name for name in folders if not name.startswith(".")]
-    return True
 
 
 def _person(path: Path, place: Path, person: Person) -> str:
