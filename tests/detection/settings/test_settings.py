@@ -121,6 +121,7 @@ def test_what_cannot_be_used_is_named_with_its_place(text: str, words: str, tmp_
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
+        ({"DATASPIKE_QUALITY": "9" * 400}, "DATASPIKE_QUALITY"),
         ({"DATASPIKE_SLAK_URL": "x"}, "DATASPIKE_SLAK_URL is not a setting; did you mean DATASPIKE_SLACK_URL?"),
         ({"DATASPIKE_CONFG": "x"}, "did you mean DATASPIKE_CONFIG?"),
         (
@@ -139,8 +140,9 @@ def test_a_variable_that_cannot_be_used_is_named(variables: dict[str, str], word
 
 
 def test_another_programs_variables_are_left_alone() -> None:
-    """A name that resembles none of the settings."""
+    """A name that resembles none of the settings, or that a program has beside a setting's."""
     read_settings(environment={"DATASPIKE_REGION": "eu", "DATASPIKE_URL": "x", "OTHER_COOLDOWN": "x"})
+    read_settings(environment={"DATASPIKE_API_KEY_2": "k", "DATASPIKE_API_KEYS": "k,l"})
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"a = 1\n" * 200_000])

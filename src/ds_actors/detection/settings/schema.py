@@ -119,7 +119,7 @@ def from_value(spec: SettingSpec, value: object) -> SettingValue:
         SettingsError: when it cannot be used; the message has the value only where that is no secret.
     """
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if spec.kind == "number" and number and math.isfinite(value):  # type: ignore[arg-type]
+    if spec.kind == "number" and number and _is_finite(value):  # type: ignore[arg-type]
         return _checked(spec, float(value))  # type: ignore[arg-type]
     if spec.kind == "whole" and number and isinstance(value, int):
         return _checked(spec, value)
@@ -140,13 +140,16 @@ def unknown_key(key: str) -> SettingsError:
 def check_variables(names: Collection[str]) -> None:
     """Refuse a variable that is a setting's but for a slip; others that begin with DATASPIKE_ are another program's.
 
+    So is one that a program may well have beside a setting's, as DATASPIKE_API_KEY_2 and DATASPIKE_API_KEYS are.
+
     Raises:
         SettingsError: naming both.
     """
     known = [name.removeprefix(PREFIX) for name in (*BY_VARIABLE, CONFIG_VARIABLE)]
     for name in names:
         rest = name.removeprefix(PREFIX)
-        if name.startswith(PREFIX) and rest not in known:
+        beside = rest.removesuffix("S") in known or rest.startswith(tuple(f"{setting}_" for setting in known))
+        if name.startswith(PREFIX) and rest not in known and not beside:
             found = difflib.get_close_matches(rest, known, 1, 0.8)
             if found:
                 raise SettingsError(f"the variable {name} is not a setting; did you mean {PREFIX}{found[0]}?")
@@ -157,7 +160,14 @@ def _number(text: str, *, whole: bool) -> float | None:
         value = int(text) if whole else float(text)
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
+    return value if _is_finite(value) else None
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number of more than 308 digits
+        return False
 
 
 def _checked(spec: SettingSpec, value: float) -> float:
