@@ -14,16 +14,18 @@ class LineSplitter:
         """Return the lines that are whole now."""
         *whole, self._kept = (self._kept + chunk).split(b"\n")
         lines = [piece for line in whole for piece in self._pieces(line)]
-        *full, self._kept = self._pieces(self._kept)
+        *full, self._kept = self._cut(self._kept)
         return [line.decode("utf-8", "replace") for line in (*lines, *full)]
 
     def end(self) -> list[str]:
         """Return the last line, where it had no end."""
         kept, self._kept = self._kept, b""
-        return [kept.decode("utf-8", "replace")] if kept else []
+        return [kept.removesuffix(b"\r").decode("utf-8", "replace")] if kept else []
 
     def _pieces(self, line: bytes) -> list[bytes]:
-        line = line.removesuffix(b"\r")
+        return self._cut(line.removesuffix(b"\r"))
+
+    def _cut(self, line: bytes) -> list[bytes]:
         return [line[at : at + self._limit] for at in range(0, len(line), self._limit)] or [b""]
 
 
