@@ -44,11 +44,11 @@ class DemoState:
 
 def draw(moment: DemoState) -> RenderableType:
     """Return the view: a card for each participant, the uplink, the actors, and the newest entries that fit."""
-    return _View(moment)
+    return _DemoView(moment)
 
 
 @frozen
-class _View:
+class _DemoView:
     moment: DemoState
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:

@@ -14,6 +14,8 @@ WIDTH, HEIGHT = 760, 420
 LEFT, RIGHT, TOP, BOTTOM = 76, 24, 40, 50
 _COLOURS: Final = ("#0b6e99", "#d9480f", "#2b8a3e", "#862e9c", "#c92a2a", "#5f3dc4", "#e67700", "#495057")
 _LINE: Final = 18
+_SHORTEST: Final = 0.001
+"""Seconds of the time axis, at least."""
 _TICKS: Final = 8
 """On the time axis, at most, besides 0."""
 
@@ -48,7 +50,7 @@ def time_axis(delays: Sequence[Sequence[float]]) -> tuple[float, float]:
     """
     longest = max((times[-1] for times in delays if times), default=1.0)
     most = max((times[math.ceil(0.95 * len(times)) - 1] for times in delays if times), default=1.0)
-    wanted = (longest if longest <= 2 * most else most) or 1.0
+    wanted = max(longest if longest <= 2 * most else most, _SHORTEST)
     size = 10.0 ** math.floor(math.log10(wanted / _TICKS))
     step = next(factor * size for factor in (1, 2, 5, 10, 20) if wanted / (factor * size) <= _TICKS)
     return step, step * math.ceil(wanted / step)
