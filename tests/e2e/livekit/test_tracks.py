@@ -232,7 +232,7 @@ def test_the_loop_does_nothing_but_take_the_frame(room: Room) -> None:
     room.agent.call("join", url=room.server.url, token=room.token(AGENT, kind="agent"))
     room.evaluate(
         "import sys, threading\n"
-        "from ds_actors.detection import monitor\n"
+        "from ds_actors.detection.tracks import encoding_threads\n"
         "from ds_actors.detection.uplink import actor as uplink, receiving\n"
         "agent.threads = {}\n"
         "def noted(module, name):\n"
@@ -241,7 +241,7 @@ def test_the_loop_does_nothing_but_take_the_frame(room: Room) -> None:
         "        agent.threads.setdefault(name, set()).add(threading.current_thread())\n"
         "        return function(*args, **kwargs)\n"
         "    setattr(module, name, call)\n"
-        "for module, name in ((monitor, 'encode_jpeg'), (uplink, 'encode_request'), (receiving, 'decode_result')):\n"
+        "for module, name in ((encoding_threads, 'encode_jpeg'), (uplink, 'encode_request'), (receiving, 'decode_result')):\n"
         "    noted(module, name)\n"
         "agent.modules = set(sys.modules)"
     )
