@@ -241,8 +241,9 @@ def test_the_loop_does_nothing_but_take_the_frame(room: Room) -> None:
         "        agent.threads.setdefault(name, set()).add(threading.current_thread())\n"
         "        return function(*args, **kwargs)\n"
         "    setattr(module, name, call)\n"
-        "for module, name in ((encoding_threads, 'encode_jpeg'), (uplink, 'encode_request'), (receiving, 'decode_result')):\n"
-        "    noted(module, name)\n"
+        "noted(encoding_threads, 'encode_jpeg')\n"
+        "noted(uplink, 'encode_request')\n"
+        "noted(receiving, 'decode_result')\n"
         "agent.modules = set(sys.modules)"
     )
     room.agent.call("start", service=room.service.url, video=FAST)
