@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 import pytest
 from attrs import asdict
@@ -14,10 +15,15 @@ from fault_table import CELLS
 from livekit_harness import components
 
 
+_SLOW_WITHIN: Final = 180
+"""Seconds for a cell with a real deadline, of which the longest is a minute."""
+
+
 def cells(*phases: Phase) -> pytest.MarkDecorator:
     """Parametrize a test with the cells of these phases; those that take long are marked."""
     chosen: Iterable[Cell] = (cell for cell in CELLS if cell.phase in phases)
-    marked = [pytest.param(cell, id=cell.name, marks=[pytest.mark.faults] if cell.slow else []) for cell in chosen]
+    slow = [pytest.mark.faults, pytest.mark.timeout(_SLOW_WITHIN)]
+    marked = [pytest.param(cell, id=cell.name, marks=slow if cell.slow else []) for cell in chosen]
     return pytest.mark.parametrize("cell", marked)
 
 
