@@ -14,7 +14,6 @@ from fault_run import run_cell
 from fault_table import CELLS
 from livekit_harness import components
 
-
 _SLOW_WITHIN: Final = 180
 """Seconds for a cell with a real deadline, of which the longest is a minute."""
 
