@@ -72,6 +72,7 @@ NO_FACES = {
     "grey": GREY,
     "noise": np.random.default_rng(1).integers(0, 256, (480, 640, 3), dtype=np.uint8),
     "one pixel": GREY[:1, :1],
+    "a strip": GREY[:8],
     "the portrait's space suit": portrait()[280:],
     "the portrait's flag": portrait()[:150, :150],
 }

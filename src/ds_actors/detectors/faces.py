@@ -19,6 +19,8 @@ NO_FACE: Final = "no_face"
 """The reason of a finding for a picture without a face."""
 _LOOKED_AT: Final = 640
 """Pixels of the longer side of the picture in which a face is looked for: larger ones take long and find no more."""
+_SMALLEST: Final = 16
+"""Pixels of the shorter side below which a picture has no face: the model's boxes are without sense there."""
 
 CropFunction = Callable[[NDArray[np.uint8]], NDArray[np.uint8] | None]
 """Takes a picture (height x width x 3, RGB) and returns the part to judge, or None when there is nothing to judge."""
@@ -68,6 +70,8 @@ class FaceCropper:
         if scale > 1:
             size = (max(1, round(width / scale)), max(1, round(height / scale)))
             looked_at = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
+        if min(looked_at.shape[:2]) < _SMALLEST:
+            return None
         found = self._cropper.crop(np.ascontiguousarray(looked_at[..., ::-1])).diagnostics.faces
         boxes = [(face.box.x, face.box.y, face.box.width, face.box.height) for face in found]
         if not boxes:
