@@ -8,8 +8,8 @@ from ds_actors.processes import LineMatches, Program, ProgramActor, ProgramEnded
 
 SERVER = """
 import signal, sys, time
-print("listening on port 7000", flush=True)
 signal.signal(signal.SIGUSR1, lambda *_: sys.exit("the disk is full"))
+print("listening on port 7000", flush=True)
 while True:
     time.sleep(1)
 """
