@@ -21,7 +21,7 @@ from ds_actors.detection.levels.evidence import Evidence, EvidenceFilter
 from ds_actors.detection.sampling import SHORTEST_GAP, SampleDue, SampleSent, SamplingPolicy, Started, Verdict
 from ds_actors.sandbox.room import Activity, Room
 from ds_actors.simulation._track import SimulatedTrack
-from ds_actors.simulation.outcome import Detection, Outcome
+from ds_actors.simulation.outcome import Outcome
 from ds_actors.simulation.service import Manipulation
 
 _DUE: Final = SampleDue()
@@ -138,16 +138,7 @@ class LoneTrack:
             track.sent * self.room.sample_bytes,
             {},
             int(left),
-            [
-                Detection(
-                    each.track,
-                    each.begins,
-                    None if each.found is None else each.found - each.begins,
-                    None if each.alarmed is None else each.alarmed - each.begins,
-                    None if each.cleared is None else each.cleared - each.ends,
-                )
-                for each in known
-            ],
+            [manipulation.detection() for manipulation in known],
             1.0,
             max(track.longest, end - track.since),
             track.false_alarms,

@@ -40,7 +40,7 @@ from ds_actors.sandbox.room import Room
 from ds_actors.sandbox.script import Script
 from ds_actors.simulation._link import SimulatedLink
 from ds_actors.simulation._track import SimulatedTrack
-from ds_actors.simulation.outcome import Detection, Outcome, jain
+from ds_actors.simulation.outcome import Outcome, jain
 from ds_actors.simulation.service import NUMBERS, Manipulation, PaperService, moments, rules_for
 
 _FELL_DUE: Final = {level: FellDue(level) for level in Level}
@@ -156,13 +156,7 @@ class Simulation:
                 shares.append(sum(track.sent for track in tracks) / due)
             longest = max(longest, *(max(track.longest, self.now - track.since) for track in tracks))
         detections = [
-            Detection(
-                manipulation.track,
-                manipulation.begins,
-                None if manipulation.found is None else manipulation.found - manipulation.begins,
-                None if manipulation.alarmed is None else manipulation.alarmed - manipulation.begins,
-                None if manipulation.cleared is None else manipulation.cleared - manipulation.ends,
-            )
+            manipulation.detection()
             for manipulation in sorted(
                 self._manipulations, key=lambda manipulation: (manipulation.begins, manipulation.track)
             )

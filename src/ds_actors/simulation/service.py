@@ -22,6 +22,7 @@ from ds_actors.sandbox.faults import (
     TimedFault,
 )
 from ds_actors.sandbox.script import Script, TimedVerdict
+from ds_actors.simulation.outcome import Detection
 
 NUMBERS: Final = {kind.level: int(kind) for kind in ResultType}
 F = TypeVar("F", Refuse, RefuseConnections, CloseOnAccept, Silence, Slow, Garbage, Oversized)
@@ -39,6 +40,16 @@ class Manipulation:
     """When its track's alert began, after its beginning."""
     cleared: float | None = None
     """When that alert ended, after its end."""
+
+    def detection(self) -> Detection:
+        """Return what came of it so far."""
+        return Detection(
+            self.track,
+            self.begins,
+            None if self.found is None else self.found - self.begins,
+            None if self.alarmed is None else self.alarmed - self.begins,
+            None if self.cleared is None else self.cleared - self.ends,
+        )
 
 
 @frozen
