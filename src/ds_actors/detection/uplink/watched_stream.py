@@ -7,7 +7,7 @@ from typing import Final
 
 import trio
 
-from ds_actors.detection.uplink.frames import FrameScanner, UpgradeAnswer
+from ds_actors.detection.uplink.frames import HEAD_LIMIT, FrameScanner, UpgradeAnswer
 from ds_actors.detection.uplink.heartbeat import Heartbeat
 from ds_actors.detection.uplink.metered_socket import report_moves
 from ds_actors.detection.uplink.streams import WrappedStream
@@ -15,7 +15,6 @@ from ds_actors.detection.uplink.streams import WrappedStream
 _SMALLEST_PIECE: Final = 1024
 """Bytes: what a link of 0.1 KiB/s moves in the 10 s after which a send that moves nothing is dead."""
 _LARGEST_PIECE: Final = 8 * 1024
-_HEAD_LIMIT: Final = 16 * 1024
 
 
 class WatchedStream(WrappedStream):
@@ -80,8 +79,8 @@ class WatchedStream(WrappedStream):
             self._ended()
             return data
         self._heartbeat.received(trio.current_time())
-        if self.on_end is not None and len(self.head) < _HEAD_LIMIT:
-            self.head += data[:_HEAD_LIMIT]
+        if self.on_end is not None and len(self.head) < HEAD_LIMIT:
+            self.head += data[:HEAD_LIMIT]
         self._scan(data)
         if self.violation or self._answer.is_rejection:
             # The body of a rejection says nothing more, and may be endless.
