@@ -202,7 +202,7 @@ def live_functions(owner: ModuleType | type, module: ModuleType) -> Iterator[Fun
 
 
 def apply(mutant: Mutant) -> None:
-    """Give the functions of the imported module the mutant's code: whoever holds one of them runs it from now on."""
+    """Give the functions of the imported module the mutant's code, also for those who hold one already."""
     module = sys.modules[mutant.module]
     changed = {code.co_qualname: code for code in functions(compile(mutant.source, str(module.__file__), "exec"))}
     for function in live_functions(module, module):

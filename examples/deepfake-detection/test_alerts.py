@@ -26,7 +26,7 @@ PARTICIPANT = Path(__file__).with_name("participant.py")  # alice, with a patch 
 
 
 class Concierge:
-    """Stands for your agent: it asks whoever looks manipulated to verify, once."""
+    """Stands for your agent: it asks a participant who looks manipulated to verify, once."""
 
     def __init__(self) -> None:
         self.asked_to_verify: list[str] = []

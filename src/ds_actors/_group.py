@@ -54,7 +54,7 @@ class Group(Generic[M]):
 
     @trio.lowlevel.enable_ki_protection
     def join(self, ref: ActorRef[M], /) -> None:
-        """Add a member. Has no effect where it is one already, or is gone for good.
+        """Add a member. An actor that is a member already, or is gone for good, changes nothing.
 
         Raises:
             RuntimeError: when called from another thread or trio run than the actor's.
@@ -69,7 +69,7 @@ class Group(Generic[M]):
 
     @trio.lowlevel.enable_ki_protection
     def leave(self, ref: ActorRef[M], /) -> None:
-        """Take a member out. Has no effect where it is none.
+        """Take a member out; an actor that is not a member stays as it is.
 
         Raises:
             RuntimeError: when called from another thread than trio's.

@@ -85,7 +85,7 @@ def test_a_picture_without_a_face_leaves_nothing(image: NDArray[np.uint8]) -> No
 
 
 def test_the_largest_of_several_faces_is_taken() -> None:
-    """Whoever is nearest to the camera."""
+    """That of the person nearest to the camera."""
     both = GREY.copy()
     both[:300, :300], both[300:440, 400:540] = portrait(300), portrait(140)
     face, alone = FaceCropper()(both), FaceCropper()(both[:300, :300])

@@ -25,7 +25,7 @@ _NAME_LIMIT: Final = 80
 def winner_of(outcomes: Sequence[Outcome]) -> Outcome | None:
     """Return the outcome that finds the most manipulations; ties go to the lower median, p99, then to fewer samples.
 
-    Without a contest there is none: a single policy, or nothing to find.
+    A single policy, or nothing to find, has no winner.
     """
     if len(outcomes) < 2 or not any(outcome.detections for outcome in outcomes):
         return None
