@@ -26,7 +26,8 @@ _NAME_LIMIT: Final = 80
 def alert_winner(outcomes: Sequence[Outcome], target: float) -> Outcome | None:
     """Return the outcome that alerts soonest among those with at most `target` false alarms per hour and track.
 
-    When none keeps the target, the one with the fewest false alarms wins. A single policy, or nothing to find, has no winner.
+    When none keeps the target, the one with the fewest false alarms wins. A single policy, or nothing to find, has no
+    winner.
     """
     if len(outcomes) < 2 or not any(outcome.detections for outcome in outcomes):
         return None
