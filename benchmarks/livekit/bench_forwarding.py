@@ -246,20 +246,24 @@ def main() -> None:
             )
 
 
+def _written(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1_000 else f"{value:.3g}"  # a count of samples is exact
+
+
 def _report(bench: Bench, modes: list[str], rounds: int, seconds: float) -> None:
     found: dict[str, list[_Figures]] = {mode: [] for mode in modes}
     for number in range(rounds):
         for mode in modes if number % 2 == 0 else modes[::-1]:
             figures = cost(bench, mode, seconds)
             found[mode].append(figures)
-            print(f"# {mode}: " + ", ".join(f"{key} {value:.3g}" for key, value in figures.items()), flush=True)
+            print(f"# {mode}: " + ", ".join(f"{key} {_written(value)}" for key, value in figures.items()), flush=True)
     due = bench.cameras * 0.2 * seconds
     print(f"\nRounds: {rounds} of {seconds:g} s; {due:g} samples due.")
     print(f"Cameras: {bench.cameras} of {bench.width}x{bench.height}{', still' if bench.still else ''}.")
     print(f"\n| | {' | '.join(modes)} |\n| --- |{' --- |' * len(modes)}")
     for key in found[modes[0]][0]:
         values = [statistics.median(figures[key] for figures in found[mode]) for mode in modes]
-        print(f"| {key} | {' | '.join(f'{value:.3g}' for value in values)} |")
+        print(f"| {key} | {' | '.join(map(_written, values))} |")
     print(flush=True)
 
 
