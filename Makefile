@@ -17,7 +17,7 @@ ACTOR_TESTS := tests/test_*.py tests/shell tests/processes tests/testing tests/l
 ACTOR_ALONE := $(addprefix tests/,$(addsuffix .py,$(addprefix test_,actor cancellations edges inbox known_bugs strategies \
 	supervisor telemetry) $(addprefix laws/test_,supervision_laws mailbox_laws storm_laws)) shell testing)
 # Most tests wait for a clock or another process; those of one file share what is dear to start.
-PARALLEL := -n 4 --dist loadfile
+PARALLEL := -n 6 --dist loadfile
 # Real rooms have clocks of their own, so what else is dear to compute does not run beside them.
 ROOMS := tests/e2e/livekit
 IN_ROOMS := -n 2 --dist loadfile $(ROOMS)

@@ -257,10 +257,12 @@ def latency(options: argparse.Namespace) -> None:
 def overload(options: argparse.Namespace) -> None:
     """Print who is judged when there is three times too much."""
     tracks = round(3 * 5.0 * options.workers / TAKES)
-    _, judged, dropped = paced(6 * options.seconds, options.workers, tracks, 5.0)
+    _, judged, dropped = paced(15 * options.seconds, options.workers, tracks, 5.0)
     counts = [judged[f"t{track}"] for track in range(tracks)]
     print(f"{tracks} tracks at 0.2 fps, three times the load: {sum(counts)} judged, dropped {dict(dropped)}")
-    print(f"  verdicts of a track: {min(counts)} to {max(counts)}, mean {statistics.mean(counts):.2f}")
+    mean = statistics.mean(counts)
+    print(f"  verdicts of a track: {min(counts)} to {max(counts)}, mean {mean:.2f}: ", end="")
+    print(f"{min(counts) / mean - 1:+.0%} to {max(counts) / mean - 1:+.0%} (goal: within 20 %)")
 
 
 def cost(options: argparse.Namespace) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_actors.detection.events import Sample
+from ds_actors.detection.tracks.registry import TRACKS
 from ds_actors.serving.queue import QueueLimits, SampleQueue, WaitingSample
 
 
@@ -170,6 +171,11 @@ def test_under_three_times_the_load_every_track_is_judged_at_an_equal_rate(
     rates = [judged[f"TR_{track}"] for track in range(tracks)]
     assert min(rates) >= 0.8 * max(rates)
     assert sum(rates) >= 0.25 * tracks * 90
+
+
+def test_all_tracks_of_a_monitor_are_known() -> None:
+    """A track that was forgotten would come as a new one, before those that were judged longer ago."""
+    assert QueueLimits().tracks >= TRACKS
 
 
 _STEPS = st.lists(

@@ -39,8 +39,9 @@ class QueueLimits:
     """The most samples that wait."""
     size: int = 256 * 1024 * 1024
     """The most bytes of samples that wait."""
-    tracks: int = 512
-    """The most tracks of one connection that are known at a time."""
+    tracks: int = 2_048
+    """The most tracks of one connection that are known at a time, above the 2,000 of one monitor: a track that is not
+    known any more comes as a new one, whose turn is next."""
 
     def __attrs_post_init__(self) -> None:
         for name in ("batch", "samples", "size", "tracks"):
