@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ds_actors.detectors import DetectorSample, Finding
+from ds_actors.detectors.findings import REASON_LIMIT
 from ds_actors.sandbox import marker_share
 
 FAILS = 101
@@ -23,6 +26,13 @@ REPEATS = 108
 BABBLES = 109
 
 _leaked: list[NDArray[np.uint8]] = []
+
+
+class Wordy:
+    """Answers each sample with the longest reason, in letters that JSON writes with twelve bytes."""
+
+    def judge(self, samples: Sequence[DetectorSample]) -> list[Finding]:
+        return [Finding(reason="\N{PILE OF POO}" * REASON_LIMIT) for _ in samples]
 
 
 class Endless:

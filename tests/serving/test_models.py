@@ -121,6 +121,18 @@ async def test_a_process_that_answers_with_something_else_is_lost(written: int) 
                     await judge(model, [sample(written)])
 
 
+async def test_answers_that_are_longer_than_a_pipe_do_not_wait_for_the_next_batch() -> None:
+    """While the process writes them, the service may be writing a batch that no pipe holds either."""
+    samples = [sample(painted=0.5)] * 400
+    with trio.fail_after(100):
+        async with open_process("hostile_models:Wordy") as model:
+            await model.send(samples)
+            await model.send(samples)
+            for _ in range(2):
+                outcomes, _ = await model.receive()
+                assert len(outcomes) == 400
+
+
 _TEXTS = st.text(st.characters(categories=["L", "N"]), max_size=200)
 _OUTCOMES = st.lists(
     st.one_of(

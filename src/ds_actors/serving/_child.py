@@ -7,6 +7,7 @@ belongs to the service; what the detector prints goes to standard error.
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import sys
 import threading
@@ -36,11 +37,21 @@ def main() -> None:
         _write(answers, encode_error(str(error)))
         return
     _write(answers, encode_ready())
-    while (message := _read(requests)) is not None:
+    batches = queue.Queue[bytes | None](maxsize=1)
+    threading.Thread(target=_receive, args=(requests, batches), daemon=True).start()
+    while (message := batches.get()) is not None:
         began = time.perf_counter()
         number, samples = decode_batch(message)
         outcomes = judge_batch(detector, samples)
         _write(answers, encode_outcomes(number, outcomes, time.perf_counter() - began))
+
+
+def _receive(requests: BinaryIO, batches: queue.Queue[bytes | None]) -> None:
+    # Answers can be longer than a pipe holds: while this process waits for the service to read them, the service may be
+    # waiting until the next batch is read here.
+    while (message := _read(requests)) is not None:
+        batches.put(message)
+    batches.put(None)
 
 
 def _end_with_parent(parent: int) -> None:
