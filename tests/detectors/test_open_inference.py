@@ -91,11 +91,19 @@ ONE = {"outputs": [{"name": "p", "shape": [2], "data": [0.25, 0.5]}]}
     ("metadata", "infer", "expected"),
     [
         (b"<html>", ONE, "the model 'patch' was not found on a server: 127.0.0.1: JSONDecodeError"),
+        ([], ONE, "127.0.0.1 answered with JSON that is no object"),
+        ({"inputs": 3}, ONE, "answered with JSON that does not follow the protocol"),
+        (
+            {"inputs": [{"name": "a", "shape": 1}]},
+            ONE,
+            "answered with JSON that does not follow the protocol",
+        ),
+        (PIXELS, {"outputs": ["p"]}, "answered with JSON that does not follow the protocol"),
         (PIXELS, {"outputs": []}, "the model has no output ''; it has none"),
         (
             PIXELS,
             {"outputs": [{"name": "p", "shape": [3], "data": [1, 2]}]},
-            "the model fails on a grey picture: ValueError",
+            "answered with an output that cannot be read: ValueError: cannot reshape",
         ),
         (PIXELS, {"outputs": [{"name": "p", "shape": [1], "data": [1]}]}, "has the shape [1] for 2 pictures"),
         (
@@ -180,6 +188,22 @@ def test_an_answer_that_makes_no_sense_is_an_error_of_its_samples(
     """Never a level; an answer to another request is none to this one."""
     with turning(tmp_path, lambda request: answer) as detector:
         assert judged(detector, GREY, GREY) == expected
+
+
+@pytest.mark.parametrize(
+    "answer", [output("high", "low"), {"outputs": 3}, {"outputs": [3]}, [], {"outputs": [{"name": "p"}]}]
+)
+def test_a_replica_whose_answer_cannot_be_read_is_passed_over(answer: Any, tmp_path: Path) -> None:
+    """Like one that does not answer: the next one judges."""
+    later: list[Any] = []
+
+    def infer(request: dict[str, Any]) -> Any:
+        return later[0] if later else ONE
+
+    with fake_server(PIXELS, infer) as broken, fake_server(PIXELS, ONE) as url:
+        with loaded(settings(tmp_path, broken, url)) as detector:
+            later.append(answer)
+            assert [judged(detector, GREY, GREY) for _ in range(4)] == [[0.25, 0.5]] * 4
 
 
 def test_an_answer_repeats_the_identifier_of_its_request(tmp_path: Path) -> None:

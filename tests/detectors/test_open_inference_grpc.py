@@ -71,7 +71,7 @@ def test_what_is_no_probability_is_an_error_of_its_sample(value: float, tmp_path
         ([pixels(), pixels(name="more")], HALVES, "input.name must say which of the model's inputs is meant"),
         ([], HALVES, "input.name must say which of the model's inputs is meant; it has none that it describes"),
         ([pixels()], answer(), "the model has no output ''; it has none"),
-        ([pixels()], answer(output(3), raw=[bytes(8)]), "the model fails on a grey picture: ValueError"),
+        ([pixels()], answer(output(3), raw=[bytes(8)]), "answered with an output that cannot be read: ValueError"),
         ([pixels()], answer(output(1), raw=[bytes(4)]), "has the shape [1] for 2 pictures"),
         (
             [pixels()],

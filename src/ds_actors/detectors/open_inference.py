@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from importlib import import_module
-from typing import Any, cast
+from typing import Any, Final, cast
 from urllib.parse import quote
 
 import numpy as np
@@ -26,6 +26,8 @@ from ds_actors.detectors.served_model import (
     check_id,
     declared_shape,
 )
+
+_PROTOCOL: Final = " answered with JSON that does not follow the protocol"
 
 
 class OpenInferenceDetector(ServedDetector):
@@ -48,11 +50,14 @@ class OpenInferenceDetector(ServedDetector):
 
     def describe(self, url: str) -> list[DeclaredTensor]:
         """Return the model's inputs."""
-        declared = cast("list[dict[str, Any]]", self._request("GET", url, "", None).get("inputs") or [])
-        return [
-            DeclaredTensor(str(entry["name"]), str(entry.get("datatype")), declared_shape(entry.get("shape", [])))
-            for entry in declared
-        ]
+        declared = _objects(self._request("GET", url, "", None).get("inputs"))
+        try:
+            return [
+                DeclaredTensor(str(entry["name"]), str(entry.get("datatype")), declared_shape(entry.get("shape", [])))
+                for entry in declared
+            ]
+        except (LookupError, TypeError):
+            raise ServerFailed(_PROTOCOL) from None
 
     def infer(self, url: str, name: str, pixels: NDArray[np.float32]) -> list[ServedOutput]:
         """Return the model's outputs for a batch."""
@@ -60,8 +65,7 @@ class OpenInferenceDetector(ServedDetector):
         asked = self.next_id()
         answer = self._request("POST", url, "/infer", {"id": asked, "inputs": [tensor]})
         check_id(answer.get("id"), asked)
-        outputs = cast("list[dict[str, Any]]", answer.get("outputs") or [])
-        return [ServedOutput(str(output.get("name")), _reader(output)) for output in outputs]
+        return [ServedOutput(str(output.get("name")), _reader(output)) for output in _objects(answer.get("outputs"))]
 
     def _request(self, method: str, url: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
         address = f"{url}/v2/models/{quote(self.settings.model)}{path}"
@@ -77,9 +81,19 @@ class OpenInferenceDetector(ServedDetector):
                         raise ServerFailed(f" answered with more than {LARGEST_ANSWER >> 20} MiB")
                     if time.monotonic() > ends:
                         raise ServerFailed(f" took more than {self.settings.timeout:g} s")
-            return cast("dict[str, Any]", json.loads(data))
+            answered = json.loads(data)
         except (self._httpx.HTTPError, ValueError, RecursionError) as error:
             raise ServerFailed(f": {described(error)}") from None
+        if not isinstance(answered, dict):
+            raise ServerFailed(" answered with JSON that is no object")
+        return cast("dict[str, Any]", answered)
+
+
+def _objects(found: object) -> list[dict[str, Any]]:
+    entries = cast("list[Any]", found) if isinstance(found, list) else []
+    if entries != (found or []) or not all(isinstance(entry, dict) for entry in entries):
+        raise ServerFailed(_PROTOCOL)
+    return entries
 
 
 def _reader(output: dict[str, Any]) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 from attrs import field, frozen
 from numpy.typing import NDArray
 
+from ds_actors.detectors.findings import described
 from ds_actors.detectors.model_settings import ModelSettings, ModelSettingsError, check_input
 from ds_actors.detectors.tensors import TensorDetector
 
@@ -94,13 +95,18 @@ class ServedDetector(TensorDetector):
 
     def run(self, pixels: NDArray[np.float32]) -> tuple[str, NDArray[Any]]:
         """Return the output's name and the output for a batch."""
-        outputs = self._in_turn(lambda url: self.infer(url, self._input, pixels))
+        return self._in_turn(lambda url: self._read(self.infer(url, self._input, pixels)))
+
+    def _read(self, outputs: list[ServedOutput]) -> tuple[str, NDArray[Any]]:
         wanted = self.settings.output
         found = next((output for output in outputs if wanted in (None, output.name)), None)
         if found is None:
             names = ", ".join(output.name for output in outputs) or "none"
             raise ModelSettingsError(f"the model has no output {wanted or ''!r}; it has {names}")
-        return found.name, found.read()
+        try:
+            return found.name, found.read()
+        except (LookupError, TypeError, ValueError, OverflowError) as error:
+            raise ServerFailed(f" answered with an output that cannot be read: {described(error)}") from None
 
     def _find_input(self) -> str:
         try:
