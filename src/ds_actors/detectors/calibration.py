@@ -180,7 +180,7 @@ def lowest_threshold(genuine: NDArray[np.float64], both: NDArray[np.float64], mo
 
     Args:
         genuine: the genuine scores, ascending.
-        both: all scores, ascending.
+        both: all scores, ascending; one may stand in it more than once.
         most: the share.
 
     Raises:
@@ -220,19 +220,41 @@ def _chosen(
 
 
 def _unseen(tracks: Sequence[ScoredTrack], most: float) -> ErrorRate | None:
+    genuine, both = _owned(track for track in tracks if not track.manipulated), _owned(tracks)
     errors: list[tuple[str, list[bool]]] = []
-    for person in dict.fromkeys(track.person for track in tracks if not track.manipulated):
-        others = [track for track in tracks if track.person != person]
-        genuine, manipulated = (_scores(others, manipulated=truth) for truth in (False, True))
-        if not len(genuine):
+    for track in tracks:
+        if track.manipulated:
+            continue
+        others = genuine.without(track.person)
+        if not len(others):
             return None
         try:
-            threshold = lowest_threshold(genuine, np.union1d(genuine, manipulated), most)
+            threshold = lowest_threshold(others, both.without(track.person), most)
         except CalibrationError:
             return None
-        own = [track for track in tracks if track.person == person and not track.manipulated]
-        errors += [(person, track.errors(threshold)) for track in own]
+        errors.append((track.person, track.errors(threshold)))
     return error_rate(errors)
+
+
+@frozen(eq=False)
+class _OwnedScores:
+    """Scores, ascending, and the number of the person of each."""
+
+    scores: NDArray[np.float64]
+    owners: NDArray[np.int64]
+    numbers: dict[str, int]
+
+    def without(self, person: str) -> NDArray[np.float64]:
+        left: NDArray[np.float64] = self.scores[self.owners != self.numbers.get(person, -1)]
+        return left
+
+
+def _owned(tracks: Iterable[ScoredTrack]) -> _OwnedScores:
+    numbers: dict[str, int] = {}
+    found = [(score, numbers.setdefault(track.person, len(numbers))) for track in tracks for score in track.verdicts]
+    found.sort()
+    scores, owners = (np.array([pair[part] for pair in found]) for part in (0, 1))
+    return _OwnedScores(scores.astype(np.float64), owners.astype(np.int64), numbers)
 
 
 def _point(tracks: Sequence[ScoredTrack], threshold: float) -> OperatingPoint:
