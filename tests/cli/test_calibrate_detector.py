@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from waiting import until
 
 from ds_actors.cli import app
+from ds_actors.cli._calibrate.labels import labelled_files
 from ds_actors.detection.levels.calibration import parse_evidence
 from ds_actors.detectors import parse_thresholds
 
@@ -127,6 +128,17 @@ def test_the_files_of_a_folder_may_be_one_person(labelled: Path) -> None:
     assert (row["alert"]["misses"]["people"], row["alert"]["false_flags"]["people"]) == (1, 2)
     assert row["alert"]["false_flags"]["samples"] == 8
     assert row["curve"][-1]["people"] == 1
+
+
+def test_the_folder_of_one_person_may_be_given_itself(tmp_path: Path) -> None:
+    """What lies directly in a place is of the person of its name."""
+    paths = [tmp_path / side / "alice" / "a.png" for side in ("clean", "manipulated")]
+    for path in paths:
+        path.parent.mkdir(parents=True)
+        path.touch()
+    clean, manipulated = (path.parent for path in paths)
+    for place in (tmp_path / "clean", clean, paths[0], manipulated):
+        assert [file.person for file in labelled_files(place, "folder", manipulated=False)] == ["alice"]
 
 
 def test_samples_without_a_valid_answer_are_counted_and_files_that_are_no_videos_cost_no_other(labelled: Path) -> None:

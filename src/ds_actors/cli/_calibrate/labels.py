@@ -27,14 +27,14 @@ class LabelledFile:
 def labelled_files(place: Path, person: Person, *, manipulated: bool) -> list[LabelledFile]:
     """Return the file, or the files in a folder and the folders in it, sorted; hidden ones are left out.
 
-    With `folder`, the person of a file is its folder's path from `place`, so that the same name below two places is one
-    person.
+    With `folder`, the person of a file is its folder's path from `place`, or the name of `place` for what lies directly
+    in it, so that the same name below two places, and the folder `alice` itself, are one person.
 
     Raises:
         CalibrationError: when there is no file.
     """
     if place.is_file():
-        return [LabelledFile(place, str(place.parent if person == "folder" else place), manipulated)]
+        return [LabelledFile(place, _person(place, place.parent, person), manipulated)]
     if not place.is_dir():
         raise CalibrationError(f"{place} does not exist: give a folder of videos and pictures, or one of them")
     paths: list[Path] = []
@@ -51,7 +51,7 @@ def _person(path: Path, place: Path, person: Person) -> str:
     folder = path.parent.relative_to(place)
     if person == "file":
         return str(path)
-    return str(place) if folder == Path() else str(folder)
+    return place.resolve().name if folder == Path() else str(folder)
 
 
 def scanned_tracks(path: Path, person: Person, *, manipulated: bool) -> Iterator[LabelledTrack]:
