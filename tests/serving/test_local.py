@@ -12,7 +12,7 @@ from serving_kit import HOSTILE
 from waiting import until_in_trio
 
 from ds_actors.detection import AdaptiveSampling, Coverage, Frame, Level, Monitor, TrackInfo
-from ds_actors.detectors import DetectorError, Finding
+from ds_actors.detectors import DetectorError, Finding, Thresholds
 from ds_actors.sandbox import paint_marker
 from ds_actors.serving import Local, ModelLimits, QueueLimits
 
@@ -76,6 +76,19 @@ async def test_a_track_without_a_face_is_unjudged_and_not_clear() -> None:
         await until_in_trio(lambda: monitor.status().results.get("unknown", 0) > 1, 100)
         assert monitor.level("TR_a") is Level.UNKNOWN
         assert monitor.coverage("TR_a") is not Coverage.CHECKED
+
+
+async def test_thresholds_that_were_never_measured_are_said_to_be_guesses_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Those that are given are taken as measured."""
+    for thresholds, times in ((None, 1), (Thresholds(0.3, 0.6), 0)):
+        caplog.clear()
+        local = Local(hostile_models.judge, thresholds=thresholds)
+        for _ in range(2):
+            async with Monitor(service=local):
+                pass
+        assert caplog.text.count("the thresholds are guesses, not measured on this detector") == times
 
 
 def test_what_is_no_detector_is_refused_at_once() -> None:

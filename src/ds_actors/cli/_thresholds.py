@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 import typer
 from attrs import evolve
@@ -19,6 +19,8 @@ Alert: TypeAlias = Annotated[
 ThresholdsFile: TypeAlias = Annotated[
     Path | None, typer.Option("--thresholds", help="Read both from a file of calibrate.", metavar="FILE.toml")
 ]
+
+_GUESSED: Final = f"{GUESSED}, and give its file with --thresholds, or set them with --suspicious and --alert"
 
 
 def own_thresholds(
@@ -37,7 +39,7 @@ def own_thresholds(
     )
     given = suspicious is not None and alert is not None
     if file is None:
-        return thresholds, "" if given else f"{GUESSED}, or set them with --suspicious and --alert"
+        return thresholds, "" if given else _GUESSED
     if not given and measured.detector not in ("", detector):
         return thresholds, (
             f"the thresholds of {file} were measured with {measured.detector}, and are guesses for {detector}: run "

@@ -90,10 +90,11 @@ class OpenInferenceDetector(ServedDetector):
 
 
 def _objects(found: object) -> list[dict[str, Any]]:
-    entries = cast("list[Any]", found) if isinstance(found, list) else []
-    if entries != (found or []) or not all(isinstance(entry, dict) for entry in entries):
+    if not found:
+        return []
+    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in cast("list[object]", found)):
         raise ServerFailed(_PROTOCOL)
-    return entries
+    return cast("list[dict[str, Any]]", found)
 
 
 def _reader(output: dict[str, Any]) -> Any:

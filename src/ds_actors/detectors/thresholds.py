@@ -11,11 +11,8 @@ from attrs import frozen
 
 from ds_actors.detection.events import Level
 
-GUESSED: Final = (
-    "the thresholds are guesses, not measured on this detector: measure them with ds-actors calibrate, and give its "
-    "file with --thresholds"
-)
-"""What each command says once when it has no other thresholds."""
+GUESSED: Final = "the thresholds are guesses, not measured on this detector: measure them with ds-actors calibrate"
+"""What is said once where there are no other thresholds; what takes its file is said behind it."""
 
 
 class ThresholdsError(ValueError):

@@ -14,8 +14,9 @@ from ds_actors import Actor, ActorRef, ChildSpec, SupervisorSpec
 from ds_actors.detection.embedded import EmbeddedParts
 from ds_actors.detection.service import Dataspike
 from ds_actors.detectors import Detector, Thresholds, as_detector
+from ds_actors.detectors.thresholds import GUESSED
 from ds_actors.serving._client import ClientLimits
-from ds_actors.serving._dispatcher import Dispatcher
+from ds_actors.serving._dispatcher import Dispatcher, logger
 from ds_actors.serving._listener import serve_stream
 from ds_actors.serving._models import OpenModel, in_thread, open_process
 from ds_actors.serving._reception import Reception
@@ -50,12 +51,16 @@ class Local:
         self._open_model: OpenModel = (
             partial(open_process, detector) if isinstance(detector, str) else in_thread(as_detector(detector))
         )
+        self._guessed = thresholds is None
         self._thresholds = thresholds or Thresholds()
         self._queue = queue or QueueLimits()
         self._models = models or ModelLimits()
 
     def parts(self) -> EmbeddedParts:
-        """Return the parts for one monitor."""
+        """Return the parts for one monitor; log once when no thresholds were given."""
+        if self._guessed:
+            self._guessed = False
+            logger.warning("%s: pass Local(thresholds=...)", GUESSED)
         dispatcher = Dispatcher(self._queue, self._thresholds)
         door = _Door(Reception(dispatcher, None, ClientLimits()))
         children = [
