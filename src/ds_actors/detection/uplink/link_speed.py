@@ -72,6 +72,8 @@ class LinkSpeed:
     _delay: float = field(default=0.0, init=False)
     _rates: deque[float] = field(factory=lambda: deque[float](maxlen=3), init=False)
     """Bytes per second of the last messages, oldest first."""
+    _estimate: float = field(default=float(START_BYTES), init=False)
+    """Bytes per second, from those rates."""
     _refused_since: float | None = field(default=None, init=False)
     """When a message was first refused as too slow, since the last measurement."""
     _disappointments: int = field(default=0, init=False)
@@ -102,7 +104,7 @@ class LinkSpeed:
 
     def rate(self, now: float) -> float:
         """Return the bytes per second; before the first measurement, those of a slow link."""
-        estimate = min(self._rates[-1], median_low(self._rates)) if self._rates else float(START_BYTES)
+        estimate = self._estimate
         sending = self._sending  # read once: another thread may ask for the status
         if sending is not None and now - sending[1] >= LONG_SEND:
             return min(estimate, sending[0] / (now - sending[1]))
@@ -236,6 +238,7 @@ class LinkSpeed:
         self._measured_size, self._measured_at = size, now
         if size >= SMALLEST_MEASURED:
             self._rates.append(rate)
+            self._estimate = min(rate, median_low(self._rates))
 
     def _awaited(self, now: float) -> _Probe | None:
         """Return the oldest probe whose pong is still waited for."""
