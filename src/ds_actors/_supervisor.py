@@ -53,7 +53,7 @@ class Supervisor(SupervisorRef):
         ```
     """
 
-    __slots__ = ("_body", "_draw", "_opened", "_spec", "telemetry")
+    __slots__ = ("_body", "_draw", "_opened", "_spec", "close_within", "telemetry")
 
     def __init__(
         self,
@@ -85,6 +85,7 @@ class Supervisor(SupervisorRef):
         self.telemetry: Telemetry = Telemetry()
         for listener in listeners:
             self.telemetry.add(listener)
+        self.close_within: float = close_within
         self._draw = random
         self._body = trio.CancelScope()
         self._opened: AbstractAsyncContextManager[None] | None = None

@@ -11,11 +11,11 @@ from typing import Any, cast
 import pytest
 from livekit import rtc
 from livekit.plugins.dataspike import _frame_requests, _stall_rules
-from livekit.plugins.dataspike._bridge import LoopBridge
 from livekit.plugins.dataspike._frame_requests import FrameRequests
 from livekit.plugins.dataspike._video import RoomVideo
 from waiting import until_on_loop
 
+from ds_actors.asyncio import LoopBridge
 from ds_actors.detection.tracks.sources import RequestingSource
 
 PICTURE = SimpleNamespace(frame=SimpleNamespace(width=320, height=240), rotation=0)

@@ -34,7 +34,7 @@ def detector(**options: Any) -> DataspikeDetector:
 
 
 def trio_threads() -> int:
-    return sum(thread.name == "dataspike-trio" for thread in threading.enumerate())
+    return sum(thread.name == "ds-actors-trio" for thread in threading.enumerate())
 
 
 def test_it_waits_for_a_room_that_is_not_connected_yet() -> None:

@@ -16,13 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from livekit import rtc
 from livekit.plugins.dataspike import _levels, _pending, _room_sink
-from livekit.plugins.dataspike._bridge import LoopBridge
 from livekit.plugins.dataspike._levels import ATTRIBUTE, ATTRIBUTE_LIMIT, RoomLevels, levels_json
 from livekit.plugins.dataspike._pending import PendingResults
 from livekit.plugins.dataspike._room_sink import RoomPublisher, RoomSink
 from livekit.rtc.participant import PublishDataError
 from waiting import loop_idle, until_on_loop
 
+from ds_actors.asyncio import LoopBridge
 from ds_actors.detection import BufferingSink, Level, ResultEvent, ResultType, Undelivered
 
 CONNECTED, RECONNECTING = rtc.ConnectionState.CONN_CONNECTED, rtc.ConnectionState.CONN_RECONNECTING

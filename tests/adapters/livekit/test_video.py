@@ -10,15 +10,14 @@ from typing import cast
 
 import pytest
 import trio
-from anyio.abc import TaskStatus
 from livekit import rtc
 from livekit.plugins.dataspike import _closing, _video
-from livekit.plugins.dataspike._bridge import LoopBridge, TrioThread
 from livekit.plugins.dataspike._forwarding import TrackForwarding
 from livekit.plugins.dataspike._layers import ENOUGH_FOR
 from livekit.plugins.dataspike._video import RoomVideo
 from waiting import until_on_loop
 
+from ds_actors.asyncio import LoopBridge, TrioThread
 from ds_actors.detection import EncodingError, Frame, FrameTooSmallError
 
 Capture = Callable[[], Awaitable[Frame | None]]
@@ -83,7 +82,7 @@ def run(body: Body, *frames: rtc.VideoFrame, forwarding: Resumed | None = None) 
         bridge, thread = LoopBridge(), TrioThread()
         stop: list[trio.Event] = []
 
-        async def in_trio(*, task_status: TaskStatus[None]) -> None:
+        async def in_trio(*, task_status: trio.TaskStatus[None]) -> None:
             bridge.attach()
             stop.append(trio.Event())
             task_status.started()

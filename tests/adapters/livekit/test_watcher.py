@@ -12,12 +12,13 @@ import pytest
 from attrs import define, field
 from livekit import rtc
 from livekit.plugins.dataspike import _forwarding
-from livekit.plugins.dataspike._bridge import LoopBridge
 from livekit.plugins.dataspike._forwarding import Forwarding, ForwardingControl
 from livekit.plugins.dataspike._reconciler import DesiredTrack
 from livekit.plugins.dataspike._rules import TrackRules, track_info
 from livekit.plugins.dataspike._watcher import RoomWatcher
 from waiting import loop_idle, until_on_loop
+
+from ds_actors.asyncio import LoopBridge
 
 
 @define(eq=False)

@@ -48,7 +48,7 @@ def test_a_page_is_alerted_and_cleared_and_leaves_nothing(room: Room, browser: B
     room.agent.call("leave")
     until(lambda: room.service.ask(lambda sandbox: sandbox.connected) == 0)
     left = room.agent.call("left")
-    assert (left["tasks"], left["streams"], "dataspike-trio" in left["threads"]) == ([], 0, False)
+    assert (left["tasks"], left["streams"], "ds-actors-trio" in left["threads"]) == ([], 0, False)
     assert room.agent.stop() == 0
     assert not Path(f"/proc/{room.agent.pid}").exists()
 

@@ -7,9 +7,10 @@ from contextlib import suppress
 from typing import Final
 
 from livekit import rtc
-from livekit.plugins.dataspike._bridge import LoopBridge, LoopClosed
 from livekit.plugins.dataspike._closing import Closing
 from livekit.plugins.dataspike.log import logger
+
+from ds_actors.asyncio import LoopBridge, LoopClosed
 
 SAMPLE_RATE: Final = 16_000
 BLOCK_MS: Final = 100

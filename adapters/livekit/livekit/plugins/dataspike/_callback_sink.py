@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from attrs import define
-from livekit.plugins.dataspike._bridge import LoopBridge
 
+from ds_actors.asyncio import LoopBridge
 from ds_actors.detection import CallbackSink, ResultEvent
 
 Callback = Callable[[ResultEvent], Awaitable[object] | object]

@@ -9,10 +9,10 @@ from typing import Final
 
 from attrs import define
 from livekit import rtc
-from livekit.plugins.dataspike._bridge import LoopBridge
 from livekit.plugins.dataspike._handlers import Handlers, is_connected
 from livekit.plugins.dataspike.log import logger
 
+from ds_actors.asyncio import LoopBridge
 from ds_actors.detection import Level, ResultEvent, Undelivered
 from ds_actors.detection.events import TOPIC
 

@@ -13,12 +13,10 @@ from collections.abc import AsyncIterable
 from typing import Any, Final, cast
 
 import trio
-from anyio.abc import TaskStatus
 from attrs import evolve
 from livekit import rtc
 from livekit.agents import AgentSession
 from livekit.agents.vad import VADEvent
-from livekit.plugins.dataspike._bridge import LoopBridge, TrioThread
 from livekit.plugins.dataspike._callback_sink import LoopCallbackSink
 from livekit.plugins.dataspike._coverage_packets import CoveragePublisher
 from livekit.plugins.dataspike._forwarding import ForwardingControl
@@ -31,6 +29,7 @@ from livekit.plugins.dataspike._settings import Settings
 from livekit.plugins.dataspike._watcher import RoomWatcher
 from livekit.plugins.dataspike.log import logger
 
+from ds_actors.asyncio import LoopBridge, TrioThread
 from ds_actors.detection import Sink, Status
 from ds_actors.detection.events import plain
 from ds_actors.detection.metrics import default_metrics
@@ -223,7 +222,7 @@ class RoomSession:
 
     # ---- in trio
 
-    async def _run(self, *, task_status: TaskStatus[None]) -> None:
+    async def _run(self, *, task_status: trio.TaskStatus[None]) -> None:
         self.bridge.attach()
         if self._stopping:  # closed before this began
             self._stop.set()

@@ -15,13 +15,13 @@ from typing import Final, Literal
 
 import trio
 from livekit import rtc
-from livekit.plugins.dataspike._bridge import LoopBridge, LoopClosed
 from livekit.plugins.dataspike._closing import Closing
 from livekit.plugins.dataspike._forwarding import TrackForwarding
 from livekit.plugins.dataspike._frame_requests import TrackFrames
 from livekit.plugins.dataspike._layers import LARGER_WITHIN, LayerPatience
 from livekit.plugins.dataspike.log import logger
 
+from ds_actors.asyncio import LoopBridge, LoopClosed
 from ds_actors.detection import EncodingError, Frame, FrameTooSmallError
 from ds_actors.detection.tracks.encoding import SampleTooLargeError
 from ds_actors.detection.tracks.frame_size import FrameSize, frame_size

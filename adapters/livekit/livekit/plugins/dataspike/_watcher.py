@@ -13,7 +13,6 @@ from typing import Final
 
 from livekit import rtc
 from livekit.plugins.dataspike._audio import RoomAudio
-from livekit.plugins.dataspike._bridge import LoopBridge
 from livekit.plugins.dataspike._forwarding import ForwardingControl, sdk_can_pause
 from livekit.plugins.dataspike._frame_requests import FrameRequests
 from livekit.plugins.dataspike._handlers import Handlers
@@ -23,6 +22,7 @@ from livekit.plugins.dataspike._subscriptions import Subscriptions
 from livekit.plugins.dataspike._video import RoomVideo
 from livekit.plugins.dataspike.log import logger
 
+from ds_actors.asyncio import LoopBridge
 from ds_actors.detection import TrackInfo
 
 SWEEP_EVERY: Final = 10.0

@@ -9,9 +9,7 @@ from types import TracebackType
 from typing import Final, Self
 
 import trio
-from anyio.abc import TaskStatus
 from attrs import evolve
-from livekit.plugins.dataspike._bridge import LoopBridge, LoopClosed, TrioThread
 from livekit.plugins.dataspike.keeper.actors import build_keeper_tree
 from livekit.plugins.dataspike.keeper.records import KeeperRecord
 from livekit.plugins.dataspike.keeper.rooms import LiveKitRooms, ServerUnavailable
@@ -19,6 +17,8 @@ from livekit.plugins.dataspike.keeper.rules import RoomAction, SeenRoom
 from livekit.plugins.dataspike.keeper.status import KeeperCollector, KeeperStatus
 from livekit.plugins.dataspike.log import logger
 from prometheus_client import REGISTRY, CollectorRegistry
+
+from ds_actors.asyncio import LoopBridge, LoopClosed, TrioThread
 
 CLOSE_WITHIN: Final = 5.0
 EVERY: Final = 2.0
@@ -121,7 +121,7 @@ class RoomKeeper:
         """Return a frozen snapshot, from any thread."""
         return self._record.status
 
-    async def _run(self, *, task_status: TaskStatus[None]) -> None:
+    async def _run(self, *, task_status: trio.TaskStatus[None]) -> None:
         assert self._bridge is not None
         assert self._rooms is not None
         assert self._ended is not None

@@ -14,10 +14,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 import trio
-from anyio.abc import TaskStatus
-from livekit.plugins.dataspike import _bridge
-from livekit.plugins.dataspike._bridge import LoopBridge, LoopClosed, TrioThread
 from waiting import until, until_in_trio, until_on_loop
+
+from ds_actors.asyncio import LoopBridge, LoopClosed, TrioThread
 
 TrioMain = Callable[[LoopBridge], Awaitable[None]]
 
@@ -34,7 +33,7 @@ class Run:
     async def start(self) -> None:
         await self.thread.start(self._run)
 
-    async def _run(self, *, task_status: TaskStatus[None]) -> None:
+    async def _run(self, *, task_status: trio.TaskStatus[None]) -> None:
         self.bridge.attach()
         task_status.started()
         try:
@@ -199,10 +198,10 @@ def test_the_loop_closes_first() -> None:
 
     run = loop.run_until_complete(asyncio_main())
     loop.close()  # nobody cancelled its tasks
-    until(lambda: "dataspike-trio" not in names_of_threads())
+    until(lambda: "ds-actors-trio" not in names_of_threads())
     assert seen == ["closed", False]
     assert run.error is None
-    assert "dataspike-trio" not in names_of_threads()
+    assert "ds-actors-trio" not in names_of_threads()
 
 
 def test_trio_ends_first() -> None:
@@ -286,19 +285,19 @@ def test_entering_does_not_block_the_loop_and_may_be_cancelled(cancelled: bool) 
 
     asyncio.run(asyncio_main())
     assert ended.is_set()
-    assert "dataspike-trio" not in names_of_threads()
+    assert "ds-actors-trio" not in names_of_threads()
 
 
 def test_what_main_raises_before_it_is_ready_comes_out_of_start() -> None:
     """And no thread stays."""
 
-    async def failing(*, task_status: TaskStatus[None]) -> None:
+    async def failing(*, task_status: trio.TaskStatus[None]) -> None:
         raise LookupError("not ready")
 
     async def asyncio_main() -> None:
         with pytest.raises(LookupError, match="not ready"):
             await TrioThread().start(failing)
-        assert "dataspike-trio" not in names_of_threads()
+        assert "ds-actors-trio" not in names_of_threads()
 
     asyncio.run(asyncio_main())
 
@@ -327,14 +326,9 @@ def test_two_runs_in_one_process_do_not_meet() -> None:
 
 def program(body: str) -> list[str]:
     prelude = """
-        import asyncio, importlib.util, os, sys, threading, time
+        import asyncio, os, sys, threading, time
         import trio
-
-        # By file: the package around it takes seconds to import, and has no part in this.
-        spec = importlib.util.spec_from_file_location("bridge", sys.argv[1])
-        bridge = sys.modules["bridge"] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(bridge)
-        LoopBridge, TrioThread = bridge.LoopBridge, bridge.TrioThread
+        from ds_actors.asyncio import LoopBridge, TrioThread
 
         async def start(main):
             bridge, thread = LoopBridge(), TrioThread()
@@ -345,7 +339,7 @@ def program(body: str) -> list[str]:
             await thread.start(run)
             return bridge, thread
     """
-    return [sys.executable, "-c", textwrap.dedent(prelude) + textwrap.dedent(body), _bridge.__file__]
+    return [sys.executable, "-c", textwrap.dedent(prelude) + textwrap.dedent(body)]
 
 
 def test_a_stuck_trio_side_does_not_keep_the_process_from_ending() -> None:

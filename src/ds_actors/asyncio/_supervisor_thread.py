@@ -1,0 +1,233 @@
+"""A supervised tree as a block on an asyncio loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar, TypeVarTuple
+
+import trio
+
+from ds_actors._exits import combine
+from ds_actors._ref import ActorRef, Asks
+from ds_actors._supervisor import Supervisor
+from ds_actors.asyncio._loop_bridge import LoopBridge
+from ds_actors.asyncio._trio_call import TreeEnded, TrioCall
+from ds_actors.asyncio._trio_thread import TrioThread
+
+logger = logging.getLogger("ds_actors.asyncio")
+
+M = TypeVar("M")
+R = TypeVar("R")
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+CANCEL_WITHIN: Final = 2.0
+"""Seconds that a cancelled call waits for its function to end in trio."""
+LEAVE_WITHIN: Final = 2.0
+"""Seconds beyond the tree's own `close_within` after which the block leaves a thread behind that does not end."""
+
+
+class SupervisorThread:
+    """Runs a `Supervisor`'s block in trio, in a thread of its own, for as long as an `async with` block on the loop.
+
+    No method blocks the loop, however busy trio is. All of them belong to the loop whose block it is. References are
+    plain `ActorRef`s, which actors and the loop may pass to each other.
+
+    Args:
+        supervisor: a new one, whose own block was not entered.
+        bridge: for actors that call the loop, made on it before them; None makes one.
+
+    Raises:
+        StartFailed: from the block's start, as in trio.
+        RestartLimitReached: from the block's end, as in trio, after the body was cancelled. An error in the body comes
+            out too; both together come out as a group.
+
+    Example:
+        ```python
+        async with SupervisorThread(Supervisor("app")) as app:
+            counter = await app.run(app.supervisor.start, Counter)
+            app.tell(counter, Add(2))
+            total = await app.ask(counter, Total(), timeout=1)
+        ```
+    """
+
+    def __init__(self, supervisor: Supervisor, *, bridge: LoopBridge | None = None) -> None:
+        self.supervisor: Supervisor = supervisor
+        self._bridge = bridge
+        self._thread = TrioThread()
+        self._stop = trio.Event()
+        self._calls: trio.Nursery | None = None
+        """Where calls run, while they may begin; trio's."""
+        self._host: asyncio.Task[Any] | None = None
+        self._cancelling = 0
+        self._leaving = False
+        self._interrupted = False
+        """The tree ended by itself, and has cancelled the block's body."""
+        self._error: BaseException | None = None
+
+    @property
+    def bridge(self) -> LoopBridge:
+        """The bridge on which actors call the loop.
+
+        Raises:
+            RuntimeError: before the block.
+        """
+        if self._bridge is None:
+            raise RuntimeError("a SupervisorThread has its loop from its block; make a LoopBridge for earlier use")
+        return self._bridge
+
+    # ---- the block
+
+    async def __aenter__(self) -> Self:
+        if self._host is not None:
+            raise RuntimeError("a SupervisorThread's block can be entered once; make a new one")
+        self._bridge = self._bridge or LoopBridge()
+        self._host = asyncio.current_task()
+        assert self._host is not None
+        self._check_loop()
+        self._cancelling = self._host.cancelling()
+        await self._thread.start(self._run)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        self._leaving = True
+        cancelled = await self._leave()
+        assert self._host is not None
+        ours = False
+        if self._interrupted:
+            # As in asyncio.timeout: the cancellation is ours when no one else cancelled the task as well.
+            ours = self._host.uncancel() <= self._cancelling and kind is asyncio.CancelledError
+        errors = [found for found in (None if ours else error, self._error) if found is not None]
+        final = combine(errors, "the block and its tree failed")
+        if final is not None and final is not error:
+            raise final
+        if cancelled and final is None:
+            raise asyncio.CancelledError
+        return ours
+
+    async def _leave(self) -> bool:
+        """Wait for the tree's end; return whether this was cancelled meanwhile."""
+        self.bridge.tell(self._stop.set)
+        leaving, cancelled = self._thread.leave(), False
+        until = self.bridge.loop.time() + self.supervisor.close_within + LEAVE_WITHIN
+        while not leaving.done():
+            try:
+                await asyncio.wait({leaving}, timeout=max(0.0, until - self.bridge.loop.time()))
+            except asyncio.CancelledError:
+                cancelled = True  # the tree's stop has its own limit
+            if not leaving.done() and self.bridge.loop.time() >= until:
+                logger.error("%s did not stop in time: its thread is left behind, and blocks trio", self)
+                break
+        return cancelled
+
+    def __repr__(self) -> str:
+        return f"<SupervisorThread {self.supervisor.path}>"
+
+    # ---- from the loop
+
+    def tell(self, actor: ActorRef[M], message: M, /) -> None:
+        """Put a message into an actor's mailbox soon. The caller does not learn whether it was accepted.
+
+        Raises:
+            TreeEnded: when the tree has ended.
+            RuntimeError: when called outside of the block's loop.
+        """
+        self._check_loop()
+        try:
+            actor.tell_from_thread(message)
+        except trio.RunFinishedError:
+            raise TreeEnded(f"{self.supervisor.path} has ended") from None
+
+    async def ask(self, actor: ActorRef[M], request: Asks[M, R], /, *, timeout: float) -> R:
+        """Put a request into an actor's mailbox and return its reply, waiting `timeout` seconds at most.
+
+        Raises:
+            AskFailed, AskDropped, AskTimeout, ActorStopped: as `ActorRef.ask` does.
+            TreeEnded: when the tree has ended, or ends meanwhile.
+            RuntimeError: when called outside of the block's loop.
+        """
+        return await self.run(partial(actor.ask, request, timeout=timeout))
+
+    async def run(self, function: Callable[[*Ts], Awaitable[T]], /, *args: *Ts) -> T:
+        """Run an async function in trio, and return what it returns, or raise what it raises.
+
+        When this call is cancelled, it cancels the function and waits at most 2 s until the function has ended.
+
+        Raises:
+            TreeEnded: when the tree has ended, or ends meanwhile.
+            RuntimeError: when called outside of the block's loop.
+        """
+        self._check_loop()
+        call = TrioCall(self.bridge, partial(function, *args))
+        if not self.bridge.tell(self._begin, call):
+            raise TreeEnded(f"{self.supervisor.path} has ended")
+        try:
+            await asyncio.shield(call.ended)
+        except asyncio.CancelledError:
+            self.bridge.tell(call.cancel)
+            await asyncio.wait({call.ended}, timeout=CANCEL_WITHIN)
+            raise
+        return call.result()
+
+    async def run_sync(self, function: Callable[[*Ts], T], /, *args: *Ts) -> T:
+        """Call a function in trio's thread, which must not block, and return what it returns.
+
+        Raises:
+            TreeEnded, RuntimeError: as `run` does.
+        """
+
+        async def called() -> T:
+            return function(*args)
+
+        return await self.run(called)
+
+    def _check_loop(self) -> None:
+        try:
+            here = asyncio.get_running_loop() is self.bridge.loop
+        except RuntimeError:
+            here = False
+        if not here:
+            raise RuntimeError(
+                f"{self} belongs to the loop of its block; from another thread use"
+                " asyncio.run_coroutine_threadsafe, from an actor the actors' own references"
+            )
+
+    # ---- in trio
+
+    async def _run(self, *, task_status: trio.TaskStatus[None]) -> None:
+        self.bridge.attach()
+        started = False
+        try:
+            async with self.supervisor, trio.open_nursery() as calls:
+                self._calls = calls
+                try:
+                    calls.start_soon(self._stop_without_loop)
+                    started = True
+                    task_status.started()
+                    await self._stop.wait()
+                finally:
+                    self._calls = None
+                calls.cancel_scope.cancel()
+        except BaseException as error:
+            if not started:
+                raise
+            self._error = error
+        self.bridge.post(self._tree_ended)
+
+    async def _stop_without_loop(self) -> None:
+        await self.bridge.wait_lost()
+        self._stop.set()
+
+    def _begin(self, call: TrioCall[Any]) -> None:
+        call.begin(self._calls)
+
+    def _tree_ended(self) -> None:
+        if not self._leaving and self._host is not None:
+            self._interrupted = True
+            self._host.cancel()
