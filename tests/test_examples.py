@@ -10,8 +10,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1] / "examples"
-# These have their own tests in tests/detectors, tests/examples and tests/e2e/livekit.
-SERVERS_AND_COMMANDS = {"chat_server.py", "crawler.py", "face_detector.py", "public_detector.py", "two_processes.py"}
+# These have their own tests in tests/asyncio_trees, tests/detectors, tests/examples and tests/e2e/livekit.
+SERVERS_AND_COMMANDS = {
+    "chat_server.py",
+    "crawler.py",
+    "face_detector.py",
+    "public_detector.py",
+    "two_processes.py",
+    "web_api.py",
+}
 ROOMS = ROOT / "deepfake-detection"
 EXAMPLES = sorted(
     path for path in ROOT.glob("**/*.py") if path.name not in SERVERS_AND_COMMANDS and ROOMS not in path.parents

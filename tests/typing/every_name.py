@@ -60,6 +60,7 @@ from ds_actors import (
     SupervisorSpec,
     TelemetryEvent,
 )
+from ds_actors.asyncio import LoopBridge, LoopClosed, SupervisorThread, TreeEnded, TrioThread
 from ds_actors.processes import (
     LineMatches,
     PortOpens,
@@ -228,3 +229,23 @@ async def run_programs(app: Supervisor) -> None:
     assert_type(web, ActorRef[Signals])
     web.tell(SIGHUP)
     assert_type(ChildSpec(ProgramActor, Program(["db"], ready=PortOpens(5432))), ChildSpec[Signals])
+
+
+async def on_loop(number: int) -> str:
+    return str(number)
+
+
+async def beside_asyncio(counter: ActorRef[int | Total | Gone]) -> int:
+    bridge = LoopBridge()
+    thread: TrioThread = TrioThread()
+    try:
+        async with SupervisorThread(Supervisor("app"), bridge=bridge) as app:
+            app.tell(counter, 3)
+            text: str = await app.run(app.bridge.call, on_loop, 3)
+            names: str = await app.run_sync(lambda: str(thread))
+            started: ActorRef[str] = await app.run(lambda: app.supervisor.start(Loop))
+            app.tell(started, text + names)
+            return await app.ask(counter, Total(), timeout=1)
+    except (TreeEnded, LoopClosed):
+        pass
+    return 0

@@ -11,10 +11,13 @@ from typing import Any, Final, Self, TypeVar, TypeVarTuple
 
 import trio
 
+from ds_actors._errors import AskTimeout
 from ds_actors._exits import combine
+from ds_actors._mailbox import Envelope
 from ds_actors._ref import ActorRef, Asks
 from ds_actors._supervisor import Supervisor
 from ds_actors.asyncio._loop_bridge import LoopBridge
+from ds_actors.asyncio._loop_slot import LoopSlot
 from ds_actors.asyncio._trio_call import TreeEnded, TrioCall
 from ds_actors.asyncio._trio_thread import TrioThread
 
@@ -49,7 +52,7 @@ class SupervisorThread:
     Example:
         ```python
         async with SupervisorThread(Supervisor("app")) as app:
-            counter = await app.run(app.supervisor.start, Counter)
+            counter = await app.run(lambda: app.supervisor.start(Counter))
             app.tell(counter, Add(2))
             total = await app.ask(counter, Total(), timeout=1)
         ```
@@ -64,7 +67,8 @@ class SupervisorThread:
         """Where calls run, while they may begin; trio's."""
         self._host: asyncio.Task[Any] | None = None
         self._cancelling = 0
-        self._leaving = False
+        self._in_body = False
+        self._over = False
         self._interrupted = False
         """The tree ended by itself, and has cancelled the block's body."""
         self._error: BaseException | None = None
@@ -91,12 +95,15 @@ class SupervisorThread:
         self._check_loop()
         self._cancelling = self._host.cancelling()
         await self._thread.start(self._run)
+        self._in_body = True
+        if self._over:
+            self._cancel_body()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        self._leaving = True
+        self._in_body = False
         cancelled = await self._leave()
         assert self._host is not None
         ours = False
@@ -139,20 +146,30 @@ class SupervisorThread:
             RuntimeError: when called outside of the block's loop.
         """
         self._check_loop()
-        try:
-            actor.tell_from_thread(message)
-        except trio.RunFinishedError:
-            raise TreeEnded(f"{self.supervisor.path} has ended") from None
+        self._tell(actor.tell, message)
 
     async def ask(self, actor: ActorRef[M], request: Asks[M, R], /, *, timeout: float) -> R:
         """Put a request into an actor's mailbox and return its reply, waiting `timeout` seconds at most.
 
         Raises:
             AskFailed, AskDropped, AskTimeout, ActorStopped: as `ActorRef.ask` does.
-            TreeEnded: when the tree has ended, or ends meanwhile.
+            TreeEnded: when the tree has ended.
             RuntimeError: when called outside of the block's loop.
         """
-        return await self.run(partial(actor.ask, request, timeout=timeout))
+        self._check_loop()
+        slot = LoopSlot(self.bridge)
+        # Not a call: its task would put the request behind what is told meanwhile.
+        self._tell(actor._cell.put, Envelope(request, slot))  # noqa: SLF001 - the library's own way in
+        try:
+            async with asyncio.timeout(timeout):
+                await slot.arrived
+        except TimeoutError:
+            if not slot.ended:
+                raise AskTimeout(f"{actor.path} did not answer {type(request).__name__} within {timeout:g} s") from None
+        finally:
+            self.bridge.tell(slot.close)
+        reply: R = slot.take()
+        return reply
 
     async def run(self, function: Callable[[*Ts], Awaitable[T]], /, *args: *Ts) -> T:
         """Run an async function in trio, and return what it returns, or raise what it raises.
@@ -165,8 +182,7 @@ class SupervisorThread:
         """
         self._check_loop()
         call = TrioCall(self.bridge, partial(function, *args))
-        if not self.bridge.tell(self._begin, call):
-            raise TreeEnded(f"{self.supervisor.path} has ended")
+        self._tell(self._begin, call)
         try:
             await asyncio.shield(call.ended)
         except asyncio.CancelledError:
@@ -187,12 +203,17 @@ class SupervisorThread:
 
         return await self.run(called)
 
+    def _tell(self, function: Callable[..., object], argument: object) -> None:
+        if not self.bridge.tell(function, argument):
+            raise TreeEnded(f"{self.supervisor.path} has ended")
+
     def _check_loop(self) -> None:
+        loop = self.bridge.loop
         try:
-            here = asyncio.get_running_loop() is self.bridge.loop
+            here = asyncio.get_running_loop()
         except RuntimeError:
-            here = False
-        if not here:
+            here = None
+        if here is not loop:
             raise RuntimeError(
                 f"{self} belongs to the loop of its block; from another thread use"
                 " asyncio.run_coroutine_threadsafe, from an actor the actors' own references"
@@ -228,6 +249,11 @@ class SupervisorThread:
         call.begin(self._calls)
 
     def _tree_ended(self) -> None:
-        if not self._leaving and self._host is not None:
-            self._interrupted = True
-            self._host.cancel()
+        self._over = True
+        if self._in_body:
+            self._cancel_body()
+
+    def _cancel_body(self) -> None:
+        assert self._host is not None
+        self._interrupted = True
+        self._host.cancel()
