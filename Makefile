@@ -138,7 +138,7 @@ audit: | $(filter .cache/%,$(UV)) ## Ask for known vulnerabilities of every pinn
 
 $(BENCH)/.ready: pyproject.toml | $(filter .cache/%,$(UV))
 	$(UV) venv --quiet --clear --python $(BENCH_PYTHON) $(BENCH)
-	$(UV) pip install --quiet --python $(BENCH)/bin/python --editable '.[cli]' --group bench
+	$(UV) pip install --quiet --python $(BENCH)/bin/python --editable '.[cli,asyncio,opentelemetry]' --group bench
 	@touch $@
 
 bench: $(BENCH)/.ready ## Run the benchmarks; each prints a ratio measured in the same run

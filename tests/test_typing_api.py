@@ -11,6 +11,7 @@ import pytest
 
 import ds_actors
 import ds_actors.asyncio
+import ds_actors.opentelemetry
 import ds_actors.processes
 
 HERE = Path(__file__).parent
@@ -40,7 +41,8 @@ def test_one_program_uses_every_public_name() -> None:
     text = (HERE / "typing" / "every_name.py").read_text()
     assert [
         name
-        for name in (*ds_actors.__all__, *ds_actors.asyncio.__all__, *ds_actors.processes.__all__)
+        for module in (ds_actors, ds_actors.asyncio, ds_actors.opentelemetry, ds_actors.processes)
+        for name in module.__all__
         if not re.search(rf"\b{name}\b", text)
     ] == []
     assert "ignore" not in text

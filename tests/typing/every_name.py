@@ -61,6 +61,7 @@ from ds_actors import (
     TelemetryEvent,
 )
 from ds_actors.asyncio import LoopBridge, LoopClosed, SupervisorThread, TreeEnded, TrioThread
+from ds_actors.opentelemetry import TracedMailbox, traced
 from ds_actors.processes import (
     LineMatches,
     PortOpens,
@@ -229,6 +230,11 @@ async def run_programs(app: Supervisor) -> None:
     assert_type(web, ActorRef[Signals])
     web.tell(SIGHUP)
     assert_type(ChildSpec(ProgramActor, Program(["db"], ready=PortOpens(5432))), ChildSpec[Signals])
+
+
+def tracing() -> ChildSpec[str]:
+    mailbox: TracedMailbox[str] = traced(spans=True)()
+    return ChildSpec(Loop, mailbox=lambda: mailbox)
 
 
 async def on_loop(number: int) -> str:

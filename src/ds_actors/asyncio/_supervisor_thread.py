@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextvars import copy_context
 from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, TypeVarTuple
@@ -204,7 +205,8 @@ class SupervisorThread:
         return await self.run(called)
 
     def _tell(self, function: Callable[..., object], argument: object) -> None:
-        if not self.bridge.tell(function, argument):
+        # In the caller's context, so that the variables of a request, or its trace, are known in trio too.
+        if not self.bridge.tell(copy_context().run, function, argument):
             raise TreeEnded(f"{self.supervisor.path} has ended")
 
     def _check_loop(self) -> None:
