@@ -15,6 +15,7 @@ SERVERS_AND_COMMANDS = {
     "chat_server.py",
     "crawler.py",
     "face_detector.py",
+    "gateway.py",
     "public_detector.py",
     "two_processes.py",
     "web_api.py",

@@ -1,0 +1,71 @@
+"""The gateway, as a process of its own, over real sockets, with its helper killed and itself interrupted."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import trio
+from waiting import until, until_in_trio
+
+PROGRAM = Path(__file__).parents[2] / "examples" / "gateway.py"
+
+
+@pytest.fixture(name="gateway")
+def _gateway() -> Iterator[tuple[subprocess.Popen[str], int, str]]:
+    code = f"import sys, runpy, trio\ntrio.run(runpy.run_path({str(PROGRAM)!r})['serve'], 0, 0)"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        port, status = (int(process.stdout.readline().split()[-1]) for _ in range(2))
+        yield process, port, f"http://127.0.0.1:{status}"
+        process.kill()
+
+
+def clocks(process: subprocess.Popen[str]) -> list[int]:
+    """Return the helper programs below that process; the guard stands between."""
+    found = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(None, 2) for line in found.splitlines()[1:]]
+    below = {process.pid}
+    for _ in range(3):
+        below |= {int(pid) for pid, parent, _ in rows if int(parent) in below}
+    return [int(pid) for pid, _, command in rows if int(pid) in below and "-c import time" in command and "_guard" not in command]
+
+
+async def test_devices_report_and_hear_the_clock_and_the_state_is_shown(
+    gateway: tuple[subprocess.Popen[str], int, str],
+) -> None:
+    """A helper that is killed is started again; a device that hangs up is gone from the tree."""
+    process, port, status = gateway
+
+    def state() -> str:
+        return httpx.get(status, trust_env=False, timeout=20).text
+
+    async with await trio.open_tcp_stream("127.0.0.1", port) as device:
+        await device.send_all(b"door\nopen\nclosed\n")
+        with trio.fail_after(30):
+            assert re.match(rb"time \d+\n", await device.receive_some())
+        await until_in_trio(lambda: "door: closed\n" in state(), 30)
+        assert "clock running" in state()
+        killed = clocks(process)
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+        await until_in_trio(lambda: bool(set(clocks(process)) - set(killed)), 30)
+        await until_in_trio(lambda: "clock running" in state(), 30)
+    await until_in_trio(lambda: "Session" not in state(), 30)
+
+
+def test_ctrl_c_ends_it_with_its_helper(gateway: tuple[subprocess.Popen[str], int, str]) -> None:
+    """Nothing is left of either."""
+    process, _, _ = gateway
+    helpers = clocks(process)
+    assert helpers
+    process.send_signal(signal.SIGINT)
+    process.wait(30)
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in helpers), 30)
