@@ -35,7 +35,11 @@ def clocks(process: subprocess.Popen[str]) -> list[int]:
     below = {process.pid}
     for _ in range(3):
         below |= {int(pid) for pid, parent, _ in rows if int(parent) in below}
-    return [int(pid) for pid, _, command in rows if int(pid) in below and "-c import time" in command and "_guard" not in command]
+    return [
+        int(pid)
+        for pid, _, command in rows
+        if int(pid) in below and "-c import time" in command and "_guard" not in command
+    ]
 
 
 async def test_devices_report_and_hear_the_clock_and_the_state_is_shown(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
 from ds_actors._mailbox import EMPTY, Dropped
@@ -220,6 +222,151 @@ def test_a_link_that_becomes_free_behind_the_last_look_is_looked_at_again() -> N
     assert outbox.take(free_at - 0.01) is EMPTY
     assert outbox.ready_at(free_at) == free_at
     assert isinstance(outbox.take(free_at), RequestTurn)
+
+
+class Link:
+    """A link that answers as it is told to, and keeps what it was asked."""
+
+    def __init__(self, *free: bool) -> None:
+        self.free = list(free)
+        self.late: set[int] = set()
+        self.asked: list[int] = []
+        self.refusals: list[tuple[int, float]] = []
+
+    def is_free(self, _now: float, made: int = 0) -> bool:
+        self.asked.append(made)
+        return self.free.pop(0) if self.free else True
+
+    def free_at(self, now: float, made: int = 0) -> float:
+        return now + 10 * (1 + made)
+
+    def arrives_late(self, size: int, _captured_at: float, _now: float) -> bool:
+        return size in self.late
+
+    def refused(self, size: int, now: float) -> None:
+        self.refusals.append((size, now))
+
+
+def linked(link: Link, window: int = 8) -> Outbox:
+    return Outbox(window=window, link=cast("LinkPace", link))
+
+
+def test_a_sample_that_would_arrive_late_is_dropped_and_the_next_is_taken() -> None:
+    """The link learns of it; when no other is left, there is nothing to take."""
+    link = Link()
+    outbox = linked(link)
+    granted(outbox, "A")
+    granted(outbox, "B")
+    link.late = {50}
+    large, small = deliver("A", size=50), deliver("B", size=10)
+    outbox.put(large, 0.5)
+    outbox.put(small, 0.5)
+    assert outbox.take(0.7) is small
+    assert link.refusals == [(50, 0.7)]
+    assert account(outbox) == {"due": 2, "granted": 1, "link_too_slow": 1}
+    outbox.settle(small, 0.7)
+    granted(outbox, "C", 0.8)
+    outbox.put(deliver("C", 0.8, size=50), 0.8)
+    assert outbox.take(0.9) is EMPTY
+
+
+def test_a_link_is_asked_whether_it_is_free_behind_what_is_being_made() -> None:
+    """For a grant behind the samples of the turns that are granted, for a sample that is ready behind nothing."""
+    link = Link()
+    outbox = linked(link)
+    granted(outbox, "A")
+    granted(outbox, "B")
+    assert link.asked == [0, 1]
+    outbox.put(request("C"), 0.0)
+    link.free, link.asked = [False], []
+    assert outbox.take(0.0) is EMPTY
+    assert link.asked == [2]
+    link.free = [False]
+    assert outbox.ready_at(0.0) == 30.0
+    sample = deliver("A")
+    outbox.put(sample, 0.0)
+    link.free, link.asked = [False, False], []
+    assert outbox.take(0.0) is EMPTY
+    assert outbox.ready_at(0.0) == 10.0
+    assert outbox.take(0.0) is sample
+    assert link.asked == [0, 0, 0]
+
+
+def test_a_late_frame_that_was_granted_waits_for_the_link_like_any_other() -> None:
+    """And it can be withdrawn meanwhile."""
+    link = Link()
+    outbox = linked(link)
+    granted(outbox)
+    outbox.put(CaptureLate("A"), 0.3)
+    outbox.put(deliver(at=0.4), 0.4)
+    link.free = [True, False]
+    assert outbox.take(0.4) is EMPTY
+    assert counts(outbox)["queued"] == 1
+    outbox.put(Withdraw("A", "muted"), 0.5)
+    assert outbox.take(0.5) is EMPTY
+    assert account(outbox) == {"due": 1, "muted": 1}
+
+
+@pytest.mark.parametrize("ends", ["late", "with its frame", "granted"])
+def test_each_turn_that_ends_is_late_no_more_and_counts_for_no_other(ends: str) -> None:
+    """Two of a participant's captures may be late at a time."""
+    outbox = Outbox()
+    for track in "ABCDE":
+        granted(outbox, track)
+    for track in "AB":
+        assert outbox.put(CaptureLate(track), 0.3) is None
+    if ends == "with its frame":
+        outbox.put(deliver("A", 0.3), 0.3)
+    outbox.put(Withdraw("C" if ends == "granted" else "A", "muted"), 0.4)
+    assert (outbox.put(CaptureLate("D"), 0.4) is None) is (ends != "granted")
+    assert outbox.put(CaptureLate("E"), 0.4) is not None
+
+
+def test_a_withdrawn_sample_frees_one_place() -> None:
+    """And no more than one."""
+    outbox = Outbox(window=2)
+    granted(outbox, "A")
+    granted(outbox, "B")
+    outbox.put(deliver("A"), 0.0)
+    outbox.put(Withdraw("A", "muted"), 0.0)
+    granted(outbox, "C")
+    outbox.put(request("D"), 0.0)
+    assert outbox.take(0.0) is EMPTY
+
+
+def test_a_connection_that_dies_frees_the_place_of_each_grant_that_was_not_handed_over() -> None:
+    """The turns wait again, and nothing is in hand."""
+    outbox = Outbox(window=2)
+    for track in "ABC":
+        outbox.put(request(track), 0.0)
+    assert [type(outbox.take(0.0)) for _ in range(2)] == [RequestTurn] * 2
+    assert list(outbox.interrupted(0.1)) == []
+    assert counts(outbox) == {"offered": 3, "queued": 3}
+    assert [type(outbox.take(0.2)) for _ in range(2)] == [RequestTurn] * 2
+    assert outbox.take(0.2) is EMPTY
+
+
+def test_a_sample_that_comes_before_its_request_is_settled_settles_it() -> None:
+    """A grantee may be quicker than the uplink."""
+    outbox = Outbox()
+    outbox.put(request(), 0.0)
+    got = outbox.take(0.0)
+    outbox.put(deliver(), 0.0)
+    assert counts(outbox) == {"offered": 2, "handled": 1, "queued": 1}
+    assert isinstance(got, RequestTurn)
+    outbox.settle(got, 0.0)
+    assert counts(outbox) == {"offered": 2, "handled": 1, "queued": 1}
+
+
+def test_a_waiting_turn_goes_by_its_tracks_new_level() -> None:
+    """An alert goes first, whoever asked first."""
+    outbox = Outbox()
+    outbox.put(request("A"), 0.0)
+    outbox.put(request("B", participant="bob"), 0.0)
+    outbox.put(Relevel("B", Level.ALERT), 0.0)
+    first = outbox.take(0.0)
+    assert isinstance(first, RequestTurn)
+    assert first.track == "B"
 
 
 def test_a_budget_is_charged_with_what_was_sent_and_not_with_what_was_dropped() -> None:

@@ -156,3 +156,29 @@ def test_the_fair_ones_own_frame_goes_first_in_its_class() -> None:
     alice = queue.history.participants["alice"]
     alice.last = 0
     assert queue.grant() == "A2"
+
+
+def test_a_turn_that_is_added_waits_whatever_it_was() -> None:
+    """A grant that came to nothing is a turn like any other."""
+    queue = Queue()
+    turn = queue.turn("A", "alice")
+    queue.grant()
+    assert turn.state is TurnState.GRANTED
+    queue.queue.add(turn)
+    assert (turn.state, turn.queued) == (TurnState.WAITING, turn.request)
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_new_level_moves_a_turn_to_its_class(waits: bool) -> None:
+    """At once where it waits, or for later."""
+    queue = Queue()
+    queue.turn("A", "alice")
+    turn = queue.turn("B", "bob", waits=waits)
+    if not waits:
+        turn.state = TurnState.GRANTED
+    queue.queue.relevel(turn, Level.ALERT)
+    assert turn.rank == 0
+    assert len(queue.queue) == 1 + waits
+    if not waits:
+        queue.queue.add(turn)
+    assert [queue.grant() for _ in range(2)] == ["B", "A"]

@@ -313,13 +313,12 @@ class Outbox:
         track = turn.request.track
         del self._turns[track]
         self._request_handled(turn)
-        if not self._queue.drop_frame(turn) and turn.state is TurnState.LATE:
-            turn.participant.late -= 1
+        self._queue.drop_frame(turn)
         match turn.state:
             case TurnState.WAITING:
                 self._queue.remove(turn)
             case TurnState.LATE:
-                pass
+                turn.participant.late -= 1
             case TurnState.READY:
                 self._ready.remove(turn)
                 self._open -= 1

@@ -130,16 +130,12 @@ class TurnQueue:
         turn.state = TurnState.GRANTED
         self._grants += 1
 
-    def drop_frame(self, turn: Turn) -> bool:
-        """Forget that a turn waits with its frame; return whether it did."""
-        waited = self.with_frame.pop(turn.request.track, None) is not None
-        turn.participant.late -= waited
-        return waited
+    def drop_frame(self, turn: Turn) -> None:
+        """Forget that a turn waits with its frame, if it does."""
+        turn.participant.late -= self.with_frame.pop(turn.request.track, None) is not None
 
     def most_urgent(self) -> Turn:
         """Return the turn to grant next; there must be one."""
-        if self._waiting == 1:
-            return self._only()
         chosen: ParticipantGrants | None = None
         if (self._grants + 1) % FAIR_EVERY == 0:
             # Each fair turn moves its participant behind all others, and a new participant starts behind them: at most
@@ -152,13 +148,6 @@ class TurnQueue:
             for turn in self.with_frame.values():
                 if turn.rank == rank and chosen in (None, turn.participant):
                     return turn
-            participant = min(waiting, key=_last) if chosen is None else chosen
+            participant = min(waiting, key=_last)  # the chosen one, if it was chosen from all
             return min(waiting[participant].values(), key=lambda turn: (turn.track.last, turn.number))
-        raise AssertionError("nothing waits")
-
-    def _only(self) -> Turn:
-        for waiting in self._classes:
-            for turns in waiting.values():
-                for turn in turns.values():
-                    return turn
         raise AssertionError("nothing waits")
