@@ -97,6 +97,16 @@ SURVIVORS: dict[tuple[str, str, str, str], str] = {
         "iter(()) if failure.error is None else leaves(failure.error)",
         "leaves(failure.error)",
     ): "None is of no type that is looked for; the condition is there for the types",
+    **{
+        ("ds_actors.detection.uplink.outbox", line, before, after): "only the order of the numbers counts"
+        for line, before, after in (("self._requests = 0", "0", "1"), ("self._requests += 1", "1", "2"))
+    },
+    (
+        "ds_actors.detection.uplink.outbox",
+        "return",
+        "return",
+        "pass",
+    ): "the track of a sample has no request that is not settled; the return says that the message is dealt with",
     (
         "ds_actors.detection.uplink.close_reasons",
         "words = first.split(None, 2)",

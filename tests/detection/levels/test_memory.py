@@ -349,3 +349,72 @@ def test_a_late_raise_makes_the_next_clear_of_the_successor_a_change() -> None:
     room.add("B")
     room.judge(ALERT, "A")
     assert room.judge(CLEAR, "B").notable
+
+
+def test_late_evidence_goes_to_the_successor_that_it_raises() -> None:
+    """Which counts on from there."""
+    room = Room()
+    room.shelf.evidence = Evidence()
+    room.add("A")
+    room.end("A")
+    room.add("B")
+    raised = [room.judge(ALERT, "A") for _ in range(10)]
+    levels = [applied.level for applied in raised if applied.level is not None]
+    assert levels
+    assert {applied.track for applied in raised} == {"B"}
+    assert room.shelf.level("B") is levels[-1]
+    mine, its = room.shelf.tracks["B"].evidence, room.shelf._ended["A"].evidence
+    assert mine is not None
+    assert its is not None
+    assert (mine.level, 0 < mine.samples <= its.samples) == (levels[-1], True)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_late_alert_raises_a_successor_that_is_assessed_in_another_way(first: bool) -> None:
+    """By its level alone: evidence goes from one that has it to another."""
+    room = Room()
+    room.shelf.evidence = Evidence() if first else None
+    room.add("A")
+    room.end("A")
+    room.shelf.evidence = None if first else Evidence()
+    room.add("B")
+    for _ in range(10):
+        room.judge(ALERT, "A")
+    assert room.shelf.level("B").elevated
+    evidence = room.shelf.tracks["B"].evidence
+    assert evidence is None if first else evidence is not None and evidence.samples == 0
+
+
+def test_a_late_verdict_that_is_not_above_the_successors_level_is_none_of_its() -> None:
+    """It neither confirms nor changes anything there."""
+    room = Room()
+    room.shelf.min_confirmations = 2
+    room.lived("A", None)
+    room.add("B")
+    for _ in range(2):
+        room.judge(SUSPICIOUS, "B")
+    assert room.shelf.level("B") is Level.SUSPICIOUS
+    applied = room.judge(SUSPICIOUS, "A")
+    assert (applied.track, applied.level) == ("B", None)
+
+
+def test_one_who_leaves_makes_those_forgotten_who_left_ten_minutes_ago() -> None:
+    """No other event is needed for that."""
+    room = Room()
+    room.lived("A", ALERT)
+    room.shelf.participant_left("alice", 0.0)
+    room.shelf.participant_left("bob", 700.0)
+    assert list(room.shelf._left) == ["bob"]
+    assert not room.shelf._memory
+
+
+def test_one_who_leaves_again_is_the_newest_of_those_who_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And so not the first to be forgotten when there are too many."""
+    room = Room()
+    for track, identity in (("A", "alice"), ("B", "bob")):
+        room.lived(track, ALERT, identity)
+    monkeypatch.setattr("ds_actors.detection.levels.assessment.MEMORY_LIMIT", 2)
+    for at, identity in enumerate(("alice", "bob", "alice", "carol")):
+        room.shelf.participant_left(identity, float(at))
+    assert room.add("A2", "alice") is Level.ALERT
+    assert room.add("B2", "bob") is Level.UNKNOWN
