@@ -119,6 +119,25 @@ def test_a_reservation_that_is_given_back_costs_nothing() -> None:
     assert buckets.ready_at(10.0) == 20.0
 
 
+def test_one_reservation_that_is_given_back_is_one_sample() -> None:
+    """Of two that were made."""
+    buckets = TokenBuckets(Budget(samples_per_minute=6, burst_seconds=20))
+    for _ in range(2):
+        buckets.reserve(0.0)
+    buckets.give_back()
+    assert buckets.ready_at(0.0) == 0.0
+    buckets.reserve(0.0)
+    assert buckets.ready_at(0.0) == 10.0
+
+
+def test_a_reservation_takes_from_what_there_is_by_then() -> None:
+    """Also when it was not asked before: a full bucket does not fill behind the sample."""
+    buckets = TokenBuckets(Budget(samples_per_minute=6, burst_seconds=10))
+    assert buckets.ready_at(0.0) == 0.0
+    buckets.reserve(100.0)
+    assert buckets.ready_at(100.0) == 110.0
+
+
 def test_a_budget_may_begin_empty() -> None:
     """At a time of its own."""
     buckets = TokenBuckets(
@@ -126,5 +145,6 @@ def test_a_budget_may_begin_empty() -> None:
     )
     assert buckets.ready_at(50.0) == 60.0
     assert buckets.ready_at(56.0) == 60.0
+    assert TokenBuckets(Budget(samples_per_minute=6, burst_seconds=10), since=50.0).ready_at(56.0) == 60.0
     by_bytes = TokenBuckets(Budget(bytes_per_second=1_000, burst_seconds=10, sample_bytes=5_000), since=50.0)
     assert by_bytes.ready_at(50.0) == 55.0

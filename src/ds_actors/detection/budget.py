@@ -14,7 +14,7 @@ from typing import Final
 from attrs import define, field, frozen
 
 _TOLERANCE: Final = 1e-9
-"""Absorbs the rounding of binary fractions, so that an accrued sample counts as a whole one."""
+"""Samples, and seconds: absorbs the rounding of binary fractions, so that an accrued sample counts as a whole one."""
 
 
 @frozen
@@ -91,11 +91,11 @@ class TokenBuckets:
         self._fill(now)
         budget = self.budget
         wait = 0.0
-        if budget.samples_per_minute is not None and self._samples < 1 - _TOLERANCE:
+        if budget.samples_per_minute is not None:
             wait = (1 - self._samples) * 60 / budget.samples_per_minute
-        if budget.bytes_per_second is not None and self._bytes < budget.sample_bytes * (1 - _TOLERANCE):
+        if budget.bytes_per_second is not None:
             wait = max(wait, (budget.sample_bytes - self._bytes) / budget.bytes_per_second)
-        return now + wait
+        return now + wait if wait > _TOLERANCE else now
 
     def reserve(self, now: float) -> None:
         """Reserve one sample."""
