@@ -55,6 +55,27 @@ def test_a_level_rises_only_when_every_one_of_the_last_verdicts_is_as_high(neede
             assert level is verdict
 
 
+def test_the_number_of_verdicts_is_an_integer_from_1_to_100() -> None:
+    """It comes back as it is."""
+    assert [check_min_confirmations(count) for count in (1, 2, 100)] == [1, 2, 100]
+
+
+def test_a_verdict_that_is_not_above_the_level_waits_for_no_other() -> None:
+    """It is the level at once, and ends what waited."""
+    confirmation = Confirmation(2)
+    for verdict, waits in (
+        (Level.CLEAR, 0),
+        (Level.SUSPICIOUS, 1),
+        (Level.SUSPICIOUS, 0),
+        (Level.SUSPICIOUS, 0),
+        (Level.ALERT, 1),
+        (Level.SUSPICIOUS, 0),
+        (Level.CLEAR, 0),
+    ):
+        confirmation.observe(verdict)
+        assert confirmation.waiting == waits
+
+
 @given(counts, verdicts, st.sampled_from([Level.SUSPICIOUS, Level.ALERT]))
 def test_that_many_verdicts_in_a_row_always_raise_it(needed: int, told: list[Level], verdict: Level) -> None:
     """Whatever came before them, and with errors in between."""
