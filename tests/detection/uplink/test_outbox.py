@@ -358,6 +358,30 @@ def test_a_sample_that_comes_before_its_request_is_settled_settles_it() -> None:
     assert counts(outbox) == {"offered": 2, "handled": 1, "queued": 1}
 
 
+def test_a_capture_that_is_late_before_its_request_is_settled_settles_it() -> None:
+    """Likewise."""
+    outbox = Outbox()
+    outbox.put(request(), 0.0)
+    outbox.take(0.0)
+    outbox.put(CaptureLate("A"), 0.3)
+    assert counts(outbox) == {"offered": 2, "handled": 2}
+
+
+def test_one_sample_is_sent_at_a_time() -> None:
+    """What else is ready or waits is taken after it."""
+    outbox = Outbox()
+    granted(outbox, "A")
+    granted(outbox, "B")
+    first, second = deliver("A"), deliver("B")
+    outbox.put(first, 0.0)
+    outbox.put(second, 0.0)
+    outbox.put(request("C"), 0.0)
+    assert outbox.take(0.0) is first
+    assert outbox.take(0.0) is EMPTY
+    outbox.settle(first, 0.0)
+    assert outbox.take(0.0) is second
+
+
 def test_a_waiting_turn_goes_by_its_tracks_new_level() -> None:
     """An alert goes first, whoever asked first."""
     outbox = Outbox()
