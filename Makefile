@@ -66,7 +66,7 @@ components: $(READY) ## Get what the tests need beside Python packages; apt as r
 test-all: components ## Run all tests; each real component is installed, and none may skip
 	UV=$(abspath $(UV)) DS_ACTORS_NO_SKIP=1 $(BIN)/python -m pytest $(PARALLEL) -m "not slow" --ignore $(ROOMS)
 	UV=$(abspath $(UV)) DS_ACTORS_NO_SKIP=1 $(BIN)/python -m pytest $(IN_ROOMS) -m "not slow"
-	UV=$(abspath $(UV)) DS_ACTORS_NO_SKIP=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m slow
+	UV=$(abspath $(UV)) DS_ACTORS_NO_SKIP=1 $(BIN)/python -m pytest -n 4 --dist loadfile -m slow
 
 # A folder of the cache for each Python, made anew each time.
 OTHER = .cache/python-$$($(PYTHON) -c 'import sys; print(*sys.version_info[:2], sep=".")')
