@@ -108,30 +108,6 @@ SURVIVORS: dict[tuple[str, str, str, str], str] = {
         "pass",
     ): "the track of a sample has no request that is not settled; the return says that the message is dealt with",
     (
-        "ds_actors.detection.budget",
-        "if passed <= 0 or self._at == -math.inf:",
-        "passed <= 0",
-        "passed < 0",
-    ): "nothing accrues in no time",
-    (
-        "ds_actors.detection.budget",
-        "return now + wait if wait > _TOLERANCE else now",
-        "wait > _TOLERANCE",
-        "wait >= _TOLERANCE",
-    ): "a billionth of a second more or less",
-    (
-        "ds_actors.detection.budget",
-        "if (self.samples_per_minute or math.inf) / 60 * self.burst_seconds < 1 - _TOLERANCE:",
-        "(self.samples_per_minute or math.inf) / 60 * self.burst_seconds < 1 - _TOLERANCE",
-        "(self.samples_per_minute or math.inf) / 60 * self.burst_seconds <= 1 - _TOLERANCE",
-    ): "a billionth of a sample more or less",
-    (
-        "ds_actors.detection.budget",
-        'f" ({self.burst_seconds:g}); make burst_seconds {60 / (self.samples_per_minute or 1):g} at least"',
-        "1",
-        "2",
-    ): "the figure is set there; the alternative is for the types",
-    (
         "ds_actors.detection.uplink.close_reasons",
         "words = first.split(None, 2)",
         "2",

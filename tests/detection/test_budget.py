@@ -41,6 +41,7 @@ def test_a_budget_that_makes_no_sense_is_refused(figures: dict[str, Any], said: 
         {"samples_per_minute": 1, "burst_seconds": 60.0},
         {"bytes_per_second": 1_000, "burst_seconds": 10, "sample_bytes": 10_000},
         {"bytes_per_second": 0.5, "burst_seconds": 2, "sample_bytes": 1},
+        {"samples_per_minute": 60, "burst_seconds": 1 - 1e-9},
     ],
 )
 def test_a_budget_of_exactly_one_sample_may_be_used(figures: dict[str, Any]) -> None:
@@ -117,6 +118,13 @@ def test_a_reservation_that_is_given_back_costs_nothing() -> None:
     buckets.give_back()
     buckets.reserve(10.0)
     assert buckets.ready_at(10.0) == 20.0
+
+
+def test_a_billionth_of_a_second_is_no_wait() -> None:
+    """So that the rounding of fractions wakes no one."""
+    buckets = TokenBuckets(Budget(bytes_per_second=1e9, burst_seconds=1e-9, sample_bytes=1))
+    buckets.reserve(5.0)
+    assert buckets.ready_at(5.0) == 5.0
 
 
 def test_one_reservation_that_is_given_back_is_one_sample() -> None:

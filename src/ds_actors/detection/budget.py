@@ -45,10 +45,11 @@ class Budget:
                 continue
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
                 raise ValueError(f"{name} must be a finite number above 0, not {value!r}")
-        if (self.samples_per_minute or math.inf) / 60 * self.burst_seconds < 1 - _TOLERANCE:
+        per_minute = self.samples_per_minute
+        if per_minute is not None and per_minute / 60 * self.burst_seconds < 1 - _TOLERANCE:
             raise ValueError(
-                f"{self.samples_per_minute:g} samples per minute never make one sample within burst_seconds"
-                f" ({self.burst_seconds:g}); make burst_seconds {60 / (self.samples_per_minute or 1):g} at least"
+                f"{per_minute:g} samples per minute never make one sample within burst_seconds"
+                f" ({self.burst_seconds:g}); make burst_seconds {60 / per_minute:g} at least"
             )
         if (self.bytes_per_second or math.inf) * self.burst_seconds < self.sample_bytes:
             raise ValueError(
@@ -84,7 +85,6 @@ class TokenBuckets:
         if self.since is not None:
             self._samples = self._bytes = 0.0
             self._at = self.since
-        self._cap()
 
     def ready_at(self, now: float) -> float:
         """Return when the next sample is affordable: `now`, or later."""
@@ -107,29 +107,18 @@ class TokenBuckets:
         """Return a reservation whose sample was not sent."""
         self._samples += 1
         self._bytes += self.budget.sample_bytes
-        self._cap()
 
     def settle(self, size: int) -> None:
         """Settle a reservation with the bytes that the sent sample took."""
         self._bytes += self.budget.sample_bytes - size
-        self._cap()
 
     def _fill(self, now: float) -> None:
-        passed = now - self._at
-        if passed <= 0 or self._at == -math.inf:
-            self._at = max(self._at, now)
-            return
-        self._at = now
+        passed = max(0.0, now - self._at)  # a clock may go back
+        self._at = max(self._at, now)
         budget = self.budget
         if budget.samples_per_minute is not None:
-            self._samples += passed * budget.samples_per_minute / 60
+            rate = budget.samples_per_minute / 60
+            self._samples = min(self._samples + passed * rate, rate * budget.burst_seconds)
         if budget.bytes_per_second is not None:
-            self._bytes += passed * budget.bytes_per_second
-        self._cap()
-
-    def _cap(self) -> None:
-        budget = self.budget
-        if budget.samples_per_minute is not None:
-            self._samples = min(self._samples, budget.samples_per_minute / 60 * budget.burst_seconds)
-        if budget.bytes_per_second is not None:
-            self._bytes = min(self._bytes, budget.bytes_per_second * budget.burst_seconds)
+            rate = budget.bytes_per_second
+            self._bytes = min(self._bytes + passed * rate, rate * budget.burst_seconds)

@@ -52,6 +52,8 @@ class RoomSession:
         self._rules = settings.rules
         self._pid = os.getpid()
         self._connected = room.isconnected()
+        self._room_name = room.name if self._connected else ""
+        """Read on the loop, for sinks, which are called in trio."""
         self.bridge: LoopBridge = LoopBridge()
         self._publisher = RoomPublisher(room, settings.destinations) if "room" in settings.sinks else None
         self._levels = RoomLevels(room) if settings.mirror_levels else None
@@ -95,7 +97,7 @@ class RoomSession:
         if self._levels is not None:
             sinks.append(LevelsSink(self.bridge, self._levels))
         if settings.configured is not None:
-            sinks += settings.configured.make_sinks(lambda: self._room.name if self._connected else "")
+            sinks += settings.configured.make_sinks(lambda: self._room_name)
         return sinks
 
     # ---- start and end
@@ -196,6 +198,7 @@ class RoomSession:
         self.forwarding.connection_changed(connected=state == rtc.ConnectionState.CONN_CONNECTED)
         if state == rtc.ConnectionState.CONN_CONNECTED and not self._connected:
             self._connected = True
+            self._room_name = self._room.name
             self._state_changed(self.monitor.status())
         elif state == rtc.ConnectionState.CONN_DISCONNECTED and self._connected:
             # After the host's own `room.disconnect()` the event "disconnected" may never come.
