@@ -108,6 +108,18 @@ SURVIVORS: dict[tuple[str, str, str, str], str] = {
         "pass",
     ): "the track of a sample has no request that is not settled; the return says that the message is dealt with",
     (
+        "ds_actors.detection.uplink.answers",
+        "self._sending = self._early = None",
+        "self._sending = self._early = None",
+        "pass",
+    ): "the next send begins with both anew; until then they should say what is true",
+    (
+        "ds_actors.detection.uplink.frames",
+        "return 2",
+        "2",
+        "3",
+    ): "while the length is not known, any number above the bytes that have come will do",
+    (
         "ds_actors.detection.uplink.close_reasons",
         "words = first.split(None, 2)",
         "2",

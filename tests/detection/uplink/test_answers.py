@@ -88,6 +88,18 @@ def test_an_answer_may_arrive_before_the_send_returns() -> None:
     assert (account.sent, account.answered, account.lost) == (1, 1, 0)
 
 
+def test_of_the_answers_before_the_send_returns_the_first_of_its_track_counts() -> None:
+    """One about another track is about nothing that was sent."""
+    account = AnswerAccount()
+    account.sending("A")
+    assert account.answer("B", "suspicious", 0.1) is None
+    assert account.sample_sent(0.2) is None
+    account.sending("B")
+    assert account.answer("B", "alert", 0.3) is None
+    assert account.answer("B", "clear", 0.4) is None
+    assert account.sample_sent(0.5) == Settled(2, "answered", "alert", 0.0)
+
+
 def test_a_sample_counts_as_unanswered_after_half_a_minute() -> None:
     """A later answer belongs to the next sample."""
     account = AnswerAccount()

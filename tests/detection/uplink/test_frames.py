@@ -49,6 +49,17 @@ def test_every_message_is_counted_however_it_is_cut(
     assert (scanner.completed, scanner.unfinished) == (len(messages), False)
 
 
+def test_messages_and_control_frames_are_counted_apart() -> None:
+    """Opcodes from 8 on are control frames (RFC 6455, 5.5); one inside a message ends nothing."""
+    scanner = FrameScanner()
+    stream = [frame(TEXT, b"x", final=False), frame(PING), frame(CONTINUATION, b"y"), frame(8, b"\x03\xe8"), frame(10)]
+    counts: list[tuple[int, int, int]] = []
+    for part in [*stream, frame(7)]:
+        assert scanner.feed(part) is None
+        counts.append((scanner.completed, scanner.messages, scanner.controls))
+    assert counts == [(0, 0, 0), (0, 0, 1), (1, 1, 1), (2, 1, 2), (3, 1, 3), (4, 2, 3)]
+
+
 def test_a_message_may_have_64_frames_and_no_more() -> None:
     """Whether they are empty or not, and with control frames in between."""
     for payload in (b"", b"xy"):
@@ -83,10 +94,11 @@ def test_frames_begin_behind_the_head_with_101_however_it_is_cut(interim: int, c
 
 def test_behind_a_rejection_there_are_no_frames() -> None:
     """Whatever its body looks like."""
-    answer = UpgradeAnswer()
-    assert answer.feed(b"HTTP/1.1 401 No\r\n\r\n" + bytes(999)) is None
-    assert answer.feed(b"HTTP/1.1 101 Go\r\n\r\n") is None
-    assert answer.is_rejection
+    for status in (b"401 No", b"200 OK"):
+        answer = UpgradeAnswer()
+        assert answer.feed(b"HTTP/1.1 " + status + b"\r\n\r\n" + bytes(999)) is None
+        assert answer.feed(b"HTTP/1.1 101 Go\r\n\r\n") is None
+        assert answer.is_rejection
 
 
 @pytest.mark.parametrize(

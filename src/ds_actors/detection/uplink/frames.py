@@ -47,7 +47,6 @@ class UpgradeAnswer:
                 break
             rest = self._head.partition(b"\r\n\r\n")[2]
             if answer[0] == _SWITCHING_PROTOCOLS:
-                self._head = bytearray()
                 return bytes(rest)
             self.is_rejection = answer[0] >= _FINAL_ANSWER
             self._head = rest
