@@ -10,7 +10,7 @@ from attrs import define, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ds_actors.detection import AdaptiveSampling, Monitor, ResultEvent, ResultType, Throttled
+from ds_actors.detection import AdaptiveSampling, Monitor, ResultEvent, ResultType, Throttled, TrackInfo
 from ds_actors.detection.events import Level, WireResult
 from ds_actors.detection.sinks._cooldown import PARTICIPANTS_LIMIT, LevelCooldown
 from ds_actors.detection.sinks._reports import LOOK_EVERY
@@ -47,6 +47,25 @@ def test_an_escalation_always_passes_and_nothing_else_passes_twice_within_the_co
     for told_ones in told.values():
         for begin, _ in told_ones:
             assert sum(begin <= at < begin + SECONDS for at, _ in told_ones) <= MOST_PER_COOLDOWN
+
+
+@given(st.sampled_from(ResultType), st.sampled_from(ResultType), st.booleans())
+def test_while_an_event_is_on_its_way_no_other_of_its_participant_and_level_passes(
+    first: ResultType, second: ResultType, delivered: bool
+) -> None:
+    """Several tracks of one person change at once, and a post may take long; what failed holds nothing back."""
+    cooldown = LevelCooldown(SECONDS)
+    event, other = result(first, track="1"), result(second, track="2")
+    cooldown.begins(event)
+    assert cooldown.passes(other, 0.0) is (event.level is not other.level)
+    assert cooldown.passes(result(second, "b"), 0.0)
+    cooldown.ends(event)
+    if delivered:
+        cooldown.delivered(event, 1.0)
+    assert cooldown.passes(result(first, track="2"), 2.0) is not delivered
+    cooldown.begins(event)
+    cooldown.nothing_is_on_its_way()
+    assert cooldown.passes(result(first, track="2"), 2.0 + SECONDS)
 
 
 @given(EVENTS)
@@ -142,3 +161,36 @@ def test_a_throttled_sink_of_a_live_monitor_ends_with_every_level(
 def said(level: Level) -> Level:
     """A first clear is not told: who hears nothing of a track takes it for clear."""
     return Level.CLEAR if level is Level.UNKNOWN else level
+
+
+@define
+class SlowPhone(Phone):
+    """A receiver that takes three seconds for each event."""
+
+    async def deliver(self, event: ResultEvent) -> None:
+        await trio.sleep(3)
+        await super().deliver(event)
+
+
+def test_of_several_tracks_of_a_person_one_is_told_while_the_post_is_slow() -> None:
+    """The others are told when the cooldown is over, if they are still so."""
+    phone = SlowPhone()
+
+    async def body(service: kit.Service, monitor: Monitor) -> None:
+        service.silent |= {"1", "2", "3"}
+        for track in ("1", "2", "3"):
+            await monitor.add_track(TrackInfo("alice", track), kit.Still())
+        await trio.sleep(1)
+        for track in ("1", "2", "3"):
+            monitor._hub.result(WireResult(ResultType.ALERT, "alice", track))
+        await trio.sleep(10)
+        assert len(phone.received) == 1
+        await trio.sleep(SECONDS)
+        assert len(phone.received) == 2
+
+    kit.run(
+        body,
+        sampling=partial(AdaptiveSampling, 0.001, 0.001),
+        notify="changes",
+        sinks=[Throttled(phone, cooldown=SECONDS)],
+    )

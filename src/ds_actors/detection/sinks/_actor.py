@@ -39,6 +39,8 @@ class SinkActor(Actor[ResultEvent]):
     async def run(self) -> None:
         """Hand each event to a task of its own; when a stop comes, what waits still goes out within the grace."""
         reports = self.record.reports
+        if reports is not None:
+            reports.restarted()
         looking = None if reports is None else self.context.spawn(self._deliver_due, reports)
         while True:
             try:

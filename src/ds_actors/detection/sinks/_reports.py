@@ -108,14 +108,20 @@ class LevelReports:
             self._held.add(event.track_id)
         return passes
 
+    def restarted(self) -> None:
+        """Record that no attempt is under way any more."""
+        self.cooldown.nothing_is_on_its_way()
+
     def begin(self, event: ResultEvent) -> None:
         """Record that an attempt begins: until it ends, the receiver may have the old level or this one."""
+        self.cooldown.begins(event)
         report = self._reports.get(event.track_id)
         if report is not None and event.level.is_verdict:
             report.known_before, report.known = report.known, None
 
     def accepted(self, event: ResultEvent, now: float) -> None:
         """Record that the sink accepted an event: it works, so that all tracks that are behind are due soon."""
+        self.cooldown.ends(event)
         self.cooldown.delivered(event, now)
         report = self._reports.get(event.track_id)
         if report is not None and event.level.is_verdict:
@@ -129,6 +135,7 @@ class LevelReports:
 
     def failed(self, event: ResultEvent, now: float, u: float) -> None:
         """Record a failure that leaves open whether the receiver got the event; `u`, in [0, 1), draws the jitter."""
+        self.cooldown.ends(event)
         self._failing = True
         report = self._reports.get(event.track_id)
         if report is not None and event.level.is_verdict:
