@@ -116,13 +116,13 @@ async def test_between_messages_an_actor_has_its_own_context(autojump_clock: obj
 
     class Own(Actor[Tell]):
         async def run(self) -> None:
-            while (message := await self.inbox.take()) is not None:
-                seen.append(baggage.get_baggage("user"))
-                self.inbox.settle(message)
-                seen.append(baggage.get_baggage("user"))
+            message = await self.inbox.take()
+            seen.append(baggage.get_baggage("user"))
+            self.inbox.settle(message)
+            seen.append(baggage.get_baggage("user"))
 
     async with Supervisor("app") as app:
-        ref = await app.start(Own, mailbox=traced())
+        ref = await app.start(Own, mailbox=traced(), restart="temporary")
         by("alice")
         ref.tell(Tell())
         await trio.testing.wait_all_tasks_blocked()
