@@ -28,7 +28,7 @@ BENCH_PYTHON ?= $(or $(shell python3.13 -c 'import sys; print(sys.executable)' 2
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo room room-page test test-all test-python test-actors dist components compare faults soak real-detector oracle coverage mutants check fuzz audit bench bench-livekit bench-forwarding docs diagrams picture pins proto clean
+.PHONY: help setup demo room room-page test test-all test-python test-actors dist components compare faults soak real-detector oracle coverage mutants check fuzz audit bench bench-livekit bench-forwarding docs docs-version diagrams picture pins proto clean
 
 help: ## Show what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -164,7 +164,11 @@ dist: room-page | $(filter .cache/%,$(UV)) ## Build both distributions into dist
 	$(UV) build --quiet --out-dir dist adapters/livekit
 
 docs: $(DOCS)/.ready ## Build the documentation into site/
-	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict
+
+docs-version: $(DOCS)/.ready ## Commit the documentation to the branch gh-pages as VERSION, beside the other versions; ALIAS=latest for releases
+	NO_MKDOCS_2_WARNING=1 PATH="$(abspath $(DOCS)/bin):$$PATH" mike deploy --update-aliases "$(or $(VERSION),dev)" $(ALIAS)
+	$(if $(ALIAS),"$(abspath $(DOCS)/bin)/mike" set-default "$(ALIAS)")
 
 diagrams: $(READY) ## Draw the guide's diagrams, and the plot of restart storms, from the rules of supervision
 	$(BIN)/python scripts/draw_diagrams.py
