@@ -35,8 +35,12 @@ async def serving() -> AsyncGenerator[tuple[Any, uvicorn.Server, asyncio.Task[No
     task = asyncio.create_task(server.serve())
     await until_on_loop(lambda: server.started)
     port = server.servers[0].sockets[0].getsockname()[1]
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
-        yield api, server, task, client
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+            yield api, server, task, client
+    finally:
+        for listening in server.servers:  # uvicorn leaves them open when it is cancelled
+            listening.close()
 
 
 def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
