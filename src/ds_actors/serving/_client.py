@@ -11,6 +11,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from ds_actors.detection.events import Sample
 from ds_actors.detection.tracks.encoding import MAX_SAMPLE_BYTES
+from ds_actors.detection.uplink.pings import await_pong
 from ds_actors.detection.uplink.wire import MalformedMessage, encode_result
 from ds_actors.serving._answers import SampleAnswer
 from ds_actors.serving._dispatcher import Dispatcher
@@ -141,7 +142,8 @@ class Client:
             # Any byte is an answer: behind a large message that is being sent, a pong would come too late.
             with trio.move_on_after(every):
                 try:
-                    await self.websocket.ping()
+                    if not await await_pong(self.websocket):
+                        await trio.sleep_forever()  # until the time is up: a byte may come
                 except ConnectionClosed:
                     return
             if max(self.stream.heard, self._may_read) == quiet_since:

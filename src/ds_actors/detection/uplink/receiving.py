@@ -10,6 +10,7 @@ from trio_websocket import WebSocketConnection
 from ds_actors.detection.errors import Unreachable
 from ds_actors.detection.events import WireResult
 from ds_actors.detection.uplink.heartbeat import PONG_WITHIN, Close, Heartbeat, SendPing
+from ds_actors.detection.uplink.pings import await_pong
 from ds_actors.detection.uplink.wire import MalformedMessage, decode_result
 
 
@@ -111,6 +112,5 @@ async def ping(websocket: WebSocketConnection) -> bool:
     Where pings are left unanswered, answers may keep a connection alive for weeks, and tasks that wait would pile up.
     """
     with trio.move_on_after(PONG_WITHIN):
-        await websocket.ping()
-        return True
+        return await await_pong(websocket)
     return False
