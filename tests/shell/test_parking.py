@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import trio
 import trio.testing
 from attrs import define, field
+from task_actors import Simple, TaskOf
 
 from ds_actors import (
     Actor,
     ActorRef,
-    Answer,
     AskDropped,
     ChildEnded,
     ChildReady,
@@ -27,7 +26,6 @@ from ds_actors import (
     Ignore,
     Latest,
     Reject,
-    Request,
     StartFailed,
     Supervisor,
     TelemetryEvent,
@@ -36,22 +34,6 @@ from ds_actors._parking import IN_A_ROW, SWEEP_PERIOD
 from ds_actors.testing import Crashed, crash
 
 setting: ContextVar[str] = ContextVar("setting", default="none")
-
-
-class TaskOf(Request[trio.lowlevel.Task]):
-    """Wants the task that handles it."""
-
-
-class Simple(Actor[Any]):
-    """Answers with its task, or calls what it is told."""
-
-    async def receive(self, message: Any, /) -> Answer | None:
-        if isinstance(message, TaskOf):
-            return message.answer(trio.lowlevel.current_task())
-        if callable(message):
-            work = cast("Callable[[Simple], Awaitable[None]]", message)
-            await work(self)
-        return None
 
 
 def tasks() -> int:

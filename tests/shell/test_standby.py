@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import trio
 import trio.testing
+from task_actors import Simple, TaskOf
 
-from ds_actors import Actor, ActorRef, Answer, ChildSpec, Request, Supervisor, SupervisorSpec
+from ds_actors import ActorRef, ChildSpec, Supervisor, SupervisorSpec
 
 setting: ContextVar[str] = ContextVar("setting", default="none")
-
-
-class TaskOf(Request[trio.lowlevel.Task]):
-    """Wants the task that handles it."""
-
-
-class Simple(Actor[Any]):
-    """Answers with its task, or calls what it is told."""
-
-    async def receive(self, message: Any, /) -> Answer | None:
-        if isinstance(message, TaskOf):
-            return message.answer(trio.lowlevel.current_task())
-        await cast("Callable[[Simple], Awaitable[None]]", message)(self)
-        return None
 
 
 async def fail(_: Simple) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ds_actors._text import counted, plain
+from ds_actors.cli._simulate.comparison import NAME_LIMIT
 from ds_actors.simulation import Outcome
 
 ALERT_LEGEND: Final = (
@@ -20,7 +21,6 @@ ALERT_LEGEND: Final = (
     "[a, b]               interval of 95 %; - is beyond what was seen",
 )
 """What the columns of the table of alerts mean."""
-_NAME_LIMIT: Final = 80
 
 
 def alert_winner(outcomes: Sequence[Outcome], target: float) -> Outcome | None:
@@ -42,7 +42,7 @@ def compare_alerts(outcomes: Sequence[Outcome], target: float) -> list[str]:
     best = alert_winner(outcomes, target)
     if best is None:
         return []
-    lines = [f"winner: {plain(best.policy, _NAME_LIMIT)}: {_why(best, outcomes, target)}"]
+    lines = [f"winner: {plain(best.policy, NAME_LIMIT)}: {_why(best, outcomes, target)}"]
     return lines + [_against(best, outcome) for outcome in outcomes if outcome is not best]
 
 
@@ -62,7 +62,7 @@ def _why(best: Outcome, outcomes: Sequence[Outcome], target: float) -> str:
 
 
 def _against(best: Outcome, other: Outcome) -> str:
-    name = plain(other.policy, _NAME_LIMIT)
+    name = plain(other.policy, NAME_LIMIT)
     cost = f"{best.sent / other.sent:.2f} times the samples" if other.sent else counted(best.sent, "sample")
     return f"        against {name}: {cost} {_sooner(best, other)} and {_accuses(best, other)}"
 

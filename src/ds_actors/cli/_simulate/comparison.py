@@ -19,7 +19,7 @@ LEGEND: Final = (
     "gap           the longest time that any track went without a sample",
 )
 """What the columns of the table mean."""
-_NAME_LIMIT: Final = 80
+NAME_LIMIT: Final = 80
 
 
 def winner_of(outcomes: Sequence[Outcome]) -> Outcome | None:
@@ -38,7 +38,7 @@ def compare(outcomes: Sequence[Outcome]) -> list[str]:
     if best is None:
         return []
     found = f"{len(best.found)} of {len(best.detections)} found"
-    winner = f"winner: {plain(best.policy, _NAME_LIMIT)}: {found}, half within {_seconds(best.quantile(0.5))}"
+    winner = f"winner: {plain(best.policy, NAME_LIMIT)}: {found}, half within {_seconds(best.quantile(0.5))}"
     others = (_difference(outcome, best) for outcome in outcomes if outcome is not best)
     return [f"{winner}, for {counted(best.sent, 'sample')}", *others]
 
@@ -58,7 +58,7 @@ def _difference(outcome: Outcome, best: Outcome) -> str:
     missed = len(best.found) - len(outcome.found)
     found = f"{missed} fewer found" if missed else "as many found"
     return (
-        f"        {plain(outcome.policy, _NAME_LIMIT)}: {times}, {found}, half within {_seconds(outcome.quantile(0.5))}"
+        f"        {plain(outcome.policy, NAME_LIMIT)}: {times}, {found}, half within {_seconds(outcome.quantile(0.5))}"
     )
 
 

@@ -88,7 +88,7 @@ class _View:
     def _room(self, height: int, width: int) -> Iterator[RenderableType]:
         moment = self.moment
         restarts = f", monitor restarted {counted(moment.restarts, 'time')}" if moment.restarts else ""
-        head = [_line(f"room {plain(moment.room, 60)}{_worst(moment.status)}{restarts}", "bold")]
+        head = [_line(f"room {plain(moment.room, 60)}{_worst_level(moment.status)}{restarts}", "bold")]
         foot = [_line(f"{_KEYS} ({moment.selection.order})", "dim")] if moment.has_keys and height > 5 else []
         if moment.status is None:
             log = moment.log[-max(0, height - 2) :] if height > 2 else ()
@@ -153,7 +153,7 @@ class _View:
         yield from [*lines[: max(0, height - len(foot))], *foot][:height]
 
 
-def _worst(status: Mapping[str, Any] | None) -> str:
+def _worst_level(status: Mapping[str, Any] | None) -> str:
     """Return how many tracks are alert and suspicious: they may be outside of what is shown."""
     levels = [row["level"] for row in status["tracks"]] if status is not None else []
     counts = {level.value: levels.count(level.value) for level in (Level.ALERT, Level.SUSPICIOUS)}
