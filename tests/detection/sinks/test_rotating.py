@@ -57,6 +57,28 @@ async def test_full_files_are_rotated_and_the_oldest_is_deleted(tmp_path: Path) 
     assert len(kept) > 2 * 15
 
 
+async def test_where_files_have_no_locks_none_is_renamed_while_it_is_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows, which refuses that."""
+    monkeypatch.setattr("ds_actors.detection.sinks._rotating.fcntl", None)
+    path, replace = tmp_path / "alerts.jsonl", Path.replace
+    renamed: list[str] = []
+
+    def checked(file: Path, target: Path) -> Path:
+        held = [os.path.realpath(entry.path) for entry in os.scandir("/proc/self/fd")]
+        assert str(file) not in held
+        renamed.append(file.name)
+        return replace(file, target)
+
+    monkeypatch.setattr(Path, "replace", checked)
+    sink = RotatingJsonLinesSink(path, max_bytes=20_000, files=2)
+    for number in range(40):
+        await sink.deliver(evolve(LONG, timestamp_ms=number))
+    assert set(renamed) == {"alerts.jsonl"}
+    assert [line["timestamp_ms"] for line in lines(path)][-1] == 39
+
+
 async def test_with_one_file_a_full_one_is_emptied(tmp_path: Path) -> None:
     """There is never a second."""
     sink = RotatingJsonLinesSink(tmp_path / "a", max_bytes=20_000, files=1)

@@ -91,18 +91,20 @@ class RotatingJsonLinesSink:
                 size = _lock(number, self.path)
                 if size is None:
                     continue  # another process has just replaced it
-                if size and size + len(line) > self.max_bytes:
-                    self._rotate(number)
+                if not size or size + len(line) <= self.max_bytes:
+                    _write(number, size, line)
+                    return
+                if self.files == 1:
+                    os.ftruncate(number, 0)
                     continue
-                _write(number, size, line)
-                return
+                if fcntl is not None:
+                    self._rotate()
+                    continue
             finally:
                 os.close(number)
+            self._rotate()  # Windows renames no open file
 
-    def _rotate(self, number: int) -> None:
-        if self.files == 1:
-            os.ftruncate(number, 0)
-            return
+    def _rotate(self) -> None:
         for older in range(self.files - 1, 0, -1):
             newer = self._numbered(older - 1)
             if newer.exists() or newer.is_symlink():
