@@ -61,7 +61,7 @@ async def test_where_files_have_no_locks_none_is_renamed_while_it_is_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on Windows, which refuses that."""
-    monkeypatch.setattr("ds_actors.detection.sinks._rotating.fcntl", None)
+    monkeypatch.setattr("ds_actors.detection.sinks._rotating._HAS_LOCKS", False)
     path, replace = tmp_path / "alerts.jsonl", Path.replace
     renamed: list[str] = []
 

@@ -19,6 +19,7 @@ try:
 except ModuleNotFoundError:  # Windows: there only one process may write
     fcntl = None  # type: ignore[assignment]
 
+_HAS_LOCKS: Final[bool] = bool(fcntl)
 MAX_BYTES: Final = 10_000_000
 FILES: Final = 5
 _LEAST_BYTES: Final = 20_000
@@ -97,7 +98,7 @@ class RotatingJsonLinesSink:
                 if self.files == 1:
                     os.ftruncate(number, 0)
                     continue
-                if fcntl is not None:
+                if _HAS_LOCKS:
                     self._rotate()
                     continue
             finally:
