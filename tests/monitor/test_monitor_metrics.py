@@ -168,10 +168,11 @@ def test_restarts_and_mailboxes_are_counted_by_part(registry: CollectorRegistry)
 def test_a_reader_that_comes_late_gets_the_newest_measurements() -> None:
     """No more than are kept, and none twice."""
     series = Series()
-    for number in range(KEPT + 10):
-        series.add(number)
-    assert series.since(0) == list(range(10, KEPT + 10))
-    assert series.since(KEPT + 8) == [KEPT + 8, KEPT + 9]
+    for first in (0, KEPT, 2 * KEPT):
+        for number in range(first, first + KEPT):
+            series.add(number)
+        assert series.since(0) == list(range(first, first + KEPT))
+        assert series.since(first + KEPT - 2) == [first + KEPT - 2, first + KEPT - 1]
     assert series.since(series.count) == series.since(10**9) == []
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from array import array
+from collections import Counter
 from typing import Final
 
 from attrs import define, field
@@ -21,17 +22,19 @@ class Series:
 
     count: int = 0
     """How many there have been."""
-    _newest: deque[float] = field(factory=lambda: deque[float](maxlen=KEPT))
+    _newest: array[float] = field(factory=lambda: array("d"))  # a list would take an object for each
 
     def add(self, value: float) -> None:
         """Record a measurement."""
         self.count += 1
         self._newest.append(value)
+        if len(self._newest) >= 2 * KEPT:
+            del self._newest[:KEPT]
 
     def since(self, count: int) -> list[float]:
         """Return those that came after the first `count`, as far as they are kept."""
-        new = min(max(0, self.count - count), len(self._newest))
-        return list(self._newest)[len(self._newest) - new :]
+        new = min(max(0, self.count - count), len(self._newest), KEPT)
+        return self._newest[len(self._newest) - new :].tolist()
 
 
 @define
