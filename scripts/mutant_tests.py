@@ -120,6 +120,12 @@ SURVIVORS: dict[tuple[str, str, str, str], str] = {
         "3",
     ): "while the length is not known, any number above the bytes that have come will do",
     (
+        "ds_actors.detection.uplink.link_speed",
+        "if now >= self._free_at:",
+        "now >= self._free_at",
+        "now > self._free_at",
+    ): "the moment in which the link becomes free may count for what was sent before it, or for what is sent then",
+    (
         "ds_actors.detection.uplink.close_reasons",
         "words = first.split(None, 2)",
         "2",

@@ -250,3 +250,104 @@ def test_refusing_a_large_message_says_nothing_while_smaller_ones_arrive() -> No
     assert speed.rate(30.0) == 8_000
     speed.refused(96_000, 61.0)
     assert speed.rate(66.0) == 16_000
+
+
+def measured(rate: int, at: float = 0.0) -> LinkSpeed:
+    """Return a link that carried a message of an eighth of a second at that rate, in bytes per second."""
+    speed = LinkSpeed()
+    passed(speed, rate // 8, at, 0.125)
+    assert speed.rate(at + 1) == rate
+    return speed
+
+
+def test_a_send_that_lasts_says_that_the_link_is_slower_than_it_was() -> None:
+    """From the second second on; without one, nothing lasts."""
+    speed = measured(65_536)
+    assert speed.send_lasts(5.0) == 0.0
+    speed.send_began(10_000, 10.0)
+    assert (speed.rate(11.5), speed.send_lasts(11.5)) == (65_536, 1.5)
+    assert (speed.rate(12.0), speed.rate(14.0)) == (5_000, 2_500)
+    slow = measured(8_192)
+    slow.send_began(1_000_000, 10.0)
+    assert slow.rate(13.0) == 8_192  # what it carried before is slower
+
+
+def test_a_message_of_a_twentieth_of_a_second_is_always_probed_and_any_other_once_a_second() -> None:
+    """On the second."""
+    speed = LinkSpeed()
+    passed(speed, 10_000, 0.0, 0.1)
+    speed.send_began(5_000, 0.5)
+    assert speed.sent(0.5) is not None
+    fast = measured(1_048_576)
+    fast.send_began(2_000, 10.0)
+    assert fast.sent(10.0) is not None
+    for at, probed in ((10.5, False), (11.0, True)):
+        fast.send_began(2_000, at)
+        assert (fast.sent(at) is not None) is probed
+
+
+def test_the_third_pong_is_written_off_on_time() -> None:
+    """Ten seconds after it was expected."""
+    speed = measured(65_536, -100.0)
+    for _ in range(3):
+        speed.send_began(8_192, 0.0)
+        assert speed.sent(0.0) is not None
+    speed.send_began(8_192, 0.375 + WRITE_OFF)
+    assert speed.sent(0.375 + WRITE_OFF) is None
+
+
+def test_a_pong_is_expected_after_the_message_and_the_delay_of_the_link() -> None:
+    """Until 0.3 s later, the link does not stall."""
+    speed = measured(65_536, -100.0)
+    speed.idle_pong(0.5)
+    speed.send_began(8_192, 0.0)
+    assert speed.sent(0.0) is not None
+    assert (speed.left(0.9), speed.left(0.95)) == (0.0, math.inf)
+
+
+def test_the_delay_is_at_most_that_of_the_fastest_message() -> None:
+    """A ping that took longer had waited for something."""
+    speed = LinkSpeed()
+    speed.idle_pong(0.5)
+    passed(speed, 2_000, 0.0, 0.25)
+    assert speed.delay(1.0) == 0.25
+
+
+def test_a_message_is_not_measured_with_what_was_confirmed_before_it() -> None:
+    """The first of two took half a second, the second a whole one."""
+    speed = LinkSpeed()
+    numbers: list[int | None] = []
+    for began in (0.0, 0.25):
+        speed.send_began(10_000, began)
+        numbers.append(speed.sent(began))
+    first, second = numbers
+    assert first is not None
+    assert second is not None
+    speed.confirmed(first, 0.5)
+    speed.confirmed(second, 1.5)
+    assert speed.rate(2.0) == 10_000
+
+
+def test_a_measurement_of_a_second_ago_is_fresh_whatever_the_clock_says() -> None:
+    """So a refusal of something larger says nothing new."""
+    speed = measured(65_536, 40.0)
+    speed.refused(100_000, 41.0)
+    assert speed.rate(100.0) == 65_536
+
+
+def test_a_send_that_the_end_of_the_connection_cut_off_counts_from_two_seconds_on() -> None:
+    """A shorter one says nothing, however little it carried."""
+    for seconds, rate in ((1.75, 65_536), (2.0, 1_000)):
+        speed = measured(65_536)
+        speed.send_began(2_000, 10.0)
+        speed.connection_ended(10.0 + seconds)
+        assert speed.rate(20.0) == rate
+
+
+def test_a_pong_of_the_connection_before_is_not_waited_for() -> None:
+    """The new one is free."""
+    speed = measured(65_536)
+    speed.send_began(8_192, 10.0)
+    assert speed.sent(10.0) is not None
+    speed.connection_ended(10.0)
+    assert speed.left(15.0) == 0.0

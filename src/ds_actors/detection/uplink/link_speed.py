@@ -195,8 +195,7 @@ class LinkSpeed:
         run = _rate(together, arrived - max(probe.run_began, confirmed))
         self._measured(probe.size, max(alone, run), now)
         self._confirmed_at, self._confirmed_end = now, probe.end
-        left = self._end - probe.end
-        self._free_at = now + self.seconds(left, now) if left else min(self._free_at, now)
+        self._free_at = now + self.seconds(self._end - probe.end, now)
 
     def idle_pong(self, seconds: float) -> None:
         """Record the time from a ping that waited for nothing to its pong."""
