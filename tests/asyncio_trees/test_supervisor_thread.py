@@ -431,7 +431,7 @@ def test_a_loop_that_is_closed_under_the_tree_ends_it() -> None:
             app = tree()
             loop.run_until_complete(app.__aenter__())
             loop.close()
-            trio_thread = [t for t in __import__("threading").enumerate() if t.name.startswith("ds-actors")]
+            trio_thread = [t for t in __import__("threading").enumerate() if t.name == "ds-actors-trio"]
             for thread in trio_thread:
                 thread.join(20)
             print(len(trio_thread), any(thread.is_alive() for thread in trio_thread))
