@@ -76,6 +76,28 @@ def test_decoded_pixels_are_the_frames(
     assert error(jpeg, np.rot90(rgb, -rotation // 90)) < MEAN_ERROR
 
 
+@pytest.mark.parametrize("rotation", [0, 90])
+@pytest.mark.parametrize("size", [(64, 48), (65, 48), (64, 47), (65, 47), (1, 1), (2, 3)])
+@pytest.mark.parametrize("layout", ["i420", "nv12"])
+def test_libjpeg_turbo_reads_nothing_but_the_picture(
+    layout: Layout, size: tuple[int, int], rotation: Literal[0, 90], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reads luma up to even sides; what lies there repeats the edge, and is not other memory of the process."""
+    given: list[NDArray[np.uint8]] = []
+
+    def encode(y: NDArray[np.uint8], *_: object, **__: object) -> bytes:
+        given.append(y)
+        return b"jpeg"
+
+    monkeypatch.setattr("simplejpeg.encode_jpeg_yuv_planes", encode)
+    encode_jpeg(Frame(*size, layout, packed(picture(*size), layout), rotation))
+    (luma,) = given
+    height, width = luma.shape
+    assert (height, width) == (size if rotation else size[::-1])
+    read = np.lib.stride_tricks.as_strided(luma, (height + height % 2, width + width % 2), luma.strides)
+    assert np.array_equal(read, np.pad(luma, ((0, height % 2), (0, width % 2)), mode="edge"))
+
+
 def test_the_longest_side_is_limited_and_the_shape_kept() -> None:
     """max_side scales down, never up."""
     rgb = picture(200, 100)

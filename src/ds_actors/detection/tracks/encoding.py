@@ -110,12 +110,22 @@ def _encode(frame: Frame, planes: tuple[Plane, ...], quality: int, max_side: int
         if len(planes) == 3:
             if not unchanged:
                 planes = _changed(frame, planes, max_side)
-            y, u, v = (np.ascontiguousarray(plane) for plane in planes)
-            return simplejpeg.encode_jpeg_yuv_planes(y, u, v, quality=quality)
+            y, u, v = planes
+            u, v = np.ascontiguousarray(u), np.ascontiguousarray(v)
+            return simplejpeg.encode_jpeg_yuv_planes(_with_even_sides(y), u, v, quality=quality)
         space = "RGB" if frame.layout == "rgb24" else "RGBX"
         return simplejpeg.encode_jpeg(planes[0], quality=quality, colorspace=space, colorsubsampling="420")
     except (ValueError, OSError) as error:
         raise EncodingError(str(error)) from error
+
+
+def _with_even_sides(luma: Plane) -> Plane:
+    """Return the plane in memory that goes on to even sides: libjpeg-turbo reads so far (`tj3YUVPlaneWidth`)."""
+    height, width = luma.shape
+    if height % 2 == 0 and width % 2 == 0:
+        return np.ascontiguousarray(luma)
+    # Without these, it would read what lies behind the plane, and send some of it as pixels.
+    return np.pad(luma, ((0, height % 2), (0, width % 2)), mode="edge")[:height, :width]
 
 
 def _planes(frame: Frame) -> tuple[Plane, ...]:
