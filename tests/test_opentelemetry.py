@@ -211,6 +211,36 @@ def test_the_context_of_an_asyncio_task_crosses_to_trio() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (Latest, ["carol"]),
+        (lambda: DropOldest(2), ["bob", "carol"]),
+        (lambda: Conflate(lambda _: "one key"), ["carol"]),
+        (lambda: Reject(2), ["alice", "bob"]),
+    ],
+    ids=["latest", "drops the oldest", "conflates", "rejects"],
+)
+def test_one_object_that_is_told_again_and_again_comes_with_the_contexts_of_those_that_are_kept(
+    make: Callable[[], Mailbox[Any]], expected: list[str]
+) -> None:
+    """As different objects do: an enum's member is the same one each time."""
+    for again in (False, True):
+        box, found = TracedMailbox(make()), list[str]()
+        message = Tell()
+        for user in ("alice", "bob", "carol"):
+            token = context.attach(baggage.set_baggage("user", user))
+            box.put(message if again else Tell(), 0.0)
+            context.detach(token)
+        token = context.attach(context.get_current())
+        while (taken := box.take(0.0)) is not EMPTY:
+            found.append(str(baggage.get_baggage("user")))
+            box.settle(taken, 0.0)
+        context.detach(token)
+        assert found == expected
+        assert not box._brought
+
+
 MAILBOXES: dict[str, Callable[[], Mailbox[Any]]] = {
     "reject": lambda: Reject(3),
     "redelivers": lambda: Reject(3, redeliver=2),

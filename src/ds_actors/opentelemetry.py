@@ -66,9 +66,11 @@ class TracedMailbox(Generic[M]):
 
     def put(self, message: M, now: float, /) -> Dropped[M] | None:
         """Offer a message, with the current context."""
+        # Where the same object waits already, what the put cost may be that older one, and not a refusal.
+        refused = self.inner.statistics().refused if id(message) in self._brought else -1
         cost = self.inner.put(message, now)
         if cost is not None:
-            if cost.what is message:
+            if cost.what is message and (refused < 0 or self.inner.statistics().refused > refused):
                 return cost
             self._forget(cost.what)
         self._brought.setdefault(id(message), deque()).append(context.get_current())
