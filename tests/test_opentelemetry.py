@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -215,9 +216,9 @@ def test_the_context_of_an_asyncio_task_crosses_to_trio() -> None:
     ("make", "expected"),
     [
         (Latest, ["carol"]),
-        (lambda: DropOldest(2), ["bob", "carol"]),
-        (lambda: Conflate(lambda _: "one key"), ["carol"]),
-        (lambda: Reject(2), ["alice", "bob"]),
+        (partial(DropOldest[Any], 2), ["bob", "carol"]),
+        (partial(Conflate[Any], type), ["carol"]),
+        (partial(Reject[Any], 2), ["alice", "bob"]),
     ],
     ids=["latest", "drops the oldest", "conflates", "rejects"],
 )
