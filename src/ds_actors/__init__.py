@@ -17,7 +17,7 @@ from ds_actors._errors import (
 from ds_actors._exits import Exit
 from ds_actors._group import Group
 from ds_actors._lifetime import Down
-from ds_actors._mailbox import EMPTY, Dropped, Empty, Mailbox, MailboxStatistics
+from ds_actors._mailbox import EMPTY, Dropped, Empty, Mailbox, MailboxStatistics, Refused
 from ds_actors._pool import PoolRef, PoolSpec
 from ds_actors._queue_mailboxes import DropOldest, Latest, Reject
 from ds_actors._ref import ActorRef, Answer, Request
@@ -71,6 +71,7 @@ __all__ = [
     "Node",
     "PoolRef",
     "PoolSpec",
+    "Refused",
     "Reject",
     "Request",
     "RestartLimitReached",

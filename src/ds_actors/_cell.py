@@ -30,7 +30,7 @@ import trio
 
 from ds_actors._errors import ActorStopped, AskDropped, SendDropped
 from ds_actors._lifetime import Lifetime, Notices, Watch
-from ds_actors._mailbox import EMPTY, Dropped, Empty, Envelope, Mailbox, Notice, content
+from ds_actors._mailbox import EMPTY, Dropped, Empty, Envelope, Mailbox, Notice, Refused, content
 from ds_actors._mailbox_guard import close, has_room, offer, queued
 from ds_actors._queue_mailboxes import QueueMailbox, Reject
 from ds_actors._slot import Slot
@@ -123,7 +123,7 @@ class Cell(Lifetime):
         if cost is None:
             return True
         self.report((cost,))
-        return cost.what is not item
+        return not isinstance(cost, Refused)
 
     def put_from_thread(self, item: Any) -> None:
         """Offer an item that came from another thread, where nothing may raise."""

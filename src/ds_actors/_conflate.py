@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
 from typing import TypeVar, cast
 
-from ds_actors._mailbox import EMPTY, Dropped, Empty, content
+from ds_actors._mailbox import EMPTY, Dropped, Empty, Refused, content
 from ds_actors._queue_mailboxes import DEFAULT_CAPACITY, QueueMailbox
 
 M = TypeVar("M")
@@ -55,7 +55,7 @@ class Conflate(QueueMailbox[M]):
             return Dropped(older, "conflated")
         if len(self._newest) + (self._hand is not EMPTY) >= self.capacity:
             self._refused += 1
-            return Dropped(message, "full")
+            return Refused(message, "full")
         self._newest[key] = message
         return None
 

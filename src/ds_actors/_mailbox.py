@@ -37,10 +37,18 @@ EMPTY: Final = Empty.EMPTY
 
 @frozen
 class Dropped(Generic[M_co]):
-    """A message that a `put` cost: the offered one itself (it was refused) or one that had waited."""
+    """A message that a mailbox gave up, and the mailbox's word for why."""
 
     what: M_co
     reason: str
+
+
+@frozen
+class Refused(Dropped[M_co]):
+    """The offered message itself, which was not accepted: `tell` returns False.
+
+    A type of its own, because the same object may be offered again while it waits.
+    """
 
 
 class Notice:
@@ -98,7 +106,7 @@ class Mailbox(Protocol[M]):
     """Whether `now` is trio's clock (seconds); where False it is 0.0, so that no clock is read for nothing."""
 
     def put(self, message: M, now: float, /) -> Dropped[M] | None:
-        """Offer a message; return what that cost, which is the message itself when it was refused."""
+        """Offer a message; return a `Refused` of it, a `Dropped` of one that had waited, or None."""
         ...
 
     def has_room(self, message: M, /) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from typing import Any, Protocol, cast
 
-from ds_actors._mailbox import Dropped, Mailbox, MailboxStatistics, content
+from ds_actors._mailbox import Dropped, Mailbox, MailboxStatistics, Refused, content
 
 logger = logging.getLogger("ds_actors")
 
@@ -30,7 +30,7 @@ def offer(mailbox: Mailbox[Any], item: Any, now: float, owner: Owner) -> Dropped
     except Exception as error:
         kind = type(content(item)).__name__
         logger.exception("the mailbox of %s failed, so a message of type %s is refused", owner.path, kind)
-        return Dropped(item, f"the mailbox failed: {type(error).__name__}")
+        return Refused(item, f"the mailbox failed: {type(error).__name__}")
 
 
 def has_room(mailbox: Mailbox[Any], message: Any, owner: Owner) -> bool:

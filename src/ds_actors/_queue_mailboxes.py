@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
-from ds_actors._mailbox import EMPTY, Dropped, Empty, Envelope, MailboxStatistics
+from ds_actors._mailbox import EMPTY, Dropped, Empty, Envelope, MailboxStatistics, Refused
 
 M = TypeVar("M")
 
@@ -177,7 +177,7 @@ class Reject(QueueMailbox[M]):
         queue = self._queue
         if len(queue) + (self._hand is not EMPTY) >= self.capacity:
             self._refused += 1
-            return Dropped(message, "full")
+            return Refused(message, "full")
         if queue is _NO_QUEUE:
             queue = self._queue = deque()
         queue.append(message)

@@ -15,7 +15,7 @@ from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
-from ds_actors._mailbox import EMPTY, Dropped, Empty, Mailbox, MailboxStatistics, content
+from ds_actors._mailbox import EMPTY, Dropped, Empty, Mailbox, MailboxStatistics, Refused, content
 from ds_actors._queue_mailboxes import Reject
 from ds_actors._version import __version__
 
@@ -66,12 +66,10 @@ class TracedMailbox(Generic[M]):
 
     def put(self, message: M, now: float, /) -> Dropped[M] | None:
         """Offer a message, with the current context."""
-        # Where the same object waits already, what the put cost may be that older one, and not a refusal.
-        refused = self.inner.statistics().refused if id(message) in self._brought else -1
         cost = self.inner.put(message, now)
+        if isinstance(cost, Refused):
+            return cost
         if cost is not None:
-            if cost.what is message and (refused < 0 or self.inner.statistics().refused > refused):
-                return cost
             self._forget(cost.what)
         self._brought.setdefault(id(message), deque()).append(context.get_current())
         return cost

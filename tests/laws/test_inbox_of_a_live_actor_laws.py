@@ -13,7 +13,21 @@ from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ds_actors import Actor, ActorRef, Answer, AskDropped, AskFailed, ExponentialBackoff, Reject, Request, Supervisor
+from ds_actors import (
+    Actor,
+    ActorRef,
+    Answer,
+    AskDropped,
+    AskFailed,
+    Conflate,
+    DropOldest,
+    ExponentialBackoff,
+    Latest,
+    Mailbox,
+    Reject,
+    Request,
+    Supervisor,
+)
 from ds_actors._mailbox import Envelope
 from ds_actors._slot import Slot
 from ds_actors.testing import Crashed, run_virtual
@@ -164,6 +178,21 @@ def test_each_message_has_its_own_deliveries() -> None:
             await trio.testing.wait_all_tasks_blocked()
             assert tried == [0, 0, 1, 1, 2, 2]
             assert (ref.statistics().handled, ref.statistics().dead) == (3, 0)
+
+    run_virtual(main)
+
+
+@pytest.mark.parametrize("mailbox", [Latest[Any], partial(DropOldest[Any], 2), partial(Conflate[Any], lambda _: 0)])
+def test_an_object_that_replaces_itself_is_accepted(mailbox: Callable[[], Mailbox[Any]]) -> None:
+    """`tell` returns True when the same object waits already and gives way to itself."""
+
+    class Plain(Actor[str]):
+        async def receive(self, _message: str, /) -> None: ...
+
+    async def main() -> None:
+        async with Supervisor("app") as app:
+            ref = await app.start(Plain, mailbox=mailbox)
+            assert [ref.tell("again") for _ in range(4)] == [True] * 4
 
     run_virtual(main)
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_actors._conflate import Conflate
-from ds_actors._mailbox import EMPTY, Dropped, Envelope, Mailbox, MailboxStatistics, content
+from ds_actors._mailbox import EMPTY, Dropped, Envelope, Mailbox, MailboxStatistics, Refused, content
 from ds_actors._queue_mailboxes import DropOldest, Latest, Reject
 
 capacities = st.integers(2, 6)
@@ -62,8 +62,9 @@ class Book:
         number = self.counts["offered"]
         had_room = self.mailbox.has_room(number)
         cost = self.mailbox.put(number, 0.0)
-        assert had_room == (cost is None or cost.what != number)
-        if cost is not None and cost.what == number:
+        assert had_room == (not isinstance(cost, Refused))
+        if isinstance(cost, Refused):
+            assert cost.what == number
             self.counts["refused"] += 1
             return
         self.waiting.append(number)
@@ -139,6 +140,22 @@ def test_everything_is_counted_once_and_the_bound_holds(
 ) -> None:
     """The two equations and the bound hold after every action, and each count is what your own books say (M1, M2)."""
     Book(MAKERS[name](n, again), at_head=at_head).run(script)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+@given(capacities, st.lists(st.sampled_from([0, 1, 2, 3, "take"]), max_size=30))
+def test_a_put_says_whether_it_accepted_an_object_that_waits_already(
+    name: str, n: int, script: list[int | str]
+) -> None:
+    """It returns `Refused` where the count of refused messages grows, and nowhere else."""
+    mailbox = MAKERS[name](n, 0)
+    for step in script:
+        if isinstance(step, str):
+            mailbox.take(0.0)
+            continue
+        before = mailbox.statistics().refused
+        cost = mailbox.put(step, 0.0)
+        assert isinstance(cost, Refused) == (mailbox.statistics().refused > before)
 
 
 @pytest.mark.parametrize("name", ["reject", "drop_oldest", "latest"])
@@ -264,10 +281,10 @@ def test_what_a_put_costs_is_returned() -> None:
     assert oldest.put("b1") is None
     assert oldest.put("c1") == Dropped("a1", "oldest")
     assert newest.put("b1") == Dropped("a1", "oldest")
-    assert first.put("b1") == Dropped("b1", "full")
+    assert first.put("b1") == Refused("b1", "full")
     assert conflate.put("b1") is None
     assert conflate.put("a2") == Dropped("a1", "conflated")
-    assert conflate.put("c1") == Dropped("c1", "full")
+    assert conflate.put("c1") == Refused("c1", "full")
     assert conflate.statistics().dropped == {"conflated": 1}
 
 

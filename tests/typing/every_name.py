@@ -47,6 +47,7 @@ from ds_actors import (
     Node,
     PoolRef,
     PoolSpec,
+    Refused,
     Reject,
     Request,
     RestartLimitReached,
@@ -132,7 +133,7 @@ class Newest:
     timed: ClassVar[bool] = False
 
     def put(self, message: str, now: float, /) -> Dropped[str] | None:
-        return Dropped(message, "always")
+        return Refused(message, "always")
 
     def has_room(self, message: str, /) -> bool:
         return False

@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from ds_actors._mailbox import EMPTY, Dropped
+from ds_actors._mailbox import EMPTY, Dropped, Refused
 from ds_actors.detection.budget import Budget
 from ds_actors.detection.events import Level, Sample
 from ds_actors.detection.turns import (
@@ -93,9 +93,9 @@ def test_other_messages_are_handled_at_once(message: OutboxMessage) -> None:
 def test_what_is_about_no_granted_turn_is_refused(message: OutboxMessage) -> None:
     """Whether there is none, or one that waits."""
     outbox = Outbox()
-    assert outbox.put(message, 0.0) == Dropped(message, "no_turn")
+    assert outbox.put(message, 0.0) == Refused(message, "no_turn")
     outbox.put(request(), 0.0)
-    assert outbox.put(message, 0.0) == Dropped(message, "no_turn")
+    assert outbox.put(message, 0.0) == Refused(message, "no_turn")
     assert counts(outbox) == {"offered": 3, "refused": 2, "queued": 1}
     assert account(outbox) == {"due": 1, "waiting": 1}
 
@@ -104,7 +104,7 @@ def test_a_second_request_of_a_track_is_superseded() -> None:
     """Whether the first one waits, is granted, or is being sent."""
     outbox = Outbox()
     outbox.put(request(), 0.0)
-    assert outbox.put(request(level=Level.ALERT), 0.0) == Dropped(request(level=Level.ALERT), "superseded")
+    assert outbox.put(request(level=Level.ALERT), 0.0) == Refused(request(level=Level.ALERT), "superseded")
     outbox.take(0.0)
     assert outbox.put(request(), 0.0) is not None
     outbox.put(deliver(), 0.0)
@@ -157,8 +157,8 @@ def test_two_late_captures_of_a_participant_are_outside_and_the_third_ends() -> 
     for track in "ABCD":
         granted(outbox, track)
     assert [outbox.put(CaptureLate(track), 0.3) for track in "AB"] == [None, None]
-    assert outbox.put(CaptureLate("C"), 0.3) == Dropped(CaptureLate("C"), "no_frame")
-    assert outbox.put(CaptureLate("A"), 0.4) == Dropped(CaptureLate("A"), "no_turn")
+    assert outbox.put(CaptureLate("C"), 0.3) == Refused(CaptureLate("C"), "no_frame")
+    assert outbox.put(CaptureLate("A"), 0.4) == Refused(CaptureLate("A"), "no_turn")
     outbox.put(GiveUp("A", "no_frame"), 0.5)
     assert outbox.put(CaptureLate("D"), 0.5) is None
     granted(outbox, "E", participant="bob")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from types import MappingProxyType
 from typing import ClassVar, Final
 
-from ds_actors._mailbox import EMPTY, Dropped, Empty, MailboxStatistics
+from ds_actors._mailbox import EMPTY, Dropped, Empty, MailboxStatistics, Refused
 from ds_actors.detection.events import Level, ResultEvent
 
 PER_TRACK: Final = 32
@@ -60,8 +60,8 @@ class SinkQueue:
         del waiting[index]
         if index == self._per_track:
             self._refused += 1
-        else:
-            self._dropped["full"] += 1
+            return Refused(event, "full")
+        self._dropped["full"] += 1
         return Dropped(least, "full")
 
     def take(self, _now: float = 0.0, /) -> ResultEvent | Empty:

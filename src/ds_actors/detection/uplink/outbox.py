@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import ClassVar, Final
 
-from ds_actors._mailbox import EMPTY, Dropped, Empty, MailboxStatistics
+from ds_actors._mailbox import EMPTY, Dropped, Empty, MailboxStatistics, Refused
 from ds_actors.detection.budget import Budget, TokenBuckets
 from ds_actors.detection.turns import (
     CaptureLate,
@@ -239,7 +239,7 @@ class Outbox:
         self._counts.due += 1
         if message.track in self._turns:
             self._counts.dropped["superseded"] += 1
-            return Dropped(message, "superseded")
+            return Refused(message, "superseded")
         track = self._history.track(message)
         self._requests += 1
         turn = Turn(message, track, self._requests, track.last == 0, self._alerts_first)
@@ -250,10 +250,10 @@ class Outbox:
 
     def _deliver(self, turn: Turn | None, message: Deliver, now: float) -> Dropped[OutboxMessage] | None:
         if turn is None or turn.state not in (TurnState.GRANTED, TurnState.LATE):
-            return Dropped(message, "no_turn")
+            return Refused(message, "no_turn")
         if now - message.sample.captured_at >= self._age_limit:
             self._drop(turn, "stale")
-            return Dropped(message, "stale")
+            return Refused(message, "stale")
         self._request_handled(turn)
         turn.sample = message
         if turn.state is TurnState.GRANTED:
@@ -266,10 +266,10 @@ class Outbox:
 
     def _capture_late(self, turn: Turn | None, message: CaptureLate) -> Dropped[OutboxMessage] | None:
         if turn is None or turn.state is not TurnState.GRANTED:
-            return Dropped(message, "no_turn")
+            return Refused(message, "no_turn")
         if turn.participant.late >= LATE_CAPTURES:
             self._drop(turn, "no_frame")
-            return Dropped(message, "no_frame")
+            return Refused(message, "no_frame")
         self._request_handled(turn)
         turn.participant.late += 1
         self._open -= 1
