@@ -151,6 +151,50 @@ def test_what_an_ask_raises_in_trio_is_raised_on_the_loop() -> None:
     run(main())
 
 
+@pytest.mark.parametrize("timeout", [-0.1, float("nan")])
+def test_an_ask_with_a_timeout_that_makes_no_sense_is_refused(timeout: float) -> None:
+    """With a ValueError, as in trio, and before the message is told."""
+
+    async def main() -> None:
+        async with counting() as (app, counter):
+            with pytest.raises(ValueError, match="timeout is in seconds, 0 or more, not"):
+                await app.ask(counter, Total(), timeout=timeout)
+            assert (await app.run_sync(counter.statistics)).offered == 0
+
+    run(main())
+
+
+def test_a_request_whose_asker_is_cancelled_is_not_handled() -> None:
+    """It is dropped when its turn comes; what was told after it is handled."""
+    seen: list[type] = []
+
+    class Held(Actor[Add | Total]):
+        async def receive(self, message: Add | Total, /) -> Answer | None:
+            seen.append(type(message))
+            await free.wait()
+            return message.answer(0) if isinstance(message, Total) else None
+
+    free = trio.Event()
+
+    async def main() -> None:
+        async with SupervisorThread(Supervisor("app")) as app:
+            held = await app.run(lambda: app.supervisor.start(Held))
+            app.tell(held, Add(1))
+            asked = asyncio.create_task(app.ask(held, Total(), timeout=30))
+            while (await app.run_sync(held.statistics)).offered < 2:
+                await asyncio.sleep(0.01)
+            asked.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asked
+            app.tell(held, Add(2))
+            await app.run_sync(free.set)
+            while (await app.run_sync(held.statistics)).handled < 3:
+                await asyncio.sleep(0.01)
+        assert seen == [Add, Add]
+
+    run(main())
+
+
 def test_a_cancelled_call_cancels_its_function_and_waits_for_its_cleanup() -> None:
     """When the cancellation arrives, nothing of the call runs in trio any more."""
     happened: list[str] = []

@@ -156,8 +156,11 @@ class SupervisorThread:
             AskFailed, AskDropped, AskTimeout, ActorStopped: as `ActorRef.ask` does.
             TreeEnded: when the tree has ended.
             RuntimeError: when called outside of the block's loop.
+            ValueError: for a timeout that is negative or no number.
         """
         self._check_loop()
+        if not timeout >= 0:
+            raise ValueError(f"an ask's timeout is in seconds, 0 or more, not {timeout!r}")
         slot = LoopSlot(self.bridge)
         # Not a call: its task would put the request behind what is told meanwhile.
         self._tell(actor._cell.put, Envelope(request, slot))  # noqa: SLF001 - the library's own way in
