@@ -28,7 +28,7 @@ BENCH_PYTHON ?= $(or $(shell python3.13 -c 'import sys; print(sys.executable)' 2
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo room room-page test test-all test-python test-actors dist components compare faults soak real-detector oracle coverage mutants check fuzz audit bench bench-livekit bench-forwarding docs docs-version diagrams picture pins proto clean
+.PHONY: help setup demo room room-page test test-all test-python test-actors dist components compare faults soak real-detector oracle coverage mutants check fuzz audit bench bench-livekit bench-forwarding docs docs-version diagrams examples picture pins proto clean
 
 help: ## Show what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -173,6 +173,9 @@ docs-version: $(DOCS)/.ready ## Commit the documentation to the branch gh-pages 
 diagrams: $(READY) ## Draw the guide's diagrams, and the plot of restart storms, from the rules of supervision
 	$(BIN)/python scripts/draw_diagrams.py
 	$(BIN)/python scripts/draw_storms.py
+
+examples: $(READY) ## Bring the examples that pages show up to date
+	$(BIN)/python scripts/embed_examples.py
 
 picture: $(READY) ## Draw docs/demo.svg and docs/room.png, which the README shows, from the demo and the room as they run
 	$(BIN)/python scripts/draw_demo.py

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs" / "guide").glob("*.md"))
 
 
 def test_every_program_is_shown_and_every_snippet_is_a_program() -> None:
-    """Pages contain no Python themselves: they include files that tests/test_examples.py runs."""
+    """The guide has no Python but the text of files that tests/test_examples.py runs."""
     shown: set[str] = set()
     for page in PAGES:
-        for block in re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
-            included = re.fullmatch(r'--8<-- "(examples/(?:guide/)?\w+\.py)"\n', block)
-            assert included, f"{page.name} has a snippet that no test runs"
-            shown.add(included.group(1))
+        for title in re.findall(r"^```python(.*)$", page.read_text("utf-8"), re.MULTILINE):
+            named = re.fullmatch(r' title="(examples/(?:guide/)?\w+\.py)"', title)
+            assert named, f"{page.name} has a snippet that no test runs"
+            shown.add(named.group(1))
     programs = {str(path.relative_to(ROOT)) for path in (ROOT / "examples" / "guide").glob("*.py")}
     assert {path for path in shown if "/guide/" in path} == programs
-    assert all((ROOT / path).exists() for path in shown)
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").rglob("*.md")), ids=lambda page: page.name)
+def test_pages_show_examples_as_they_are(page: Path) -> None:
+    """A block that is named after a file has its text."""
+    embedded = runpy.run_path(str(ROOT / "scripts" / "embed_examples.py"))["embedded"]
+    text = page.read_text("utf-8")
+    assert embedded(text) == text, f"run `make examples`, which brings {page.name} up to date"
 
 
 def test_every_page_is_in_the_navigation() -> None:
