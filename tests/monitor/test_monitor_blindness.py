@@ -82,6 +82,26 @@ def test_a_service_that_stops_judging_is_reported_within_50_seconds(
     kit.run(body, state_cb=told)
 
 
+def test_a_service_that_answers_once_in_a_while_is_reported_as_well(caplog: pytest.LogCaptureFixture) -> None:
+    """One answer in 40 s leaves a track unchecked for most of the time, though never for 30 s."""
+    caplog.set_level(logging.INFO, OURS)
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        await kit.add(monitor, "B")
+        await trio.sleep(10)
+        for _ in range(10):
+            service.silent.add("B")
+            await trio.sleep(34)
+            assert monitor.coverage("B") is Coverage.STALE
+            service.silent.clear()
+            await trio.sleep(6)
+            assert monitor.coverage("B") is Coverage.CHECKED
+        (warning,) = lines(caplog)
+        assert "1 of 1 tracks that should be checked have been only at times for" in warning
+
+    kit.run(body)
+
+
 def test_a_service_that_answers_nothing_is_connected_to_anew_after_60_seconds_of_samples(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ds_actors.detection.coverage import Coverage
 from ds_actors.detection.reporting.blindness import BLIND_AFTER, Blindness, Sight
@@ -76,6 +78,45 @@ def test_a_day_of_coming_and_going_has_less_than_300_lines(period: int, share: f
         sight = blind("A") if now % period < share * period else blind()
         lines += blindness.look(sight, now) is not None
     assert lines < 300
+
+
+def test_a_track_that_is_seen_for_a_moment_each_time_is_reported_too() -> None:
+    """25 s blind and 10 s checked, again and again: the warning says that it is checked only at times."""
+    blindness, lines = Blindness(), list[Line]()
+    for began in range(0, 1_000, 35):
+        lines += watched(blindness, began, began + 25, blind("A", wanted=1))
+        lines += watched(blindness, began + 25, began + 35, blind(wanted=1))
+    at, text = lines[0]
+    assert at < 120
+    assert text.startswith(
+        f"warning: 1 of 1 tracks that should be checked have been only at times for {at:.0f} s (1 st"
+    )
+    assert len(lines) == 1
+    assert times(watched(blindness, 1_015, 1_200, blind(wanted=1))) == [1_035]
+    assert not watched(blindness, 2_000, 2_025, blind("A"))
+
+
+@given(st.lists(st.integers(2, 5), min_size=25, max_size=40))
+def test_blind_for_two_thirds_of_the_time_is_always_reported(script: list[int]) -> None:
+    """However short each time is, in looks of 5 s."""
+    blindness, now, lines = Blindness(), 0, list[Line]()
+    for looks in script:
+        seen = max(1, looks // 2)
+        lines += watched(blindness, now, now + 5 * looks, blind("A"))
+        now += 5 * (looks + seen)
+        lines += watched(blindness, now - 5 * seen, now, blind())
+    assert lines
+
+
+@given(st.lists(st.tuples(st.integers(1, 5), st.integers(0, 30)), max_size=40))
+def test_less_than_a_third_of_the_time_is_never_reported(script: list[tuple[int, int]]) -> None:
+    """Where no single time is 30 s, and each is followed by twice as long in which the track is checked."""
+    blindness, now, lines = Blindness(), 0, list[Line]()
+    for looks, more in script:
+        lines += watched(blindness, now, now + 5 * looks, blind("A"))
+        now += 5 * (3 * looks + more)
+        lines += watched(blindness, now - 5 * (2 * looks + more), now, blind())
+    assert not lines
 
 
 def test_a_room_that_reconnects_is_blindness_without_any_track() -> None:

@@ -1,7 +1,8 @@
 """When tracks that should be checked are not, and which lines of the log that deserves. Pure.
 
 A track is blind when it should be checked and its coverage says that it is not (`Coverage.is_blind`). The monitor is
-blind when a track has been blind for 30 s, or its room has been reconnecting for as long.
+blind when a track has been blind for 30 s, or its room has been reconnecting for as long. Trouble that comes and goes
+adds up: time in which a track is checked takes half as much off, so that more than a third of the time is reported too.
 
     one has been blind for 30 s                  -> WARNING
     twice as many as in the last warning         -> WARNING
@@ -24,6 +25,8 @@ from ds_actors.detection.reporting.notes import FLAPPING_WITHIN, REMIND_EVERY, S
 
 BLIND_AFTER: Final = 30.0
 """Seconds for which a track is blind before that is reported."""
+SIGHT_WEIGHS: Final = 0.5
+"""What a second in which a track is checked takes off the seconds for which it was blind."""
 REMEMBERED: Final = 10_000
 """Tracks that were reported blind and are remembered as such, until the trouble is over."""
 
@@ -56,14 +59,51 @@ class Sight:
     """True while the link to the service is slow."""
 
 
+@define(eq=False)
+class _Record:
+    """How long one track, or the room, was blind."""
+
+    began: float
+    """When it was first blind."""
+    since: float | None
+    """Since when it is blind without a break; None while it is not."""
+    seconds: float = 0.0
+    """For how long it was blind, less what it was checked since; `BLIND_AFTER` at most."""
+
+    def add(self, now: float, passed: float, *, blind: bool) -> None:
+        """Add the time since the last look."""
+        if blind and self.since is not None:
+            self.seconds = min(BLIND_AFTER, self.seconds + passed)
+        elif blind:
+            self.since = now
+        else:
+            self.since = None
+            self.seconds -= SIGHT_WEIGHS * passed
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether it was blind at the last look."""
+        return self.since is not None
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether it is blind, and was for long enough to be reported."""
+        return self.is_blind and self.seconds >= BLIND_AFTER
+
+    def is_unbroken(self, now: float) -> bool:
+        """Whether it was blind all that time."""
+        return self.since is not None and now - self.since >= BLIND_AFTER
+
+
 @define
 class Blindness:
     """Decides when the monitor is blind; all times are seconds on one monotonic clock."""
 
     cause: str = field(default="", init=False)
     """The likely cause; empty while the monitor is not blind."""
-    _since: dict[str | None, float] = field(factory=dict[str | None, float], init=False)
-    """Since when each track, or the room, is blind."""
+    _records: dict[str | None, _Record] = field(factory=dict[str | None, _Record], init=False)
+    """Of each track that is blind, or was a moment ago; the room's under None."""
+    _looked: float = field(default=0.0, init=False)
     _reported: set[str | None] = field(factory=set[str | None], init=False)
     _began: float | None = field(default=None, init=False)
     _calm_since: float | None = field(default=None, init=False)
@@ -73,9 +113,14 @@ class Blindness:
 
     def look(self, sight: Sight, now: float) -> Note | None:
         """Take the newest facts, and return a line for the log when one is due; call it every few seconds."""
-        keys = {*sight.blind, _ROOM} if sight.reconnecting else {*sight.blind}
-        self._since = {key: self._since.get(key, now) for key in keys}
-        overdue = {key for key, since in self._since.items() if now - since >= BLIND_AFTER}
+        passed, self._looked = now - self._looked, now
+        blind = {*sight.blind, _ROOM} if sight.reconnecting else {*sight.blind}
+        for key, record in self._records.items():
+            record.add(now, passed, blind=key in blind)
+        for key in blind - self._records.keys():
+            self._records[key] = _Record(now, now)
+        self._records = {key: record for key, record in self._records.items() if record.is_blind or record.seconds > 0}
+        overdue = {key for key, record in self._records.items() if record.is_overdue}
         if overdue:
             return self._blind(overdue, sight, now)
         return None if self._began is None else self._calm(sight, now)
@@ -83,7 +128,7 @@ class Blindness:
     def _blind(self, overdue: set[str | None], sight: Sight, now: float) -> Note | None:
         self._calm_since = None
         if self._began is None:
-            self._began = min(self._since[key] for key in overdue)
+            self._began = min(self._records[key].began for key in overdue)
             self._reported = set()
             self._returned = self._over_at is not None and now - self._over_at < FLAPPING_WITHIN
         self.cause = _likely_cause(overdue, sight)
@@ -93,7 +138,8 @@ class Blindness:
             return None
         self._warned = now
         self._reported = overdue if len(self._reported) > REMEMBERED else self._reported | overdue
-        return Note("warning", f"{_described(overdue, sight, now - self._began)}: {self.cause}")
+        unbroken = any(self._records[key].is_unbroken(now) for key in overdue)
+        return Note("warning", f"{_described(overdue, sight, now - self._began, unbroken=unbroken)}: {self.cause}")
 
     def _may_warn(self, now: float) -> bool:
         assert self._warned is not None
@@ -102,7 +148,7 @@ class Blindness:
 
     def _calm(self, sight: Sight, now: float) -> Note | None:
         assert self._began is not None
-        if self._since:
+        if any(record.is_blind for record in self._records.values()):
             self._calm_since = None
             return None
         if self._calm_since is None:
@@ -111,18 +157,20 @@ class Blindness:
             return None
         seconds, reported = self._calm_since - self._began, bool(self._reported)
         self._began, self._calm_since, self._over_at, self.cause = None, None, now, ""
+        self._records.clear()
         if not reported:
             return None
         return Note("info", f"no track that should be checked is left unchecked, after {seconds:.0f} s")
 
 
-def _described(overdue: set[str | None], sight: Sight, seconds: float) -> str:
+def _described(overdue: set[str | None], sight: Sight, seconds: float, *, unbroken: bool) -> str:
     counts = Counter(sight.blind[key].value for key in overdue if key is not None)
     if not counts:
         return f"nothing has been checked for {seconds:.0f} s, because the room is reconnecting"
     shown = ", ".join(f"{count} {coverage}" for coverage, count in sorted(counts.items()))
     checked = f"{counts.total()} of {sight.wanted} tracks that should be checked"
-    return f"{checked} have not been for {seconds:.0f} s ({shown})"
+    how = "have not been" if unbroken else "have been only at times"
+    return f"{checked} {how} for {seconds:.0f} s ({shown})"
 
 
 def _likely_cause(overdue: set[str | None], sight: Sight) -> str:
