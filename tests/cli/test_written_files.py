@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+import ds_actors.cli
 from ds_actors.cli import app
 from ds_actors.cli._files import new_file, replace_file
 
@@ -104,6 +106,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
     [
         ["scan", "--sandbox", "video.mp4", "--report"],
         ["simulate", "adaptive", "--seconds", "5", "--plot"],
+        ["tune", "--misses", "0.2", "--false-flags", "0.02", "--plot"],
         ["calibrate", "--clean", "a", "--manipulated", "b", "--output"],
     ],
 )
@@ -118,3 +121,11 @@ def test_a_command_says_before_its_work_that_it_will_not_write_there(
         assert result.exit_code == 2
         assert f"{command[-1]} {path}: {why}" in result.stderr
     assert elsewhere.read_text() == "precious"
+
+
+def test_no_command_writes_a_file_in_another_way() -> None:
+    """Path's own writers follow links, and leave half a file where they fail."""
+    commands = Path(ds_actors.cli.__file__).parent
+    writers = re.compile(r"\.write_(?:text|bytes)\(|\bopen\([^)]*[\"'][wax]b?[\"']")
+    found = [path.name for path in commands.rglob("*.py") if writers.search(path.read_text("utf-8"))]
+    assert sorted(found) == ["_files.py", "clip.py"]  # the second writes into a file that the first has opened

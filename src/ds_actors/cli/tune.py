@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ds_actors.cli._epilog import epilog
+from ds_actors.cli._files import refusal, replace_file
 from ds_actors.cli._simulate.alarms import alarm_table
 from ds_actors.cli._simulate.frontier import draw_frontier
 from ds_actors.cli._simulate.processes import performer
@@ -73,6 +74,9 @@ def tune(
     wish = _wish(_evidence(judge, misses, false_flags, max_false_alarms), budget, latency)
     if plot is not None and (plot.is_dir() or not plot.parent.is_dir()):
         _stop(f"--plot {plot}: it must name a file in an existing folder")
+    why = None if plot is None else refusal(plot)
+    if why is not None:
+        _stop(f"--plot {plot}: {why}")
     room = TuningRoom(wish, hours, seed)
     visible = sys.stderr.isatty()
     if not visible:
@@ -97,7 +101,7 @@ def tune(
     found, shown = halving.found, frontier(halving.tried, halving.found)
     if plot is not None:
         try:
-            plot.write_text(draw_frontier(shown, found, last, wish), "utf-8")
+            replace_file(plot, draw_frontier(shown, found, last, wish))
         except OSError as error:
             _stop(f"{plot} cannot be written: {error.strerror}")
     if as_json:
