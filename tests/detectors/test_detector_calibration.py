@@ -176,6 +176,7 @@ def test_what_is_written_is_read_by_all_who_need_it() -> None:
     ("text", "words"),
     [
         ("[thresholds", "not TOML"),
+        (f"a = {'[' * 5_000}", "nested 16 deep"),
         ("[evidence]", "no table"),
         ("thresholds = 3", "no table"),
         ("[thresholds]\nsuspicious = 0.5", "thresholds.alert is missing"),

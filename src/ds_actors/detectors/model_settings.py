@@ -6,12 +6,13 @@ The model is an ONNX file, or with `url` one of a server that speaks the Open In
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, TypeVar, cast
 from urllib.parse import urlsplit
 
 from attrs import frozen
+
+from ds_actors.detection.toml_text import TomlError, load_toml
 
 TensorLayout = Literal["NCHW", "NHWC"]
 Colours = Literal["RGB", "BGR"]
@@ -78,9 +79,9 @@ def parse_settings(text: str) -> ModelSettings:
         ModelSettingsError: when it is not TOML, or a setting is missing, unknown or invalid.
     """
     try:
-        table = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ModelSettingsError(f"not TOML: {error}") from None
+        table = load_toml(text)
+    except TomlError as error:
+        raise ModelSettingsError(str(error)) from None
     _known(table, ("model", "url", "timeout", "providers", "threads", "input", "output"), "")
     entry, output = _section(table, "input"), _section(table, "output")
     _known(entry, ("name", "size", "layout", "colours", "mean", "std", "crop"), "input.")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from attrs import frozen
 
 from ds_actors.detection.events import Level
+from ds_actors.detection.toml_text import TomlError, load_toml
 
 GUESSED: Final = "the thresholds are guesses, not measured on this detector: measure them with ds-actors calibrate"
 """What is said once where there are no other thresholds; what takes its file is said behind it."""
@@ -55,9 +55,9 @@ def parse_thresholds(text: str) -> Thresholds:
         ThresholdsError: when the text is not such a file, or a figure is missing or invalid; the message says which.
     """
     try:
-        found: Any = tomllib.loads(text).get("thresholds")
-    except (ValueError, RecursionError) as error:
-        raise ThresholdsError(f"not TOML: {error}") from None
+        found: Any = load_toml(text).get("thresholds")
+    except TomlError as error:
+        raise ThresholdsError(str(error)) from None
     if not isinstance(found, dict):
         raise ThresholdsError("there is no table [thresholds]; `ds-actors calibrate --detector` writes one")
     table = cast("dict[str, object]", found)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeVar, cast
+from typing import Any, TypeVar, cast
+
+from ds_actors.detection.toml_text import TomlError, load_toml
 
 T = TypeVar("T")
-
-_DEPTH: Final = 16
-_TOO_DEEP: Final = f"arrays and tables may be nested {_DEPTH} deep, and here they are nested deeper"
-_TOO_LARGE: Final = "an integer may have 64 bits, and here one has more"
 
 
 class ScriptError(ValueError):
@@ -22,35 +19,12 @@ def loads(text: str) -> dict[str, Any]:
     """Return the table of a TOML text.
 
     Raises:
-        ScriptError: when it is not TOML, is nested too deeply, or has an integer beyond 64 bits, which no TOML needs.
+        ScriptError: as `load_toml` says.
     """
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ScriptError(f"not TOML: {error}") from error
-    except RecursionError:
-        raise ScriptError(_TOO_DEEP) from None
-    except ValueError:  # Python converts no integer of more than 4,300 digits
-        raise ScriptError(_TOO_LARGE) from None
-    _check(table)
-    return table
-
-
-def _check(table: dict[str, Any]) -> None:
-    values: list[tuple[int, object]] = [(0, table)]
-    while values:
-        depth, value = values.pop()
-        if depth > _DEPTH:
-            raise ScriptError(_TOO_DEEP)
-        match value:
-            case dict():
-                values.extend((depth + 1, inner) for inner in cast("dict[str, object]", value).values())
-            case list():
-                values.extend((depth + 1, inner) for inner in cast("list[object]", value))
-            case int() if value.bit_length() > 63:
-                raise ScriptError(_TOO_LARGE)
-            case _:
-                pass
+        return load_toml(text)
+    except TomlError as error:
+        raise ScriptError(str(error)) from error
 
 
 def known(entry: Mapping[str, Any], keys: tuple[str, ...]) -> None:

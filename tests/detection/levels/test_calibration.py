@@ -107,6 +107,8 @@ def test_a_line_of_a_scan_gives_its_answers() -> None:
     ("text", "words"),
     [
         ("[evidence", "not TOML"),
+        (f"a = {'[' * 5_000}", "nested 16 deep"),
+        (f"a = {'9' * 5_000}", "an integer may have 64 bits"),
         ("misses = 0.2", "no table"),
         ("[evidence]\nmisse = 0.2", "'misse', which is not known"),
         ("[evidence]\nmisses = 2.0", "misses is a share"),

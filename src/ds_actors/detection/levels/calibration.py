@@ -13,7 +13,6 @@ of Survey Statistics and Methodology 3, 2015), for Wilson's interval with the ef
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final, cast
@@ -22,6 +21,7 @@ from attrs import fields, frozen
 
 from ds_actors.detection.events import Level
 from ds_actors.detection.levels.evidence import Evidence
+from ds_actors.detection.toml_text import TomlError, load_toml
 
 Z_95: Final = 1.959964
 """The normal quantile of a two-sided interval of 95 %."""
@@ -144,9 +144,9 @@ def parse_evidence(text: str, **figures: float) -> Evidence:
         CalibrationError: when the text is not such a file, or a figure is invalid.
     """
     try:
-        found: Any = tomllib.loads(text).get("evidence")
-    except tomllib.TOMLDecodeError as error:
-        raise CalibrationError(f"this is not TOML: {error}") from error
+        found: Any = load_toml(text).get("evidence")
+    except TomlError as error:
+        raise CalibrationError(str(error)) from error
     known = [attribute.name for attribute in fields(Evidence)]
     if not isinstance(found, dict):
         raise CalibrationError("the file has no table [evidence]; `ds-actors calibrate` writes one")

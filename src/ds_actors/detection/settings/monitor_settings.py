@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from ds_actors.detection.service import ApiKey, Dataspike
 from ds_actors.detection.settings.resolving import ResolvedSetting, SettingsFile, resolve_settings
 from ds_actors.detection.settings.schema import CONFIG_VARIABLE, SettingsError, SettingValue
 from ds_actors.detection.sinks import LogSink, RotatingJsonLinesSink, Sink, SlackSink, Throttled, WebhookSink
+from ds_actors.detection.toml_text import TomlError, load_toml
 
 _MOST_BYTES: Final = 1_000_000
 
@@ -190,15 +190,11 @@ def _load(path: Path) -> SettingsFile:
         data = path.read_bytes()
         if len(data) > _MOST_BYTES:
             raise SettingsError(f"the settings file {name} has over {_MOST_BYTES:,} bytes")
-        return SettingsFile(name, tomllib.loads(data.decode("utf-8")))
-    except tomllib.TOMLDecodeError as error:
-        problem = f"is not TOML: {plain(str(error), 200)}"
+        return SettingsFile(name, load_toml(data.decode("utf-8")))
+    except TomlError as error:
+        problem = f"cannot be used: {plain(str(error), 200)}"
     except UnicodeDecodeError:
         problem = "is not UTF-8"
-    except (RecursionError, ValueError) as error:
-        if isinstance(error, SettingsError):
-            raise
-        problem = "is not TOML that can be read: its nesting is too deep, or a number too long"
     except OSError as error:
         problem = f"cannot be read: {error.strerror}"
     raise SettingsError(f"the settings file {name} {problem}")
