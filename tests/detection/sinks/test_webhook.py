@@ -6,6 +6,7 @@ import json
 import ssl
 import sys
 import traceback
+from pathlib import Path
 
 import pytest
 import trio
@@ -121,13 +122,13 @@ def test_posting_again_ends_with_its_bound(monkeypatch: pytest.MonkeyPatch) -> N
     """No post begins more than `retry_for` seconds after the first, however long the service is away."""
     posted: list[float] = []
 
-    async def post(_sink: WebhookSink, _event: ResultEvent) -> PostFailure:
+    async def post(_sink: WebhookSink, _event: ResultEvent, _tls: ssl.SSLContext) -> PostFailure:
         posted.append(trio.current_time())
         await trio.sleep(0.1)
         return PostFailure("ConnectError")
 
     async def main() -> None:
-        sink = WebhookSink("https://example.org/", retry_for=20)
+        sink = WebhookSink("https://example.org/", retry_for=20, ssl_context=ssl.create_default_context())
         monkeypatch.setattr(WebhookSink, "_post", post)
         with pytest.raises(WebhookError, match=r"^example\.org: ConnectError$"):
             await sink.deliver(EVENT)
@@ -168,6 +169,23 @@ async def test_https_is_verified() -> None:
         assert len(server.requests) == 1
         assert "ConnectError" in str(await failure(WebhookSink(url, retry_for=0)))
         assert len(server.requests) == 1
+
+
+async def test_what_ssl_cert_file_names_is_trusted_and_a_file_that_cannot_be_used_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is read at a delivery, in another thread, and not for plain HTTP to this machine."""
+    authority, bundle = trustme.CA(), tmp_path / "bundle.pem"
+    theirs = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(theirs)  # pyright: ignore[reportUnknownMemberType]
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    async with hooks(context=theirs) as server, hooks() as plain:
+        sink = WebhookSink(f"https://localhost:{server.port}/")
+        assert f"SSL_CERT_FILE names {str(bundle)!r}, which cannot be used" in str(await failure(sink))
+        await WebhookSink(f"http://127.0.0.1:{plain.port}/").deliver(EVENT)
+        authority.cert_pem.write_to_path(bundle)
+        await sink.deliver(EVENT)
+        assert (len(server.requests), len(plain.requests)) == (1, 1)
 
 
 async def test_a_proxy_is_asked_with_its_own_password(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,10 +19,10 @@ import trustme
 from servers import Handler, tcp_server, websocket_server
 from trio_websocket import ConnectionClosed, WebSocketRequest
 
+from ds_actors.detection import tls
 from ds_actors.detection.errors import Refused, Unreachable
 from ds_actors.detection.proxies import ProxyAddress
 from ds_actors.detection.service import Dataspike
-from ds_actors.detection.uplink import tls
 from ds_actors.detection.uplink.connection import open_websocket
 from ds_actors.detection.uplink.heartbeat import Close, Heartbeat
 from ds_actors.detection.uplink.tunnel import open_tunnel

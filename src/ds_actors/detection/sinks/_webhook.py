@@ -20,6 +20,7 @@ from ds_actors.detection.service import ApiKey, is_loopback, verifies
 from ds_actors.detection.sinks._receiver import sign_webhook
 from ds_actors.detection.sinks._retries import PostFailure, failure_of, retry_delay
 from ds_actors.detection.sinks._signatures import PREFIX, Secrets, WebhookSecret, hidden
+from ds_actors.detection.tls import default_tls
 
 if TYPE_CHECKING:
     import httpx
@@ -66,6 +67,7 @@ class WebhookSink:
         "_proxy",
         "_random",
         "_secret",
+        "_secure",
         "_signing_secrets",
         "_ssl_context",
         "_url",
@@ -115,7 +117,8 @@ class WebhookSink:
         self.name: str = name
         if ssl_context is not None and not verifies(ssl_context):
             raise ValueError("ssl_context must verify certificates and host names")
-        self._ssl_context: ssl.SSLContext = ssl_context or ssl.create_default_context()
+        self._ssl_context: ssl.SSLContext | None = ssl_context
+        self._secure: bool = secure
         self._proxy: ProxyAddress | None = None if is_loopback(host) else find_proxy(host, port, secure=secure)
         if self._proxy is not None and self._proxy.scheme not in {"http", "https"}:
             raise ValueError("HTTPS_PROXY must be an http or https proxy for a webhook, or NO_PROXY name its host")
@@ -127,10 +130,14 @@ class WebhookSink:
             WebhookError: when it was not taken, or not in time.
         """
         began, posts = trio.current_time(), 0
+        try:
+            tls = await self._tls()
+        except OSError as error:
+            raise WebhookError(f"{self.host}: {error}") from None
         while True:
             failure: PostFailure | None = PostFailure(f"took longer than {self.timeout:g} s")
             with trio.move_on_after(self.timeout):
-                failure = await self._post(event)
+                failure = await self._post(event, tls)
             if failure is None:
                 return
             posts += 1
@@ -145,7 +152,13 @@ class WebhookSink:
         """Return the body of the post."""
         return event.json().encode("ascii")
 
-    async def _post(self, event: ResultEvent) -> PostFailure | None:
+    async def _tls(self) -> ssl.SSLContext:
+        if not self._secure:
+            return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # httpx would make one that reads all certificates
+        # One of its own, because httpcore changes it.
+        return self._ssl_context or await default_tls("webhook")
+
+    async def _post(self, event: ResultEvent, tls: ssl.SSLContext) -> PostFailure | None:
         """Return why the event was not taken; None when it was."""
         import httpx  # noqa: PLC0415 - what it needs may not be installed, and it takes long to import
 
@@ -158,7 +171,7 @@ class WebhookSink:
         request = httpx.Request("POST", self._url, headers=headers, content=body)
         # A transport, because a client would log the URL with its path and query.
         try:
-            async with self._transport() as transport:
+            async with self._transport(tls) as transport:
                 response = await transport.handle_async_request(request)
                 await response.aclose()  # its body may be endless, and says nothing that is asked for
         except (httpx.HTTPError, OSError) as error:
@@ -167,7 +180,7 @@ class WebhookSink:
             return None
         return failure_of(response.status_code, response.headers.get("Retry-After"), time.time())
 
-    def _transport(self) -> httpx.AsyncHTTPTransport:
+    def _transport(self, tls: ssl.SSLContext) -> httpx.AsyncHTTPTransport:
         import httpx  # noqa: PLC0415
 
         proxy = None
@@ -175,7 +188,7 @@ class WebhookSink:
             host = f"[{self._proxy.host}]" if ":" in self._proxy.host else self._proxy.host
             auth = None if self._proxy.username is None else (self._proxy.username, self._proxy.password or "")
             proxy = httpx.Proxy(f"{self._proxy.scheme}://{host}:{self._proxy.port}", auth=auth)
-        return httpx.AsyncHTTPTransport(verify=self._ssl_context, trust_env=False, proxy=proxy)
+        return httpx.AsyncHTTPTransport(verify=tls, trust_env=False, proxy=proxy)
 
     def __repr__(self) -> str:
         # A traceback may show an object whose constructor raised.

@@ -17,11 +17,11 @@ from ds_actors.detection.errors import Refused, Unreachable, UplinkError
 from ds_actors.detection.events import plain
 from ds_actors.detection.proxies import ProxyAddress
 from ds_actors.detection.service import Dataspike
+from ds_actors.detection.tls import default_tls
 from ds_actors.detection.uplink.close_reasons import closed, leaves, parse_head, rejected
 from ds_actors.detection.uplink.heartbeat import Heartbeat
 from ds_actors.detection.uplink.metered_socket import metered
 from ds_actors.detection.uplink.reader_nursery import ReaderNursery
-from ds_actors.detection.uplink.tls import default_tls
 from ds_actors.detection.uplink.tunnel import open_tunnel
 from ds_actors.detection.uplink.unsent import limit_unsent
 from ds_actors.detection.uplink.watched_stream import WatchedStream

@@ -10,8 +10,8 @@ import trio
 from python_socks import ProxyError
 
 from ds_actors.detection.proxies import ProxyAddress
+from ds_actors.detection.tls import default_tls
 from ds_actors.detection.uplink.streams import WrappedStream
-from ds_actors.detection.uplink.tls import default_tls
 
 ANSWER_LIMIT: Final = 16 * 1024
 """Bytes of a proxy's answer up to its blank line; a longer one is refused."""

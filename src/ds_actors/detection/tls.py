@@ -13,19 +13,19 @@ import trio
 _FILES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
-async def default_tls() -> ssl.SSLContext:
-    """Return the context, the same one while SSL_CERT_FILE and SSL_CERT_DIR stay the same.
+async def default_tls(user: str = "") -> ssl.SSLContext:
+    """Return the context of one kind of user, the same one while SSL_CERT_FILE and SSL_CERT_DIR stay the same.
 
     Raises:
         OSError: when one of them names what does not exist or holds no certificate; OpenSSL would trust no one, and
             not say why.
     """
     file, directory = (os.environ.get(name) for name in _FILES)
-    return await trio.to_thread.run_sync(_made, file, directory)
+    return await trio.to_thread.run_sync(_made, user, file, directory)
 
 
-@lru_cache(maxsize=4)
-def _made(file: str | None, directory: str | None) -> ssl.SSLContext:
+@lru_cache(maxsize=8)
+def _made(_user: str, file: str | None, directory: str | None) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if file is not None:
         try:
