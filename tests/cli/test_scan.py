@@ -252,6 +252,7 @@ async def test_silence_after_the_samples_is_partial(tmp_path: Path) -> None:
     async with open_sandbox(twice) as sandbox:
         (result,) = (await against(sandbox, [path], silence=0.3)).results
     assert (result.outcome, result.due, result.sent, result.answered) == (ScanOutcome.PARTIAL, 5, 5, 2)
+    assert (result.unanswered, result.lost) == (3, 0)
     assert "2 of 5" in result.problem
     assert result.timeline.segments[0].end == 2.0
 
@@ -291,6 +292,9 @@ async def test_a_lost_connection_is_partial_and_the_next_file_goes_on(tmp_path: 
         assert len(sandbox.attempts) == 2
     assert first.outcome is ScanOutcome.PARTIAL
     assert first.answered < first.sent
+    assert (first.unanswered, first.lost) == (0, first.sent - first.answered)
+    assert f"{first.lost} lost with the connection" in first.samples
+    assert first.as_dict()["lost"] == first.lost
     assert (second.outcome, second.answered) == (ScanOutcome.COMPLETE, 5)
 
 

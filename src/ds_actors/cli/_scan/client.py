@@ -67,6 +67,11 @@ class Exchange:
         """The time of the first sample without an answer, in seconds; None when there is none."""
         return self._waiting[0].seconds if self._waiting else None
 
+    @property
+    def outstanding(self) -> int:
+        """How many samples were sent and not answered."""
+        return max(0, self.result.sent - self.result.answered)
+
     async def run(self, service: Dataspike) -> None:
         """Send every sample and wait for every answer, or until the service has been silent for too long.
 

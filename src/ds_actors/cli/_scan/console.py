@@ -41,7 +41,7 @@ def show(result: StreamScan, *, as_json: bool) -> None:
 
 def _table(result: StreamScan) -> None:
     console = Console(highlight=False)
-    figures = f"{counted(result.due, 'sample')} due, {result.sent} sent, {result.answered} answered; {result.outcome}"
+    figures = f"{result.samples}; {result.outcome}"
     if result.damage.places:
         figures += f"; {result.damage}"
     if result.auxiliary:

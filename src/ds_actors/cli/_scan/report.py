@@ -164,7 +164,7 @@ def _figures(result: StreamScan) -> str:
         ("Outcome", _outcome(result)),
         ("Damage", _text(str(result.damage))),
         ("Answers", _text(levels)),
-        ("Samples", f"{result.due} due, {result.sent} sent, {result.answered} answered"),
+        ("Samples", result.samples),
         ("Samples a second", f"{result.fps:g}"),
         ("Last decoded picture at", "none" if result.last_pts is None else clock(result.last_pts)),
     ]

@@ -8,6 +8,7 @@ from typing import Any
 
 from attrs import define, field
 
+from ds_actors._text import counted
 from ds_actors.cli._scan.damage import DamageLog
 from ds_actors.cli._scan.segments import Segment, SegmentTimeline
 from ds_actors.cli._video_streams import VideoStreamName
@@ -53,6 +54,10 @@ class StreamScan:
     """Why the outcome is not complete, in one line."""
     due: int = 0
     sent: int = 0
+    unanswered: int = 0
+    """Samples sent for whose answers the service was waited for in vain."""
+    lost: int = 0
+    """Samples sent whose connection ended before they were answered."""
     truncated: bool = False
     damage: DamageLog = field(factory=DamageLog)
     last_pts: float | None = None
@@ -82,6 +87,14 @@ class StreamScan:
         return self.timeline.answered
 
     @property
+    def samples(self) -> str:
+        """What became of the samples, in words."""
+        words = f"{counted(self.due, 'sample')} due, {self.sent} sent, {self.answered} answered"
+        if self.unanswered:
+            words += f", {self.unanswered} unanswered"
+        return f"{words}, {self.lost} lost with the connection" if self.lost else words
+
+    @property
     def level(self) -> Level:
         """The most severe answer."""
         return self.timeline.level
@@ -104,6 +117,8 @@ class StreamScan:
             "due": self.due,
             "sent": self.sent,
             "answered": self.answered,
+            "unanswered": self.unanswered,
+            "lost": self.lost,
             "truncated": self.truncated,
             "damage": self.damage.as_dict(),
             "last_pts": None if self.last_pts is None else round(self.last_pts, 3),

@@ -214,6 +214,10 @@ def _conclude(exchange: Exchange, problem: str, *, cancelled: bool) -> None:
         result.problem = _joined(video.truncated, str(video.damage))
         return
     result.outcome = ScanOutcome.INTERRUPTED if cancelled else ScanOutcome.PARTIAL
+    if cancelled or exchange.gave_up_after is not None:
+        result.unanswered = exchange.outstanding
+    else:
+        result.lost = exchange.outstanding
     if exchange.gave_up_after is not None:
         problem = f"the service gave no answer for {exchange.gave_up_after:g} s"
     answered = f"{result.answered} of {result.due} samples answered"
