@@ -182,10 +182,13 @@ def measured(park: Callable[[], Any]) -> Contestant:
 
 async def bytes_of_actors() -> int:
     """Park actors and return their memory in bytes."""
+    references: list[object] = [None] * MANY
     before = tracemalloc.get_traced_memory()[0]
     specs = [ChildSpec(Parked, name=f"actor-{number}") for number in range(MANY)]
-    async with Supervisor("bench", "dynamic", specs, close_within=600):
+    async with Supervisor("bench", "dynamic", specs, close_within=600) as app:
         await trio.testing.wait_all_tasks_blocked()
+        for number in range(MANY):
+            references[number] = app.find_actor(f"actor-{number}")
         return tracemalloc.get_traced_memory()[0] - before
 
 

@@ -237,7 +237,8 @@ class Supervision:
         child.status = _RUNNING
         child.origin = None
         child.was_ready = True
-        child.ready_at = now
+        if child.rules.backoff is not None:  # which alone asks for it; a million floats take 24 MB
+            child.ready_at = now
         child.why = ""
         if self._round is not None:
             yield from self._continue(now)

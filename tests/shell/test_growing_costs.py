@@ -1,8 +1,9 @@
-"""What is no longer needed is not kept: senders that gave up and cancelled timers."""
+"""What many actors cost, and that what is no longer needed is not kept."""
 
 from __future__ import annotations
 
 import gc
+import tracemalloc
 import weakref
 from typing import Any
 
@@ -80,3 +81,28 @@ async def test_only_the_newest_failure_keeps_the_frames_of_its_error(autojump_cl
         assert [failure.error.__traceback__ is None for failure in failures if failure.error] == [True] * 4 + [False]
         gc.collect()
         assert len(held) == 1
+
+
+async def bytes_of_parked_actors(count: int) -> float:
+    """Return how many bytes each of them takes, its spec and a reference included."""
+
+    class Parked(Actor[Any]):
+        async def receive(self, message: Any, /) -> None: ...
+
+    tracemalloc.start()
+    try:
+        specs = [ChildSpec(Parked, name=f"actor-{number}") for number in range(count)]
+        async with Supervisor("app", "dynamic", specs) as app:
+            await trio.testing.wait_all_tasks_blocked()
+            references = [app.find_actor(spec.name or "") for spec in specs]
+            return tracemalloc.get_traced_memory()[0] / len(references)
+    finally:
+        tracemalloc.stop()
+
+
+async def test_each_of_many_parked_actors_takes_less_than_1500_bytes() -> None:
+    """And no more when there are five times as many. A trio task with a cancel scope takes 2,600."""
+    await bytes_of_parked_actors(10)  # what is made once
+    few, many = await bytes_of_parked_actors(1_000), await bytes_of_parked_actors(5_000)
+    assert many < few + 50
+    assert few < 1_500
