@@ -28,7 +28,7 @@ BENCH_PYTHON ?= $(or $(shell python3.13 -c 'import sys; print(sys.executable)' 2
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo room room-page test test-all test-python test-actors dist components compare faults soak real-detector oracle coverage mutants check fuzz audit bench bench-livekit bench-forwarding docs docs-version diagrams examples picture pins proto clean
+.PHONY: help setup demo room room-page test test-all test-python test-actors dist components compare container faults soak real-detector oracle coverage mutants check fuzz audit bench bench-livekit bench-forwarding docs docs-version diagrams examples picture pins proto clean
 
 help: ## Show what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +86,14 @@ compare: $(READY) ## Run the tests of 1.2.17's faults against it and against thi
 	UV=$(abspath $(UV)) $(BIN)/python $(COMPONENTS) --reference
 	$(BIN)/python scripts/compare_reference.py
 	DS_ACTORS_IMPLEMENTATION=reference $(BIN)/python -m pytest -q tests/e2e/livekit/test_own_detector.py -k any_client
+
+# podman may need options: CONTAINER="podman --runtime runc".
+CONTAINER ?= $(shell docker info >/dev/null 2>&1 && echo docker || echo podman)
+
+container: $(READY) ## Build the worker's image with docker or podman, and try it in a room; BASE=debian without a registry
+	$(BIN)/python $(COMPONENTS) --server
+	CONTAINER="$(CONTAINER)" BASE="$(BASE)" scripts/build_container.sh
+	DS_ACTORS_CONTAINER="$(CONTAINER)" DS_ACTORS_NO_SKIP=1 $(BIN)/python -m pytest -q -m container $(ROOMS)/test_container.py
 
 faults: $(READY) ## Run the whole matrix of faults, and write its table into docs/faults.md; two minutes
 	$(BIN)/python $(COMPONENTS) --try
@@ -185,6 +193,9 @@ pins: | $(filter .cache/%,$(UV)) ## Write the pinned requirements anew
 	$(COMPILE) --all-extras --group test --group check --no-emit-package ds-actors \
 		--no-emit-package dataspike-livekit-plugins --output-file $(PINS) pyproject.toml adapters/livekit/pyproject.toml
 	$(COMPILE) --group pyproject.toml:docs --output-file requirements/docs.txt
+	$(COMPILE) --constraint $(PINS) --no-emit-package ds-actors --no-emit-package dataspike-livekit-plugins \
+		--output-file requirements/worker.txt adapters/livekit/pyproject.toml
+	echo 'hatchling>=1.27' | $(COMPILE) --output-file requirements/build.txt -
 
 proto: | $(filter .cache/%,$(UV)) ## Generate the code of the wires from the .proto files
 	PATH="$(abspath $(dir $(UV))):$$PATH" scripts/generate_wire.sh

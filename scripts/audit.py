@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-PINS = (ROOT / "requirements" / "dev.txt", ROOT / "requirements" / "docs.txt")
+PINS = sorted((ROOT / "requirements").glob("*.txt"))
 
 Pin = tuple[str, str]
 """A package's name and version."""

@@ -20,6 +20,14 @@ from livekit_harness.server import Server, open_server
 from livekit_harness.service import Service, open_service
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs the worker's image unless asked for: to build it takes minutes, and docker or podman."""
+    if "container" not in config.option.markexpr:
+        out = [item for item in items if item.get_closest_marker("container")]
+        config.hook.pytest_deselected(items=out)
+        items[:] = [item for item in items if item not in out]
+
+
 def _need(found: Path | None, what: str) -> Path:
     if found is None:
         pytest.skip(f"needs {what}; `{components.ENABLE}` gets it")

@@ -203,6 +203,7 @@ def main() -> None:
     parser.add_argument("--all", action="store_true", help="also install Debian's packages, which needs root")
     parser.add_argument("--reference", action="store_true", help="also make the environment of 1.2.17")
     parser.add_argument("--page", action="store_true", help="only the page of `ds-actors room`")
+    parser.add_argument("--server", action="store_true", help="only livekit-server")
     parser.add_argument("--try", action="store_true", dest="lenient", help="what cannot be made is left out silently")
     options = parser.parse_args()
     steps: list[tuple[Callable[[], Path | None], Callable[[], None]]] = [
@@ -214,6 +215,8 @@ def main() -> None:
     ]
     if options.page:
         del steps[:-1]
+    if options.server:
+        del steps[1:]
     if options.all:
         steps.append((lambda: chromium() and sample_videos() and erlang() and prometheus(), install_packages))
         steps.append((mlserver, make_mlserver))
