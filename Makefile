@@ -1,7 +1,8 @@
 # The habits of this project. Each target does its own set-up on a machine that has Python 3.11 or newer, make and pip.
 
 PYTHON ?= python3
-VENV := .venv
+# Not .venv, which is yours.
+VENV := .cache/venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null || echo .cache/uv/bin/uv)
 READY := $(VENV)/.ready
@@ -42,13 +43,13 @@ $(READY): $(PINS) pyproject.toml adapters/livekit/pyproject.toml | $(filter .cac
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable . --editable adapters/livekit
 	@touch $@
 
-setup: $(READY) ## Make .venv from the pinned requirements
+setup: $(READY) ## Make .cache/venv from the pinned requirements
 
 demo: $(READY) ## Watch the whole way from pixels to an alert, on this machine alone
 	$(BIN)/ds-actors demo
 
 room: $(READY) ## Join a watched LiveKit room in a browser, on this machine alone (needs Go and Node.js, or livekit-server)
-	$(BIN)/python $(COMPONENTS)
+	$(BIN)/python $(COMPONENTS) --room
 	$(BIN)/ds-actors room
 
 room-page: $(READY) ## Build the page of `ds-actors room`, which a wheel made afterwards holds (needs Node.js)
@@ -165,11 +166,11 @@ $(DOCS)/.ready: requirements/docs.txt | $(filter .cache/%,$(UV))
 	$(UV) pip install --quiet --python $(DOCS)/bin/python --require-hashes --requirement requirements/docs.txt
 	@touch $@
 
-dist: room-page | $(filter .cache/%,$(UV)) ## Build both distributions into dist/, each wheel from its sdist; TAG=v0.1.0 must be their version
+dist: room-page | $(filter .cache/%,$(UV)) ## Build both distributions into dist/, each wheel from its sdist; TAG=v0.1.0 or TAG=plugin-v2.0.0 builds that one
 	@scripts/check_tag.sh "$(TAG)"
 	rm -rf dist
-	$(UV) build --quiet --out-dir dist .
-	$(UV) build --quiet --out-dir dist adapters/livekit
+	$(if $(filter plugin-v%,$(TAG)),,$(UV) build --quiet --out-dir dist .)
+	$(if $(filter v%,$(TAG)),,$(UV) build --quiet --out-dir dist adapters/livekit)
 
 docs: $(DOCS)/.ready ## Build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict

@@ -101,7 +101,7 @@ def mlserver() -> Path | None:
 
 
 def build_server() -> None:
-    """Build livekit-server with Go."""
+    """Build livekit-server with Go, which takes some minutes the first time."""
     _build(SERVER, "livekit-server")
 
 
@@ -120,31 +120,41 @@ def _build(module: str, name: str, *, built: str = "server") -> None:
     if go is None:
         sys.exit(f"{name}: neither {name} nor go is on PATH; install Go 1.25 or newer")
     build = CACHE / "build"  # a GOBIN of its own: two of these modules call their programs `server`
-    subprocess.run([go, "install", module], env={**os.environ, "GOBIN": str(build), "GOFLAGS": ""}, check=True)
+    told = ["-v"] if sys.stderr.isatty() else []  # names each package: the first build takes minutes
+    subprocess.run([go, "install", *told, module], env={**os.environ, "GOBIN": str(build), "GOFLAGS": ""}, check=True)
     (CACHE / "bin").mkdir(parents=True, exist_ok=True)
     (build / built).replace(CACHE / "bin" / name)
 
 
 def fetch_client() -> None:
     """Fetch livekit-client with npm; no lock file, which would name a registry."""
-    npm = shutil.which("npm")
-    if npm is None:
-        sys.exit("livekit-client: npm is not on PATH; install Node.js")
     web = CACHE / "web"
     web.mkdir(parents=True, exist_ok=True)
     (web / "package.json").write_text("{}\n")
-    command = [npm, "install", "--silent", "--no-save", "--no-package-lock", "--no-audit", "--no-fund", CLIENT]
+    command = [*_npm(), "install", "--silent", "--no-save", "--no-package-lock", "--no-audit", "--no-fund", CLIENT]
     subprocess.run(command, cwd=web, check=True)
 
 
 def build_page() -> None:
-    """Build the page of `ds-actors room` with npm, and install what the badge's tests need."""
+    """Build the page of `ds-actors room` with npm."""
+    subprocess.run([*_npm(), "run", "--silent", "build"], cwd=_installed(PAGE), stdout=subprocess.DEVNULL, check=True)
+
+
+def install_badge() -> None:
+    """Install what the badge's tests need, with npm."""
+    _installed(BADGE)
+
+
+def _installed(folder: Path) -> Path:
+    subprocess.run([*_npm(), "ci", "--silent", "--no-audit", "--no-fund"], cwd=folder, check=True)
+    return folder
+
+
+def _npm() -> list[str]:
     npm = shutil.which("npm")
     if npm is None:
-        sys.exit("the page of ds-actors room: npm is not on PATH; install Node.js 20.19 or newer")
-    for folder in (PAGE, BADGE):
-        subprocess.run([npm, "ci", "--silent", "--no-audit", "--no-fund"], cwd=folder, check=True)
-    subprocess.run([npm, "run", "--silent", "build"], cwd=PAGE, stdout=subprocess.DEVNULL, check=True)
+        sys.exit("npm is not on PATH; install Node.js 20.19 or newer")
+    return [npm]
 
 
 def sample_videos() -> Path | None:
@@ -202,6 +212,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--all", action="store_true", help="also install Debian's packages, which needs root")
     parser.add_argument("--reference", action="store_true", help="also make the environment of 1.2.17")
+    parser.add_argument("--room", action="store_true", help="only what `ds-actors room` needs: the server and the page")
     parser.add_argument("--page", action="store_true", help="only the page of `ds-actors room`")
     parser.add_argument("--server", action="store_true", help="only livekit-server")
     parser.add_argument("--try", action="store_true", dest="lenient", help="what cannot be made is left out silently")
@@ -211,12 +222,15 @@ def main() -> None:
         (toxiproxy, build_toxiproxy),
         (nats_server, build_nats_server),
         (client_js, fetch_client),
-        (lambda: axe() and badge_package() and room_page(), build_page),
+        (lambda: axe() and room_page(), build_page),
+        (badge_package, install_badge),
     ]
+    if options.room:
+        steps = [(livekit_server, build_server), (room_page, build_page)]
     if options.page:
-        del steps[:-1]
+        steps = [(room_page, build_page)]
     if options.server:
-        del steps[1:]
+        steps = [(livekit_server, build_server)]
     if options.all:
         steps.append((lambda: chromium() and sample_videos() and erlang() and prometheus(), install_packages))
         steps.append((mlserver, make_mlserver))
@@ -226,7 +240,7 @@ def main() -> None:
     for find, make in steps:
         if find() is not None:
             continue
-        if options.lenient and not shutil.which("npm" if make is fetch_client else "go"):
+        if options.lenient and not shutil.which("npm" if make in (fetch_client, build_page, install_badge) else "go"):
             continue
         said = f"{make.__doc__}".split(";")[0].rstrip(".")
         print(f"{said} ...", file=sys.stderr, flush=True)  # noqa: T201 - a command
