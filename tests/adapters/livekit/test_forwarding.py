@@ -162,7 +162,11 @@ def test_a_reconnect_resumes_all_tracks_and_asks_once_more(sent: Sent) -> None:
 def sizes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """The sizes that the SDK is asked for."""
     requests: list[tuple[int, int]] = []
-    monkeypatch.setattr(_layers, "request_size", lambda _publication, *size: requests.append(size))
+
+    def request(_publication: object, width: int, height: int) -> None:
+        requests.append((width, height))
+
+    monkeypatch.setattr(_layers, "request_size", request)
     return requests
 
 
