@@ -16,7 +16,7 @@ from livekit.agents import AgentSession
 from livekit.plugins import dataspike
 from livekit.plugins.dataspike import _forwarding, _layers
 from livekit.plugins.dataspike._forwarding import Forwarding, ForwardingControl, TrackForwarding
-from livekit.plugins.dataspike._subscriptions import PATIENCE, Subscriptions
+from livekit.plugins.dataspike._subscriptions import PATIENCE, SESSION_PATIENCE, Subscriptions
 from waiting import until_on_loop
 
 Sent = list[bool]
@@ -318,6 +318,29 @@ def test_the_parameter_is_checked() -> None:
     """The error names the three values."""
     with pytest.raises(ValueError, match="'always', 'on_demand' or 'auto', not 'never'"):
         dataspike.DataspikeDetector(api_key="k", forwarding=cast("Forwarding", "never"))
+
+
+@pytest.mark.parametrize(
+    ("forwarding", "host", "patience"),
+    [
+        ("auto", None, PATIENCE),
+        ("auto", session(), SESSION_PATIENCE),
+        ("auto", session("a camera"), 0.0),
+        ("on_demand", session(), 0.0),
+        ("always", None, 0.0),
+    ],
+)
+def test_a_session_that_probably_subscribes_to_everything_is_waited_for_longer(
+    forwarding: Forwarding, host: AgentSession[Any] | None, patience: float
+) -> None:
+    """Under load its tracks come late, and whoever asks first must not believe to be the only reader."""
+
+    async def body(loop: asyncio.AbstractEventLoop) -> None:
+        control = started(loop, forwarding, host)
+        assert control.patience == patience
+        control.close()
+
+    run(body)
 
 
 def test_a_publication_is_asked_for_once_and_after_the_patience() -> None:

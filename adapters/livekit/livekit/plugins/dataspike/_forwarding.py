@@ -22,7 +22,7 @@ from livekit import rtc
 from livekit.agents import AgentSession
 from livekit.plugins.dataspike._forwarding_rules import ForwardingRules
 from livekit.plugins.dataspike._layers import MIN_SIDE, TrackLayer, sdk_can_choose
-from livekit.plugins.dataspike._subscriptions import PATIENCE
+from livekit.plugins.dataspike._subscriptions import PATIENCE, SESSION_PATIENCE
 from livekit.plugins.dataspike.log import logger
 
 Forwarding = Literal["always", "on_demand", "auto"]
@@ -248,7 +248,9 @@ class ForwardingControl:
     @property
     def patience(self) -> float:
         """How long a publication must stay without a track before the detector asks for it, seconds."""
-        return PATIENCE if self._forwarding == "auto" and not self._session_video else 0.0
+        if self._forwarding != "auto" or self._session_video:
+            return 0.0
+        return PATIENCE if self._session is None else SESSION_PATIENCE
 
     @property
     def paused(self) -> set[str]:
