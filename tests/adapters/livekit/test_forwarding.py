@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
@@ -13,9 +14,9 @@ import pytest
 from livekit import rtc
 from livekit.agents import AgentSession
 from livekit.plugins import dataspike
-from livekit.plugins.dataspike import _forwarding
+from livekit.plugins.dataspike import _forwarding, _layers
 from livekit.plugins.dataspike._forwarding import Forwarding, ForwardingControl, TrackForwarding
-from livekit.plugins.dataspike._subscriptions import PATIENCE, Subscriptions
+from livekit.plugins.dataspike._subscriptions import PATIENCE, SESSION_PATIENCE, Subscriptions
 from waiting import until_on_loop
 
 Sent = list[bool]
@@ -157,8 +158,23 @@ def test_a_reconnect_resumes_all_tracks_and_asks_once_more(sent: Sent) -> None:
     run(body)
 
 
-def test_a_capture_that_gets_no_frame_asks_again(sent: Sent, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lost request must not leave a track unwatched."""
+@pytest.fixture
+def sizes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """The sizes that the SDK is asked for."""
+    requests: list[tuple[int, int]] = []
+
+    def request(_publication: object, width: int, height: int) -> None:
+        requests.append((width, height))
+
+    monkeypatch.setattr(_layers, "request_size", request)
+    return requests
+
+
+def test_a_capture_that_gets_no_frame_asks_again(
+    sent: Sent, sizes: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lost request must not leave a track unwatched; and a track that only waits must not be paused by it."""
+    monkeypatch.setattr(_forwarding, "CONFIRM_AFTER", 3600.0)
     monkeypatch.setattr(_forwarding, "REPEAT_AFTER", 0.01)
 
     async def body(loop: asyncio.AbstractEventLoop) -> None:
@@ -166,10 +182,102 @@ def test_a_capture_that_gets_no_frame_asks_again(sent: Sent, monkeypatch: pytest
         found = track(control)
         found.capture_began()
         assert sent == [False, True]
-        await until_on_loop(lambda: sent == [False, True, False, True])
+        await until_on_loop(lambda: sizes == [(1280, 720)])
+        assert sent == [False, True, True]
         found.capture_ended(frame=False)
         control.close()
         assert not found.paused
+
+    run(body)
+
+
+def test_a_resumption_is_repeated_unless_a_pause_follows(
+    sent: Sent, sizes: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also after the track was released, for what else reads it."""
+    monkeypatch.setattr(_forwarding, "CONFIRM_AFTER", 0.01)
+
+    async def body(loop: asyncio.AbstractEventLoop) -> None:
+        control = started(loop, "on_demand")
+        found = track(control)
+        found.capture_began()
+        found.capture_ended(frame=True)
+        assert sent == [False, True, False]
+        await asyncio.sleep(0.05)
+        assert not sizes
+        control.close()
+        assert sent == [False, True, False, True]
+        await until_on_loop(lambda: len(sizes) == 1)
+
+    run(body)
+
+
+class UnorderedSdk:
+    """The SDK as it is: a task of its own sends each request, and the server does what comes last."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, seed: int) -> None:
+        self._loop, self._random = loop, random.Random(seed)
+        self.enabled = self.forwarded = True
+        self.overtaken = False
+        """Whether the server came to believe something else than the SDK."""
+
+    def set_enabled(self, _publication: object, *, enabled: bool) -> None:
+        if enabled != self.enabled:
+            self.enabled = enabled
+            self._send(lambda: enabled)
+
+    def request_size(self, _publication: object, _width: int, _height: int) -> None:
+        self._send(lambda: self.enabled)
+
+    def _send(self, read: Callable[[], bool]) -> None:
+        self._loop.call_later(self._random.uniform(0, 0.02), lambda: self._read(read()))
+
+    def _read(self, enabled: bool) -> None:
+        self._loop.call_later(self._random.uniform(0, 0.02), self._arrive, enabled)
+
+    def _arrive(self, enabled: bool) -> None:
+        self.forwarded = enabled
+        self.overtaken = self.overtaken or enabled != self.enabled
+
+
+@pytest.mark.parametrize("simulcasted", [False, True])
+@pytest.mark.parametrize("released", [False, True])
+def test_a_request_that_another_overtakes_leaves_no_track_paused(
+    monkeypatch: pytest.MonkeyPatch, simulcasted: bool, released: bool
+) -> None:
+    """As when a verdict resumes a track that was paused a moment ago: the server ends with what was asked last."""
+    monkeypatch.setattr(_forwarding, "CONFIRM_AFTER", 0.05)
+
+    async def body(loop: asyncio.AbstractEventLoop) -> None:
+        sdks = {seed: UnorderedSdk(loop, seed) for seed in range(40)}
+
+        def set_enabled(found: Any, *, enabled: bool) -> None:
+            sdks[found.sid].set_enabled(found, enabled=enabled)
+
+        def request_size(found: Any, width: int, height: int) -> None:
+            sdks[found.sid].request_size(found, width, height)
+
+        monkeypatch.setattr(_forwarding, "set_enabled", set_enabled)
+        monkeypatch.setattr(_layers, "request_size", request_size)
+        control = ForwardingControl(loop, "on_demand", 324)
+        control.start(None, connected=True)
+        for seed in sdks:
+            found = control.track(publication(cast("str", seed), simulcasted=simulcasted), lambda: True)
+            assert found is not None
+            found.expect(time.monotonic() + 5.0, True)
+            found.capture_began()
+            found.capture_ended(frame=True)
+            assert found.paused
+            if released:
+                found.release()
+            else:
+                found.expect(time.monotonic() + 1.0, False)
+            assert not found.paused
+        await until_on_loop(lambda: any(not sdk.forwarded for sdk in sdks.values()))
+        await asyncio.sleep(0.2)
+        assert any(sdk.overtaken for sdk in sdks.values())
+        assert [seed for seed, sdk in sdks.items() if not sdk.forwarded] == []
+        control.close()
 
     run(body)
 
@@ -210,6 +318,29 @@ def test_the_parameter_is_checked() -> None:
     """The error names the three values."""
     with pytest.raises(ValueError, match="'always', 'on_demand' or 'auto', not 'never'"):
         dataspike.DataspikeDetector(api_key="k", forwarding=cast("Forwarding", "never"))
+
+
+@pytest.mark.parametrize(
+    ("forwarding", "host", "patience"),
+    [
+        ("auto", None, PATIENCE),
+        ("auto", session(), SESSION_PATIENCE),
+        ("auto", session("a camera"), 0.0),
+        ("on_demand", session(), 0.0),
+        ("always", None, 0.0),
+    ],
+)
+def test_a_session_that_probably_subscribes_to_everything_is_waited_for_longer(
+    forwarding: Forwarding, host: AgentSession[Any] | None, patience: float
+) -> None:
+    """Under load its tracks come late, and whoever asks first must not believe to be the only reader."""
+
+    async def body(loop: asyncio.AbstractEventLoop) -> None:
+        control = started(loop, forwarding, host)
+        assert control.patience == patience
+        control.close()
+
+    run(body)
 
 
 def test_a_publication_is_asked_for_once_and_after_the_patience() -> None:

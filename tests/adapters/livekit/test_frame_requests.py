@@ -11,8 +11,9 @@ from typing import Any, cast
 import pytest
 from livekit import rtc
 from livekit.plugins.dataspike import _frame_requests, _stall_rules
-from livekit.plugins.dataspike._frame_requests import FrameRequests
+from livekit.plugins.dataspike._frame_requests import FrameRequests, what_arrives
 from livekit.plugins.dataspike._video import RoomVideo
+from livekit.rtc._proto.stats_pb2 import RtcStats
 from waiting import until_on_loop
 
 from ds_actors.asyncio import LoopBridge
@@ -67,7 +68,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
 def run(body: Callable[[RoomVideo, FrameRequests], Awaitable[None]], *, possible: bool = True) -> None:
     async def main() -> None:
         requests = FrameRequests(asyncio.get_running_loop(), possible=possible)
-        publication = cast("rtc.RemoteTrackPublication", SimpleNamespace(sid="TR"))
+        publication = cast("rtc.RemoteTrackPublication", SimpleNamespace(sid="TR", track=None))
         video = RoomVideo(LoopBridge(), cast("rtc.Track", None), None, requests.track(publication))
         await body(video, requests)
         await video.close()
@@ -117,7 +118,7 @@ def test_many_stalled_tracks_share_a_line(sent: Sent, caplog: pytest.LogCaptureF
 
     async def body(_video: RoomVideo, requests: FrameRequests) -> None:
         for number in range(20):
-            track = requests.track(cast("rtc.RemoteTrackPublication", SimpleNamespace(sid=f"TR_{number}")))
+            track = requests.track(cast("rtc.RemoteTrackPublication", SimpleNamespace(sid=f"TR_{number}", track=None)))
             track.capture_began()
             await asyncio.sleep(0.06)
             track.capture_ended(frame=False)
@@ -154,3 +155,83 @@ def test_without_the_request_in_the_sdk_nothing_is_asked(sent: Sent) -> None:
         assert sent == []
 
     run(body, possible=False)
+
+
+def figures(*last_packets: float) -> list[RtcStats]:
+    """The SDK's figures of a track: of each stream that is received, when its last packet came (ms)."""
+    found = [RtcStats(codec=RtcStats.Codec())]
+    for at in last_packets:
+        stat = RtcStats(inbound_rtp=RtcStats.InboundRtp())
+        stat.inbound_rtp.inbound.last_packet_received_timestamp = at
+        found.append(stat)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("last_packets", "says"),
+    [((), ""), ((0.0,), "no packet"), ((997_000.0,), "no packet"), ((999_000.0,), "although packets")],
+)
+def test_what_arrives_of_a_track_without_frames(last_packets: tuple[float, ...], says: str) -> None:
+    """No packet at all, too few or undecodable ones, or nothing that the SDK knows."""
+    found = what_arrives(figures(*last_packets), 1_000.0)
+    assert says in found
+    assert bool(says) == bool(found)
+
+
+class Track:
+    """A track of the SDK, with its figures."""
+
+    def __init__(self, answer: Callable[[], Awaitable[list[RtcStats]]]) -> None:
+        self.get_stats = answer
+
+
+async def _never() -> list[RtcStats]:
+    await asyncio.Event().wait()
+    return []
+
+
+async def _refused() -> list[RtcStats]:
+    raise RuntimeError("the handle is gone")
+
+
+async def _silent() -> list[RtcStats]:
+    return figures(0.0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "released", "says"),
+    [
+        (_silent, False, ", and no packet of it arrives: its publisher or the server sends none"),
+        (_refused, False, ""),
+        (_never, False, ""),
+        (_never, True, ""),
+    ],
+)
+def test_the_line_says_what_arrives_of_the_track_where_the_sdk_knows(
+    sent: Sent,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Callable[[], Awaitable[list[RtcStats]]],
+    released: bool,
+    says: str,
+) -> None:
+    """One line in any case, also when the track is released meanwhile; and no task is left."""
+    caplog.set_level(logging.INFO, "livekit.plugins.dataspike")
+    monkeypatch.setattr(_frame_requests, "STATS_WITHIN", 60.0 if released else 0.05)
+
+    async def body(_video: RoomVideo, requests: FrameRequests) -> None:
+        publication = SimpleNamespace(sid="TR", track=Track(answer))
+        track = requests.track(cast("rtc.RemoteTrackPublication", publication))
+        track.capture_began()
+        await asyncio.sleep(0.06)
+        track.capture_ended(frame=False)
+        if released:
+            track.release()
+        await until_on_loop(lambda: caplog.records)
+        await until_on_loop(lambda: sent == [False, True])
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run(body)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"a track gives no frames{says}: the server is asked to forward it anew"
+    ]

@@ -12,6 +12,13 @@ for publication in room.remote_participants["alice"].track_publications.values()
     set_enabled(publication, enabled=False)
 result = None
 """
+LISTEN = """
+import logging
+class Told(logging.Handler):
+    def emit(self, record):
+        say(event="log", line=record.getMessage())
+logging.getLogger("livekit.plugins.dataspike").addHandler(Told())
+"""
 
 
 def requests(room: Room, track: str) -> int:
@@ -29,8 +36,11 @@ def test_a_track_that_the_server_does_not_forward_is_asked_for(room: Room, forwa
     room.agent.call("start", service=room.service.url, video=rates, options={"forwarding": forwarding})
     until(lambda: len(room.service.of("alice")) > 3, 20)
     assert requests(room, track) == 0
+    room.evaluate(LISTEN)
     room.evaluate(PAUSE)
     until(lambda: requests(room, track) == 1, 30)
     before = len(room.service.of("alice"))
     until(lambda: len(room.service.of("alice")) > before + 3, 30)
     assert requests(room, track) <= 2
+    (line,) = [told["line"] for told in room.agent.told("log") if "gives no frames" in told["line"]]
+    assert "no packet of it arrives" in line

@@ -3,6 +3,11 @@
 The rules are in `_forwarding_rules`, the choice of a layer is in `_layers`. Here are the request to the SDK, the timers
 on the agent's loop, and what permits pausing in a room. A paused track stays subscribed; its next key frame comes when
 it is resumed.
+
+The SDK sends each request in a task of its own, so two that follow each other at once may reach the server in the other
+order: a track that was resumed last is then paused, and the SDK, which believes otherwise, ignores a second request to
+resume it. A request for a size is never ignored and says whether the track is enabled, so it is what repeats a
+resumption; a server that has it already skips it.
 """
 
 from __future__ import annotations
@@ -17,13 +22,15 @@ from livekit import rtc
 from livekit.agents import AgentSession
 from livekit.plugins.dataspike._forwarding_rules import ForwardingRules
 from livekit.plugins.dataspike._layers import MIN_SIDE, TrackLayer, sdk_can_choose
-from livekit.plugins.dataspike._subscriptions import PATIENCE
+from livekit.plugins.dataspike._subscriptions import PATIENCE, SESSION_PATIENCE
 from livekit.plugins.dataspike.log import logger
 
 Forwarding = Literal["always", "on_demand", "auto"]
 FORWARDING: Final[tuple[Forwarding, ...]] = ("always", "on_demand", "auto")
 LOOK_EVERY: Final = 1.0
 """Seconds between two looks at the session's video input, which changes without an event."""
+CONFIRM_AFTER: Final = 0.1
+"""Seconds after each resumption at which it is repeated: an older request may have overtaken it."""
 REPEAT_AFTER: Final = 1.0
 """Seconds without a frame after which the request to resume is repeated: it may be lost in a reconnect."""
 _REQUEST: Final = "enable_remote_track_publication"
@@ -85,6 +92,7 @@ class TrackForwarding:
         self._layer = TrackLayer(publication, control.min_side)
         self._wake: asyncio.TimerHandle | None = None
         self._repeat: asyncio.TimerHandle | None = None
+        self._confirm: asyncio.TimerHandle | None = None
         self._sent_paused = False
         self._ever_paused = False
 
@@ -139,11 +147,13 @@ class TrackForwarding:
         self._act()
 
     def assert_forwarded(self) -> None:
-        """Make sure that a track that should be forwarded is: an earlier request may be lost."""
+        """Make sure that a track that should be forwarded is: a request may be lost, or overtaken by an older one."""
         if self._ever_paused and not self._sent_paused:
-            # The SDK may ignore a request that changes nothing.
-            self._send(enabled=False)
-            self._send(enabled=True)
+            self._send(enabled=True)  # for an SDK that believes otherwise
+            try:
+                self._layer.repeat()
+            except Exception:
+                logger.debug("the resumption of a track could not be repeated", exc_info=True)
 
     def release(self) -> None:
         """Have the track forwarded, and stop; a later `expect` begins anew."""
@@ -162,6 +172,12 @@ class TrackForwarding:
             self._sent_paused = paused
             self._ever_paused = self._ever_paused or paused
             self._send(enabled=not paused)
+            if self._confirm is not None:
+                self._confirm.cancel()
+                self._confirm = None
+            if not paused:
+                # Also after a release: what the detector paused must not stay so for others.
+                self._confirm = self._control.loop.call_later(CONFIRM_AFTER, self.assert_forwarded)
         if self._wake is not None:
             self._wake.cancel()
             self._wake = None
@@ -232,7 +248,9 @@ class ForwardingControl:
     @property
     def patience(self) -> float:
         """How long a publication must stay without a track before the detector asks for it, seconds."""
-        return PATIENCE if self._forwarding == "auto" and not self._session_video else 0.0
+        if self._forwarding != "auto" or self._session_video:
+            return 0.0
+        return PATIENCE if self._session is None else SESSION_PATIENCE
 
     @property
     def paused(self) -> set[str]:

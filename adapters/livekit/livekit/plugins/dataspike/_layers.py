@@ -142,3 +142,7 @@ class TrackLayer:
         if size != self.requested or (again and small):
             self.requested = size
             request_size(self._publication, *size)
+
+    def repeat(self) -> None:
+        """Ask for the present size once more, which also says whether the track is enabled."""
+        request_size(self._publication, *(self.requested or self._largest))

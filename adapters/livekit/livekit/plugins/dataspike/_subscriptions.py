@@ -13,6 +13,12 @@ from attrs import define, field
 from livekit import rtc
 
 PATIENCE: Final = 1.0
+"""Seconds that a publication must stay without a track before it is asked for."""
+SESSION_PATIENCE: Final = 3.0
+"""The same where there is a session, whose room LiveKit connects with all subscriptions unless told otherwise.
+
+On a starved machine their tracks may take longer than a second; the detector would then believe to be the only reader.
+"""
 REMEMBERED: Final = 10_000
 LEAVING: Final = 2.0
 """Seconds: the SDK unsubscribes this shortly before a track that ends."""
