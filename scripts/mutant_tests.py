@@ -18,13 +18,18 @@ _LINK = ["tests/detection/uplink/test_link_speed.py", "tests/detection/uplink/te
 # The tests that must fail, in order of their detections.
 TESTS = {
     "ds_actors._supervision": [
-        "tests/oracle/test_oracle.py::test_two_thousand_recorded_stories_come_out_as_erlang_told_them",
         "tests/laws/test_supervision_laws.py",
+        "tests/oracle/test_oracle.py::test_two_thousand_recorded_stories_come_out_as_erlang_told_them",
     ],
+    "ds_actors._specs": ["tests/test_specs.py"],
+    "ds_actors._rules": ["tests/laws/test_supervision_laws.py"],
     "ds_actors._backoff": ["tests/laws/test_backoff_laws.py"],
     "ds_actors._mailbox": _MAILBOXES,
     "ds_actors._queue_mailboxes": _MAILBOXES,
     "ds_actors._conflate": _MAILBOXES,
+    "ds_actors._mailbox_guard": ["tests/test_mailbox_guard.py"],
+    "ds_actors._exits": ["tests/test_exits.py"],
+    "ds_actors._text": ["tests/test_text.py"],
     "ds_actors.detection.uplink.outbox": _OUTBOX,
     "ds_actors.detection.uplink.turn_queue": ["tests/detection/uplink/test_turn_queue.py", *_OUTBOX],
     "ds_actors.detection.uplink.grant_history": ["tests/detection/uplink/test_grant_history.py"],
@@ -85,6 +90,18 @@ SURVIVORS: dict[tuple[str, str, str, str], str] = {
         "self.children.get(current.cause) if current.cause is not None else None",
         "self.children.get(current.cause)",
     ): "no child is called None; the condition is there for the types",
+    (
+        "ds_actors._exits",
+        'return Exit(cast("Exception | None", crash), None if upward is None else unwrapped(upward), stopped)',
+        "None if upward is None else unwrapped(upward)",
+        "unwrapped(upward)",
+    ): "None is no group, so it is returned as it is; the condition is there for the types",
+    (
+        "ds_actors._mailbox_guard",
+        "return None",
+        "return None",
+        "pass",
+    ): "the end of a function returns None anyway; the line is there for its readers",
     (
         "ds_actors.detection.privacy",
         "return WireNames(self._key or secrets.token_bytes(32)) if self.pseudonyms else None",

@@ -120,6 +120,21 @@ async def test_least_loaded_gives_a_message_to_the_worker_with_the_fewest(autoju
         assert [ref.statistics().queued for ref in pool.actors()] == [2, 2, 2]
 
 
+async def test_least_loaded_counts_what_waits_in_a_conflating_mailbox(autojump_clock: object) -> None:
+    """One of each key: a busy worker with three gets none of the next three."""
+    got: Got = Got(list)
+    async with Supervisor("app") as app:
+        pool = await app.start(workers(got, 2, {"mailbox": partial(Conflate[Job], key_of)}, route="least_loaded"))
+        for _ in range(2):
+            pool.tell("wait")
+            await settle()
+        assert got == {"1": ["wait"], "2": ["wait"]}
+        first, second = pool.actors()
+        assert all(first.tell(number) for number in range(3))
+        assert all(pool.tell(number) for number in range(3))
+        assert (first.statistics().queued, second.statistics().queued) == (3, 3)
+
+
 class Foreign:
     """A mailbox of another kind."""
 

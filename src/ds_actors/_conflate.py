@@ -36,6 +36,10 @@ class Conflate(QueueMailbox[M]):
     def __len__(self) -> int:
         return len(self._newest)
 
+    def held(self) -> int:
+        """Return how many messages are queued or in hand."""
+        return len(self._newest) + (self._hand is not EMPTY)
+
     def has_room(self, message: M, /) -> bool:
         """True for a key that waits already, and while the capacity is not reached."""
         return self._key(message) in self._newest or not self._full()

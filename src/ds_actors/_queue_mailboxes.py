@@ -111,7 +111,7 @@ class QueueMailbox(Generic[M]):
 
     def release(self) -> None:
         """Give back the memory of an empty queue: an actor that is parked needs none."""
-        if not self._queue:
+        if not self._queue and self._hand is EMPTY:  # what is in hand may have to be put back
             self._queue = _NO_QUEUE
 
     def _count_dropped(self, reason: str) -> None:

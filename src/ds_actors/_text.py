@@ -8,8 +8,7 @@ def plain(text: str, limit: int | None = None) -> str:
 
     Bidirectional overrides and lone surrogates go too: they deceive a reader, or cannot be written as UTF-8.
     """
-    kept = "".join(c for c in text if c == " " or (c.isprintable() and not "\ud800" <= c <= "\udfff"))
-    return kept if limit is None else kept[:limit]
+    return "".join(filter(str.isprintable, text))[:limit]
 
 
 def counted(count: int, noun: str) -> str:

@@ -1,4 +1,4 @@
-"""Laws of the backoff: delay = u * ceiling, and the ceiling doubles up to the cap."""
+"""Laws of the backoff: delay = u * ceiling, and the ceiling doubles up to the cap; and of what old failures keep."""
 
 from __future__ import annotations
 
@@ -9,11 +9,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_actors import ExponentialBackoff, Failure
-from ds_actors._backoff import MAX_FAILURES_KEPT
+from ds_actors._backoff import MAX_FAILURES_KEPT, forget_frames
 from ds_actors.detection.tracks.backoff import FAILING_RETRY, TrackBackoff, is_failing
 
 bases = st.floats(0.001, 100)
 us = st.floats(0, 1, exclude_max=True)
+
+
+def raised(error: BaseException) -> BaseException:
+    """Return an error that has a traceback."""
+    try:
+        raise error
+    except BaseException as caught:  # noqa: BLE001 - of any kind
+        return caught
+
+
+@st.composite
+def webs(draw: st.DrawFn) -> list[BaseException]:
+    """Raised errors that lead to each other in any way, in circles too."""
+    errors = list[BaseException]()
+    for number in range(draw(st.integers(1, 6))):
+        inner = draw(st.lists(st.sampled_from(errors), max_size=2)) if errors else []
+        errors.append(raised(BaseExceptionGroup("several", inner) if inner else KeyboardInterrupt(number)))
+    for error in errors:
+        error.__cause__ = draw(st.none() | st.sampled_from(errors))
+        error.__context__ = draw(st.none() | st.sampled_from(errors))
+    return errors
 
 
 def failures(count: int) -> list[Failure]:
@@ -71,3 +92,30 @@ def test_five_crashes_in_a_minute_make_a_track_fail_until_one_life_is_healthy(
 def test_a_ceiling_beyond_all_floats_is_the_cap() -> None:
     """An overflow is not an error."""
     assert ExponentialBackoff(1e300, 1e308).ceiling(2_000) == 1e308
+
+
+@given(webs())
+def test_exactly_what_led_to_an_error_loses_its_traceback(errors: list[BaseException]) -> None:
+    """By cause, by context or inside a group, at any distance: a traceback keeps every frame's variables alive."""
+    led = [errors[-1]]
+    for error in led:  # grows as it goes
+        parts: tuple[BaseException, ...] = getattr(error, "exceptions", ())
+        near = [other for other in (error.__cause__, error.__context__, *parts) if other is not None]
+        led += [other for other in near if not any(other is known for known in led)]
+    forget_frames(errors[-1])
+    lost = [error for error in errors if error.__traceback__ is None]
+    assert {id(error) for error in lost} == {id(error) for error in led}
+
+
+def test_a_child_that_simply_finished_left_no_frames() -> None:
+    """There is no error, and nothing to forget."""
+    forget_frames(None)
+
+
+@pytest.mark.timeout(5)
+def test_two_errors_that_led_to_each_other_are_no_endless_story() -> None:
+    """Python breaks only such circles as it would make itself."""
+    first, second = raised(ValueError("first")), raised(ValueError("second"))
+    first.__cause__, second.__cause__ = second, first
+    forget_frames(first)
+    assert first.__traceback__ is second.__traceback__ is None

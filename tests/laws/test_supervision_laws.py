@@ -648,6 +648,15 @@ def test_starts_wait_for_others_only_while_a_set_is_on_its_way(strategy: Any) ->
     assert in_order == [True, False, strategy in GROUPS, False, False]
 
 
+def test_no_start_waits_for_others_once_the_supervisor_stops() -> None:
+    """In the middle of a set, whose other starts are off."""
+    world = booted(Supervision("one_for_all"), ChildRules("a"), ChildRules("b"))
+    world.feed(Ended("b", 1, CRASH))
+    assert world.supervision.starts_in_order
+    assert world.feed(Shutdown())
+    assert not world.supervision.starts_in_order
+
+
 def test_an_elder_siblings_crash_shortens_nobodys_backoff() -> None:
     """It starts at once; the one that waits keeps its time, and those after it wait for it."""
     supervision = Supervision("rest_for_one")
@@ -765,6 +774,43 @@ def test_a_backoff_is_told_how_each_life_went() -> None:
         Failure(other, 5.0, 0.0, healthy=False),
         Failure(None, 7.0, 2.0, healthy=False),
     )
+
+
+@pytest.mark.parametrize(
+    ("delay", "raised"),
+    [(lambda: 1 / 0, ZeroDivisionError), (lambda: "soon", TypeError), (lambda: math.nan, TypeError)],
+)
+def test_a_backoff_that_tells_no_delay_is_what_the_supervisor_gives_up_for(
+    delay: Callable[[], Any], raised: type[Exception]
+) -> None:
+    """It fails, or what it returns is no number: the child has crashed, but the limit is its backoff's."""
+
+    class Wrong:
+        def delay(self, failures: Sequence[Failure], u: float) -> Any:
+            return delay()
+
+    world = booted(Supervision(), ChildRules("a", backoff=Wrong()))
+    rest, gave_up, halted = world.feed(Ended("a", 1, CRASH))
+    limit = f"its backoff failed ({raised.__name__})"
+    assert rest == Rest("a", forgotten=True, error=CRASH, why=limit)
+    assert isinstance(gave_up, GaveUp)
+    assert (gave_up.name, type(gave_up.error), gave_up.limit) == ("a", raised, limit)
+    assert halted == Halted()
+
+
+def test_only_the_newest_failure_keeps_its_frames() -> None:
+    """Their variables live as long as a traceback, and a child may fail for days."""
+    supervision = Supervision()
+    world = booted(supervision, ChildRules("a", backoff=ExponentialBackoff()))
+    for incarnation in range(1, 4):
+        try:
+            raise LookupError(incarnation)
+        except LookupError as error:
+            world.feed(Ended("a", incarnation, error))
+        world.now += 60.0
+        world.do("due", "a")
+    errors = [failure.error for failure in supervision.children["a"].failures]
+    assert [error is not None and error.__traceback__ is not None for error in errors] == [False, False, True]
 
 
 @pytest.mark.parametrize(("lived", "forgiven"), [(9.5, False), (10.0, True), (10.5, True)])
