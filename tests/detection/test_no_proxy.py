@@ -51,6 +51,7 @@ NOT_COVERED = [
     ("x.example", "x.example:"),
     ("x.example", "x.example:https"),
     ("x.example", "x.example:²"),
+    ("x.example", "x.example:000443"),
     ("x.example", "*:80"),
     ("x.example", "x.*"),
     ("10.1.2.3", "11.0.0.0/8"),
@@ -64,6 +65,8 @@ NOT_COVERED = [
     ("fd00::1", "fe80::/10"),
     ("fd00::1", "[fd00::1]:80"),
     ("fd00::1", "[fd00::1"),
+    ("fd00::1", "[fd00::1:443"),
+    ("fd00::1", "[fd00::1]]"),
     ("fd00::1", "fd00::/129"),
     ("3.example", "10.0.0.0/8"),
 ]
