@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -30,6 +31,19 @@ WAITS = {
 def test_it_is_seconds_or_a_date(text: str, seconds: float | None) -> None:
     """A date that is past asks for no wait, and what cannot be read is no answer."""
     assert retry_after(text, WALL) == seconds
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the time zone of a process cannot be set here")
+def test_a_date_without_a_zone_is_utc_wherever_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the local time of the agent's machine."""
+    try:
+        with monkeypatch.context() as patched:
+            patched.setenv("TZ", "XYZ-9")
+            time.tzset()
+            waits = [retry_after(f"Fri, 02 Jan 2026 03:04:35{zone}", WALL) for zone in ("", " -0000", " GMT")]
+    finally:
+        time.tzset()
+    assert waits == [30.0, 30.0, 30.0]
 
 
 @given(st.text())
