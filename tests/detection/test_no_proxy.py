@@ -22,6 +22,7 @@ COVERED = [
     ("x.example", "other x.example"),
     ("x.example", "other,\tx.example ,"),
     ("x.example", "x.example:443"),
+    ("x.example", "x.example:00443"),
     ("a.x.example", ".x.example:443"),
     ("a.x.example", "*:443"),
     ("10.1.2.3", "10.1.2.3"),
