@@ -75,7 +75,9 @@ TESTS = {
     "ds_actors.detection.settings.monitor_settings": ["tests/detection/settings/test_settings.py"],
     "ds_actors.detection.reporting.log_throttle": ["tests/detection/reporting/test_log_throttle.py"],
     "ds_actors.detection.tracks.frame_size": ["tests/detection/tracks/test_frame_size.py"],
+    "ds_actors.detection.uplink.wire": ["tests/detection/uplink/test_wire.py"],
     "ds_actors.detection.uplink.wire_names": ["tests/detection/uplink/test_wire_names.py"],
+    "ds_actors.detection.sampling.jitter": ["tests/detection/sampling/test_jitter.py"],
     "ds_actors.cli._scan.segments": ["tests/cli/test_scan_segments.py"],
     "ds_actors.cli._scan.clock": ["tests/cli/test_scan_clock.py"],
     "livekit.plugins.dataspike._rules": [
