@@ -7,6 +7,7 @@ import unicodedata
 from typing import Any
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,6 +39,15 @@ def test_the_payload_has_the_six_documented_keys_in_their_order_then_three_more(
     assert all(type(value) in (str, int) for value in payload.values())
 
 
+def test_the_evidence_is_in_the_payload_when_there_is_some() -> None:
+    """The number of samples has one decimal place; half an evidence is none."""
+    plain_payload = event().dict()
+    judged = evolve(event(), confidence=0.93, samples=12.3456, reliable=True)
+    assert judged.dict() == {**plain_payload, "confidence": 0.93, "samples": 12.3, "reliable": True}
+    assert evolve(judged, samples=None).dict() == plain_payload
+    assert evolve(judged, confidence=None).dict() == plain_payload
+
+
 def test_the_older_form_has_four_keys() -> None:
     """As version 1.2.17 names them."""
     assert event().to_dict() == {
@@ -59,6 +69,28 @@ def test_no_names_make_the_payload_15_kb(character: str, length: int) -> None:
     assert line.isascii()
     assert len(line) < PAYLOAD_LIMIT
     assert list(json.loads(line))[:6] == KEYS
+
+
+@pytest.mark.parametrize("character", ["x", '"', "\U0001f600"])
+@pytest.mark.parametrize(
+    ("name", "share"),
+    [("participant_id", 2_000), ("track_id", 2_000), ("participant_sid", 2_000), ("source", 2_000), ("message", 6_000)],
+)
+def test_a_text_that_is_too_long_keeps_its_beginning_and_leaves_the_others_whole(
+    name: str, share: int, character: str
+) -> None:
+    """Whole characters, counted as they are escaped: a name has 2,000 bytes of the payload, the message 6,000."""
+    hostile = event(**{"participant_sid": "PA_1", "source": "camera", name: character * 20_000})
+    escaped = len(json.dumps(character)) - 2
+    assert json.loads(hostile.json()) == {**hostile.dict(), name: character * (share // escaped)}
+
+
+@pytest.mark.parametrize(("room_left", "whole"), [(1, True), (0, False)])
+def test_a_payload_is_cut_from_15_000_bytes_on(room_left: int, whole: bool) -> None:
+    """A longer message than its share may stay while the names are short."""
+    length = PAYLOAD_LIMIT - len(event(message="").json()) - room_left
+    line = event(message="x" * length).json()
+    assert (json.loads(line)["message"] == "x" * length) is whole
 
 
 @given(st.text(max_size=200), st.text(max_size=1_024))
@@ -100,3 +132,9 @@ def test_a_number_not_known_yet_is_unknown(number: int) -> None:
     """The wire may learn new results before this version does."""
     known = {1: "suspicious", 2: "clear", 3: "error", 4: "alert"}
     assert ResultType.from_wire(number).level == known.get(number, "unknown")
+
+
+@pytest.mark.parametrize("level", list(Level))
+def test_every_level_has_a_type_of_its_name(level: Level) -> None:
+    """Whoever plays the service answers with it."""
+    assert ResultType.from_level(level).level is level

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -21,6 +22,7 @@ WAITS = {
     "9" * 4_000: 999_999_999_999.0,
     "Fri, 02 Jan 2026 03:04:35 GMT": 30.0,
     "Fri, 02 Jan 2026 03:04:35 -0000": 30.0,
+    "Fri, 02 Jan 2026 05:04:35 +0200": 30.0,
     "Fri, 02 Jan 2026 03:00:00 GMT": 0.0,
     "Fri, 99 Jan 2026 03:00:00 GMT": None,
 }
@@ -30,6 +32,19 @@ WAITS = {
 def test_it_is_seconds_or_a_date(text: str, seconds: float | None) -> None:
     """A date that is past asks for no wait, and what cannot be read is no answer."""
     assert retry_after(text, WALL) == seconds
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the time zone of a process cannot be set here")
+def test_a_date_without_a_zone_is_utc_wherever_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the local time of the agent's machine."""
+    try:
+        with monkeypatch.context() as patched:
+            patched.setenv("TZ", "XYZ-9")
+            time.tzset()
+            waits = [retry_after(f"Fri, 02 Jan 2026 03:04:35{zone}", WALL) for zone in ("", " -0000", " GMT")]
+    finally:
+        time.tzset()
+    assert waits == [30.0, 30.0, 30.0]
 
 
 @given(st.text())

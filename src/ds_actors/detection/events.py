@@ -217,4 +217,4 @@ def _cut(key: str, text: str) -> str:
 
 def clean_message(text: str, level: Level) -> str:
     """Return the service's text made safe, or a default sentence for the level when nothing is left."""
-    return (plain(text, MESSAGE_LIMIT).strip() if text else "") or _SENTENCES[level]
+    return plain(text, MESSAGE_LIMIT).strip() or _SENTENCES[level]

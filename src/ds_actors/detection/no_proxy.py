@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from contextlib import suppress
 
 from attrs import frozen
 
@@ -50,7 +51,7 @@ def _parse(text: str) -> _Entry:
     name, port = text, None
     before, colon, digits = text.rpartition(":")
     if colon and "]" not in digits:
-        if not (digits.isascii() and digits.isdigit() and 0 < len(digits) <= 5):
+        if not (digits.isascii() and digits.isdigit() and len(digits) <= 5):
             return _Entry("", None, None)
         name, port = before, int(digits)
     if name.startswith("["):
@@ -59,7 +60,6 @@ def _parse(text: str) -> _Entry:
 
 
 def _network(text: str) -> _Network | None:
-    try:
+    with suppress(ValueError):
         return ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return None
+    return None

@@ -16,7 +16,7 @@ from livekit.agents import AgentSession
 from livekit.plugins import dataspike
 from livekit.plugins.dataspike import _forwarding, _layers
 from livekit.plugins.dataspike._forwarding import Forwarding, ForwardingControl, TrackForwarding
-from livekit.plugins.dataspike._subscriptions import PATIENCE, SESSION_PATIENCE, Subscriptions
+from livekit.plugins.dataspike._subscriptions import PATIENCE, SESSION_PATIENCE
 from waiting import until_on_loop
 
 Sent = list[bool]
@@ -341,45 +341,3 @@ def test_a_session_that_probably_subscribes_to_everything_is_waited_for_longer(
         control.close()
 
     run(body)
-
-
-def test_a_publication_is_asked_for_once_and_after_the_patience() -> None:
-    """A host that subscribes to everything is faster."""
-    subscriptions, camera = Subscriptions(enabled=True), publication()
-    assert subscriptions.ask(camera, 10.0, PATIENCE) == PATIENCE
-    assert camera.subscriptions == []
-    assert subscriptions.ask(camera, 10.0 + PATIENCE, PATIENCE) is None
-    assert subscriptions.ask(camera, 12.0 + PATIENCE, PATIENCE) is None
-    assert camera.subscriptions == [True]
-    subscriptions.arrived(camera)
-    assert subscriptions.asked_for(camera)
-    assert not subscriptions.host_subscribes
-
-
-def test_a_video_track_that_arrives_unasked_shows_that_the_host_subscribes() -> None:
-    """A microphone shows nothing: an agent that takes audio only subscribes to it."""
-    subscriptions = Subscriptions(enabled=True)
-    assert not subscriptions.arrived(publication(kind=rtc.TrackKind.KIND_AUDIO))
-    assert [subscriptions.arrived(publication(sid)) for sid in ("TR_1", "TR_2")] == [True, False]
-    assert subscriptions.host_subscribes
-
-
-def test_what_the_host_unsubscribed_is_not_asked_for_and_is_the_hosts_when_it_comes_back() -> None:
-    """The host's decisions about a track stay the host's."""
-    subscriptions, camera = Subscriptions(enabled=True), publication()
-    subscriptions.ask(camera, 0.0, 0.0)
-    subscriptions.unsubscribed("TR", 1.0)
-    assert subscriptions.ask(camera, 2.0, 0.0) is None
-    assert camera.subscriptions == [True]
-    subscriptions.subscribed("TR")
-    subscriptions.arrived(camera)
-    assert not subscriptions.asked_for(camera)
-
-
-def test_a_new_publication_of_the_same_sid_is_asked_for_again() -> None:
-    """A full reconnect loses subscriptions, and its publications are new objects."""
-    subscriptions, before, after = Subscriptions(enabled=True), publication(), publication()
-    subscriptions.ask(before, 0.0, 0.0)
-    subscriptions.ask(after, 1.0, 0.0)
-    assert after.subscriptions == [True]
-    assert not subscriptions.asked_for(before)

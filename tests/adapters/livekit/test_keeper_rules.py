@@ -13,6 +13,7 @@ from livekit.plugins.dataspike.keeper.rules import (
     DEAD_AFTER,
     FIRST_WAIT,
     LONGEST_WAIT,
+    REMEMBERED,
     REPORT_AFTER,
     SETTLE,
     SETTLE_DISPATCHED,
@@ -74,6 +75,46 @@ def test_requests_without_effect_are_repeated_ever_more_rarely() -> None:
     assert set(waits[3:]) == {LONGEST_WAIT}
 
 
+def test_the_waits_begin_anew_after_a_detector_was_there() -> None:
+    """A worker that is back may well stay."""
+    rules = KeeperRules()
+    rules.look([room()], 0.0, 0.0)
+    assert rules.look([room()], 3.0, 0.0) == [REQUEST]
+    rules.look([room(DETECTOR)], 5.0, 0.0)
+    rules.look([room()], 6.0, 0.0)
+    assert rules.look([room()], 9.0, 0.0) == [REQUEST]
+    assert rules.look([room()], 9.0 + FIRST_WAIT, 0.0) == [REQUEST]
+
+
+def test_chance_makes_a_wait_longer_by_a_quarter_at_most() -> None:
+    """Two keepers that began together drift apart."""
+    rules = KeeperRules()
+    rules.look([room()], 0.0, 0.5)
+    assert rules.look([room()], 3.0, 0.5) == [REQUEST]
+    assert rules.look([room()], 3.0 + 1.12 * FIRST_WAIT, 0.5) == []
+    assert rules.look([room()], 3.0 + 1.125 * FIRST_WAIT, 0.5) == [REQUEST]
+
+
+def test_a_start_counts_from_the_look_that_saw_it_first() -> None:
+    """Whenever the keeper itself began."""
+    rules = KeeperRules()
+    starts = SeenRoom("a", "RM_a", 1, (), starting=("agent-1",))
+    for now in (100.0, 129.0):
+        assert rules.look([starts], now, 0.0) == []
+    assert rules.look([starts], 100.0 + STARTS_WITHIN, 0.0) == [REQUEST]
+
+
+def test_the_last_hundred_detectors_of_a_room_are_remembered() -> None:
+    """The job of one that was there is no start; that of one seen long ago may be taken for one."""
+    for number, starts in ((0, True), (1, False)):
+        rules = KeeperRules()
+        for n in range(REMEMBERED + 1):
+            rules.look([room(SeenDetector(f"agent-{n}", f"PA_{n}", n))], 0.0, 0.0)
+        dark = SeenRoom("a", "RM_a", 1, (), starting=(f"agent-{number}",))
+        rules.look([dark], 1.0, 0.0)
+        assert rules.look([dark], 1.0 + SETTLE, 0.0) == ([] if starts else [REQUEST])
+
+
 def test_a_watched_room_and_an_empty_room_are_left_alone() -> None:
     """Nothing is requested for a room in which there is nobody to watch."""
     rules = KeeperRules()
@@ -94,6 +135,26 @@ def test_a_detector_that_does_not_answer_is_removed_before_another_is_requested(
     assert action == [RoomAction("a", "RM_a", ("agent-1",), request=True)]
 
 
+def test_a_detector_is_dead_at_its_second_silence_five_seconds_after_its_last_answer() -> None:
+    """Its last answer, not the keeper's first look, begins the five seconds."""
+    rules = KeeperRules()
+    rules.look([room(DETECTOR)], 50.0, 0.0)
+    rules.look([room(DETECTOR)], 100.0, 0.0)
+    assert rules.look([room(silent(DETECTOR))], 104.0, 0.0) == []
+    assert rules.look([room(silent(DETECTOR))], 105.0, 0.0) == [RoomAction("a", "RM_a", ("agent-1",))]
+
+
+def test_a_detector_that_never_answered_has_five_seconds_from_when_it_is_seen() -> None:
+    """Also one that was gone for a while: what it did not answer before is forgotten."""
+    rules = KeeperRules()
+    for begin in (0.0, 20.0):
+        assert rules.look([room(silent(DETECTOR))], begin, 0.0) == []
+        assert rules.look([room(silent(DETECTOR))], begin + 4.9, 0.0) == []
+        (action,) = rules.look([room(silent(DETECTOR))], begin + 5.0, 0.0)
+        assert action.remove == ("agent-1",)
+        rules.look([room(known=True)], begin + 6.0, 0.0)
+
+
 def test_a_keeper_that_was_held_up_itself_waits_for_a_second_silence() -> None:
     """After a minute without a look, one unanswered question proves nothing."""
     rules = KeeperRules()
@@ -109,6 +170,37 @@ def test_of_two_detectors_the_younger_is_removed_at_the_second_look() -> None:
         assert rules.look([room(*detectors)], 2.0, 0.0) == [RoomAction("a", "RM_a", ("agent-2",))]
 
 
+def test_two_detectors_in_looks_that_do_not_follow_each_other_are_left_alone() -> None:
+    """One of them may just be leaving."""
+    for between in (room(DETECTOR), room(silent(DETECTOR)), room()):
+        rules = KeeperRules()
+        looks = [rules.look([seen], 0.0, 0.0) for seen in (between, room(DETECTOR, YOUNGER), between)]
+        assert [*looks, rules.look([room(DETECTOR, YOUNGER)], 0.0, 0.0)] == [[], [], [], []]
+
+
+def test_a_removal_has_two_looks_of_time_before_it_is_repeated() -> None:
+    """The server may list a participant a little longer."""
+    rules = KeeperRules()
+    made = [bool(rules.look([room(DETECTOR, YOUNGER)], now, 0.0)) for now in (0.0, 2.0, 4.0, 6.0)]
+    assert made == [False, True, False, True]
+
+
+def test_a_dark_room_comes_before_one_that_has_two_detectors() -> None:
+    """Nobody is unwatched in the second one."""
+    rules = KeeperRules()
+    seen = [room(DETECTOR, YOUNGER), SeenRoom("b", "RM_b", 1)]
+    rules.look(seen, 0.0, 0.0)
+    assert [action.room for action in rules.look(seen, SETTLE, 0.0)] == ["b", "a"]
+
+
+def test_a_room_that_becomes_known_as_dark_still_has_its_time_to_settle() -> None:
+    """From the look that could not see into it."""
+    rules = KeeperRules()
+    rules.look([room(known=False)], 0.0, 0.0)
+    assert rules.look([room()], SETTLE - 0.1, 0.0) == []
+    assert rules.look([room()], SETTLE, 0.0) == [REQUEST]
+
+
 def test_a_room_about_which_the_server_says_nothing_is_reported_and_not_acted_on() -> None:
     """Whether it has a detector is not known."""
     rules = KeeperRules()
@@ -119,14 +211,14 @@ def test_a_room_about_which_the_server_says_nothing_is_reported_and_not_acted_on
 
 def test_a_room_is_reported_when_it_had_no_detector_for_longer_than_15_s() -> None:
     """Requests do not stop the clock; a detector does."""
-    rules = KeeperRules()
+    rules, begin = KeeperRules(), 100.0
     for now in range(int(REPORT_AFTER) + 1):
-        rules.look([room()], now, 0.0)
-        assert rules.unwatched(now) == []
-    rules.look([room()], REPORT_AFTER + 1, 0.0)
-    assert rules.unwatched(REPORT_AFTER + 1) == ["a"]
+        rules.look([room()], begin + now, 0.0)
+        assert rules.unwatched(begin + now) == []
+    rules.look([room()], begin + REPORT_AFTER + 1, 0.0)
+    assert rules.unwatched(begin + REPORT_AFTER + 1) == ["a"]
     assert rules.watched_rooms == 0
-    rules.look([room(DETECTOR)], REPORT_AFTER + 2, 0.0)
+    rules.look([room(DETECTOR)], begin + REPORT_AFTER + 2, 0.0)
     assert rules.dark_rooms == 0
     assert rules.watched_rooms == 1
 

@@ -32,6 +32,28 @@ def due_times(policy: SamplingPolicy, count: int = 200, begin: float = 0.0) -> l
     return found
 
 
+def test_the_draws_of_a_key_stay_the_same_in_later_versions() -> None:
+    """A recording can be replayed with any of them."""
+    jitter = Jitter(0.5, b"a")
+    assert [jitter.draw() for _ in range(3)] == [0.6262677465017794, 1.0654724981717243, 1.3389994169420942]
+
+
+def test_without_a_share_every_interval_is_exact() -> None:
+    """Whatever the key is."""
+    jitter = Jitter(0, b"a")
+    assert [jitter.draw() for _ in range(3)] == [1.0, 1.0, 1.0]
+    assert isinstance(jitter.share, float)
+
+
+@pytest.mark.parametrize("size", [0, 65])
+def test_a_key_has_1_to_64_bytes(size: int) -> None:
+    """As many as its hash takes; the error shows none of them."""
+    with pytest.raises(ValueError, match=f"must have 1 to 64 bytes, not {size}$"):
+        Jitter(0.5, bytes(size))
+    for fits in (1, 64):
+        Jitter(0.5, bytes(fits)).draw()
+
+
 @given(st.floats(0.01, 0.9), st.binary(min_size=1, max_size=64))
 def test_intervals_differ_by_their_share_at_most_and_keep_their_mean(share: float, key: bytes) -> None:
     """Of 200 intervals at 0.2 fps."""

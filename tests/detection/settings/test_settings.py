@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import traceback
 from pathlib import Path
@@ -100,6 +101,7 @@ def test_an_empty_variable_is_none() -> None:
         ("sampling.quality = 101", "sampling.quality must be from 0 to 100, not 101"),
         ("sampling.quality = true", "must be a whole number, not True"),
         ("sampling.normal_fps = nan", "must be a number"),
+        ("sampling.normal_fps = 1" + "0" * 400, "must be a number"),
         ("sampling.normal_fps = 3", "sampling.burst_fps must not be below sampling.normal_fps (from "),
         ("sinks.cooldown = 601", "sinks.cooldown must be from 0 to 600"),
         ("sinks.log.enabled = 1", "sinks.log.enabled must be true or false, not 1"),
@@ -139,6 +141,46 @@ def test_a_variable_that_cannot_be_used_is_named(variables: dict[str, str], word
     assert words in str(raised.value)
 
 
+@pytest.mark.parametrize("key", ["service.api_key", "service.url", "sinks.slack.url", "sinks.webhook.secret"])
+def test_a_secret_of_the_wrong_type_is_not_shown(key: str, tmp_path: Path) -> None:
+    """A list of one key is a slip that is easily made."""
+    message = refused(f"{key} = ['{SECRET}']\nsinks.webhook.url = 'https://x.example'", tmp_path)
+    assert message.startswith(f"{key} must be a text (from ")
+    assert SECRET not in message
+
+
+def test_secrets_are_what_a_command_line_may_not_have() -> None:
+    """Keys, and the URLs by which anybody may post."""
+    assert {spec.key for spec in SETTINGS if spec.secret} == {
+        "service.api_key",
+        "sinks.slack.url",
+        "sinks.webhook.url",
+        "sinks.webhook.secret",
+        "sinks.webhook.signing_secret",
+    }
+
+
+def test_both_rates_may_be_the_same() -> None:
+    """Then a suspicion changes nothing."""
+    settings = read_settings({"sampling.normal_fps": "0.5", "sampling.burst_fps": "0.5"}, environment={})
+    assert settings.normal_fps == settings.burst_fps == 0.5
+
+
+def test_without_an_environment_the_processs_own_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a command or an agent."""
+    monkeypatch.setenv("DATASPIKE_QUALITY", "33")
+    assert read_settings().quality == 33
+    assert read_settings(environment={}).quality == 75
+
+
+def test_without_a_key_there_is_none_to_wrap() -> None:
+    """The error of the service then says what is missing."""
+    settings = read_settings(environment={})
+    assert settings.api_key is None
+    with pytest.raises(ValueError, match="API key"):
+        settings.service()
+
+
 def test_another_programs_variables_are_left_alone() -> None:
     """A name that resembles none of the settings, or that a program has beside a setting's."""
     read_settings(environment={"DATASPIKE_REGION": "eu", "DATASPIKE_URL": "x", "OTHER_COOLDOWN": "x"})
@@ -154,6 +196,34 @@ def test_a_file_that_is_no_text_or_too_large_is_refused(content: bytes, tmp_path
         read_settings(file=path, environment={})
 
 
+def test_a_file_may_have_a_million_bytes(tmp_path: Path) -> None:
+    """One more and it is refused."""
+    text = "sampling.quality = 7\n#"
+    assert read(text + "x" * (1_000_000 - len(text)), tmp_path).quality == 7
+    assert "has over 1,000,000 bytes" in refused(text + "x" * (1_000_001 - len(text)), tmp_path)
+
+
+def test_a_file_that_cannot_be_read_is_refused_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the system says it."""
+
+    def fail(_path: Path) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", fail)
+    assert refused("", tmp_path) == f"the settings file {tmp_path / 'ds.toml'} cannot be read: Permission denied"
+
+
+def test_long_names_are_cut_in_errors(tmp_path: Path) -> None:
+    """A path at 300 characters, a key and what the parser says at 200."""
+    path = tmp_path.joinpath(*["x" * 200] * 3)
+    with pytest.raises(SettingsError) as raised:
+        read_settings(file=path, environment={})
+    assert str(raised.value) == f"the settings file {str(path)[:300]} does not exist, or is not a file"
+    assert refused(f"{'k' * 500} = 1", tmp_path).startswith(f"{'k' * 200} is not a setting; ")
+    said = refused(f"[{'k' * 500}]\n" * 2, tmp_path).split(" is not TOML: ")[1]
+    assert len(said) == 200
+
+
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
 def test_what_is_no_file_is_refused(make: Any, tmp_path: Path) -> None:
     """Without waiting for a writer."""
@@ -167,6 +237,8 @@ def test_what_the_caller_sets_is_not_read(tmp_path: Path) -> None:
     text = "[sampling]\nquality = 'bad'\nburst_fps = 0.1\n[sinks.slack]\nurl = 3"
     settings = read(text, tmp_path, skipped=["sampling.quality", "sampling.burst_fps", "sinks"])
     assert (settings.quality, settings.burst_fps, settings.make_sinks()) == (75, 1.0, [])
+    others = read("sampling.quality = 1\nsampling.normal_fps = 0.5", tmp_path, skipped=["sampling.quality"])
+    assert (others.quality, others.normal_fps) == (75, 0.5)
     assert "is not a setting" in refused("[sinks]\nx = 1", tmp_path, skipped=["sinks"])
 
 
@@ -212,7 +284,8 @@ def test_the_sinks_are_those_that_are_named(tmp_path: Path) -> None:
 
 
 def test_another_process_with_the_variables_has_the_same_settings(tmp_path: Path) -> None:
-    """Without the file."""
+    """Without the file; what is a default here may be another one there."""
+    assert read_settings(environment={}).variables() == {CONFIG_VARIABLE: ""}
     settings = read(FULL, tmp_path)
     other = read_settings(environment={**settings.variables(), "PATH": "x"})
     assert {key: found.value for key, found in other.resolved.items()} == {
@@ -234,6 +307,27 @@ def test_no_secret_is_shown(tmp_path: Path) -> None:
         assert SIGNING_SECRET[6:] not in text
     assert settings.resolved["service.url"].shown == "wss://example.org/stream"
     assert settings.resolved["sinks.slack.url"].shown == "https://hooks.slack.com/***"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "shown"),
+    [
+        ("API_KEY", SECRET, "***"),
+        ("QUALITY", "50", 50),
+        ("JSON_LINES_FILE", "/tmp/a", "/tmp/a"),
+        ("WS_URL", "wss://x.example:8443/stream", "wss://x.example:8443/stream"),
+        ("WS_URL", f"wss://x.example:{SECRET}/stream", "***"),
+        ("WS_URL", f"wss://[{SECRET}", "***"),
+        ("WS_URL", f"wss://x.example/{'p' * 500}", f"wss://x.example/{'p' * 184}"),
+        ("WEBHOOK_URL", f"https://x.example:8443/{SECRET}?{SECRET}", "https://x.example:8443/***"),
+        ("WEBHOOK_URL", "", None),
+    ],
+)
+def test_what_is_shown_of_a_setting(variable: str, value: str, shown: object) -> None:
+    """Enough of an address to find a slip in it; nothing of one that cannot be taken apart."""
+    settings = read_settings(environment={f"DATASPIKE_{variable}": value})
+    (found,) = (one for one in settings.resolved.values() if one.spec.variable == f"DATASPIKE_{variable}")
+    assert found.shown == shown
 
 
 @pytest.mark.parametrize("bad", ["sinks.slack.url = 3\n", "[sinks]\nx = 1\n", "service.url = 1\n", "[["])

@@ -21,7 +21,9 @@ def test_a_failure_knows_how_long_the_server_asks_to_wait(header: str | None, se
     assert failure_of(503, header, WALL).retry_after == seconds
 
 
-@pytest.mark.parametrize(("status", "temporary"), [(408, True), (429, True), (500, True), (599, True), (302, False)])
+@pytest.mark.parametrize(
+    ("status", "temporary"), [(408, True), (429, True), (500, True), (599, True), (600, False), (302, False)]
+)
 def test_which_statuses_are_temporary(status: int, temporary: bool) -> None:
     """The failure names its status."""
     assert failure_of(status, None, WALL) == PostFailure(f"it answered HTTP {status}", temporary)
@@ -37,6 +39,7 @@ def test_the_delays_double_up_to_a_cap() -> None:
 def test_an_order_to_wait_is_obeyed_or_ends_the_delivery() -> None:
     """Within the bound the wait is what the server says; a longer one is not shortened."""
     assert retry_delay(PostFailure("", retry_after=7), 1, 1, 20, 0.5) == 7
+    assert retry_delay(PostFailure("", retry_after=19), 1, 1, 20, 0.5) == 19
     assert retry_delay(PostFailure("", retry_after=20), 1, 1, 20, 0.5) is None
 
 

@@ -109,7 +109,16 @@ def test_headers_that_cannot_be_trusted_are_refused_with_their_reason(headers: d
 
 
 @pytest.mark.parametrize(
-    "secret", ["", "whsec_", "whsec_aGVsbG8=", "whsec_" + "!" * 40, SECRET[6:], secret_of(b"x" * 65)]
+    "secret",
+    [
+        "",
+        "whsec_",
+        "whsec_aGVsbG8=",
+        "whsec_" + "!" * 40,
+        f"{SECRET[:20]}!{SECRET[20:]}",
+        SECRET[6:],
+        secret_of(b"x" * 65),
+    ],
 )
 def test_a_secret_of_another_form_is_refused_and_not_shown(secret: str) -> None:
     """Too short, too long, not base64, without its prefix; no traceback's locals have it."""
@@ -120,6 +129,16 @@ def test_a_secret_of_another_form_is_refused_and_not_shown(secret: str) -> None:
         frames.stack = traceback.StackSummary.from_list(list(frames.stack)[1:])  # this test's own frame knows it
         assert len(frames.stack) >= 2
         assert len(secret) < 8 or secret not in "".join(frames.format())
+
+
+def test_the_object_that_refuses_a_secret_does_not_keep_it() -> None:
+    """Neither in the error, nor in the locals of its traceback."""
+    secret = secret_of(b"x" * 65)
+    with pytest.raises(ValueError, match=r"^webhook.secret must be whsec_ and ") as raised:
+        WebhookSecret(secret, "webhook.secret")
+    _, own = traceback.TracebackException.from_exception(raised.value, capture_locals=True).stack
+    assert own.locals
+    assert secret not in f"{own.locals} {raised.value}"
 
 
 def test_a_secret_shows_itself_nowhere() -> None:

@@ -69,6 +69,8 @@ def test_a_lone_surrogate_does_not_stop_a_sample() -> None:
         ([(b"x", b"y"), (SAMPLES_PER_TRACK, b"16")], 16),
         ([(SAMPLES_PER_TRACK, b"0")], 1),
         ([(SAMPLES_PER_TRACK, b"-1")], None),
+        ([(SAMPLES_PER_TRACK, b"9" * 9)], 999_999_999),
+        ([(SAMPLES_PER_TRACK, b"9" * 10)], None),
         ([(SAMPLES_PER_TRACK, b"9" * 5_000)], None),
         ([], None),
     ],

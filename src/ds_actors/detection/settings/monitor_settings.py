@@ -103,9 +103,9 @@ class MonitorSettings:
     def variables(self) -> dict[str, str]:
         """Return the environment that gives another process these settings: those that are not defaults."""
         found = {
-            setting.spec.variable: _text(setting.value)
+            setting.spec.variable: str(setting.value)
             for setting in self.resolved.values()
-            if setting.value is not None and setting.origin != "default"
+            if setting.origin != "default"
         }
         return {CONFIG_VARIABLE: "", **found}
 
@@ -131,7 +131,6 @@ class MonitorSettings:
         )
 
     def _made(self, key: str, make: Callable[[], Sink]) -> Sink:
-        problem = ""
         try:
             return make()
         except (ValueError, ModuleNotFoundError) as error:
@@ -183,7 +182,6 @@ def _read(
 
 def _load(path: Path) -> SettingsFile:
     name = plain(str(path), 300)
-    problem = ""
     try:
         if not path.is_file():
             raise SettingsError(f"the settings file {name} does not exist, or is not a file")
@@ -206,7 +204,3 @@ def _placed(setting: ResolvedSetting) -> ResolvedSetting:
         return setting
     base = Path(setting.where).parent if setting.origin == "file" else Path.cwd()
     return evolve(setting, value=str(base / str(setting.value)))
-
-
-def _text(value: SettingValue) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import math
+import sys
 from collections.abc import Callable, Collection
+from contextlib import suppress
+from functools import partial
 from typing import Final, Literal
 
 from attrs import frozen
@@ -60,12 +62,9 @@ class SettingSpec:
         return self.shown in ("masked", "host")
 
 
-def _between(low: float, high: float) -> Callable[[str, float], object]:
-    def check(key: str, value: float) -> None:
-        if not low <= value <= high:
-            raise ValueError(f"{key} must be from {low:,g} to {high:,g}, not {value!r}")
-
-    return check
+def _check_range(low: float, high: float, key: str, value: float) -> None:
+    if not low <= value <= high:
+        raise ValueError(f"{key} must be from {low:,g} to {high:,g}, not {value!r}")
 
 
 SETTINGS: Final[tuple[SettingSpec, ...]] = (
@@ -73,8 +72,8 @@ SETTINGS: Final[tuple[SettingSpec, ...]] = (
     SettingSpec("service.url", "text", f"{PREFIX}WS_URL", None, "address"),
     SettingSpec("sampling.normal_fps", "number", f"{PREFIX}NORMAL_FPS", 0.2, check=check_fps),
     SettingSpec("sampling.burst_fps", "number", f"{PREFIX}BURST_FPS", 1.0, check=check_fps),
-    SettingSpec("sampling.quality", "whole", f"{PREFIX}QUALITY", 75, check=_between(0, 100)),
-    SettingSpec("sinks.cooldown", "number", f"{PREFIX}COOLDOWN", 60.0, check=_between(0, 600)),
+    SettingSpec("sampling.quality", "whole", f"{PREFIX}QUALITY", 75, check=partial(_check_range, 0, 100)),
+    SettingSpec("sinks.cooldown", "number", f"{PREFIX}COOLDOWN", 60.0, check=partial(_check_range, 0, 600)),
     SettingSpec("sinks.log.enabled", "switch", f"{PREFIX}LOG_ALERTS", default=False),
     SettingSpec("sinks.json_lines.file", "path", f"{PREFIX}JSON_LINES_FILE", None),
     SettingSpec(
@@ -82,9 +81,11 @@ SETTINGS: Final[tuple[SettingSpec, ...]] = (
         "whole",
         f"{PREFIX}JSON_LINES_MAX_BYTES",
         10_000_000,
-        check=_between(20_000, 1 << 40),
+        check=partial(_check_range, 20_000, 1 << 40),
     ),
-    SettingSpec("sinks.json_lines.files", "whole", f"{PREFIX}JSON_LINES_FILES", 5, check=_between(1, 1_000)),
+    SettingSpec(
+        "sinks.json_lines.files", "whole", f"{PREFIX}JSON_LINES_FILES", 5, check=partial(_check_range, 1, 1_000)
+    ),
     SettingSpec("sinks.slack.url", "text", f"{PREFIX}SLACK_URL", None, "host"),
     SettingSpec("sinks.webhook.url", "text", f"{PREFIX}WEBHOOK_URL", None, "host"),
     SettingSpec("sinks.webhook.secret", "text", f"{PREFIX}WEBHOOK_SECRET", None, "masked"),
@@ -132,7 +133,7 @@ def from_value(spec: SettingSpec, value: object) -> SettingValue:
 
 def unknown_key(key: str) -> SettingsError:
     """Return the error about a key that is no setting, with the nearest one that is."""
-    found = difflib.get_close_matches(key, BY_KEY, 1, 0.5)
+    found = difflib.get_close_matches(key, BY_KEY, cutoff=0.5)
     near = f"did you mean {found[0]}?" if found else f"the settings are {', '.join(BY_KEY)}"
     return SettingsError(f"{key} is not a setting; {near}")
 
@@ -150,24 +151,22 @@ def check_variables(names: Collection[str]) -> None:
         rest = name.removeprefix(PREFIX)
         beside = rest.removesuffix("S") in known or rest.startswith(tuple(f"{setting}_" for setting in known))
         if name.startswith(PREFIX) and rest not in known and not beside:
-            found = difflib.get_close_matches(rest, known, 1, 0.8)
+            found = difflib.get_close_matches(rest, known, cutoff=0.8)
             if found:
                 raise SettingsError(f"the variable {name} is not a setting; did you mean {PREFIX}{found[0]}?")
 
 
 def _number(text: str, *, whole: bool) -> float | None:
-    try:
+    with suppress(ValueError):
         value = int(text) if whole else float(text)
-    except ValueError:
-        return None
-    return value if _is_finite(value) else None
+        if _is_finite(value):
+            return value
+    return None
 
 
 def _is_finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number of more than 308 digits
-        return False
+    """Return whether a float can hold it: infinity is out of its range, and so is a whole number of 400 digits."""
+    return -sys.float_info.max <= value <= sys.float_info.max
 
 
 def _checked(spec: SettingSpec, value: float) -> float:

@@ -62,8 +62,6 @@ class LevelCooldown:
 
     def delivered(self, event: ResultEvent, now: float) -> None:
         """Record that the receiver got an event, and forget what no longer holds anything back."""
-        if self.seconds <= 0:
-            return
         told = self._told.setdefault(event.participant_id, _Told(event.level, {}))
         told.last, told.at[event.level] = event.level, now
         self._told.move_to_end(event.participant_id)

@@ -9,6 +9,7 @@ import base64
 import hmac
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Final, NoReturn
 
 TOLERANCE: Final = 300.0
@@ -120,10 +121,9 @@ def _listed(given: Secrets) -> Sequence[str | WebhookSecret]:
 
 
 def _wrapped(secret: str | WebhookSecret) -> WebhookSecret | None:
-    try:
+    with suppress(ValueError):
         return secret if isinstance(secret, WebhookSecret) else WebhookSecret(secret)
-    except ValueError:
-        return None
+    return None
 
 
 def _key_of(secret: str) -> bytes:

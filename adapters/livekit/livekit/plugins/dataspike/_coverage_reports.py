@@ -16,7 +16,9 @@ REPEAT_AFTER: Final = 5.0
 """Seconds after which an unchanged track is told again, for participants who joined meanwhile."""
 MOST_PACKETS: Final = 4
 """Packets at a time; tracks that do not fit are the first of the next time."""
-_FRAME: Final = len(json.dumps({"type": COVERAGE_TOPIC, "tracks": []}))
+_SEPARATOR: Final = ", "
+_FRAME: Final = len(json.dumps({"type": COVERAGE_TOPIC, "tracks": []})) - len(_SEPARATOR)
+"""A packet's length without its entries, each of which counts with a separator; the first one has none."""
 
 
 @frozen
@@ -62,8 +64,8 @@ def packed(tracks: Sequence[TrackStatus]) -> list[CoveragePacket]:
     group: list[TrackStatus] = []
     size = _FRAME
     for track in tracks:
-        length = len(_entry(track)) + 2
-        if group and size + length > PAYLOAD_LIMIT:
+        length = len(_SEPARATOR) + len(_entry(track))
+        if group and size + length >= PAYLOAD_LIMIT:
             packets.append(_packet(group))
             group, size = [], _FRAME
         group.append(track)
@@ -72,7 +74,7 @@ def packed(tracks: Sequence[TrackStatus]) -> list[CoveragePacket]:
 
 
 def _packet(tracks: Sequence[TrackStatus]) -> CoveragePacket:
-    entries = ", ".join(_entry(track) for track in tracks)
+    entries = _SEPARATOR.join(_entry(track) for track in tracks)
     return CoveragePacket(f'{{"type": "{COVERAGE_TOPIC}", "tracks": [{entries}]}}', tuple(tracks))
 
 

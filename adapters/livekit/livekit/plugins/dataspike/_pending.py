@@ -35,8 +35,7 @@ class PendingResults:
     def hold(self, event: ResultEvent, now: float) -> None:
         """Keep a result; of the same track, only this result and the last alert before it stay."""
         kept = self._tracks.get(event.track_id, [])
-        alerts = [(since, result) for since, result in kept if result.level is Level.ALERT]
-        stay = [] if event.level is Level.ALERT else alerts[-1:]
+        stay = [] if event.level is Level.ALERT else [one for one in kept if one[1].level is Level.ALERT]
         self.dropped += len(kept) - len(stay)
         self._tracks[event.track_id] = [*stay, (now, event)]
         if len(self._tracks) > TRACKS_KEPT:

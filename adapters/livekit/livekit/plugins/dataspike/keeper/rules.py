@@ -92,8 +92,8 @@ class _Room:
     requests: int = 0
     next_request: float = 0.0
     looks_with_two: int = 0
-    answered_at: dict[str, float] = field(factory=dict[str, float])
-    unanswered: dict[str, int] = field(factory=dict[str, int])
+    answers: dict[str, tuple[float, int]] = field(factory=dict[str, tuple[float, int]])
+    """By sid, when a detector answered last, or was seen first, and how many looks it has not answered since."""
 
 
 @define(eq=False)
@@ -157,7 +157,7 @@ class KeeperRules:
         dead = [d for d in room.detectors if not d.answers and self._is_dead(known, d, now)]
         remove = [d.identity for d in dead]
         if answering:
-            known.dark_since, known.requests, known.next_request = None, 0, 0.0
+            known.dark_since, known.requests = None, 0
             known.looks_with_two = known.looks_with_two + 1 if len(answering) > 1 else 0
             if known.looks_with_two >= TWICE:
                 known.looks_with_two = 0
@@ -179,21 +179,15 @@ class KeeperRules:
 
     @staticmethod
     def _note_answers(known: _Room, room: SeenRoom, now: float) -> None:
-        sids = {d.sid for d in room.detectors}
-        known.answered_at = {sid: at for sid, at in known.answered_at.items() if sid in sids}
-        known.unanswered = {sid: count for sid, count in known.unanswered.items() if sid in sids}
+        before, known.answers = known.answers, {}
         for detector in room.detectors:
             known.detectors[detector.identity] = None
             if len(known.detectors) > REMEMBERED:
                 del known.detectors[next(iter(known.detectors))]
-            if detector.answers:
-                known.answered_at[detector.sid] = now
-                known.unanswered.pop(detector.sid, None)
-            else:
-                known.answered_at.setdefault(detector.sid, now)
-                known.unanswered[detector.sid] = known.unanswered.get(detector.sid, 0) + 1
+            answered_at, unanswered = before.get(detector.sid, (now, 0))
+            known.answers[detector.sid] = (now, 0) if detector.answers else (answered_at, unanswered + 1)
 
     @staticmethod
     def _is_dead(known: _Room, detector: SeenDetector, now: float) -> bool:
-        silent = now - known.answered_at[detector.sid]
-        return silent >= DEAD_AFTER and known.unanswered.get(detector.sid, 0) >= UNANSWERED
+        answered_at, unanswered = known.answers[detector.sid]
+        return now - answered_at >= DEAD_AFTER and unanswered >= UNANSWERED
