@@ -133,8 +133,7 @@ def calibrate(tracks: Iterable[LabelledTrack]) -> Calibration:
     for track in tracks:
         by_truth[track.manipulated].append(track)
     misses, false_flags = _rate(by_truth[True], "manipulated"), _rate(by_truth[False], "genuine")
-    correlated = max(_correlated_for(by_truth[False], false_flags.share), _correlated_for(by_truth[True], misses.share))
-    return Calibration(misses, false_flags, correlated)
+    return Calibration(misses, false_flags, max(map(_correlated_for, by_truth.values())))
 
 
 def parse_evidence(text: str, **figures: float) -> Evidence:
@@ -216,18 +215,27 @@ def wilson(share: float, samples: float) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def _correlated_for(tracks: Sequence[LabelledTrack], share: float) -> float:
+def _correlated_for(tracks: Sequence[LabelledTrack]) -> float:
     """Return the longest time constant among the sampling rates: with r = e^(-t / constant) at one interval t."""
-    products: dict[float, tuple[float, float]] = {}
+    rates: dict[float, list[list[bool]]] = {}
     for track in tracks:
-        parts = [error - share for error in track.errors]
-        product, square = products.get(track.fps, (0.0, 0.0))
-        product += sum(here * there for here, there in pairwise(parts))
-        square += sum((here * here + there * there) / 2 for here, there in pairwise(parts))
-        products[track.fps] = product, square
+        if errors := track.errors:
+            rates.setdefault(track.fps, []).append(errors)
     constants = [0.0]
-    for fps, (product, square) in products.items():
-        alike = product / square if square else 0.0
+    for fps, found in rates.items():
+        alike = _alike(found)
         if alike > _LEAST_CORRELATION:
             constants.append(-1 / fps / math.log(min(alike, 0.999)))
     return max(constants)
+
+
+def _alike(tracks: Sequence[Sequence[bool]]) -> float:
+    """Return the correlation of neighbouring errors; 0 when all are the same, which says nothing of how long they last.
+
+    Their share is that of these tracks: those at another rate may be other people's.
+    """
+    every = [error for errors in tracks for error in errors]
+    share = sum(every) / len(every)
+    pairs = [(here - share, there - share) for errors in tracks for here, there in pairwise(errors)]
+    square = sum(here * here + there * there for here, there in pairs) / 2
+    return sum(here * there for here, there in pairs) / square if square else 0.0
