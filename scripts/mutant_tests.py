@@ -53,6 +53,10 @@ TESTS = {
     "ds_actors.detection.levels.assessed_track": ["tests/detection/levels/test_assessed_track.py"],
     "ds_actors.detection.levels.confirmation": ["tests/laws/test_confirmation_laws.py"],
     "ds_actors.detection.levels.evidence": ["tests/detection/levels/test_evidence_figures.py"],
+    "ds_actors.detection.levels.calibration": [
+        "tests/detection/levels/test_calibration_figures.py",
+        "tests/detection/levels/test_calibration.py",
+    ],
     "ds_actors.detection.budget": ["tests/detection/test_budget.py", "tests/laws/test_outbox_laws.py"],
     "ds_actors.detection.coverage": ["tests/detection/test_coverage.py", "tests/detection/levels/test_assessment.py"],
     "ds_actors.detection.privacy": ["tests/detection/test_privacy.py"],
@@ -148,4 +152,10 @@ SURVIVORS: dict[tuple[str, str, str, str], str] = {
         "self.alarm_odds > _MOST_ALARM_ODDS",
         "self.alarm_odds >= _MOST_ALARM_ODDS",
     ): "no target meets a bound that is a power of e",
+    (
+        "ds_actors.detection.levels.calibration",
+        "if alike > _LEAST_CORRELATION:",
+        "alike > _LEAST_CORRELATION",
+        "alike >= _LEAST_CORRELATION",
+    ): "a quotient of such sums is never just that",
 }

@@ -27,6 +27,8 @@ Z_95: Final = 1.959964
 """The normal quantile of a two-sided interval of 95 %."""
 _LEAST_CORRELATION: Final = 0.05
 """A correlation of neighbouring errors below this is taken for none."""
+_MOST_SAMPLES: Final = 10_000_000
+"""Samples of one segment of a scan that are taken, so that a file that claims more does not fill the memory."""
 
 
 class CalibrationError(ValueError):
@@ -89,8 +91,7 @@ class Calibration:
             ValueError: when the judge may be no better than chance; see `Evidence`.
         """
         estimate = (self.misses.errors + 0.5) / (self.misses.samples + 1)  # never 0 or 1
-        least = 0.5 / (self.false_flags.samples + 1)
-        found: dict[str, float] = {"misses": estimate, "false_flags": max(least, self.false_flags.high)}
+        found: dict[str, float] = {"misses": estimate, "false_flags": self.false_flags.high}
         if self.correlated_for > 0:
             found["correlated_for"] = self.correlated_for
         return Evidence(**{**found, **figures})
@@ -172,7 +173,9 @@ def labelled(scan: Mapping[str, Any], *, manipulated: bool, person: str | None =
     """
     try:
         verdicts = [
-            Level(segment["level"]) for segment in scan["segments"] for _ in range(min(int(segment["samples"]), 10**7))
+            Level(segment["level"])
+            for segment in scan["segments"]
+            for _ in range(min(int(segment["samples"]), _MOST_SAMPLES))
         ]
         return LabelledTrack(str(scan["file"]) if person is None else person, manipulated, verdicts, float(scan["fps"]))
     except (KeyError, TypeError, ValueError) as error:
@@ -202,7 +205,7 @@ def error_rate(tracks: Iterable[tuple[str, Sequence[bool]]]) -> ErrorRate | None
     spread = sum((bad - share * each) ** 2 for bad, each in people.values())
     variance = count / (count - 1) * spread / samples**2 if count > 1 else 0.0
     # Without a spread nothing is known of the differences between people: each of them is one witness.
-    effective = min(float(samples), max(1.0, share * (1 - share) / variance)) if variance else float(count)
+    effective = min(float(samples), share * (1 - share) / variance) if variance else float(count)
     low, high = wilson(share, effective)
     return ErrorRate(wrong, samples, count, effective, share, low, high)
 
