@@ -81,7 +81,6 @@ class Blindness:
         return None if self._began is None else self._calm(sight, now)
 
     def _blind(self, overdue: set[str | None], sight: Sight, now: float) -> Note | None:
-        self._calm_since = None
         if self._began is None:
             self._began = min(self._since[key] for key in overdue)
             self._reported = set()
