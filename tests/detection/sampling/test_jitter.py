@@ -59,6 +59,16 @@ def test_a_share_outside_its_bounds_is_refused(share: float) -> None:
         AdaptiveSampling(jitter=share)
 
 
+@pytest.mark.parametrize(("length", "allowed"), [(0, False), (1, True), (64, True), (65, False)])
+def test_a_key_has_1_to_64_bytes(length: int, *, allowed: bool) -> None:
+    """The error says how many it has."""
+    if allowed:
+        assert Jitter(0.5, bytes(length)).draw() != 1.0
+    else:
+        with pytest.raises(ValueError, match=f"1 to 64 bytes, not {length}"):
+            Jitter(0.5, bytes(length))
+
+
 def evaded(share: float) -> Outcome:
     policy = AdaptiveSampling(0.2, 0.2, jitter=Jitter(share, b"secret"))
     factory = lambda: AdaptiveSampling(policy.normal_fps, policy.burst_fps, jitter=policy.jitter)  # noqa: E731
