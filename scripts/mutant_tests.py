@@ -186,4 +186,10 @@ SURVIVORS: dict[tuple[str, str, str, str], str] = {
         "ready <= plan.due + _NOTHING",
         "ready < plan.due + _NOTHING",
     ): "so little is for rounding, which is never just that",
+    (
+        "ds_actors.detection.tracks.speech",
+        "loud = loudness(block) > FLOOR_DBFS",
+        "loudness(block) > FLOOR_DBFS",
+        "loudness(block) >= FLOOR_DBFS",
+    ): "the logarithm of whole samples is never just that",
 }

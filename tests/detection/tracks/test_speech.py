@@ -145,6 +145,13 @@ def test_blocks_that_come_too_slowly_end_speech_by_the_clock() -> None:
     assert outcome.data == (SPEECH * 10 + QUIET * 2).ljust(96_000, b"\0")
 
 
+def test_sound_that_comes_at_once_ends_speech_by_its_own_length() -> None:
+    """As from a file: a second of quiet, though no time has passed."""
+    chunker = Chunker(0.0)
+    assert [chunker.feed(block, 0.0) for block in [SPEECH] * 12 + [QUIET] * 9] == [None] * 21
+    assert isinstance(chunker.feed(QUIET, 0.0), Chunk)
+
+
 def test_before_speech_a_recording_may_last_ten_seconds() -> None:
     """By its sound, or by the clock where none comes."""
     assert Chunker(5.0).deadline == 15.0
