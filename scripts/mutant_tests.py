@@ -11,7 +11,7 @@ _ASSESSMENTS = [
     "tests/laws/test_confirmation_laws.py",
     "tests/laws/test_assessment_laws.py",
 ]
-_EVIDENCE = ["tests/detection/levels/test_evidence.py", "tests/laws/test_evidence_assessment_laws.py"]
+_POLICIES = "tests/detection/sampling/test_policies.py"
 _OUTBOX = ["tests/detection/uplink/test_outbox.py", "tests/laws/test_outbox_laws.py"]
 _LINK = ["tests/detection/uplink/test_link_speed.py", "tests/detection/uplink/test_link_pace.py"]
 
@@ -55,10 +55,23 @@ TESTS = {
         "tests/detection/tracks/test_sampler_and_policy.py",
         "tests/detection/tracks/test_sampler.py",
     ],
+    "ds_actors.detection.sampling.grid": ["tests/detection/sampling/test_grid.py"],
+    "ds_actors.detection.sampling.adaptive": ["tests/detection/sampling/test_adaptive.py", _POLICIES],
+    "ds_actors.detection.sampling.activity": ["tests/detection/sampling/test_activity.py", _POLICIES],
+    "ds_actors.detection.sampling.combined": ["tests/detection/sampling/test_combined.py", _POLICIES],
+    "ds_actors.detection.sampling.undecided": ["tests/detection/sampling/test_undecided.py", _POLICIES],
+    "ds_actors.detection.sampling.jitter": ["tests/detection/sampling/test_jitter.py"],
     "ds_actors.detection.levels.assessment": _ASSESSMENTS,
     "ds_actors.detection.levels.assessed_track": ["tests/detection/levels/test_assessed_track.py"],
     "ds_actors.detection.levels.confirmation": ["tests/laws/test_confirmation_laws.py"],
-    "ds_actors.detection.levels.evidence": _EVIDENCE,
+    "ds_actors.detection.levels.evidence": ["tests/detection/levels/test_evidence_figures.py"],
+    "ds_actors.detection.levels.calibration": [
+        "tests/detection/levels/test_calibration_figures.py",
+        "tests/detection/levels/test_calibration.py",
+    ],
+    "ds_actors.detection.tracks.speech": ["tests/detection/tracks/test_speech.py"],
+    "ds_actors.detection.tracks.registry": ["tests/detection/tracks/test_registry.py"],
+    "ds_actors.detection.reporting.blindness": ["tests/detection/reporting/test_blindness.py"],
     "ds_actors.detection.budget": ["tests/detection/test_budget.py", "tests/laws/test_outbox_laws.py"],
     "ds_actors.detection.coverage": ["tests/detection/test_coverage.py", "tests/detection/levels/test_assessment.py"],
     "ds_actors.detection.privacy": ["tests/detection/test_privacy.py"],
@@ -82,7 +95,6 @@ TESTS = {
     "ds_actors.detection.tracks.frame_size": ["tests/detection/tracks/test_frame_size.py"],
     "ds_actors.detection.uplink.wire": ["tests/detection/uplink/test_wire.py"],
     "ds_actors.detection.uplink.wire_names": ["tests/detection/uplink/test_wire_names.py"],
-    "ds_actors.detection.sampling.jitter": ["tests/detection/sampling/test_jitter.py"],
     "ds_actors.cli._scan.segments": ["tests/cli/test_scan_segments.py"],
     "livekit.plugins.dataspike._rules": [
         "tests/adapters/livekit/test_track_rules.py",
@@ -194,4 +206,46 @@ SURVIVORS: dict[tuple[str, str, str, str], str] = {
         "lower < quality",
         "lower <= quality",
     ): "the first attempt again, which is left out because it is no smaller than what was tried",
+    (
+        "ds_actors.detection.levels.evidence",
+        "if self._verdicts > _MOST_VERDICTS:",
+        "self._verdicts > _MOST_VERDICTS",
+        "self._verdicts >= _MOST_VERDICTS",
+    ): "the sum of so many fractions is never just that",
+    (
+        "ds_actors.detection.levels.evidence",
+        "if self.alarm_odds > _MOST_ALARM_ODDS:",
+        "self.alarm_odds > _MOST_ALARM_ODDS",
+        "self.alarm_odds >= _MOST_ALARM_ODDS",
+    ): "no target meets a bound that is a power of e",
+    (
+        "ds_actors.detection.levels.calibration",
+        "if alike > _LEAST_CORRELATION:",
+        "alike > _LEAST_CORRELATION",
+        "alike >= _LEAST_CORRELATION",
+    ): "a quotient of such sums is never just that",
+    (
+        "ds_actors.detection.sampling.grid",
+        "self._due = max(now, min(self._due, after) if fps > self._fps else after)",
+        "fps > self._fps",
+        "fps >= self._fps",
+    ): "only a rate that differs comes here",
+    (
+        "ds_actors.detection.sampling.adaptive",
+        "self._level = level",
+        "self._level = level",
+        "pass",
+    ): "the level only spares putting the same reason together again",
+    (
+        "ds_actors.detection.sampling.combined",
+        "if ready <= plan.due + _NOTHING:",
+        "ready <= plan.due + _NOTHING",
+        "ready < plan.due + _NOTHING",
+    ): "so little is for rounding, which is never just that",
+    (
+        "ds_actors.detection.tracks.speech",
+        "loud = loudness(block) > FLOOR_DBFS",
+        "loudness(block) > FLOOR_DBFS",
+        "loudness(block) >= FLOOR_DBFS",
+    ): "the logarithm of whole samples is never just that",
 }

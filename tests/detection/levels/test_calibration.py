@@ -59,6 +59,13 @@ def test_errors_that_last_are_recognised_by_their_time() -> None:
     assert calibrate(people(2, lasting=8)).correlated_for == pytest.approx(3.74, rel=0.25)
 
 
+def test_a_sampling_rate_without_an_error_says_nothing_of_how_long_errors_last() -> None:
+    """Bob was scanned at another rate and never is flagged, which is no error that lasts for all his samples."""
+    alice, right = people(2, count=1, lasting=8), [Level.CLEAR] * 100
+    alone = calibrate(alice).correlated_for
+    assert calibrate([*alice, LabelledTrack("bob", False, right, fps=1.0)]).correlated_for == alone
+
+
 def test_what_is_written_is_read_again() -> None:
     """The parameters of the evidence; your own figures come first."""
     found = calibrate(people(3, lasting=4))

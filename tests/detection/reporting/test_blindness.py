@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_actors.detection.coverage import Coverage
+from ds_actors.detection.reporting import blindness as module
 from ds_actors.detection.reporting.blindness import BLIND_AFTER, Blindness, Sight
 
 STALE, NO_FRAMES = Coverage.STALE, Coverage.NO_FRAMES
@@ -67,17 +68,6 @@ def test_blindness_that_returns_soon_is_over_only_after_15_minutes() -> None:
     assert blindness.cause
     assert times(watched(blindness, 300, 400, blind("A"))) == [330]
     assert times(watched(blindness, 400, 1_900, blind())) == [1_300]
-
-
-@pytest.mark.parametrize("period", [70, 100, 200, 350, 640, 940, 1_000, 1_300])
-@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
-def test_a_day_of_coming_and_going_has_less_than_300_lines(period: int, share: float) -> None:
-    """Whatever its rhythm."""
-    blindness, lines = Blindness(), 0
-    for now in range(0, 86_400, 5):
-        sight = blind("A") if now % period < share * period else blind()
-        lines += blindness.look(sight, now) is not None
-    assert lines < 300
 
 
 def test_a_track_that_is_seen_for_a_moment_each_time_is_reported_too() -> None:
@@ -145,3 +135,93 @@ def test_the_most_frequent_coverage_decides_the_likely_cause() -> None:
             causes.add(blindness.cause)
     assert "" not in causes
     assert len(causes) == sum(coverage.is_blind for coverage in Coverage)
+
+
+def test_blindness_that_returns_after_15_minutes_is_another_one() -> None:
+    """It is reported at once, though the track was before, and is over after 30 s; both lines count from its begin."""
+    blindness = Blindness()
+    watched(blindness, 0, 60, blind("A"))
+    assert times(watched(blindness, 60, 960, blind())) == [90]
+    ((at, text),) = watched(blindness, 960, 1_000, blind("A"))
+    assert at == 990
+    assert "have not been for 30 s (1 stale)" in text
+    ((at, text),) = watched(blindness, 1_000, 2_000, blind())
+    assert (at, text) == (1_030, "info: no track that should be checked is left unchecked, after 40 s")
+
+
+def test_blindness_that_returns_just_before_is_still_the_same() -> None:
+    """It is over only after 15 minutes without."""
+    blindness = Blindness()
+    watched(blindness, 0, 60, blind("A"))
+    assert times(watched(blindness, 60, 955, blind())) == [90]
+    assert times(watched(blindness, 955, 1_000, blind("A"))) == [985]
+    assert times(watched(blindness, 1_000, 2_000, blind())) == [1_900]
+
+
+def test_blindness_that_was_not_reported_is_over_without_a_line() -> None:
+    """It returned within the 300 s after a warning, and ended before they had passed."""
+    blindness = Blindness()
+    watched(blindness, 0, 60, blind("A"))
+    watched(blindness, 60, 120, blind())
+    assert not watched(blindness, 120, 180, blind("A"))
+    assert not watched(blindness, 180, 1_080, blind())
+    assert blindness.cause
+    assert not watched(blindness, 1_080, 2_000, blind())
+    assert not blindness.cause
+
+
+def test_calm_counts_from_the_last_blind_moment() -> None:
+    """Also where that was too short to be blindness itself; the line says how long it was in all."""
+    blindness = Blindness()
+    watched(blindness, 0, 60, blind("A"))
+    assert not watched(blindness, 60, 80, blind())
+    assert not watched(blindness, 80, 100, blind("B"))
+    ((at, text),) = watched(blindness, 100, 200, blind())
+    assert (at, text) == (130, "info: no track that should be checked is left unchecked, after 100 s")
+
+
+@pytest.mark.parametrize(("remembered", "again"), [(2, [630]), (3, [])])
+def test_of_too_many_tracks_only_those_that_are_blind_now_are_remembered_as_reported(
+    monkeypatch: pytest.MonkeyPatch, remembered: int, again: list[float]
+) -> None:
+    """So a day of other tracks does not fill the memory; one of the forgotten is reported anew."""
+    monkeypatch.setattr(module, "REMEMBERED", remembered)
+    blindness = Blindness()
+    assert times(watched(blindness, 0, 100, blind("A", "B", "C"))) == [30]
+    assert times(watched(blindness, 100, 400, blind("D"))) == [330]
+    assert times(watched(blindness, 400, 800, blind("A"))) == again
+
+
+def test_tracks_that_are_blind_while_the_room_reconnects_are_counted_without_it() -> None:
+    """The room is no track, but the likely cause."""
+    sight = Sight({"A": STALE, "B": STALE, "C": NO_FRAMES}, 4, reconnecting=True)
+    ((_, text),) = watched(Blindness(), 0, 60, sight)
+    assert text == (
+        "warning: 3 of 4 tracks that should be checked have not been for 30 s (1 no_frames, 2 stale): "
+        "the connection to the room's server was lost"
+    )
+
+
+def test_a_slow_link_or_none_is_the_cause_only_where_samples_are_not_answered() -> None:
+    """Without a connection there is no slow one; other coverages have causes of their own."""
+    for coverage, no_uplink, slow, words in (
+        (STALE, "", True, "the link to the detection service is too slow for them"),
+        (STALE, "HTTP 503", True, "there is no connection to the detection service: HTTP 503"),
+        (STALE, "", False, "the service does not answer their samples"),
+        (NO_FRAMES, "HTTP 503", False, "no frames arrive"),
+        (NO_FRAMES, "", True, "no frames arrive"),
+    ):
+        blindness = Blindness()
+        watched(blindness, 0, 60, Sight({"A": coverage}, 1, no_uplink=no_uplink, slow_link=slow))
+        assert blindness.cause.startswith(words)
+
+
+@pytest.mark.parametrize("period", [70, 100, 200, 350, 640, 940, 1_000, 1_300])
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
+def test_a_day_of_coming_and_going_has_less_than_300_lines(period: int, share: float) -> None:
+    """Whatever its rhythm."""
+    blindness, lines = Blindness(), 0
+    for now in range(0, 86_400, 5):
+        sight = blind("A") if now % period < share * period else blind()
+        lines += blindness.look(sight, now) is not None
+    assert lines < 300

@@ -1,4 +1,4 @@
-"""What the adaptive policy plans, case by case; its laws are in tests/laws."""
+"""What the policies that follow the verdicts plan, case by case; their laws are in tests/laws."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import pytest
 from ds_actors.detection.events import Level
 from ds_actors.detection.sampling import (
     AdaptiveSampling,
+    DecayingSampling,
     Paused,
+    Plan,
     Promise,
     Resumed,
     SampleDropped,
@@ -75,6 +77,17 @@ def test_what_is_no_verdict_moves_nothing(event: SamplingEvent) -> None:
     assert policy.on(event, 2.0).due == 5.0
 
 
+def test_an_answer_that_is_no_verdict_keeps_the_rate_of_an_alert() -> None:
+    """An error is not a clearing."""
+    for level in (Level.ERROR, Level.UNKNOWN):
+        assert sampled(Level.ALERT).on(Verdict(level), 0.4).due == 1.0
+
+
+def test_before_its_start_a_policy_plans_nothing() -> None:
+    """Whatever comes."""
+    assert AdaptiveSampling(0.2, 1.0).on(SampleDue(), 0.0) == Plan(None, "not started", fps=0.2)
+
+
 def test_a_verdict_that_comes_while_muted_counts_when_unmuted() -> None:
     """A late ALERT is not lost to the mute."""
     policy = sampled()
@@ -99,3 +112,55 @@ def test_the_limits_themselves_are_allowed() -> None:
     assert [check_quality(quality) for quality in (0, 100)] == [0, 100]
     with pytest.raises(ValueError, match="burst_fps"):
         check_fps("burst_fps", 10**400)
+
+
+@pytest.mark.parametrize("policy", [AdaptiveSampling, DecayingSampling])
+def test_a_burst_below_the_normal_rate_is_refused(policy: type[AdaptiveSampling | DecayingSampling]) -> None:
+    """As is a rate that is none; of a decay, so is a time that is none."""
+    with pytest.raises(ValueError, match=r"burst_fps \(0\.5\) must not be below normal_fps \(1\.0\)"):
+        policy(1.0, 0.5)
+    with pytest.raises(ValueError, match="normal_fps must be"):
+        policy(normal_fps=0.0)
+    with pytest.raises(ValueError, match="half_life must be"):
+        DecayingSampling(half_life=0.0)
+
+
+def test_a_plan_says_the_level_and_its_rate() -> None:
+    """As views show it."""
+    policy = AdaptiveSampling(0.25, 2.0)
+    assert policy.on(Started(), 0.0).reason == "unknown: 0.25 fps"
+    assert policy.on(Verdict(Level.ALERT), 0.0).reason == "alert: 2 fps"
+    assert policy.on(Verdict(Level.SUSPICIOUS), 0.0).reason == "suspicious: 2 fps"
+
+
+def test_a_decaying_policy_promises_to_settle_after_its_halvings() -> None:
+    """From 4 fps to a half: three of five seconds after the hold, and one interval."""
+    policy = DecayingSampling(0.5, 4.0, hold=10.0, half_life=5.0)
+    assert policy.promise == Promise(4.0, 0.5, 0.25, 27.0)
+    jittered = DecayingSampling(0.5, 4.0, hold=10.0, half_life=5.0, jitter=0.5)
+    assert jittered.promise == Promise(4.0, 0.5, 0.25, 27.0).jittered(0.5)
+    assert AdaptiveSampling(0.5, 4.0, jitter=0.5).promise == Promise(4.0, 0.5, 0.25, 2.0).jittered(0.5)
+
+
+def test_a_decaying_rate_is_held_from_the_clearing_on_and_then_falls_steadily() -> None:
+    """A second clear answer, or an error, begins no other hold."""
+    policy = DecayingSampling(0.5, 4.0, hold=10.0, half_life=5.0)
+    policy.on(Started(Level.SUSPICIOUS), 0.0)
+    assert policy.on(Verdict(Level.ERROR), 1.0).fps == 4.0
+    rates = [
+        policy.on(Verdict(Level.CLEAR), 100.0 + seconds).fps for seconds in (0.0, 10.0, 10.5, 15.0, 20.0, 25.0, 30.0)
+    ]
+    assert rates == [4.0, 4.0, pytest.approx(4 * 0.5**0.1), 2.0, 1.0, 0.5, 0.5]
+    assert policy.on(SampleSent(), 31.0 + 100.0).reason == "clear: 0.5 fps"
+    policy.on(Verdict(Level.ALERT), 200.0)
+    policy.on(Verdict(Level.CLEAR), 201.0)
+    assert policy.on(Verdict(Level.ERROR), 213.5).reason == "clear after an alarm: 2.8 fps"
+    assert policy.on(Started(), 214.0).reason == "unknown after an alarm: 2.6 fps"
+
+
+def test_a_decaying_policy_without_an_alarm_samples_at_its_normal_rate() -> None:
+    """From the start, at any time, also at its first clear answer."""
+    policy = DecayingSampling(0.5, 4.0)
+    assert policy.on(Started(), 0.0).reason == "unknown: 0.5 fps"
+    assert policy.on(Verdict(Level.CLEAR), 0.1).reason == "clear: 0.5 fps"
+    assert policy.on(Verdict(Level.ALERT), 0.2).reason == "alert: 4 fps"

@@ -74,6 +74,15 @@ def test_a_key_gives_the_same_intervals_and_another_key_others() -> None:
     assert "secret" not in repr(AdaptiveSampling(jitter=Jitter(0.5, b"secret")))
 
 
+def test_a_key_draws_the_same_in_every_version() -> None:
+    """So that what was recorded plays again as it was; a share of 0 draws the mean itself."""
+    jitter = Jitter(0.5, b"key")
+    assert [jitter.draw() for _ in range(3)] == pytest.approx(
+        [0.944785553740670, 0.794572007253649, 0.920943633780930], abs=1e-12
+    )
+    assert Jitter().draw() == 1.0
+
+
 @pytest.mark.parametrize("share", [-0.1, 0.91, math.nan, True])
 def test_a_share_outside_its_bounds_is_refused(share: float) -> None:
     """The error names the bounds."""

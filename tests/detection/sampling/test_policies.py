@@ -20,7 +20,6 @@ from ds_actors.detection import (
 from ds_actors.detection.events import Level
 from ds_actors.detection.sampling import (
     AdaptiveSampling,
-    Grid,
     Plan,
     Promise,
     SampleDropped,
@@ -91,15 +90,6 @@ def test_speech_quickens_and_silence_slows() -> None:
     assert policy.on(SampleDue(), 0.0) == Plan(5.0, "silent: 0.2 fps", fps=0.2)
     assert policy.on(Speaking(active=True), 1.0) == Plan(2.0, "speaking: 0.5 fps", fps=0.5)
     assert policy.on(Speaking(active=False), 1.5).due == 5.0
-
-
-@pytest.mark.parametrize("rate", [0.0, -1.0, float("nan"), float("inf")])
-def test_a_grid_refuses_a_rate_that_is_none_from_the_first_event_on(rate: float) -> None:
-    """Not in the middle, when the first sample falls due; nor a ceiling that is none."""
-    with pytest.raises(ValueError, match="the rate must be a finite number above 0"):
-        Grid(1.0).on(Started(), 0.0, rate, "your own policy")
-    with pytest.raises(ValueError, match="ceiling_fps must be a finite number above 0"):
-        Grid(rate)
 
 
 def test_a_new_scene_quickens_for_a_while_and_a_slow_change_is_one_too() -> None:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ds_actors.detection.events import Level
+from ds_actors.detection.sampling import Promise
 from ds_actors.detection.tracks.listening import listen
 from ds_actors.detection.tracks.speech import AudioPace, Chunk, Chunker, NoSpeech, loudness
 
@@ -63,6 +64,7 @@ class Tape:
 
 def test_loudness_is_rms_relative_to_full_scale() -> None:
     """A square wave of full scale is 0 dBFS, half of it 6.02 below; zeros and nothing are minus infinity."""
+    assert loudness(b"\x00\x80" * BLOCK) == 0.0
     assert loudness(tone(-32_768 + 1)) == pytest.approx(0, abs=0.001)
     assert loudness(tone(16_384)) == pytest.approx(-6.0206, abs=0.001)
     assert loudness(bytes(3_200)) == loudness(b"") == -math.inf
@@ -130,6 +132,41 @@ def test_ten_seconds_without_speech_are_silence() -> None:
     assert count == 129
 
 
+def test_blocks_that_come_too_slowly_end_speech_by_the_clock() -> None:
+    """A second after the last loud one, however little sound has come since; the chunk is as old as its last block."""
+    chunker = Chunker(0.0)
+    for now in range(1, 11):
+        assert chunker.feed(SPEECH, now / 10) is None
+    assert chunker.deadline == 2.0
+    assert chunker.feed(QUIET, 1.75) is None
+    outcome = chunker.feed(QUIET, 2.0)
+    assert isinstance(outcome, Chunk)
+    assert (outcome.speech_seconds, outcome.captured_at) == (1.0, 2.0)
+    assert outcome.data == (SPEECH * 10 + QUIET * 2).ljust(96_000, b"\0")
+
+
+def test_sound_that_comes_at_once_ends_speech_by_its_own_length() -> None:
+    """As from a file: a second of quiet, though no time has passed."""
+    chunker = Chunker(0.0)
+    assert [chunker.feed(block, 0.0) for block in [SPEECH] * 12 + [QUIET] * 9] == [None] * 21
+    assert isinstance(chunker.feed(QUIET, 0.0), Chunk)
+
+
+def test_before_speech_a_recording_may_last_ten_seconds() -> None:
+    """By its sound, or by the clock where none comes."""
+    assert Chunker(5.0).deadline == 15.0
+    assert Chunker(0.0).finish() == NoSpeech("silence")
+
+
+def test_a_block_longer_than_the_rest_of_a_chunk_is_cut() -> None:
+    """What is silent beyond it does not count against the speech."""
+    chunker = Chunker(0.0)
+    assert chunker.feed(tone(3_000, 40_000), 2.5) is None
+    outcome = chunker.feed(tone(10, 12_000), 3.25)
+    assert isinstance(outcome, Chunk)
+    assert (len(outcome.data), outcome.speech_seconds) == (96_000, 2.5)
+
+
 def test_a_chunk_does_not_show_its_sound() -> None:
     """What was said is in no log."""
     assert "data" not in repr(hear([SPEECH] * 30)[0])
@@ -188,6 +225,19 @@ def test_without_speech_the_next_look_is_five_seconds_after_closing(reason: str)
     nothing = NoSpeech(reason)  # type: ignore[arg-type]
     for level in Level:
         assert AudioPace().next_look(nothing, level, opened=0.0, closed=10.0) == 15.0
+
+
+@pytest.mark.parametrize(
+    ("pace", "promise"),
+    [
+        (AudioPace(), Promise(1 / 12, 1 / 60, 12.0, 60.0)),
+        (AudioPace(10.0, 0.1, 30.0), Promise(1 / 3, 1 / 10, 3.0, 10.0)),
+        (AudioPace(2.0, 1.0, 1.0), Promise(1 / 3, 1 / 3, 3.0, 3.0)),
+    ],
+)
+def test_a_pace_promises_its_two_intervals(pace: AudioPace, promise: Promise) -> None:
+    """Neither is shorter than a chunk."""
+    assert pace.promise == promise
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,8 @@ Z_95: Final = 1.959964
 """The normal quantile of a two-sided interval of 95 %."""
 _LEAST_CORRELATION: Final = 0.05
 """A correlation of neighbouring errors below this is taken for none."""
+_MOST_SAMPLES: Final = 10_000_000
+"""Samples of one segment of a scan that are taken, so that a file that claims more does not fill the memory."""
 
 
 class CalibrationError(ValueError):
@@ -89,8 +91,7 @@ class Calibration:
             ValueError: when the judge may be no better than chance; see `Evidence`.
         """
         estimate = (self.misses.errors + 0.5) / (self.misses.samples + 1)  # never 0 or 1
-        least = 0.5 / (self.false_flags.samples + 1)
-        found: dict[str, float] = {"misses": estimate, "false_flags": max(least, self.false_flags.high)}
+        found: dict[str, float] = {"misses": estimate, "false_flags": self.false_flags.high}
         if self.correlated_for > 0:
             found["correlated_for"] = self.correlated_for
         return Evidence(**{**found, **figures})
@@ -133,8 +134,7 @@ def calibrate(tracks: Iterable[LabelledTrack]) -> Calibration:
     for track in tracks:
         by_truth[track.manipulated].append(track)
     misses, false_flags = _rate(by_truth[True], "manipulated"), _rate(by_truth[False], "genuine")
-    correlated = max(_correlated_for(by_truth[False], false_flags.share), _correlated_for(by_truth[True], misses.share))
-    return Calibration(misses, false_flags, correlated)
+    return Calibration(misses, false_flags, max(map(_correlated_for, by_truth.values())))
 
 
 def parse_evidence(text: str, **figures: float) -> Evidence:
@@ -173,7 +173,9 @@ def labelled(scan: Mapping[str, Any], *, manipulated: bool, person: str | None =
     """
     try:
         verdicts = [
-            Level(segment["level"]) for segment in scan["segments"] for _ in range(min(int(segment["samples"]), 10**7))
+            Level(segment["level"])
+            for segment in scan["segments"]
+            for _ in range(min(int(segment["samples"]), _MOST_SAMPLES))
         ]
         return LabelledTrack(str(scan["file"]) if person is None else person, manipulated, verdicts, float(scan["fps"]))
     except (KeyError, TypeError, ValueError) as error:
@@ -203,7 +205,7 @@ def error_rate(tracks: Iterable[tuple[str, Sequence[bool]]]) -> ErrorRate | None
     spread = sum((bad - share * each) ** 2 for bad, each in people.values())
     variance = count / (count - 1) * spread / samples**2 if count > 1 else 0.0
     # Without a spread nothing is known of the differences between people: each of them is one witness.
-    effective = min(float(samples), max(1.0, share * (1 - share) / variance)) if variance else float(count)
+    effective = min(float(samples), share * (1 - share) / variance) if variance else float(count)
     low, high = wilson(share, effective)
     return ErrorRate(wrong, samples, count, effective, share, low, high)
 
@@ -216,18 +218,27 @@ def wilson(share: float, samples: float) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def _correlated_for(tracks: Sequence[LabelledTrack], share: float) -> float:
+def _correlated_for(tracks: Sequence[LabelledTrack]) -> float:
     """Return the longest time constant among the sampling rates: with r = e^(-t / constant) at one interval t."""
-    products: dict[float, tuple[float, float]] = {}
+    rates: dict[float, list[list[bool]]] = {}
     for track in tracks:
-        parts = [error - share for error in track.errors]
-        product, square = products.get(track.fps, (0.0, 0.0))
-        product += sum(here * there for here, there in pairwise(parts))
-        square += sum((here * here + there * there) / 2 for here, there in pairwise(parts))
-        products[track.fps] = product, square
+        if errors := track.errors:
+            rates.setdefault(track.fps, []).append(errors)
     constants = [0.0]
-    for fps, (product, square) in products.items():
-        alike = product / square if square else 0.0
+    for fps, found in rates.items():
+        alike = _alike(found)
         if alike > _LEAST_CORRELATION:
             constants.append(-1 / fps / math.log(min(alike, 0.999)))
     return max(constants)
+
+
+def _alike(tracks: Sequence[Sequence[bool]]) -> float:
+    """Return the correlation of neighbouring errors; 0 when all are the same, which says nothing of how long they last.
+
+    Their share is that of these tracks: those at another rate may be other people's.
+    """
+    every = [error for errors in tracks for error in errors]
+    share = sum(every) / len(every)
+    pairs = [(here - share, there - share) for errors in tracks for here, there in pairwise(errors)]
+    square = sum(here * here + there * there for here, there in pairs) / 2
+    return sum(here * there for here, there in pairs) / square if square else 0.0

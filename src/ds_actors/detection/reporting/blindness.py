@@ -121,12 +121,13 @@ class Blindness:
             self._records[key] = _Record(now, now)
         self._records = {key: record for key, record in self._records.items() if record.is_blind or record.seconds > 0}
         overdue = {key for key, record in self._records.items() if record.is_overdue}
+        if blind:
+            self._calm_since = None
         if overdue:
             return self._blind(overdue, sight, now)
-        return None if self._began is None else self._calm(sight, now)
+        return None if blind or self._began is None else self._calm(self._began, now)
 
     def _blind(self, overdue: set[str | None], sight: Sight, now: float) -> Note | None:
-        self._calm_since = None
         if self._began is None:
             self._began = min(self._records[key].began for key in overdue)
             self._reported = set()
@@ -146,16 +147,12 @@ class Blindness:
         first = not self._reported and not self._returned
         return first or now - self._warned >= REMIND_EVERY
 
-    def _calm(self, sight: Sight, now: float) -> Note | None:
-        assert self._began is not None
-        if any(record.is_blind for record in self._records.values()):
-            self._calm_since = None
-            return None
+    def _calm(self, began: float, now: float) -> Note | None:
         if self._calm_since is None:
             self._calm_since = now
         if now - self._calm_since < (FLAPPING_WITHIN if self._returned else STABLE_AFTER):
             return None
-        seconds, reported = self._calm_since - self._began, bool(self._reported)
+        seconds, reported = self._calm_since - began, bool(self._reported)
         self._began, self._calm_since, self._over_at, self.cause = None, None, now, ""
         self._records.clear()
         if not reported:

@@ -104,15 +104,15 @@ class SceneSampling:
         if isinstance(event, Scene):
             if not self._scene:
                 self._scene = event.signature
-            elif difference(self._scene, event.signature) >= self.threshold:
+            elif _difference(self._scene, event.signature) >= self.threshold:
                 self._scene, self._changed = event.signature, now
         if now - self._changed < self.hold:
             return self._grid.on(event, now, self.changed_fps, f"new scene: {self.changed_fps:g} fps")
         return self._grid.on(event, now, self.normal_fps, f"same scene: {self.normal_fps:g} fps")
 
 
-def difference(first: bytes, other: bytes) -> float:
-    """Return the mean difference of two signatures, 0 to 255; 255 when they are of different lengths."""
-    if len(first) != len(other):
-        return 255.0
-    return sum(abs(a - b) for a, b in zip(first, other, strict=True)) / max(1, len(first))
+def _difference(scene: bytes, other: bytes) -> float:
+    """Return the mean difference of a scene and a signature, 0 to 255; infinity when they are of different lengths."""
+    if len(scene) != len(other):
+        return math.inf
+    return sum(map(abs, map(int.__sub__, scene, other))) / len(scene)

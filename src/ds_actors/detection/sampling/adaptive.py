@@ -121,8 +121,8 @@ class DecayingSampling:
                 pass
         if self._level.elevated:
             return self._grid.on(event, now, self.burst_fps, f"{self._level.value}: {self.burst_fps:g} fps")
-        quiet = now - self._cleared - self.hold
-        fps = self.burst_fps if quiet <= 0 else max(self.normal_fps, self.burst_fps * 0.5 ** (quiet / self.half_life))
+        halvings = max(0.0, now - self._cleared - self.hold) / self.half_life
+        fps = max(self.normal_fps, self.burst_fps * 0.5**halvings)
         after = "" if fps == self.normal_fps else " after an alarm"
         return self._grid.on(event, now, fps, f"{self._level.value}{after}: {fps:.2g} fps")
 

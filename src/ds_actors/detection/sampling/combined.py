@@ -133,9 +133,10 @@ class Budgeted:
                 self._taken = self._due
                 self._buckets.reserve(now)
             case SampleSent(size):
-                if not self._reserved:  # from an earlier incarnation
+                if self._reserved:
+                    self._reserved -= 1
+                else:  # from an earlier incarnation
                     self._buckets.reserve(now)
-                self._reserved = max(0, self._reserved - 1)
                 self._buckets.settle(size)
             case SampleDropped() if self._reserved:
                 self._reserved -= 1
@@ -153,9 +154,9 @@ class Budgeted:
             self._due = None
             return plan
         ready = max(self._buckets.ready_at(now), self._taken + 1 / self.policy.promise.ceiling_fps)
-        self._due = max(plan.due, ready)
         if ready <= plan.due + _NOTHING:
             self._due = plan.due
             return plan
+        self._due = ready
         fps = None if plan.fps is None else min(plan.fps, self.budget.fps)
-        return Plan(self._due, f"budget is spent; {plan.reason}"[:100], plan.quality, plan.max_side, fps)
+        return Plan(ready, f"budget is spent; {plan.reason}"[:100], plan.quality, plan.max_side, fps)

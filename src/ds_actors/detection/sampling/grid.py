@@ -146,7 +146,7 @@ class Grid:
     def _consume_jittered(self, now: float, fps: float) -> None:
         # Near the ceiling less jitter has room; it stays even, so that the mean is the rate's.
         room = min(1.0, (1 - self._shortest * fps) / self._jitter.share)
-        self._factor = 1 + (self._jitter.draw() - 1) * max(0.0, room)
+        self._factor = 1 + (self._jitter.draw() - 1) * room
         planned, self._last = self._due, now
         step = self._factor / fps
         self._due = planned + step
@@ -154,7 +154,7 @@ class Grid:
             self._due = now + step
 
     def _change(self, now: float, fps: float) -> None:
-        if not self._started or self._paused or self._last == -math.inf:
+        if self._last == -math.inf:
             return  # the first sample is due at once anyway
         after = self._last + max(self._shortest, self._factor / fps)
         self._due = max(now, min(self._due, after) if fps > self._fps else after)

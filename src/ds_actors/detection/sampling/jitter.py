@@ -37,12 +37,9 @@ class Jitter:
             raise ValueError(f"jitter must be a number from 0 to {MOST_JITTER:g}, not {self.share!r}")
         if not 1 <= len(self.key) <= 64:
             raise ValueError(f"the key of a jitter must have 1 to 64 bytes, not {len(self.key)}")
-        self.share = float(self.share)
 
     def draw(self) -> float:
         """Return the next interval as a share of its mean; the mean of all draws is 1."""
-        if not self.share:
-            return 1.0
         self._count += 1
         digest = blake2b(self._count.to_bytes(8, "big"), digest_size=8, key=self.key).digest()
         return 1.0 + self.share * (2 * int.from_bytes(digest, "big") / _WHOLE - 1)
