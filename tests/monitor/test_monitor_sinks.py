@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from functools import partial
 from typing import Any
 
@@ -48,6 +49,41 @@ def test_what_is_told(notify: str, heard: list[ResultType]) -> None:
 
     run(body, notify=notify, sinks=[CallbackSink(events.append)])
     assert [event.type for event in events] == heard
+
+
+def test_an_event_has_the_wall_clock_of_its_arrival(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not that of the sample, and not trio's clock: answers carry no time, and people compare it with other logs."""
+    events: list[ResultEvent] = []
+    wall = 1_900_000_000_123_999_999
+    monkeypatch.setattr(time, "time_ns", lambda: wall)
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        nonlocal wall
+        await kit.add(monitor, "A")
+        await trio.sleep(1)
+        wall += 7_000_000_000
+        await service.say(ALERT, "A")
+
+    run(body, sinks=[CallbackSink(events.append)])
+    assert [event.timestamp_ms for event in events] == [1_900_000_007_123]
+
+
+def test_a_result_about_nobody_who_is_here_is_counted_and_told_to_nobody() -> None:
+    """A track that never was, one of somebody else, and one that ended a minute ago."""
+    events: list[ResultEvent] = []
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        await kit.add(monitor, "A", "B")
+        await trio.sleep(1)
+        await service.say(ALERT, "X")
+        await service.say(ALERT, "A", "pB")
+        await monitor.remove_track("B")
+        await trio.sleep(60)
+        await service.say(ALERT, "B")
+        assert dict(monitor.status().results) == {"unknown_track": 3}
+
+    run(body, sinks=[CallbackSink(events.append)])
+    assert events == []
 
 
 def test_an_inherited_level_is_a_tracks_past() -> None:
