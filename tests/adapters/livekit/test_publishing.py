@@ -127,6 +127,22 @@ def test_three_tries_then_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     asyncio.run(main())
 
 
+def test_the_room_is_told_verdicts_only() -> None:
+    """What could not be judged, or is of a type not known yet, is for a callback: a badge could not show it."""
+    told: list[ResultEvent] = []
+
+    async def call(_publish: object, result: ResultEvent) -> None:
+        told.append(result)
+
+    async def main() -> None:
+        sink = RoomSink(cast("LoopBridge", SimpleNamespace(call=call)), RoomPublisher(cast("rtc.Room", Room())))
+        for level in Level:
+            await sink.deliver(event("TR", level))
+
+    asyncio.run(main())
+    assert {result.level for result in told} == {Level.CLEAR, Level.SUSPICIOUS, Level.ALERT}
+
+
 def test_what_comes_while_reconnecting_goes_out_afterwards_in_order() -> None:
     """Of each track the newest, and its last alert before that; later results queue up behind."""
 
