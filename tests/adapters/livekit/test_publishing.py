@@ -216,6 +216,27 @@ def test_what_did_not_go_out_stays_before_what_came_meanwhile(
     asyncio.run(main())
 
 
+def test_what_waits_is_sent_at_the_close_while_the_room_is_there() -> None:
+    """And not at all after it: what is closed does not publish when the room comes back later."""
+
+    async def main() -> None:
+        room = Room(connection_state=RECONNECTING)
+        room_publisher = await publisher(room)
+        await room_publisher.publish(event("TR_a", Level.ALERT))
+        room.become(CONNECTED)
+        await room_publisher.stop()
+        assert room.levels() == [("TR_a", "alert", "0")]
+        away = Room(connection_state=RECONNECTING)
+        room_publisher = await publisher(away)
+        await room_publisher.publish(event("TR_a", Level.ALERT))
+        await room_publisher.stop()
+        away.become(CONNECTED)
+        await loop_idle()
+        assert away.sent == []
+
+    asyncio.run(main())
+
+
 def test_a_missing_permission_is_one_error_until_it_was_granted(caplog: pytest.LogCaptureFixture) -> None:
     """Each event counts as undelivered; the log has one line for each time that it was taken away."""
 
