@@ -216,6 +216,22 @@ def test_what_did_not_go_out_stays_before_what_came_meanwhile(
     asyncio.run(main())
 
 
+def test_what_waits_goes_out_by_either_event_of_a_resume() -> None:
+    """A state that changes without its event must not keep an alert until the next result."""
+
+    async def main() -> None:
+        room = Room(connection_state=RECONNECTING)
+        room_publisher = await publisher(room)
+        await room_publisher.publish(event("TR_a", Level.ALERT))
+        room.connection_state = CONNECTED
+        for handler in room._handlers["reconnected"]:
+            handler()
+        await until_on_loop(lambda: room.levels() == [("TR_a", "alert", "0")])
+        await room_publisher.stop()
+
+    asyncio.run(main())
+
+
 def test_what_waits_is_sent_at_the_close_while_the_room_is_there() -> None:
     """And not at all after it: what is closed does not publish when the room comes back later."""
 

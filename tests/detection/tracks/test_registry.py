@@ -31,3 +31,13 @@ def test_one_that_has_stopped_sending_comes_down_to_nothing() -> None:
     track = RegisteredTrack(TrackInfo("alice", "TR_1"), cast("FrameSource", None), AdaptiveSampling(), Facts())
     track.sample_sent(0.0)
     assert [track.status(Level.CLEAR, now).actual_fps for now in (2.0, 5.0, 10.5)] == [0.5, 0.2, 0.0]
+
+
+def test_captures_without_a_frame_count_in_a_row_and_small_ones_since_the_last_that_was_large_enough() -> None:
+    """A frame ends the first; only one that can be judged ends the second."""
+    track = RegisteredTrack(TrackInfo("alice", "TR_1"), cast("FrameSource", None), AdaptiveSampling(), Facts())
+    counts: list[tuple[int, int]] = []
+    for frame, too_small in ((False, False), (True, True), (False, False), (True, True), (True, False), (True, True)):
+        track.captured(frame=frame, too_small=too_small)
+        counts.append((track.facts.empty_captures, track.facts.small_captures))
+    assert counts == [(1, 0), (0, 1), (1, 1), (0, 2), (0, 0), (0, 1)]
