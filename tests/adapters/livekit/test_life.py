@@ -56,6 +56,7 @@ def test_it_waits_for_a_room_that_is_not_connected_yet() -> None:
 
     asyncio.run(main())
     assert told[0] == ("waiting_for_room", "connecting")
+    assert ("waiting_for_room", "down") in told
     assert told[-1] == ("closed", "down")
     assert len(told) == len(set(told))
 
