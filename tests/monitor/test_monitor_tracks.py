@@ -50,6 +50,22 @@ def test_a_track_goes_on_with_its_source_after_a_crash() -> None:
         kit.run(body)
 
 
+def test_a_crashed_track_goes_on_at_the_rate_of_its_level() -> None:
+    """Also without another verdict, which would tell it."""
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        await kit.add(monitor, "A")
+        await trio.sleep(2)
+        service.silent.add("A")
+        await kit.kill(monitor, "A")
+        before = len(service.sent("A"))
+        await trio.sleep(30)
+        assert len(service.sent("A")) - before >= 28
+
+    with kit.without_log():
+        kit.run(body)
+
+
 def test_a_failing_track_is_tried_every_minute_until_it_has_sent_a_sample() -> None:
     """Five crashes within 60 s make it failing, for an hour if need be; after its first sample it is ordinary again."""
 

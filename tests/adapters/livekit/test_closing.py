@@ -102,6 +102,27 @@ def test_streams_close_first_side_by_side_and_one_that_does_not_holds_up_nothing
     asyncio.run(main())
 
 
+def test_what_waits_for_the_room_has_a_second_at_the_close() -> None:
+    """After the tree, whose last results are among it; less when the deadline is near."""
+
+    async def main() -> None:
+        room_detector = detector()
+        await room_detector.start(None, room=rtc.Room())
+        session = room_detector._session
+        assert session is not None
+        assert session._publisher is not None
+        stopped: list[tuple[float, str]] = []
+
+        async def stop(within: float) -> None:
+            stopped.append((within, session.monitor.status().state))
+
+        session._publisher.stop = stop  # type: ignore[method-assign]
+        await room_detector.aclose()
+        assert stopped == [(1.0, "closed")]
+
+    asyncio.run(main())
+
+
 def test_going_blind_and_seeing_again_are_told() -> None:
     """Beside the changes of the state, of the room and of the uplink; the same again is told once."""
     told: list[str] = []
