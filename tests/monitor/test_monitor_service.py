@@ -107,6 +107,23 @@ def test_going_blind_and_seeing_again_are_told_once_each() -> None:
     assert told == [*(("running", state) for state in states), ("closed", "down")]
 
 
+def test_where_there_is_nothing_to_judge_pongs_show_that_the_service_is_back(caplog: pytest.LogCaptureFixture) -> None:
+    """In a room without tracks no result ever comes."""
+    caplog.set_level(logging.INFO, OURS)
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        await trio.sleep(1)
+        service.reachable = False
+        await service.links[-1].aclose()
+        await trio.sleep(30)
+        service.reachable = True
+        await trio.sleep(90)
+        assert (monitor.status().uplink.state, monitor.status().uplink.attempts) == ("up", 0)
+        assert "is back after" in caplog.text
+
+    kit.run(body)
+
+
 @pytest.mark.parametrize(("lasts", "waits"), [(1.0, [0.25, 0.5, 1.0, 2.0, 4.0]), (11.0, [0.25] * 5)])
 def test_ten_seconds_of_connection_reset_the_backoff(lasts: float, waits: list[float]) -> None:
     """Not the seconds that connecting took."""
@@ -155,6 +172,28 @@ def test_who_is_suspected_comes_first_after_an_outage() -> None:
         assert len(set(first)) == WINDOW
 
     kit.run(body)
+
+
+def test_an_upgrade_that_is_not_answered_is_given_up_after_ten_seconds() -> None:
+    """A machine that accepts connections and says nothing: the next attempt follows by the ordinary backoff."""
+    attempts: list[float] = []
+    ends: list[trio.abc.Stream] = []
+
+    async def main() -> None:
+        async def connect(_settings: Dataspike) -> trio.abc.Stream:
+            attempts.append(trio.current_time() - began)
+            ours, theirs = trio.testing.memory_stream_pair()
+            ends.append(theirs)
+            return ours
+
+        began = trio.current_time()
+        async with Monitor(service=kit.KEY, connect=connect, random=lambda: 0.5) as monitor:
+            await trio.sleep(21)
+            assert "no accepted upgrade within 10 s" in monitor.status().uplink.cause
+
+    with kit.without_log():
+        run_virtual(main)
+    assert attempts == pytest.approx([0.0, 10.25, 20.75])
 
 
 def test_closing_does_not_wait_for_a_connect(caplog: pytest.LogCaptureFixture) -> None:
