@@ -43,6 +43,15 @@ def test_the_documented_defaults() -> None:
     assert detector._settings.sinks == ("room",)
 
 
+def test_what_nobody_asked_for_is_off_and_what_the_contract_promises_is_on() -> None:
+    """Every result is told, every track is subscribed to, no level is shown to everybody, nothing is recorded."""
+    settings = DataspikeDetector(api_key="k")._settings
+    assert (settings.notify, settings.auto_subscribe, settings.figures.audio) == ("all", True, None)
+    assert (settings.mirror_levels, settings.publish_coverage, settings.ledger) == (False, False, False)
+    assert (settings.rules.sources, settings.rules.track_filter, settings.rules.consent) == (None, None, None)
+    assert AudioParams() == AudioParams(sample_rate=16_000, sample_size=48_000, interval=60.0)
+
+
 def test_the_parameters_of_both_generations_say_the_same() -> None:
     """Flat ones as documented, VideoParams and AudioParams as 1.2.17 has them."""
     flat = DataspikeDetector(api_key="k", normal_fps=0.5, burst_fps=2.0, quality=50)
