@@ -10,6 +10,7 @@ import monitor_kit as kit
 import pytest
 import trio
 from attrs import define, evolve
+from attrs.exceptions import FrozenInstanceError
 from monitor_kit import Service, Slow
 from waiting import until_in_trio
 
@@ -111,7 +112,10 @@ def test_the_error_of_a_block_is_not_the_monitors() -> None:
 
 
 def test_another_thread_sees_the_same_status() -> None:
-    """A track without a result for 1,000 s is stale there too, and old samples do not count in its rate."""
+    """A track without a result for 1,000 s is stale there too, and old samples do not count in its rate.
+
+    It is frozen, so that no thread sees it change.
+    """
 
     async def main() -> None:
         async with trio.open_nursery() as nursery:
@@ -121,6 +125,8 @@ def test_another_thread_sees_the_same_status() -> None:
                 await until_in_trio(lambda: monitor.coverage("B") is Coverage.CHECKED)
                 assert seen_elsewhere(monitor).coverage is Coverage.CHECKED
                 assert seen_elsewhere(monitor).actual_fps > 0
+                with pytest.raises(FrozenInstanceError):
+                    monitor.status().reason = "another"  # type: ignore[misc]
                 wanted = monitor._hub.registry.get("B")
                 assert wanted is not None
                 wanted.facts.last_result = wanted.facts.due_since = trio.current_time() - 1_000

@@ -15,6 +15,7 @@ import trio.testing
 from monitor_kit import Service
 
 from ds_actors.detection import AdaptiveSampling, Coverage, Dataspike, Frame, Monitor, Status
+from ds_actors.detection.uplink.connection import open_websocket
 from ds_actors.detection.uplink.outbox import WINDOW
 from ds_actors.testing import run_virtual
 
@@ -231,6 +232,25 @@ def test_a_send_that_moves_no_byte_ends_the_connection() -> None:
         assert kit.adds_up(monitor)
 
     kit.run(body)
+
+
+def test_behind_half_a_message_nothing_is_sent_any_more() -> None:
+    """The service would read a close frame as the rest of the message."""
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            service = Service(nursery)
+            async with open_websocket(kit.KEY, connect=service.connect) as websocket:
+                (link,) = service.links
+                link.seconds = math.inf
+                with trio.move_on_after(1):
+                    await websocket.send_message(b"x" * 10_000)
+                link.seconds = 0.0
+                link.sent = 0
+            assert link.sent == 0
+            nursery.cancel_scope.cancel()
+
+    run_virtual(main)
 
 
 def test_a_slow_link_that_moves_bytes_is_alive() -> None:
