@@ -21,7 +21,7 @@ from trio_websocket import ConnectionClosed, WebSocketRequest
 
 from ds_actors.detection.errors import Refused, Unreachable
 from ds_actors.detection.proxies import ProxyAddress
-from ds_actors.detection.service import Dataspike
+from ds_actors.detection.service import Dataspike, verifies
 from ds_actors.detection.uplink import tls
 from ds_actors.detection.uplink.connection import open_websocket
 from ds_actors.detection.uplink.heartbeat import Close, Heartbeat
@@ -246,7 +246,8 @@ async def test_cancelling_the_block_ends_it_soon() -> None:
 
 
 async def test_wss_is_verified() -> None:
-    """With the authority known it works, without it the certificate is the reason given."""
+    """With the authority known it works, without it the certificate is the reason given; the name counts too."""
+    assert verifies(await tls.default_tls())
     server, client = tls_contexts("localhost")
     async with websocket_server(echo, server) as port:
         url = f"wss://localhost:{port}/"
