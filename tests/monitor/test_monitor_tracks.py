@@ -324,6 +324,7 @@ def test_nothing_but_a_verdict_makes_a_track_clear(happens: kit.Body) -> None:
 
     kit.run(body, sinks=[CallbackSink(events.append)])
     assert {event.type for event in events} == {ResultType.ALERT}
+    assert [event.previous_level for event in events] == [Level.UNKNOWN, *[Level.ALERT] * (len(events) - 1)]
 
 
 @pytest.mark.parametrize(("muted_for", "then"), [(0.3, 1.0), (30.0, 30.5)])
