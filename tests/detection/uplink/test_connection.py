@@ -311,6 +311,31 @@ async def test_through_a_proxy(answer: str, secure: bool) -> None:
     assert SECRET.encode() not in asked[0]
 
 
+async def test_through_a_socks_proxy() -> None:
+    """Which resolves the service's name itself, as socks5h asks."""
+    asked: list[bytes] = []
+
+    async with websocket_server(echo) as target:
+
+        async def proxy(stream: trio.SocketStream) -> None:
+            await stream.receive_some()
+            await stream.send_all(b"\x05\x00")
+            asked.append(await stream.receive_some())
+            await stream.send_all(b"\x05\x00\x00\x01" + bytes(6))
+            async with await trio.open_tcp_stream("127.0.0.1", target) as onward, trio.open_nursery() as nursery:
+                nursery.start_soon(pump, stream, onward)
+                await pump(onward, stream)
+                nursery.cancel_scope.cancel()
+
+        async with tcp_server(proxy) as port:
+            url, by = f"ws://service.example:{target}/", f"socks5h://127.0.0.1:{port}"
+            async with open_websocket(Dataspike(SECRET, url, allow_insecure=True, proxy=by)) as websocket:
+                await websocket.send_message(b"hello")
+                assert await websocket.get_message() == b"hello"
+    name = b"service.example"
+    assert asked == [b"\x05\x01\x00\x03" + bytes([len(name)]) + name + target.to_bytes(2, "big")]
+
+
 async def pump(source: trio.SocketStream, sink: trio.SocketStream) -> None:
     try:
         async for data in source:
