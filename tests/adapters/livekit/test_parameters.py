@@ -50,6 +50,8 @@ def test_what_nobody_asked_for_is_off_and_what_the_contract_promises_is_on() -> 
     assert (settings.mirror_levels, settings.publish_coverage, settings.ledger) == (False, False, False)
     assert (settings.rules.sources, settings.rules.track_filter, settings.rules.consent) == (None, None, None)
     assert AudioParams() == AudioParams(sample_rate=16_000, sample_size=48_000, interval=60.0)
+    assert isinstance(settings.service, Dataspike)
+    assert settings.service.upgrade_timeout == 10.0
 
 
 def test_the_parameters_of_both_generations_say_the_same() -> None:
@@ -139,7 +141,7 @@ def test_privacy_and_ledger_are_the_monitors() -> None:
         ({"normal_fps": 0}, ValueError, ["normal_fps", "DATASPIKE_NORMAL_FPS"]),
         ({"normal_fps": float("nan")}, ValueError, ["normal_fps"]),
         ({"burst_fps": 31}, ValueError, ["burst_fps", "DATASPIKE_BURST_FPS"]),
-        ({"normal_fps": 2}, ValueError, ["burst_fps", "normal_fps"]),
+        ({"normal_fps": 2}, ValueError, ["burst_fps", "normal_fps", "DATASPIKE_BURST_FPS", "DATASPIKE_NORMAL_FPS"]),
         ({"quality": 101}, ValueError, ["quality", "DATASPIKE_QUALITY"]),
         ({"quality": 75.0}, ValueError, ["quality", "integer"]),
         ({"normal_fps": "1"}, ValueError, ["normal_fps"]),

@@ -272,6 +272,7 @@ def test_a_missing_permission_is_one_error_until_it_was_granted(caplog: pytest.L
     with caplog.at_level(logging.ERROR):
         asyncio.run(main())
     assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
+    assert caplog.text.count("lacks can_publish_data") == 2
 
 
 @pytest.mark.parametrize("fault", ["a minute", "no permission", "refused by the server"])
