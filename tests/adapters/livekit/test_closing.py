@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from attrs import define, evolve
@@ -44,7 +44,7 @@ def test_the_rooms_final_disconnect_closes_it_and_a_reconnect_does_not(event: st
             room.emit("connection_state_changed", getattr(rtc.ConnectionState, f"CONN_{state}"))
             await loop_idle()
             assert not session.closing
-        room.emit(event, argument)
+        cast("Any", room).emit(event, argument)
         await until_on_loop(lambda: room_detector.status().state == "closed" and not trio_threads())
 
     asyncio.run(main())
@@ -103,7 +103,7 @@ def test_streams_close_first_side_by_side_and_one_that_does_not_holds_up_nothing
     asyncio.run(main())
 
 
-def test_what_waits_for_the_room_has_a_second_at_the_close() -> None:
+def test_what_waits_for_the_room_has_a_second_at_the_close(monkeypatch: pytest.MonkeyPatch) -> None:
     """After the tree, whose last results are among it; less when the deadline is near."""
 
     async def main() -> None:
@@ -114,10 +114,10 @@ def test_what_waits_for_the_room_has_a_second_at_the_close() -> None:
         assert session._publisher is not None
         stopped: list[tuple[float, str]] = []
 
-        async def stop(within: float) -> None:
+        async def stop(within: float = 0.0) -> None:
             stopped.append((within, session.monitor.status().state))
 
-        session._publisher.stop = stop  # type: ignore[method-assign]
+        monkeypatch.setattr(session._publisher, "stop", stop)
         await room_detector.aclose()
         assert stopped == [(1.0, "closed")]
 
