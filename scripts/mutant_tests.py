@@ -183,12 +183,6 @@ SURVIVORS: dict[tuple[str, str, str, str], str] = {
         "3",
     ): "only the first two words are read; the number keeps a long line from being split further",
     (
-        "ds_actors.detection.sampling.jitter",
-        "return 1.0",
-        "return 1.0",
-        "pass",
-    ): "without a share each draw is 1 anyway; the return spares the hash",
-    (
         "livekit.plugins.dataspike.keeper.rules",
         "answered_at, unanswered = before.get(detector.sid, (now, 0))",
         "0",

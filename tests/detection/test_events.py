@@ -127,6 +127,12 @@ def test_levels_are_ordered_by_severity_and_only_verdicts_count() -> None:
     assert {level for level in Level if level.elevated} == {Level.SUSPICIOUS, Level.ALERT}
 
 
+def test_the_types_have_the_numbers_of_the_wire() -> None:
+    """Another program's code reads them too."""
+    numbers = {kind.name: int(kind) for kind in ResultType}
+    assert numbers == {"UNKNOWN": 0, "SUSPICIOUS": 1, "CLEAR": 2, "ERROR": 3, "ALERT": 4}
+
+
 @given(st.integers())
 def test_a_number_not_known_yet_is_unknown(number: int) -> None:
     """The wire may learn new results before this version does."""

@@ -140,7 +140,7 @@ def test_the_log_url_is_bare() -> None:
     assert "token" not in repr(service)
 
 
-@pytest.mark.parametrize("host", ["::ffff:127.0.0.1", "localhost.example", "128.0.0.1", "::2", ""])
+@pytest.mark.parametrize("host", ["::ffff:127.0.0.1", "localhost.example", "a.localhost", "128.0.0.1", "::2", ""])
 def test_what_is_not_loopback(host: str) -> None:
     """Nothing but 127.0.0.0/8, ::1 and the word."""
     assert not is_loopback(host)
@@ -172,10 +172,14 @@ def test_proxies_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_loopback_never_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the environment or the argument says."""
+    """Whatever the environment, the argument or a job says."""
     monkeypatch.setenv("HTTP_PROXY", "http://p.example:1")
     assert Dataspike(SECRET, "ws://127.0.0.1/").proxy is None
     assert Dataspike(SECRET, "wss://localhost/", proxy="http://p.example:1").proxy is None
+    assert Dataspike(SECRET, "ws://[::1]/").behind("http://p.example:1").proxy is None
+    behind = Dataspike(SECRET, "wss://x.example/").behind("http://p.example:1").proxy
+    assert behind is not None
+    assert behind.host == "p.example"
 
 
 @pytest.mark.parametrize("value", ["ftp://p", "http://", "http://p:nope"])

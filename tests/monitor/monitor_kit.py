@@ -70,8 +70,11 @@ class Link(WrappedStream):
 
     seconds: float = 0.0
     bytes_per_second: float = float("inf")
+    sent: int = 0
+    """The bytes of the sends that began."""
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        self.sent += len(data)
         await trio.sleep(self.seconds + len(data) / self.bytes_per_second)
         await super().send_all(data)
 

@@ -141,8 +141,9 @@ async def accept_and_say_nothing(stream: trio.abc.Stream) -> None:
         pass
 
 
-def test_a_service_that_falls_silent_is_noticed_within_twenty_seconds() -> None:
-    """No byte for 10 s, a ping, no byte for 10 s: the connection is replaced."""
+def test_a_service_that_falls_silent_is_noticed_within_twenty_seconds(caplog: pytest.LogCaptureFixture) -> None:
+    """No byte for 10 s, a ping, no byte for 10 s: the connection is replaced. The outage is counted from the last."""
+    caplog.set_level(logging.INFO, "ds_actors.detection")
 
     async def main() -> None:
         async with trio.open_nursery() as nursery:
@@ -166,6 +167,8 @@ def test_a_service_that_falls_silent_is_noticed_within_twenty_seconds() -> None:
                 assert len(service.attempts) == 2
                 assert service.attempts[1] - began == pytest.approx(20.5, abs=0.5)
                 assert monitor.level("A") is Level.ALERT
+                await trio.sleep(40)
+                assert "is back after 20 s" in caplog.text or "is back after 21 s" in caplog.text
             nursery.cancel_scope.cancel()
 
     run_virtual(main)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import threading
 from functools import partial
@@ -10,6 +11,7 @@ import monitor_kit as kit
 import pytest
 import trio
 from attrs import define, evolve
+from attrs.exceptions import FrozenInstanceError
 from monitor_kit import Service, Slow
 from waiting import until_in_trio
 
@@ -111,7 +113,10 @@ def test_the_error_of_a_block_is_not_the_monitors() -> None:
 
 
 def test_another_thread_sees_the_same_status() -> None:
-    """A track without a result for 1,000 s is stale there too, and old samples do not count in its rate."""
+    """A track without a result for 1,000 s is stale there too, and old samples do not count in its rate.
+
+    It is frozen, so that no thread sees it change, and its `dict()` is fit for JSON.
+    """
 
     async def main() -> None:
         async with trio.open_nursery() as nursery:
@@ -121,6 +126,9 @@ def test_another_thread_sees_the_same_status() -> None:
                 await until_in_trio(lambda: monitor.coverage("B") is Coverage.CHECKED)
                 assert seen_elsewhere(monitor).coverage is Coverage.CHECKED
                 assert seen_elsewhere(monitor).actual_fps > 0
+                assert json.loads(json.dumps(monitor.status().dict()))["watching"] == "1 of 1"
+                with pytest.raises(FrozenInstanceError):
+                    monitor.status().reason = "another"  # type: ignore[misc]
                 wanted = monitor._hub.registry.get("B")
                 assert wanted is not None
                 wanted.facts.last_result = wanted.facts.due_since = trio.current_time() - 1_000

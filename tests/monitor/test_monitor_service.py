@@ -15,6 +15,7 @@ import trio.testing
 from monitor_kit import Service
 
 from ds_actors.detection import AdaptiveSampling, Coverage, Dataspike, Frame, Monitor, Status
+from ds_actors.detection.uplink.connection import open_websocket
 from ds_actors.detection.uplink.outbox import WINDOW
 from ds_actors.testing import run_virtual
 
@@ -107,6 +108,23 @@ def test_going_blind_and_seeing_again_are_told_once_each() -> None:
     assert told == [*(("running", state) for state in states), ("closed", "down")]
 
 
+def test_where_there_is_nothing_to_judge_pongs_show_that_the_service_is_back(caplog: pytest.LogCaptureFixture) -> None:
+    """In a room without tracks no result ever comes."""
+    caplog.set_level(logging.INFO, OURS)
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        await trio.sleep(1)
+        service.reachable = False
+        await service.links[-1].aclose()
+        await trio.sleep(30)
+        service.reachable = True
+        await trio.sleep(90)
+        assert (monitor.status().uplink.state, monitor.status().uplink.attempts) == ("up", 0)
+        assert "is back after" in caplog.text
+
+    kit.run(body)
+
+
 @pytest.mark.parametrize(("lasts", "waits"), [(1.0, [0.25, 0.5, 1.0, 2.0, 4.0]), (11.0, [0.25] * 5)])
 def test_ten_seconds_of_connection_reset_the_backoff(lasts: float, waits: list[float]) -> None:
     """Not the seconds that connecting took."""
@@ -157,6 +175,28 @@ def test_who_is_suspected_comes_first_after_an_outage() -> None:
     kit.run(body)
 
 
+def test_an_upgrade_that_is_not_answered_is_given_up_after_ten_seconds() -> None:
+    """A machine that accepts connections and says nothing: the next attempt follows by the ordinary backoff."""
+    attempts: list[float] = []
+    ends: list[trio.abc.Stream] = []
+
+    async def main() -> None:
+        async def connect(_settings: Dataspike) -> trio.abc.Stream:
+            attempts.append(trio.current_time() - began)
+            ours, theirs = trio.testing.memory_stream_pair()
+            ends.append(theirs)
+            return ours
+
+        began = trio.current_time()
+        async with Monitor(service=kit.KEY, connect=connect, random=lambda: 0.5) as monitor:
+            await trio.sleep(21)
+            assert "no accepted upgrade within 10 s" in monitor.status().uplink.cause
+
+    with kit.without_log():
+        run_virtual(main)
+    assert attempts == pytest.approx([0.0, 10.25, 20.75])
+
+
 def test_closing_does_not_wait_for_a_connect(caplog: pytest.LogCaptureFixture) -> None:
     """Ctrl-C during an outage ends at once, without a log line."""
 
@@ -192,6 +232,25 @@ def test_a_send_that_moves_no_byte_ends_the_connection() -> None:
         assert kit.adds_up(monitor)
 
     kit.run(body)
+
+
+def test_behind_half_a_message_nothing_is_sent_any_more() -> None:
+    """The service would read a close frame as the rest of the message."""
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            service = Service(nursery)
+            async with open_websocket(kit.KEY, connect=service.connect) as websocket:
+                (link,) = service.links
+                link.seconds = math.inf
+                with trio.move_on_after(1):
+                    await websocket.send_message(b"x" * 10_000)
+                link.seconds = 0.0
+                link.sent = 0
+            assert link.sent == 0
+            nursery.cancel_scope.cancel()
+
+    run_virtual(main)
 
 
 def test_a_slow_link_that_moves_bytes_is_alive() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from functools import partial
 from typing import Any
 
@@ -48,6 +49,41 @@ def test_what_is_told(notify: str, heard: list[ResultType]) -> None:
 
     run(body, notify=notify, sinks=[CallbackSink(events.append)])
     assert [event.type for event in events] == heard
+
+
+def test_an_event_has_the_wall_clock_of_its_arrival(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not that of the sample, and not trio's clock: answers carry no time, and people compare it with other logs."""
+    events: list[ResultEvent] = []
+    wall = 1_900_000_000_123_999_999
+    monkeypatch.setattr(time, "time_ns", lambda: wall)
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        nonlocal wall
+        await kit.add(monitor, "A")
+        await trio.sleep(1)
+        wall += 7_000_000_000
+        await service.say(ALERT, "A")
+
+    run(body, sinks=[CallbackSink(events.append)])
+    assert [event.timestamp_ms for event in events] == [1_900_000_007_123]
+
+
+def test_a_result_about_nobody_who_is_here_is_counted_and_told_to_nobody() -> None:
+    """A track that never was, one of somebody else, and one that ended a minute ago."""
+    events: list[ResultEvent] = []
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        await kit.add(monitor, "A", "B")
+        await trio.sleep(1)
+        await service.say(ALERT, "X")
+        await service.say(ALERT, "A", "pB")
+        await monitor.remove_track("B")
+        await trio.sleep(60)
+        await service.say(ALERT, "B")
+        assert dict(monitor.status().results) == {"unknown_track": 3}
+
+    run(body, sinks=[CallbackSink(events.append)])
+    assert events == []
 
 
 def test_an_inherited_level_is_a_tracks_past() -> None:
@@ -133,6 +169,24 @@ def test_a_result_that_arrives_while_the_sinks_are_restarted_is_delivered_afterw
     assert [event.type for event in events] == [ALERT]
 
 
+def test_what_waits_for_a_sink_at_the_close_still_goes_out_within_a_second() -> None:
+    """One after the other, because they are of one track; what would take longer is dead."""
+    told: list[ResultType] = []
+
+    async def callback(event: ResultEvent) -> None:
+        await trio.sleep(0.3)
+        told.append(event.type)
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        await kit.add(monitor, "A")
+        await trio.sleep(1)
+        for number in (ALERT, CLEAR, SUSPICIOUS, ALERT, CLEAR):
+            await service.say(number, "A")
+
+    run(body, sinks=[CallbackSink(callback)])
+    assert told == [ALERT, CLEAR, SUSPICIOUS]
+
+
 def test_a_stuck_callback_is_cancelled_after_thirty_seconds(caplog: pytest.LogCaptureFixture) -> None:
     """It is counted and said once a minute, the next event of its track comes then, those of others at once."""
     heard: list[tuple[float, str]] = []
@@ -177,6 +231,71 @@ def test_a_raising_callback_is_counted_and_said_once_a_minute(caplog: pytest.Log
 
     run(body, sinks=[CallbackSink(callback)])
     assert [record.getMessage() for record in caplog.records if record.name == OURS] == ["the sink callback failed"] * 2
+
+
+def test_each_type_of_exception_is_said_by_itself(caplog: pytest.LogCaptureFixture) -> None:
+    """A second fault is not hidden behind the first; with its traceback."""
+    faults = [ZeroDivisionError("first"), LookupError("second"), ZeroDivisionError("third")]
+
+    def callback(_event: ResultEvent) -> None:
+        raise faults.pop(0)
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        await kit.add(monitor, "A")
+        await trio.sleep(1)
+        for _ in range(3):
+            await service.say(ALERT, "A")
+
+    run(body, sinks=[CallbackSink(callback)])
+    said = [record.exc_info for record in caplog.records if record.name == OURS]
+    assert [str(info[1]) for info in said if info is not None] == ["first", "second"]
+
+
+@pytest.mark.parametrize(("notify", "heard"), [("all", [CLEAR, ALERT, ERROR]), ("changes", [ALERT, ERROR])])
+def test_several_sinks_hear_the_same(notify: str, heard: list[ResultType]) -> None:
+    """One that fails keeps nothing from the others."""
+    told: dict[str, list[ResultType]] = {"callback": [], "second": [], "third": []}
+
+    def sink(name: str) -> CallbackSink:
+        def callback(event: ResultEvent) -> None:
+            told[name].append(event.type)
+            if name == "second":
+                raise OSError("nobody there")
+
+        return CallbackSink(callback, name)
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        await kit.add(monitor, "A")
+        await trio.sleep(0.1)
+        for number in (CLEAR, ALERT, ERROR):
+            await service.say(number, "A")
+        assert [status.name for status in monitor.status().sinks] == list(told)
+        assert {name: types[: len(heard)] for name, types in told.items()} == dict.fromkeys(told, heard)
+
+    with kit.without_log():
+        run(body, notify=notify, sinks=[sink(name) for name in told])
+
+
+def test_a_sink_that_crashes_again_and_again_is_started_again_and_takes_no_other_with_it() -> None:
+    """It is permanent and has a backoff of its own, whatever it was that escaped its actor."""
+    events: list[ResultEvent] = []
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        await kit.add(monitor, "A")
+        await trio.sleep(1)
+        other = monitor._hub.refs.sink("other")
+        for until_next in (0.3, 0.6, 1.1, 2.1, 30):
+            await kit.kill(monitor, "callback")
+            await trio.sleep(until_next)
+        assert other is not None
+        assert monitor._hub.refs.sink("other") is other
+        assert not other.stopped
+        assert len(service.attempts) == 1
+        await service.say(ALERT, "A")
+
+    with kit.without_log():
+        run(body, sinks=[CallbackSink(events.append), CallbackSink(print, "other")])
+    assert [event.type for event in events] == [ALERT]
 
 
 def test_every_event_is_in_its_sinks_status() -> None:

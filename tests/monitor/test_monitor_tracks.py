@@ -12,7 +12,17 @@ import trio.testing
 from monitor_kit import Service, Slow, Still
 
 from ds_actors import ActorStopped
-from ds_actors.detection import AdaptiveSampling, Coverage, Frame, Level, Monitor, ResultType, TrackInfo
+from ds_actors.detection import (
+    AdaptiveSampling,
+    CallbackSink,
+    Coverage,
+    Frame,
+    Level,
+    Monitor,
+    ResultEvent,
+    ResultType,
+    TrackInfo,
+)
 from ds_actors.detection.events import WireResult
 from ds_actors.detection.tracks.registry import TRACKS, TRACKS_PER_PARTICIPANT
 from ds_actors.testing import run_virtual
@@ -35,6 +45,22 @@ def test_a_track_goes_on_with_its_source_after_a_crash() -> None:
         assert source.is_open
         await monitor.remove_track("A")
         assert not source.is_open
+
+    with kit.without_log():
+        kit.run(body)
+
+
+def test_a_crashed_track_goes_on_at_the_rate_of_its_level() -> None:
+    """Also without another verdict, which would tell it."""
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        await kit.add(monitor, "A")
+        await trio.sleep(2)
+        service.silent.add("A")
+        await kit.kill(monitor, "A")
+        before = len(service.sent("A"))
+        await trio.sleep(30)
+        assert len(service.sent("A")) - before >= 28
 
     with kit.without_log():
         kit.run(body)
@@ -69,6 +95,42 @@ def test_a_failing_track_is_tried_every_minute_until_it_has_sent_a_sample() -> N
         await kit.kill(monitor, "B")
         await trio.sleep(16)
         assert len(source.asked) > asked
+
+    with kit.without_log():
+        kit.run(body)
+
+
+def test_verdicts_on_earlier_samples_keep_no_track_from_failing() -> None:
+    """Only a sample that was sent shows that the actor works."""
+
+    class Broken(Still):
+        async def capture(self) -> Frame | None:
+            await super().capture()
+            raise OSError("no picture")
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        source = Broken()
+        await kit.add(monitor, "B", source=source)
+        for _ in range(40):
+            await trio.sleep(0.25)
+            await service.say(ResultType.CLEAR, "B")
+        assert (len(source.asked), monitor.coverage("B")) == (5, Coverage.FAILING)
+
+    with kit.without_log():
+        kit.run(body)
+
+
+def test_tracks_that_fail_together_again_and_again_take_nothing_else_with_them() -> None:
+    """Their supervisor has a backoff of its own: the monitor runs on, with the connection that it has."""
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        await kit.add(monitor, "A")
+        await trio.sleep(1)
+        for until_next in (0.3, 0.6, 1.1, 2.1, 30):
+            await kit.kill_supervisor(monitor, "tracks")
+            await trio.sleep(until_next)
+        assert (monitor.status().state, len(service.attempts)) == ("running", 1)
+        assert monitor.coverage("A") is Coverage.CHECKED
 
     with kit.without_log():
         kit.run(body)
@@ -217,6 +279,52 @@ def test_muting_drops_the_queued_sample() -> None:
         assert kit.adds_up(monitor)
 
     kit.run(body)
+
+
+async def mute(_service: Service, monitor: Monitor) -> None:
+    monitor.set_muted("A", True)
+    await trio.sleep(60)
+    assert monitor.level("A") is Level.ALERT
+    monitor.set_muted("A", False)
+
+
+async def give_no_answers(service: Service, monitor: Monitor) -> None:
+    service.silent.add("A")
+    await trio.sleep(50)
+    assert monitor.coverage("A") is Coverage.STALE
+
+
+async def lose_the_room(_service: Service, monitor: Monitor) -> None:
+    monitor.set_room("reconnecting")
+    await trio.sleep(60)
+    assert monitor.level("A") is Level.ALERT
+    monitor.set_room("connected")
+
+
+async def lose_the_service(service: Service, monitor: Monitor) -> None:
+    service.reachable = False
+    await service.links[-1].aclose()
+    await trio.sleep(60)
+    assert monitor.level("A") is Level.ALERT
+    service.reachable = True
+
+
+@pytest.mark.parametrize("happens", [mute, give_no_answers, lose_the_room, lose_the_service])
+def test_nothing_but_a_verdict_makes_a_track_clear(happens: kit.Body) -> None:
+    """Its level is still that of the last verdict afterwards, and no sink hears of a CLEAR, at the close neither."""
+    events: list[ResultEvent] = []
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        await kit.add(monitor, "A")
+        await trio.sleep(2)
+        await happens(service, monitor)
+        await trio.sleep(5)
+        assert monitor.level("A") is Level.ALERT
+        assert kit.status_of(monitor, "A").target_fps == 1.0
+
+    kit.run(body, sinks=[CallbackSink(events.append)])
+    assert {event.type for event in events} == {ResultType.ALERT}
+    assert [event.previous_level for event in events] == [Level.UNKNOWN, *[Level.ALERT] * (len(events) - 1)]
 
 
 @pytest.mark.parametrize(("muted_for", "then"), [(0.3, 1.0), (30.0, 30.5)])

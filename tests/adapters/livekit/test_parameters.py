@@ -43,6 +43,17 @@ def test_the_documented_defaults() -> None:
     assert detector._settings.sinks == ("room",)
 
 
+def test_what_nobody_asked_for_is_off_and_what_the_contract_promises_is_on() -> None:
+    """Every result is told, every track is subscribed to, no level is shown to everybody, nothing is recorded."""
+    settings = DataspikeDetector(api_key="k")._settings
+    assert (settings.notify, settings.auto_subscribe, settings.figures.audio) == ("all", True, None)
+    assert (settings.mirror_levels, settings.publish_coverage, settings.ledger) == (False, False, False)
+    assert (settings.rules.sources, settings.rules.track_filter, settings.rules.consent) == (None, None, None)
+    assert AudioParams() == AudioParams(sample_rate=16_000, sample_size=48_000, interval=60.0)
+    assert isinstance(settings.service, Dataspike)
+    assert settings.service.upgrade_timeout == 10.0
+
+
 def test_the_parameters_of_both_generations_say_the_same() -> None:
     """Flat ones as documented, VideoParams and AudioParams as 1.2.17 has them."""
     flat = DataspikeDetector(api_key="k", normal_fps=0.5, burst_fps=2.0, quality=50)
@@ -130,7 +141,7 @@ def test_privacy_and_ledger_are_the_monitors() -> None:
         ({"normal_fps": 0}, ValueError, ["normal_fps", "DATASPIKE_NORMAL_FPS"]),
         ({"normal_fps": float("nan")}, ValueError, ["normal_fps"]),
         ({"burst_fps": 31}, ValueError, ["burst_fps", "DATASPIKE_BURST_FPS"]),
-        ({"normal_fps": 2}, ValueError, ["burst_fps", "normal_fps"]),
+        ({"normal_fps": 2}, ValueError, ["burst_fps", "normal_fps", "DATASPIKE_BURST_FPS", "DATASPIKE_NORMAL_FPS"]),
         ({"quality": 101}, ValueError, ["quality", "DATASPIKE_QUALITY"]),
         ({"quality": 75.0}, ValueError, ["quality", "integer"]),
         ({"normal_fps": "1"}, ValueError, ["normal_fps"]),

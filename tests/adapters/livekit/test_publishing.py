@@ -127,6 +127,22 @@ def test_three_tries_then_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     asyncio.run(main())
 
 
+def test_the_room_is_told_verdicts_only() -> None:
+    """What could not be judged, or is of a type not known yet, is for a callback: a badge could not show it."""
+    told: list[ResultEvent] = []
+
+    async def call(_publish: object, result: ResultEvent) -> None:
+        told.append(result)
+
+    async def main() -> None:
+        sink = RoomSink(cast("LoopBridge", SimpleNamespace(call=call)), RoomPublisher(cast("rtc.Room", Room())))
+        for level in Level:
+            await sink.deliver(event("TR", level))
+
+    asyncio.run(main())
+    assert {result.level for result in told} == {Level.CLEAR, Level.SUSPICIOUS, Level.ALERT}
+
+
 def test_what_comes_while_reconnecting_goes_out_afterwards_in_order() -> None:
     """Of each track the newest, and its last alert before that; later results queue up behind."""
 
@@ -200,6 +216,43 @@ def test_what_did_not_go_out_stays_before_what_came_meanwhile(
     asyncio.run(main())
 
 
+def test_what_waits_goes_out_by_either_event_of_a_resume() -> None:
+    """A state that changes without its event must not keep an alert until the next result."""
+
+    async def main() -> None:
+        room = Room(connection_state=RECONNECTING)
+        room_publisher = await publisher(room)
+        await room_publisher.publish(event("TR_a", Level.ALERT))
+        room.connection_state = CONNECTED
+        for handler in room._handlers["reconnected"]:
+            handler()
+        await until_on_loop(lambda: room.levels() == [("TR_a", "alert", "0")])
+        await room_publisher.stop()
+
+    asyncio.run(main())
+
+
+def test_what_waits_is_sent_at_the_close_while_the_room_is_there() -> None:
+    """And not at all after it: what is closed does not publish when the room comes back later."""
+
+    async def main() -> None:
+        room = Room(connection_state=RECONNECTING)
+        room_publisher = await publisher(room)
+        await room_publisher.publish(event("TR_a", Level.ALERT))
+        room.become(CONNECTED)
+        await room_publisher.stop()
+        assert room.levels() == [("TR_a", "alert", "0")]
+        away = Room(connection_state=RECONNECTING)
+        room_publisher = await publisher(away)
+        await room_publisher.publish(event("TR_a", Level.ALERT))
+        await room_publisher.stop()
+        away.become(CONNECTED)
+        await loop_idle()
+        assert away.sent == []
+
+    asyncio.run(main())
+
+
 def test_a_missing_permission_is_one_error_until_it_was_granted(caplog: pytest.LogCaptureFixture) -> None:
     """Each event counts as undelivered; the log has one line for each time that it was taken away."""
 
@@ -219,6 +272,7 @@ def test_a_missing_permission_is_one_error_until_it_was_granted(caplog: pytest.L
     with caplog.at_level(logging.ERROR):
         asyncio.run(main())
     assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
+    assert caplog.text.count("lacks can_publish_data") == 2
 
 
 @pytest.mark.parametrize("fault", ["a minute", "no permission", "refused by the server"])

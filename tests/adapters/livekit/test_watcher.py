@@ -19,6 +19,7 @@ from livekit.plugins.dataspike._watcher import RoomWatcher
 from waiting import loop_idle, until_on_loop
 
 from ds_actors.asyncio import LoopBridge
+from ds_actors.detection import TrackInfo
 
 
 @define(eq=False)
@@ -270,6 +271,14 @@ def test_why_a_track_is_not_watched_is_said(rules: TrackRules, kind: str, source
         encryption_type=rtc.EncryptionType.NONE,
     )
     assert rules.refusal(publication, participant) == why
+
+
+def test_a_track_is_named_by_its_sid_and_its_participant_by_the_identity() -> None:
+    """The service and every event name them so; the participant's sid, which a reconnect changes, comes beside."""
+    participant = Mock(identity="alice", sid="PA_1")
+    publication = Mock(kind=rtc.TrackKind.KIND_VIDEO, source=1, sid="TR_1", encryption_type=rtc.EncryptionType.NONE)
+    publication.name = "a name that anybody may choose"
+    assert track_info(publication, participant) == TrackInfo("alice", "TR_1", "video", "camera", "PA_1")
 
 
 def test_a_source_that_nobody_knows_yet_is_unknown() -> None:

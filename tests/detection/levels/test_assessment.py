@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,6 +62,16 @@ def test_the_changes_filter_passes_what_changed() -> None:
     shelf.add("A")
     said = [shelf.judge(n) for n in (CLEAR, CLEAR, SUSPICIOUS, SUSPICIOUS, ERROR, ERROR, ALERT, CLEAR)]
     assert [event.notable for event in said if event] == [False, False, True, False, True, False, True, True]
+
+
+@pytest.mark.parametrize(("first", "notable"), [(CLEAR, False), (SUSPICIOUS, True), (ALERT, True), (ERROR, True)])
+def test_a_first_result_is_news_unless_it_is_clear(first: ResultType, notable: bool) -> None:
+    """Whoever hears only changes takes a track for clear until they hear otherwise."""
+    shelf = Shelf()
+    shelf.add("A")
+    event = shelf.judge(first)
+    assert event is not None
+    assert event.notable is notable
 
 
 def test_a_number_not_known_yet_is_no_error() -> None:

@@ -29,6 +29,17 @@ def test_a_track_is_held_while_its_event_waits_or_is_in_hand() -> None:
     assert not queue.holds("A")
 
 
+def test_an_error_changes_no_level_and_goes_before_any_change() -> None:
+    """Its own level differs from the track's, but it leaves that as it is."""
+    queue = SinkQueue(per_track=2)
+    change = ResultEvent(ResultType.SUSPICIOUS, "p", "A", "", 1, previous_level=Level.CLEAR)
+    error = ResultEvent(ResultType.ERROR, "p", "A", "", 2, previous_level=Level.SUSPICIOUS)
+    assert [queue.put(waiting) for waiting in (change, error)] == [None, None]
+    dropped = queue.put(event("A", 3))
+    assert dropped is not None
+    assert dropped.what is error
+
+
 def test_a_track_goes_on_after_its_event_was_delivered_or_lost() -> None:
     """With the next one, in its turn behind the tracks that waited."""
     queue = SinkQueue(at_once=1)

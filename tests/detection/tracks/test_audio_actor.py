@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import numpy as np
+import pytest
 import trio
 from attrs import define, field
 
@@ -165,6 +166,17 @@ async def test_who_begins_to_speak_is_looked_at_sooner_and_no_more_than_that(
         ref.tell(Speaking(True))
         await trio.sleep(10)
         assert len(microphone.looks) == 2
+
+
+async def test_who_is_said_not_to_speak_is_listened_to_all_the_same(autojump_clock: trio.testing.MockClock) -> None:
+    """Their client says so, which may be the one that injects the sound."""
+    host, microphone = Host(), Microphone(speaking=False)
+    async with open_track(microphone, host) as ref:
+        ref.tell(Speaking(False))
+        await trio.sleep(12)
+        ref.tell(Speaking(False))
+        await trio.sleep(4)
+        assert microphone.looks == pytest.approx([0.0, 15.0])
 
 
 async def test_started_muted_or_gated_it_waits(autojump_clock: trio.testing.MockClock) -> None:

@@ -262,3 +262,13 @@ def test_whether_a_track_is_stale_depends_on_its_own_level() -> None:
         tracks.add(registered(sid, policy=AdaptiveSampling(0.1, 1.0)))
     levels = {"clear": Level.CLEAR, "alert": Level.ALERT}
     assert tracks.blind(levels.__getitem__, 20.0) == ({"alert": Coverage.STALE}, 2)
+
+
+def test_captures_without_a_frame_count_in_a_row_and_small_ones_since_the_last_that_was_large_enough() -> None:
+    """A frame ends the first; only one that can be judged ends the second."""
+    track = RegisteredTrack(TrackInfo("alice", "TR_1"), cast("FrameSource", None), AdaptiveSampling(), Facts())
+    counts: list[tuple[int, int]] = []
+    for frame, too_small in ((False, False), (True, True), (False, False), (True, True), (True, False), (True, True)):
+        track.captured(frame=frame, too_small=too_small)
+        counts.append((track.facts.empty_captures, track.facts.small_captures))
+    assert counts == [(1, 0), (0, 1), (1, 1), (0, 2), (0, 0), (0, 1)]

@@ -70,6 +70,23 @@ def test_loudness_is_rms_relative_to_full_scale() -> None:
     assert loudness(bytes(3_200)) == loudness(b"") == -math.inf
 
 
+def test_one_loud_sample_is_no_loud_block() -> None:
+    """A click has a high peak and next to no power."""
+    click = np.zeros(BLOCK, "<i2")
+    click[7] = 32_767
+    assert loudness(click.tobytes()) == pytest.approx(-10 * math.log10(BLOCK), abs=0.001)
+
+
+def test_a_second_of_silence_ends_speech_also_when_it_comes_all_at_once() -> None:
+    """Blocks that waited while the program was held up: their sound counts, not when it arrived."""
+    chunker = Chunker(0.0)
+    outcomes = [chunker.feed(block, 5.0) for block in [SPEECH] * 12 + [QUIET] * 10]
+    assert outcomes[:-1] == [None] * 21
+    chunk = outcomes[-1]
+    assert isinstance(chunk, Chunk)
+    assert chunk.speech_seconds == pytest.approx(1.2)
+
+
 def test_half_a_sample_is_refused() -> None:
     """PCM that was cut between bytes would be noise from there on."""
     with pytest.raises(ValueError, match="3 bytes"):

@@ -65,6 +65,15 @@ def test_an_answer_belongs_to_the_oldest_sample_of_its_track() -> None:
     assert account.round_trip == 1.0
 
 
+def test_the_round_trip_is_not_measured_while_another_sample_is_being_sent() -> None:
+    """The link may be carrying it just then; of its own track the answer's latency is known all the same."""
+    account = AnswerAccount()
+    send(account, "A", 1.0)
+    account.sending("B")
+    assert account.answer("A", "clear", 1.5) == Settled(1, "answered", "clear", 0.5)
+    assert account.round_trip is None
+
+
 def test_an_answer_to_nothing_settles_nothing() -> None:
     """A second answer to one sample, or one about a track that sent nothing."""
     account = AnswerAccount()

@@ -51,8 +51,10 @@ def test_retry_after(status: int, value: bytes, expected: float | None) -> None:
 
 @pytest.mark.parametrize("code", [1008, 3000, 4001, 4003, 4401, 4403])
 def test_these_close_codes_refuse(code: int) -> None:
-    """A service that takes the upgrade and then refuses the key is a refusal too."""
-    assert isinstance(closed(code, "bad key"), Refused)
+    """A service that takes the upgrade and then refuses the key is a refusal too, which names the key's variable."""
+    error = closed(code, "bad key")
+    assert isinstance(error, Refused)
+    assert "DATASPIKE_API_KEY" in str(error)
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1006, 1009, 1011, 4000, 4404, None])

@@ -22,7 +22,7 @@ from trio_websocket import ConnectionClosed, WebSocketRequest
 from ds_actors.detection import tls
 from ds_actors.detection.errors import Refused, Unreachable
 from ds_actors.detection.proxies import ProxyAddress
-from ds_actors.detection.service import Dataspike
+from ds_actors.detection.service import Dataspike, verifies
 from ds_actors.detection.uplink.connection import open_websocket
 from ds_actors.detection.uplink.heartbeat import Close, Heartbeat
 from ds_actors.detection.uplink.tunnel import open_tunnel
@@ -246,7 +246,8 @@ async def test_cancelling_the_block_ends_it_soon() -> None:
 
 
 async def test_wss_is_verified() -> None:
-    """With the authority known it works, without it the certificate is the reason given."""
+    """With the authority known it works, without it the certificate is the reason given; the name counts too."""
+    assert verifies(await tls.default_tls())
     server, client = tls_contexts("localhost")
     async with websocket_server(echo, server) as port:
         url = f"wss://localhost:{port}/"
@@ -308,6 +309,31 @@ async def test_through_a_proxy(answer: str, secure: bool) -> None:
     assert asked[0].startswith(f"CONNECT service.example:{target} HTTP/1.1".encode())
     assert b"Proxy-Authorization: Basic bWU6d29yZA==" in asked[0]
     assert SECRET.encode() not in asked[0]
+
+
+async def test_through_a_socks_proxy() -> None:
+    """Which resolves the service's name itself, as socks5h asks."""
+    asked: list[bytes] = []
+
+    async with websocket_server(echo) as target:
+
+        async def proxy(stream: trio.SocketStream) -> None:
+            await stream.receive_some()
+            await stream.send_all(b"\x05\x00")
+            asked.append(await stream.receive_some())
+            await stream.send_all(b"\x05\x00\x00\x01" + bytes(6))
+            async with await trio.open_tcp_stream("127.0.0.1", target) as onward, trio.open_nursery() as nursery:
+                nursery.start_soon(pump, stream, onward)
+                await pump(onward, stream)
+                nursery.cancel_scope.cancel()
+
+        async with tcp_server(proxy) as port:
+            url, by = f"ws://service.example:{target}/", f"socks5h://127.0.0.1:{port}"
+            async with open_websocket(Dataspike(SECRET, url, allow_insecure=True, proxy=by)) as websocket:
+                await websocket.send_message(b"hello")
+                assert await websocket.get_message() == b"hello"
+    name = b"service.example"
+    assert asked == [b"\x05\x01\x00\x03" + bytes([len(name)]) + name + target.to_bytes(2, "big")]
 
 
 async def pump(source: trio.SocketStream, sink: trio.SocketStream) -> None:

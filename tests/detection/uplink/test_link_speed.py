@@ -209,6 +209,7 @@ def test_a_new_connection_has_nothing_under_way_and_keeps_the_estimate() -> None
     assert speed.left(2.0) == 0.0
     speed.confirmed(number, 2.1)
     assert speed.rate(3.0) == 10_000
+    assert speed.known  # or else its first sample would be as small as on a link that nobody knows
 
 
 @pytest.mark.parametrize(("seconds", "rate"), [(1.9, 10_000), (10.0, 5_000)])

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 import trio
+from trio_websocket import WebSocketConnection
 from waiting import until_in_trio
 
 from ds_actors.detection import Dataspike, Sample, Unreachable
@@ -38,6 +42,25 @@ async def test_answers_are_told_in_order_and_each_is_a_sign_of_life() -> None:
             await until_in_trio(lambda: len(told) >= 6)
             nursery.cancel_scope.cancel()
     assert told == [None, WireResult(int(ResultType.CLEAR), "alice", "TR_1")] * 3
+
+
+async def test_text_is_malformed_also_where_its_bytes_would_be_an_answer() -> None:
+    """No bytes at all are a valid protobuf message."""
+    messages: list[str | bytes] = ["", b""]
+    malformed: list[int] = []
+    answers: list[WireResult] = []
+
+    async def get_message() -> str | bytes:
+        await trio.lowlevel.checkpoint()
+        return messages.pop(0) if messages else await trio.sleep_forever()
+
+    websocket = cast("WebSocketConnection", SimpleNamespace(get_message=get_message))
+    async with trio.open_nursery() as nursery:
+        heartbeat = Heartbeat(trio.current_time())
+        start_receiving(nursery, websocket, heartbeat, result=answers.append, malformed=lambda: malformed.append(1))
+        await until_in_trio(lambda: answers)
+        nursery.cancel_scope.cancel()
+    assert (len(malformed), answers) == (1, [WireResult(0, "", "")])
 
 
 async def test_a_hundred_malformed_messages_in_a_row_end_the_connection() -> None:
