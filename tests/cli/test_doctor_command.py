@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from ds_actors import cli
 from ds_actors.cli import app
+from ds_actors.cli._adapter import checkout, install_command
 from ds_actors.cli._doctor import livekit_checks
 from ds_actors.cli._doctor.environment import LIVEKIT_VARIABLES
 from ds_actors.cli._doctor.result import CheckStatus
@@ -100,11 +101,11 @@ def test_ctrl_c_is_exit_130(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_livekit_without_its_sdk_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fix names the package to install."""
+    """The fix is the command that the other commands give too."""
     monkeypatch.setattr(livekit_checks, "has_livekit", lambda: False)
     (result,) = livekit_checks.run(dict.fromkeys(LIVEKIT_VARIABLES, "ws://127.0.0.1:1"), 1.0)
     assert result.status is CheckStatus.FAILURE
-    assert "dataspike-livekit-plugins" in result.fix
+    assert result.fix == install_command(checkout())
 
 
 def test_without_livekits_variables_livekit_is_skipped() -> None:
