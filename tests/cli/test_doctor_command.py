@@ -11,7 +11,8 @@ from typer.testing import CliRunner, Result
 
 from ds_actors import cli
 from ds_actors.cli import app
-from ds_actors.cli._doctor import livekit_checks
+from ds_actors.cli._adapter import checkout, install_command
+from ds_actors.cli._doctor import livekit_checks, livekit_verdicts
 from ds_actors.cli._doctor.environment import LIVEKIT_VARIABLES
 from ds_actors.cli._doctor.result import CheckStatus
 
@@ -79,7 +80,7 @@ def test_details_are_shown_with_v() -> None:
     assert "sk-very-secret" not in result.stdout
 
 
-@pytest.mark.parametrize("arguments", [("--timeout", "0"), ("--sandbox", "--url", CLOSED)])
+@pytest.mark.parametrize("arguments", [("--timeout", "0"), ("--sandbox", "--url", CLOSED), ("--room", "")])
 def test_wrong_usage_is_exit_2(arguments: tuple[str, ...]) -> None:
     """One line on stderr, and nothing is checked."""
     result = run(*arguments)
@@ -100,11 +101,11 @@ def test_ctrl_c_is_exit_130(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_livekit_without_its_sdk_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fix names the package to install."""
+    """The fix is the command that the other commands give too."""
     monkeypatch.setattr(livekit_checks, "has_livekit", lambda: False)
     (result,) = livekit_checks.run(dict.fromkeys(LIVEKIT_VARIABLES, "ws://127.0.0.1:1"), 1.0)
     assert result.status is CheckStatus.FAILURE
-    assert "dataspike-livekit-plugins" in result.fix
+    assert result.fix == install_command(checkout())
 
 
 def test_without_livekits_variables_livekit_is_skipped() -> None:
@@ -113,13 +114,21 @@ def test_without_livekits_variables_livekit_is_skipped() -> None:
     assert result.status is CheckStatus.SKIPPED
 
 
+@pytest.mark.parametrize("arguments", [("--room", "call"), ("--agent", "")])
+def test_who_asks_about_livekit_without_its_variables_is_told(arguments: tuple[str, ...]) -> None:
+    """What was asked for is no skipped line: the exit code is 1."""
+    result = run("--sandbox", *arguments)
+    assert result.exit_code == 1
+    assert "LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET are not all set" in result.stdout
+
+
 def test_each_missing_grant_is_named() -> None:
     """A hidden agent is a warning: its packets arrive without a sender."""
-    nothing = livekit_checks.judge_grants(can_subscribe=False, can_publish_data=False, hidden=False)
+    nothing = livekit_verdicts.judge_grants(can_subscribe=False, can_publish_data=False, hidden=False)
     assert nothing.status is CheckStatus.FAILURE
     assert "can_subscribe" in nothing.summary
     assert "can_publish_data" in nothing.summary
-    hidden = livekit_checks.judge_grants(can_subscribe=True, can_publish_data=True, hidden=True)
+    hidden = livekit_verdicts.judge_grants(can_subscribe=True, can_publish_data=True, hidden=True)
     assert hidden.status is CheckStatus.WARNING
 
 
@@ -133,7 +142,10 @@ def test_few_modules_import_livekit() -> None:
         if importing.search(path.read_text("utf-8"))
     }
     assert found == {
+        "cli/_doctor/livekit_connection.py",
+        "cli/_doctor/livekit_dispatch.py",
         "cli/_doctor/livekit_room.py",
+        "cli/_doctor/livekit_tracks.py",
         "cli/_room/tokens.py",
         "cli/_room/watcher.py",
         "cli/_watch/monitor.py",

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from ds_actors import Actor, RestartLimitReached, Supervisor
 from ds_actors.cli import app
+from ds_actors.cli._adapter import adapter_missing
 from ds_actors.cli._room import requirements
 from ds_actors.cli._room.child_process import PartEnded
 from ds_actors.cli._room.parts import part
@@ -101,7 +102,7 @@ def test_everything_that_is_missing_is_said_at_once(everything: Path, monkeypatc
     (everything / "page" / "index.html").unlink()
     lines = missing(everything)
     assert len(lines) == 3
-    assert "pip install ./adapters/livekit" in lines[1]
+    assert lines[1] == adapter_missing(everything)
 
 
 def test_the_command_ends_with_2_and_a_line_for_what_is_missing() -> None:

@@ -63,6 +63,18 @@ def doctor(
     ] = False,
     config: ConfigFile = None,
     assignments: SetOptions = None,
+    room: Annotated[
+        str | None,
+        typer.Option(help="A room of LiveKit's: check its tracks, unseen by those in it.", metavar="ROOM"),
+    ] = None,
+    agent: Annotated[
+        str | None,
+        typer.Option(
+            help="The name that the agent's worker registers with: have the agent sent to a new room. "
+            'With "", check automatic dispatch.',
+            metavar="NAME",
+        ),
+    ] = None,
     timeout: Annotated[
         float, typer.Option(help="Seconds that each step of the network may take, from 0.1 to 120.", metavar="SECONDS")
     ] = 10.0,
@@ -74,12 +86,15 @@ def doctor(
     It sends the service six synthetic pictures, which count as samples.
 
     Where LiveKit's variables are set, two participants join a room of their
-    own for a moment, and a data packet goes from one to the other.
+    own for a moment; a data packet and a track go from one to the other.
     """
     if not 0.1 <= timeout <= 120:
         _stop("--timeout must be from 0.1 to 120 seconds")
     if sandbox and url is not None:
         _stop("--sandbox does not go with --url")
+    if room == "":
+        _stop("--room needs the name of a room")
+    targets = livekit_checks.LiveKitTargets(room, agent)
     report = _Report(as_json, verbose)
     report.add(check_versions())
     result, variables = check_settings(config, assignments)
@@ -96,7 +111,7 @@ def doctor(
     check = partial(check_service, sample=sample, rates=rates, timeout=timeout, report=report.add)
     try:
         trio.run(partial(_check_sandbox, check) if sandbox else partial(check, service, keyed=keyed))
-        for result in livekit_checks.run(os.environ, timeout):
+        for result in livekit_checks.run(os.environ, timeout, targets):
             report.add(result)
     except* KeyboardInterrupt:
         interrupted = True

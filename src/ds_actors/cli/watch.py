@@ -14,6 +14,7 @@ import trio
 import typer
 
 from ds_actors import RestartLimitReached, StartFailed, Supervisor
+from ds_actors.cli._adapter import adapter_missing, checkout, has_adapter
 from ds_actors.cli._configuration import SETTINGS_NOTE, ConfigFile, SetOptions, configured
 from ds_actors.cli._doctor.environment import LIVEKIT_VARIABLES, check_rates, read_service
 from ds_actors.cli._doctor.livekit_checks import LiveKitSettings, read_livekit
@@ -21,7 +22,6 @@ from ds_actors.cli._doctor.result import CheckResult, CheckStatus
 from ds_actors.cli._epilog import epilog
 from ds_actors.cli._interrupt import interrupts
 from ds_actors.cli._room.parts import part
-from ds_actors.cli._room.requirements import has_adapter
 from ds_actors.cli._watch.console import WatchConsole
 from ds_actors.cli._watch.recorder import WatchRecorder, recorder
 from ds_actors.cli._watch.screen import first_of, live_view, on_screen
@@ -144,7 +144,7 @@ def _checked_settings(
         missing = [name for name in LIVEKIT_VARIABLES if not os.environ.get(name, "").strip()]
         _fail([f"{', '.join(missing)} not set: export the URL, key and secret of your LiveKit server"])
     if not has_adapter():
-        _fail(["the LiveKit adapter is not installed: pip install dataspike-livekit-plugins"])
+        _fail([adapter_missing(checkout())])
     from ds_actors.cli._doctor import livekit_room  # noqa: PLC0415 - LiveKit may be missing
 
     environment = {**os.environ, **variables}

@@ -8,16 +8,16 @@ from typing import Final
 
 from attrs import field, frozen
 
+from ds_actors.cli._adapter import checkout, install_command
 from ds_actors.cli._doctor.environment import LIVEKIT_TOKEN, LIVEKIT_VARIABLES
-from ds_actors.cli._doctor.result import CheckResult, failed, passed, skipped, warned
+from ds_actors.cli._doctor.livekit_names import DISPATCH, SERVER, STEPS, WORKER
+from ds_actors.cli._doctor.result import CheckResult, failed, skipped
 
-SERVER: Final = "livekit server"
-KEY: Final = "livekit key"
-JOIN: Final = "livekit join"
-GRANTS: Final = "livekit grants"
-DATA: Final = "livekit data"
-STEPS: Final = (SERVER, KEY, JOIN, GRANTS, DATA)
 _NOT_TRIED: Final = "not tried: an earlier check failed"
+_NOT_ASKED: Final = 'not asked for: name the agent with --agent NAME, or with --agent "" for automatic dispatch'
+
+
+_BEFORE_WORKERS: Final[frozenset[str]] = frozenset(STEPS) - {WORKER, DISPATCH}
 
 
 @frozen
@@ -31,6 +31,16 @@ class LiveKitSettings:
     """The token to check in place of one made by the doctor."""
 
 
+@frozen
+class LiveKitTargets:
+    """What the user asks about by name."""
+
+    room: str | None = None
+    """The room whose tracks are looked at."""
+    agent: str | None = None
+    """The name that the agent's worker registers with; empty for automatic dispatch."""
+
+
 def read_livekit(environment: Mapping[str, str]) -> LiveKitSettings | None:
     """Return LiveKit's settings, or None unless all three variables are set."""
     url, key, secret = (environment.get(name, "").strip() for name in LIVEKIT_VARIABLES)
@@ -39,22 +49,31 @@ def read_livekit(environment: Mapping[str, str]) -> LiveKitSettings | None:
     return LiveKitSettings(url, key, secret, environment.get(LIVEKIT_TOKEN, "").strip() or None)
 
 
-def run(environment: Mapping[str, str], timeout: float) -> Iterator[CheckResult]:
+def run(environment: Mapping[str, str], timeout: float, targets: LiveKitTargets | None = None) -> Iterator[CheckResult]:
     """Yield the results about LiveKit; each step may take `timeout` seconds."""
+    targets = targets or LiveKitTargets()
     settings = read_livekit(environment)
     if settings is None:
-        yield skipped(SERVER, f"{', '.join(LIVEKIT_VARIABLES)} are not all set")
+        text = f"{', '.join(LIVEKIT_VARIABLES)} are not all set"
+        if targets == LiveKitTargets():
+            yield skipped(SERVER, text)
+        else:
+            fix = "export the URL, key and secret of your LiveKit server; --room and --agent need them"
+            yield failed(SERVER, text, fix)
         return
     if not has_livekit():
         text = "LiveKit's variables are set, but livekit-agents is not installed in this environment"
-        yield failed(SERVER, text, "pip install dataspike-livekit-plugins (in a clone: pip install ./adapters/livekit)")
+        yield failed(SERVER, text, install_command(checkout()))
         return
     from ds_actors.cli._doctor import livekit_room  # noqa: PLC0415 - LiveKit may not be installed
 
-    results = livekit_room.run(settings, timeout)
-    yield from results
-    reached = {result.name for result in results}
-    yield from (skipped(name, _NOT_TRIED) for name in STEPS if name not in reached)
+    reached: set[str] = set()
+    for result in livekit_room.run(settings, targets, timeout):
+        reached.add(result.name)
+        yield result
+    for name in STEPS:
+        if name not in reached:
+            yield skipped(name, _NOT_ASKED if reached == _BEFORE_WORKERS else _NOT_TRIED)
 
 
 def has_livekit() -> bool:
@@ -63,22 +82,3 @@ def has_livekit() -> bool:
         return all(importlib.util.find_spec(name) is not None for name in ("livekit.rtc", "livekit.api"))
     except ModuleNotFoundError:
         return False
-
-
-def judge_grants(*, can_subscribe: bool, can_publish_data: bool, hidden: bool) -> CheckResult:
-    """Judge what the server permits a participant that is to monitor a room."""
-    missing = [
-        name
-        for name, granted in (
-            ("can_subscribe (without it, no frames arrive)", can_subscribe),
-            ("can_publish_data (without it, the room receives no alerts)", can_publish_data),
-        )
-        if not granted
-    ]
-    if missing:
-        fix = "grant it in the agent's token, or in the permissions of the worker (WorkerPermissions)"
-        return failed(GRANTS, f"missing: {', '.join(missing)}", fix)
-    if hidden:
-        text = "hidden: receivers do not see who sent an alert, and those that trust only the agent's packets ignore it"
-        return warned(GRANTS, text, "leave hidden out of the agent's token or permissions")
-    return passed(GRANTS, "can subscribe and publish data, and is not hidden")

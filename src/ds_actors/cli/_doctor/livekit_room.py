@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncGenerator, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Generator, Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
 from typing import Final
 
-import aiohttp
 from livekit import api, rtc
 
-from ds_actors.cli._doctor.livekit_checks import DATA, JOIN, KEY, SERVER, LiveKitSettings, judge_grants
+from ds_actors.cli._doctor.livekit_checks import LiveKitSettings, LiveKitTargets
+from ds_actors.cli._doctor.livekit_connection import API_ERRORS, IDENTITY, joined, new_identity, new_token, own_room
+from ds_actors.cli._doctor.livekit_dispatch import check_dispatch
+from ds_actors.cli._doctor.livekit_names import DATA, JOIN, KEY, SERVER
+from ds_actors.cli._doctor.livekit_tracks import check_tracks
+from ds_actors.cli._doctor.livekit_verdicts import judge_grants
 from ds_actors.cli._doctor.result import CheckResult, failed, passed
 from ds_actors.detection.events import plain
 
@@ -22,32 +26,49 @@ AGAIN_AFTER: Final = 0.5
 _REFUSED: Final = frozenset({401, 403})
 
 
-def run(settings: LiveKitSettings, timeout: float) -> list[CheckResult]:
-    """Return the results of all steps up to the first failure."""
-    return _quietly(_check(settings, timeout))
+def run(settings: LiveKitSettings, targets: LiveKitTargets, timeout: float) -> Iterator[CheckResult]:
+    """Yield the result of each step as it comes, up to the first failure that leaves nothing to try."""
+
+    async def following() -> CheckResult | None:
+        return await anext(results, None)
+
+    with _quiet_sdk(), asyncio.Runner() as runner:
+        results = _check(settings, targets, timeout)
+        while result := runner.run(following()):
+            yield result
 
 
 def run_server_steps(settings: LiveKitSettings, timeout: float) -> list[CheckResult]:
     """Return the results of the steps that join no room: whether the server answers and accepts the key."""
-    return _quietly(_check_server(settings, timeout))
+    with _quiet_sdk():
+        return asyncio.run(_check_server(settings, timeout))
 
 
-def _quietly(check: Coroutine[None, None, list[CheckResult]]) -> list[CheckResult]:
+@contextmanager
+def _quiet_sdk() -> Generator[None]:
     # The SDK logs what the results say already, as lines of its own between theirs.
     sdk = logging.getLogger("livekit")
     before = sdk.level
     sdk.setLevel(logging.CRITICAL)
     try:
-        return asyncio.run(check)
+        yield
     finally:
         sdk.setLevel(before)
 
 
-async def _check(settings: LiveKitSettings, timeout: float) -> list[CheckResult]:
+async def _check(settings: LiveKitSettings, targets: LiveKitTargets, timeout: float) -> AsyncGenerator[CheckResult]:
     results = await _check_server(settings, timeout)
-    if len(results) == 2 and not results[-1].fix:
-        results += await _check_room(settings, timeout)
-    return results
+    for result in results:
+        yield result
+    if len(results) < 2 or results[-1].fix:
+        return
+    async for result in _check_room(settings, targets, timeout):
+        yield result
+        if result.name == JOIN and result.fix:
+            return
+    if targets.agent is not None:
+        async for result in check_dispatch(settings, targets.agent, timeout):
+            yield result
 
 
 async def _check_server(settings: LiveKitSettings, timeout: float) -> list[CheckResult]:
@@ -64,28 +85,32 @@ async def _check_server(settings: LiveKitSettings, timeout: float) -> list[Check
         return [failed(SERVER, f"{url} answered HTTP {error.status}, as no LiveKit server does", fix)]
     except TimeoutError:
         return [failed(SERVER, f"{url} did not answer within {timeout:g} s", fix)]
-    except (aiohttp.ClientError, OSError, ValueError) as error:
+    except API_ERRORS as error:
         return [failed(SERVER, f"{url} was not reached: {plain(str(error), 300)}", fix)]
     return [passed(SERVER, f"{url} answers"), passed(KEY, "accepted")]
 
 
-async def _check_room(settings: LiveKitSettings, timeout: float) -> list[CheckResult]:
-    name = f"ds-actors-doctor-{secrets.token_hex(4)}"
-    token = settings.token or _token(settings, name, "ds-actors-doctor")
+async def _check_room(
+    settings: LiveKitSettings, targets: LiveKitTargets, timeout: float
+) -> AsyncGenerator[CheckResult]:
     fix = (
         "allow WebSockets to the server, and UDP or TCP to its media ports (or TURN) in the firewall; "
         "check LIVEKIT_TOKEN if it is set"
     )
-    try:
-        async with _joined(settings.url, token, timeout) as agent:
-            results = [passed(JOIN, "joined a room"), _grants(agent)]
-            results.append(await _check_data(settings, agent, timeout))
-    except (rtc.ConnectError, TimeoutError) as error:
-        text = plain(str(error), 300) or f"not joined within {timeout:g} s"
-        return [failed(JOIN, text, fix)]
-    if settings.token is None:
-        await _delete(settings, name)
-    return results
+    async with AsyncExitStack() as stack:
+        token = settings.token
+        if token is None:
+            token = new_token(settings, await stack.enter_async_context(own_room(settings)), IDENTITY)
+        try:
+            agent = await stack.enter_async_context(joined(settings.url, token, timeout))
+        except (rtc.ConnectError, TimeoutError) as error:
+            yield failed(JOIN, plain(str(error), 300) or f"not joined within {timeout:g} s", fix)
+            return
+        yield passed(JOIN, "joined a room")
+        yield _grants(agent)
+        yield await _check_data(settings, agent, timeout)
+        for result in await check_tracks(settings, agent, targets.room, timeout):
+            yield result
 
 
 def _grants(agent: rtc.Room) -> CheckResult:
@@ -97,7 +122,7 @@ def _grants(agent: rtc.Room) -> CheckResult:
 
 async def _check_data(settings: LiveKitSettings, agent: rtc.Room, timeout: float) -> CheckResult:
     """Send a packet from the agent to an observer in the same room."""
-    identity, payload = f"ds-actors-doctor-{secrets.token_hex(4)}", secrets.token_bytes(16)
+    identity, payload = new_identity(), secrets.token_bytes(16)
     fix = "grant can_publish_data to the agent; if it is granted, check the media ports in the firewall"
     arrived = asyncio.Event()
 
@@ -106,7 +131,7 @@ async def _check_data(settings: LiveKitSettings, agent: rtc.Room, timeout: float
             arrived.set()
 
     try:
-        async with _joined(settings.url, _token(settings, agent.name, identity), timeout) as observer:
+        async with joined(settings.url, new_token(settings, agent.name, identity), timeout) as observer:
             observer.on("data_received", received)  # pyright: ignore[reportUnknownMemberType]
             async with asyncio.timeout(timeout):
                 while not arrived.is_set():
@@ -120,28 +145,3 @@ async def _check_data(settings: LiveKitSettings, agent: rtc.Room, timeout: float
     except Exception as error:  # noqa: BLE001 - the SDK's PublishDataError is not public
         return failed(DATA, f"the packet was not sent: {plain(str(error), 300)}", fix)
     return passed(DATA, "a packet arrived at another participant")
-
-
-@asynccontextmanager
-async def _joined(url: str, token: str, timeout: float) -> AsyncGenerator[rtc.Room]:
-    room = rtc.Room()
-    try:
-        async with asyncio.timeout(timeout):
-            await room.connect(url, token, rtc.RoomOptions(auto_subscribe=False))
-        yield room
-    finally:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
-                await room.disconnect()
-
-
-def _token(settings: LiveKitSettings, room: str, identity: str) -> str:
-    grants = api.VideoGrants(room_join=True, room=room, can_subscribe=True, can_publish=False, can_publish_data=True)
-    return api.AccessToken(settings.key, settings.secret).with_identity(identity).with_grants(grants).to_jwt()
-
-
-async def _delete(settings: LiveKitSettings, name: str) -> None:
-    # The server deletes an empty room by itself, later.
-    with suppress(api.TwirpError, aiohttp.ClientError, OSError):
-        async with api.LiveKitAPI(settings.url, settings.key, settings.secret) as server:
-            await server.room.delete_room(api.DeleteRoomRequest(room=name))

@@ -11,7 +11,7 @@ from ds_actors._text import counted, plain
 from ds_actors.cli._doctor.result import CheckResult, CheckStatus
 
 _STATUS_WIDTH: Final = max(len(status) for status in CheckStatus)
-_NAME_WIDTH: Final = 16
+_NAME_WIDTH: Final = 18
 _INDENT: Final = " " * (_STATUS_WIDTH + 2)
 
 

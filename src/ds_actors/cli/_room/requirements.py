@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from pathlib import Path
 from typing import Final
 
 from attrs import frozen
+
+from ds_actors.cli._adapter import adapter_missing, checkout, has_adapter
 
 PAGE: Final = Path(__file__).parent / "page"
 """The built page; git does not hold it, a wheel that was made after `make room-page` does."""
@@ -37,25 +38,10 @@ def find_requirements(server: Path | None, *, page: Path = PAGE, root: Path | No
     if program is None:
         missing.append(_server_missing(server, clone))
     if not has_adapter():
-        source = "./adapters/livekit" if clone else '"dataspike-livekit-plugins>=2"'
-        missing.append(f"the LiveKit adapter is not installed: pip install {source}")
+        missing.append(adapter_missing(clone))
     if not (page / "index.html").is_file():
         missing.append(_page_missing(clone))
     return missing if program is None or missing else Found(program, page)
-
-
-def checkout() -> Path | None:
-    """Return the clone that this package is run from, or None when it was installed."""
-    root = Path(__file__).resolve().parents[4]
-    return root if (root / "web" / "room" / "package.json").is_file() else None
-
-
-def has_adapter() -> bool:
-    """Return whether the plugin is installed, in a version that publishes coverage."""
-    try:
-        return importlib.util.find_spec("livekit.plugins.dataspike._coverage_packets") is not None
-    except ModuleNotFoundError:
-        return False
 
 
 def _server(given: Path | None, clone: Path | None) -> Path | None:

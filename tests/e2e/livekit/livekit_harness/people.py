@@ -144,7 +144,11 @@ class People:
                 payload=packet.data.decode("utf-8", "replace"),
             )
 
+        def arrived(participant: rtc.RemoteParticipant) -> None:
+            say(event="arrived", to=who, who=participant.identity)
+
         room.on("data_received", received)  # pyright: ignore[reportUnknownMemberType]
+        room.on("participant_connected", arrived)  # pyright: ignore[reportUnknownMemberType]
         await room.connect(url, token, rtc.RoomOptions(auto_subscribe=subscribe, encryption=encryption(secret)))
         self._people[who] = Person(room)
         return room.local_participant.sid

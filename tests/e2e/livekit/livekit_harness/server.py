@@ -10,10 +10,10 @@ import subprocess
 import tempfile
 import time
 import urllib.request
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from attrs import field, frozen
 
@@ -41,28 +41,28 @@ class Server:
 
 
 @contextmanager
-def open_server(program: Path) -> Generator[Server]:
-    """Run a livekit-server for the length of a block.
+def open_server(program: Path, settings: Mapping[str, Any] | None = None) -> Generator[Server]:
+    """Run a livekit-server for the length of a block, with `settings` added to its configuration.
 
     Raises:
         TimeoutError: when it does not answer in time; its last output stands in the error.
     """
     with ExitStack() as stack:
-        yield _entered(stack, program)
+        yield _entered(stack, program, settings or {})
 
 
-def _entered(stack: ExitStack, program: Path, tries: int = 3) -> Server:
+def _entered(stack: ExitStack, program: Path, settings: Mapping[str, Any], tries: int = 3) -> Server:
     try:
-        return stack.enter_context(_run(program))
+        return stack.enter_context(_run(program, settings))
     except TimeoutError as error:
         # Between looking for a free port and taking it, somebody else may.
         if tries == 1 or "address already in use" not in str(error):
             raise
-    return _entered(stack, program, tries - 1)
+    return _entered(stack, program, settings, tries - 1)
 
 
 @contextmanager
-def _run(program: Path) -> Generator[Server]:
+def _run(program: Path, settings: Mapping[str, Any]) -> Generator[Server]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="livekit-")))
         key, secret = "test", secrets.token_urlsafe(36)
@@ -81,6 +81,7 @@ def _run(program: Path) -> Generator[Server]:
                 "enable_loopback_candidate": True,
                 "interfaces": {"includes": ["lo"]},
             },
+            **settings,
         }
         path = folder / "livekit.yaml"
         path.write_text(json.dumps(config))  # JSON is YAML
