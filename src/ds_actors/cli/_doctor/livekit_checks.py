@@ -17,7 +17,7 @@ _NOT_TRIED: Final = "not tried: an earlier check failed"
 _NOT_ASKED: Final = 'not asked for: name the agent with --agent NAME, or with --agent "" for automatic dispatch'
 
 
-_BEFORE_WORKERS: Final[frozenset[str]] = frozenset(STEPS) - {WORKER, DISPATCH}
+_BEFORE_WORKERS: Final = frozenset[str](STEPS) - {WORKER, DISPATCH}
 
 
 @frozen
