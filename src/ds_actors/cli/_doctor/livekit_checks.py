@@ -17,7 +17,7 @@ _NOT_TRIED: Final = "not tried: an earlier check failed"
 _NOT_ASKED: Final = 'not asked for: name the agent with --agent NAME, or with --agent "" for automatic dispatch'
 
 
-_BEFORE_WORKERS: Final = frozenset[str](STEPS) - {WORKER, DISPATCH}
+_BEFORE_WORKERS: Final = frozenset(STEPS) - {WORKER, DISPATCH}
 
 
 @frozen
@@ -73,7 +73,7 @@ def run(environment: Mapping[str, str], timeout: float, targets: LiveKitTargets 
         yield result
     for name in STEPS:
         if name not in reached:
-            yield skipped(name, _NOT_ASKED if reached == _BEFORE_WORKERS else _NOT_TRIED)
+            yield skipped(name, _NOT_ASKED if frozenset(reached) == _BEFORE_WORKERS else _NOT_TRIED)
 
 
 def has_livekit() -> bool:
