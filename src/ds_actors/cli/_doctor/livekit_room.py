@@ -14,6 +14,7 @@ from livekit import api, rtc
 
 from ds_actors.cli._doctor.livekit_checks import DATA, JOIN, KEY, SERVER, LiveKitSettings, judge_grants
 from ds_actors.cli._doctor.result import CheckResult, failed, passed
+from ds_actors.cli._short_secret import short_secret_permitted
 from ds_actors.detection.events import plain
 
 TOPIC: Final = "ds_actors_doctor"
@@ -24,21 +25,22 @@ _REFUSED: Final = frozenset({401, 403})
 
 def run(settings: LiveKitSettings, timeout: float) -> list[CheckResult]:
     """Return the results of all steps up to the first failure."""
-    return _quietly(_check(settings, timeout))
+    return _quietly(settings, _check(settings, timeout))
 
 
 def run_server_steps(settings: LiveKitSettings, timeout: float) -> list[CheckResult]:
     """Return the results of the steps that join no room: whether the server answers and accepts the key."""
-    return _quietly(_check_server(settings, timeout))
+    return _quietly(settings, _check_server(settings, timeout))
 
 
-def _quietly(check: Coroutine[None, None, list[CheckResult]]) -> list[CheckResult]:
+def _quietly(settings: LiveKitSettings, check: Coroutine[None, None, list[CheckResult]]) -> list[CheckResult]:
     # The SDK logs what the results say already, as lines of its own between theirs.
     sdk = logging.getLogger("livekit")
     before = sdk.level
     sdk.setLevel(logging.CRITICAL)
     try:
-        return asyncio.run(check)
+        with short_secret_permitted(settings.url):
+            return asyncio.run(check)
     finally:
         sdk.setLevel(before)
 
