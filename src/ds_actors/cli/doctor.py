@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Annotated, Final, NoReturn
@@ -20,9 +19,11 @@ from ds_actors.cli._doctor.rendering import json_line, summary_line, text_lines
 from ds_actors.cli._doctor.result import CheckResult, CheckStatus, any_failed
 from ds_actors.cli._doctor.service import check_service
 from ds_actors.cli._doctor.versions import check_versions
+from ds_actors.cli._dotenv import LiveKitUrl, livekit_environment
 from ds_actors.cli._epilog import epilog
 from ds_actors.detection.events import plain
 from ds_actors.detection.service import URL_VARIABLE, Dataspike
+from ds_actors.detection.settings import SettingsError
 from ds_actors.sandbox import MarkerVerdicts, open_sandbox
 
 DOCTOR_EPILOG: Final = epilog(
@@ -61,6 +62,7 @@ def doctor(
     sandbox: Annotated[
         bool, typer.Option("--sandbox", help="Check against a local stand-in, which needs no key.")
     ] = False,
+    livekit_url: LiveKitUrl = None,
     config: ConfigFile = None,
     assignments: SetOptions = None,
     room: Annotated[
@@ -87,6 +89,9 @@ def doctor(
 
     Where LiveKit's variables are set, two participants join a room of their
     own for a moment; a data packet and a track go from one to the other.
+
+    Variables of LiveKit and of the service that the environment does not
+    have are read from a file .env in the working directory.
     """
     if not 0.1 <= timeout <= 120:
         _stop("--timeout must be from 0.1 to 120 seconds")
@@ -95,11 +100,15 @@ def doctor(
     if room == "":
         _stop("--room needs the name of a room")
     targets = livekit_checks.LiveKitTargets(room, agent)
+    try:
+        given = livekit_environment(livekit_url)
+    except SettingsError as error:
+        _stop(str(error))
     report = _Report(as_json, verbose)
     report.add(check_versions())
     result, variables = check_settings(config, assignments)
     report.add(result)
-    environment = {**os.environ, **variables}
+    environment = {**given, **variables}
     result, rates = check_rates(environment)
     report.add(result)
     result, sample = check_encoder(rates)
@@ -111,7 +120,7 @@ def doctor(
     check = partial(check_service, sample=sample, rates=rates, timeout=timeout, report=report.add)
     try:
         trio.run(partial(_check_sandbox, check) if sandbox else partial(check, service, keyed=keyed))
-        for result in livekit_checks.run(os.environ, timeout, targets):
+        for result in livekit_checks.run(given, timeout, targets):
             report.add(result)
     except* KeyboardInterrupt:
         interrupted = True

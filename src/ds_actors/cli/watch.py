@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
@@ -19,6 +18,7 @@ from ds_actors.cli._configuration import SETTINGS_NOTE, ConfigFile, SetOptions, 
 from ds_actors.cli._doctor.environment import LIVEKIT_VARIABLES, check_rates, read_service
 from ds_actors.cli._doctor.livekit_checks import LiveKitSettings, read_livekit
 from ds_actors.cli._doctor.result import CheckResult, CheckStatus
+from ds_actors.cli._dotenv import LiveKitUrl, livekit_environment
 from ds_actors.cli._epilog import epilog
 from ds_actors.cli._interrupt import interrupts
 from ds_actors.cli._room.parts import part
@@ -48,6 +48,7 @@ def watch(
     room: Annotated[str, typer.Argument(help="The name of the LiveKit room.", metavar="ROOM")],
     *,
     hidden: Annotated[bool, typer.Option("--hidden", help="Join so that participants do not see the monitor.")] = False,
+    livekit_url: LiveKitUrl = None,
     url: Annotated[
         str | None,
         typer.Option(help=f"The service's WebSocket URL. Without it: {URL_VARIABLE}, else Dataspike's.", metavar="URL"),
@@ -64,12 +65,13 @@ def watch(
     """Watch a LiveKit room, worst first, with a monitor of its own that sends the room nothing.
 
     It reads LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET and the
-    service's DATASPIKE_API_KEY, and samples each track in addition to any
-    monitor that is in the room already. Results also go to the sinks that
+    service's DATASPIKE_API_KEY, from the environment or else from a file
+    .env in the working directory, and samples each track in addition to
+    any monitor that is in the room already. Results also go to the sinks that
     the settings name. Ctrl-C ends it with a summary, and so does q in the
     live view.
     """
-    settings = _checked_settings(config, assignments, url)
+    settings = _checked_settings(config, assignments, url, livekit_url)
     level = None if fail_on is None else Level(fail_on.value)
     ended = trio.Event()
     console = WatchConsole(room, as_json, level, ended.set, live_view(as_json))
@@ -131,23 +133,24 @@ async def _run(
 
 
 def _checked_settings(
-    config: Path | None, assignments: Sequence[str] | None, url: str | None
+    config: Path | None, assignments: Sequence[str] | None, url: str | None, livekit_url: str | None
 ) -> tuple[LiveKitSettings, Mapping[str, str]]:
     """Return LiveKit's settings and the monitor's variables, or end the program with what is missing and what to do."""
     try:
+        given = livekit_environment(livekit_url)
         monitor = configured(config, assignments, url=url)
     except SettingsError as error:
         _fail([str(error)])
     variables = monitor.variables()
-    settings = read_livekit(os.environ)
+    settings = read_livekit(given)
     if settings is None:
-        missing = [name for name in LIVEKIT_VARIABLES if not os.environ.get(name, "").strip()]
-        _fail([f"{', '.join(missing)} not set: export the URL, key and secret of your LiveKit server"])
+        missing = [name for name in LIVEKIT_VARIABLES if not given.get(name, "").strip()]
+        _fail([f"{', '.join(missing)} not set: export the URL, key and secret of your LiveKit server, or write a .env"])
     if not has_adapter():
         _fail([adapter_missing(checkout())])
     from ds_actors.cli._doctor import livekit_room  # noqa: PLC0415 - LiveKit may be missing
 
-    environment = {**os.environ, **variables}
+    environment = {**given, **variables}
     results = [read_service(environment, url=monitor.url)[0], check_rates(environment)[0]]
     results += livekit_room.run_server_steps(settings, _SERVER_WITHIN)
     failures = [_problem(result) for result in results if result.status is CheckStatus.FAILURE]

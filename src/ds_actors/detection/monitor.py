@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random as random_module
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -17,6 +17,7 @@ from ds_actors.detection.budget import Budget
 from ds_actors.detection.coverage import Coverage, Facts
 from ds_actors.detection.embedded import EmbeddedService
 from ds_actors.detection.events import Level, TrackInfo
+from ds_actors.detection.log_fields import log_fields as logged_with
 from ds_actors.detection.privacy import Privacy
 from ds_actors.detection.reporting.measurements import Measurements
 from ds_actors.detection.sampling import AdaptiveSampling, SamplingPolicy, Scene, Speaking
@@ -60,6 +61,8 @@ class Monitor:
         state_cb: called with the status when `state`, `uplink.state`, `uplink.slow` or `room.state` changes, and when
             `blind` begins or ends; an exception in it is logged. Closing the monitor reports "closed", not an outage of
             the uplink.
+        log_fields: what each record that this monitor logs has as a field too, such as `{"room": "demo"}`. It may
+            change meanwhile.
         connect: opens the stream under the WebSocket.
         encode: makes a JPEG of a frame; raises EncodingError.
         random: draws the jitter, in [0, 1).
@@ -94,6 +97,7 @@ class Monitor:
         audio: AudioPace | None = None,
         ledger: bool = False,
         state_cb: Callable[[Status], object] | None = None,
+        log_fields: Mapping[str, str] | None = None,
         connect: Connect = open_stream,
         encode: Encode = encode_in_thread,
         random: Callable[[], float] = random_module.random,
@@ -116,14 +120,22 @@ class Monitor:
             random=random,
         )
         self._hub, self._factory, self._supervisor = parts.hub, parts.tracks, parts.supervisor
+        self._log_fields = log_fields
 
     async def __aenter__(self) -> Self:
-        self._hub.entered()
-        await self._supervisor.__aenter__()
-        self._hub.set_state("running")
+        with logged_with(self._log_fields):  # for the whole tree, whose tasks are started here
+            self._hub.entered()
+            await self._supervisor.__aenter__()
+            self._hub.set_state("running")
         return self
 
     async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        with logged_with(self._log_fields):
+            return await self._leave(kind, error, traceback)
+
+    async def _leave(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
         hub = self._hub
@@ -163,7 +175,8 @@ class Monitor:
         track = RegisteredTrack(info, source, policy, facts, muted)
         hub.track_added(track)
         try:
-            hub.refs.add_track(info.track, await tracks.start(self._factory.spec(track)))
+            with logged_with(self._log_fields):  # the actor's task is started in the caller's context
+                hub.refs.add_track(info.track, await tracks.start(self._factory.spec(track)))
         except BaseException:
             hub.track_ended(info.track)
             raise
@@ -208,7 +221,8 @@ class Monitor:
                 await hub.refs.tracks().terminate(track)
         finally:
             hub.uplink().tell(Withdraw(track, for_good=True))
-            await close_source(removed.source)
+            with logged_with(self._log_fields):
+                await close_source(removed.source)
 
     def set_muted(self, track: str, muted: bool, /) -> None:  # noqa: FBT001 - reads as the event it is
         """Stop sampling a muted track and drop its queued sample; continue when it is unmuted."""
@@ -262,7 +276,8 @@ class Monitor:
 
     def set_room(self, state: RoomState, /) -> None:
         """Record that the room of the tracks is connected or reconnecting; while it reconnects, nothing is checked."""
-        self._hub.set_room(state)
+        with logged_with(self._log_fields):
+            self._hub.set_room(state)
 
     def participant_joined(self, identity: str) -> None:
         """Keep the memory of an identity that is present or back, with or without tracks."""

@@ -18,6 +18,7 @@ from unittest.mock import Mock
 
 import pytest
 import trio
+from job_contexts import job_context
 from livekit import rtc
 from livekit.plugins.dataspike import DataspikeDetector, ResultEvent, ResultType, Status, _session
 from prometheus_client import REGISTRY
@@ -165,7 +166,7 @@ def test_a_start_that_a_jobs_bad_proxy_refuses_starts_nothing(
 ) -> None:
     """The error names the proxy and not its password, leaving the block adds none, and a better job may follow."""
     proc = SimpleNamespace(http_proxy="gopher://alice:sesame@proxy")
-    job = Mock(proc=proc, is_fake_job=Mock(return_value=False))
+    job = job_context(proc)
     monkeypatch.setattr("livekit.plugins.dataspike.detector.get_job_context", Mock(return_value=job))
 
     async def main() -> None:
@@ -188,7 +189,7 @@ def test_a_start_that_a_jobs_bad_proxy_refuses_starts_nothing(
 
 def test_the_jobs_shutdown_closes_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """By a callback that LiveKit takes: it reads `__code__`, which neither a partial nor a callable object has."""
-    job = Mock(proc=Mock(http_proxy=None), is_fake_job=Mock(return_value=False))
+    job = job_context(SimpleNamespace(http_proxy=None))
     monkeypatch.setattr("livekit.plugins.dataspike.detector.get_job_context", Mock(return_value=job))
 
     async def main() -> None:

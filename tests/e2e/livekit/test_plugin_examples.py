@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from livekit_harness.components import PROJECT
+from livekit_harness.components import HARNESS, PROJECT
 from livekit_harness.process import Process, until
 from livekit_harness.room import TOPIC
 from livekit_harness.server import Server
@@ -29,6 +29,7 @@ STORY = (
     "monitoring ends",
 )
 """What a run says at INFO, one line each."""
+OURS = ("livekit.plugins.dataspike", "ds_actors")
 EXAMPLES = sorted((PROJECT / "examples" / "deepfake-detection" / "dataspike").glob("*.py"))
 
 
@@ -42,22 +43,10 @@ def test_each_example_alerts_the_room_and_ends_on_ctrl_c(
     people_process: Process,
 ) -> None:
     """Without OpenAI to reach: the room hears alerts all the same."""
-    environment = {
-        "DATASPIKE_API_KEY": "k",
-        "DATASPIKE_WS_URL": service.url,
-        "OPENAI_API_KEY": "dummy",
-        "OPENAI_BASE_URL": f"http://127.0.0.1:{free_port()}",
-    }
     service.verdicts["alice"] = Level.ALERT
-    seen = len(people_process.events)
     try:
-        with Worker(program, own_server, environment) as worker:
-            worker.registered()
-            for identity in ("viewer", "alice"):
-                token = room_token(own_server, "call", identity)
-                people_process.call("join", who=identity, url=own_server.url, token=token)
-            people_process.call("camera", who="alice", width=320, height=180)
-            until(lambda: _alerts(people_process, seen), 60)
+        with Worker(program, own_server, _environment(service)) as worker:
+            _hear_an_alert(worker, own_server, people_process)
             assert worker.interrupt() == 0
             assert not worker.wrote("did not exit in time|Task was destroyed|never awaited|left behind")
             assert not worker.wrote(r"(ERROR|WARNING)\S* (livekit\.plugins\.dataspike|ds_actors)")
@@ -66,6 +55,31 @@ def test_each_example_alerts_the_room_and_ends_on_ctrl_c(
                 assert len(worker.wrote(rf"INFO\S* \S+ - {step}")) == 1, step
     finally:
         people_process.call("clear")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_each_record_of_the_documented_worker_has_the_room_and_the_job(
+    own_server: Server, service: Service, people_process: Process, tmp_path: Path
+) -> None:
+    """From the first on, before the connection; a participant is only where LiveKit marks personal data."""
+    records = tmp_path / "records"
+    service.verdicts["alice"] = Level.ALERT
+    try:
+        environment = {**_environment(service), "RECORDS": str(records)}
+        with Worker(HARNESS / "recording_worker.py", own_server, environment) as worker:
+            _hear_an_alert(worker, own_server, people_process)
+            assert worker.interrupt() == 0
+    finally:
+        people_process.call("clear")
+    ours = [record for record in map(json.loads, records.read_text().splitlines()) if record["name"].startswith(OURS)]
+    assert [step for step in STORY if not any(record["text"].startswith(step) for record in ours)] == []
+    assert {record.get("room") for record in ours} == {"call"}
+    (job,) = {record.get("job_id") for record in ours}
+    assert job.startswith("AJ_")
+    marked = {record["text"].partition(":")[0]: record.get("lk.pii.participant") for record in ours}
+    assert marked["first sample of a track sent"] == "alice"
+    assert not [record for record in ours if "alice" in record["text"]]
 
 
 @pytest.mark.slow
@@ -103,6 +117,26 @@ def test_the_example_of_a_test_passes_as_its_first_lines_say(own_server: Server)
         env={**os.environ, **own_server.environment, "PATH": path},
     )
     assert done.returncode == 0, done.stdout
+
+
+def _environment(service: Service) -> dict[str, str]:
+    """Return the worker's, without OpenAI to reach."""
+    return {
+        "DATASPIKE_API_KEY": "k",
+        "DATASPIKE_WS_URL": service.url,
+        "OPENAI_API_KEY": "dummy",
+        "OPENAI_BASE_URL": f"http://127.0.0.1:{free_port()}",
+    }
+
+
+def _hear_an_alert(worker: Worker, server: Server, people: Process) -> None:
+    """Have alice publish in the room "call", until a viewer is told of her."""
+    seen = len(people.events)
+    worker.registered()
+    for identity in ("viewer", "alice"):
+        people.call("join", who=identity, url=server.url, token=room_token(server, "call", identity))
+    people.call("camera", who="alice", width=320, height=180)
+    until(lambda: _alerts(people, seen), 60)
 
 
 def _alerts(people: Process, seen: int) -> list[str]:

@@ -15,6 +15,7 @@ from livekit import api
 from ds_actors import Actor
 from ds_actors.cli._doctor.livekit_checks import LiveKitSettings
 from ds_actors.cli._room import child_process
+from ds_actors.cli._short_secret import short_secret_permitted
 
 _PROGRAM: Final = Path(child_process.__file__).with_name("watcher.py")
 _VALID_FOR: Final = dt.timedelta(minutes=10)
@@ -26,7 +27,8 @@ def silent_token(settings: LiveKitSettings, room: str, identity: str, *, hidden:
         room_join=True, room=room, can_subscribe=True, can_publish=False, can_publish_data=False, hidden=hidden
     )
     token = api.AccessToken(settings.key, settings.secret).with_identity(identity).with_ttl(_VALID_FOR)
-    return token.with_kind("agent").with_grants(grants).to_jwt()
+    with short_secret_permitted(settings.url):
+        return token.with_kind("agent").with_grants(grants).to_jwt()
 
 
 @define(eq=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Callable
 from typing import Any, Final, cast
 
 import trio
@@ -32,6 +32,7 @@ from livekit.plugins.dataspike.log import logger
 from ds_actors.asyncio import LoopBridge, TrioThread
 from ds_actors.detection import Sink, Status
 from ds_actors.detection.events import plain
+from ds_actors.detection.log_fields import log_fields
 from ds_actors.detection.metrics import default_metrics
 from ds_actors.detection.status import RoomState
 
@@ -44,10 +45,14 @@ _ROOM_STATES: Final[dict[int, RoomState]] = {
 
 
 class RoomSession:
-    """Watches one room. Make it on the loop whose room it is."""
+    """Watches one room. Make it on the loop whose room it is, in a `log_fields` block of the same fields.
 
-    def __init__(self, settings: Settings, room: rtc.Room) -> None:
+    The fields have the room's name once it is connected, if they did not have it before.
+    """
+
+    def __init__(self, settings: Settings, room: rtc.Room, fields: dict[str, str]) -> None:
         self._room = room
+        self._log_fields = fields
         self._state_cb = settings.state_cb
         self._rules = settings.rules
         self._pid = os.getpid()
@@ -57,7 +62,7 @@ class RoomSession:
         self.bridge: LoopBridge = LoopBridge()
         self._publisher = RoomPublisher(room, settings.destinations) if "room" in settings.sinks else None
         self._levels = RoomLevels(room) if settings.mirror_levels else None
-        self.monitor = settings.make_monitor(self._make_sinks(settings), self._monitor_changed)
+        self.monitor = settings.make_monitor(self._make_sinks(settings), self._monitor_changed, fields)
         self._coverage = (
             CoveragePublisher(room, self.monitor.status, settings.destinations) if settings.publish_coverage else None
         )
@@ -69,9 +74,9 @@ class RoomSession:
             self.forwarding,
             auto_subscribe=settings.auto_subscribe,
             want=self._want,
-            joined=lambda identity: self.bridge.tell(self.monitor.participant_joined, identity),
-            left=lambda identity: self.bridge.tell(self.monitor.participant_left, identity),
-            speaks=lambda identity, speaking: self.bridge.tell(self.monitor.set_speaking, identity, speaking),
+            joined=lambda identity: self._tell(self.monitor.participant_joined, identity),
+            left=lambda identity: self._tell(self.monitor.participant_left, identity),
+            speaks=lambda identity, speaking: self._tell(self.monitor.set_speaking, identity, speaking),
         )
         self._handlers = Handlers(room)
         self._gate: SpeechGate | None = None
@@ -125,9 +130,7 @@ class RoomSession:
         if vad_stream is not None:
             self._gate = SpeechGate(session, vad_stream, self._watcher.shut)
             self._gate.start()
-        # Named as in LiveKit's own lines; before it is connected, a room has no name.
-        room = {"room": plain(self._room.name)} if self._connected else {}
-        logger.info("the detector watches the room: %s", self._rules.describe(), extra=room)
+        logger.info("the detector watches the room: %s", self._rules.describe())
         self._state_changed(self.monitor.status())
 
     @property
@@ -150,7 +153,7 @@ class RoomSession:
     def close_soon(self) -> asyncio.Task[None]:
         """Begin to close, once; return the task that does it."""
         if self._closing is None:
-            self._closing = self.bridge.loop.create_task(self._close())
+            self._closing = self.bridge.start_task(self._close())
             self._closing.add_done_callback(_log_failure)
         return self._closing
 
@@ -182,16 +185,24 @@ class RoomSession:
 
     # ---- on the loop
 
+    def _tell(self, function: Callable[..., object], *args: object) -> None:
+        """Have trio call a function soon, in whose records the fields are too."""
+        self.bridge.tell(self._call_logged, function, args)
+
+    def _call_logged(self, function: Callable[..., object], args: tuple[object, ...]) -> None:
+        with log_fields(self._log_fields):
+            function(*args)
+
     def _want(self, track: str, desired: DesiredTrack | None) -> None:
         assert self.reconciler is not None
-        self.bridge.tell(self.reconciler.want, track, desired)
+        self._tell(self.reconciler.want, track, desired)
         if self._levels is not None:
             self._levels.look_again()
 
     def _room_changed(self, state: int) -> None:
         known = _ROOM_STATES.get(state)
         if known is not None:
-            self.bridge.tell(self.monitor.set_room, known)
+            self._tell(self.monitor.set_room, known)
 
     def _connection_changed(self, state: int) -> None:
         self._room_changed(state)
@@ -199,6 +210,7 @@ class RoomSession:
         if state == rtc.ConnectionState.CONN_CONNECTED and not self._connected:
             self._connected = True
             self._room_name = self._room.name
+            self._log_fields.setdefault("room", plain(self._room_name))
             self._state_changed(self.monitor.status())
         elif state == rtc.ConnectionState.CONN_DISCONNECTED and self._connected:
             # After the host's own `room.disconnect()` the event "disconnected" may never come.
@@ -226,6 +238,10 @@ class RoomSession:
     # ---- in trio
 
     async def _run(self, *, task_status: trio.TaskStatus[None]) -> None:
+        with log_fields(self._log_fields):  # a new thread has an empty context
+            await self._watch(task_status)
+
+    async def _watch(self, task_status: trio.TaskStatus[None]) -> None:
         self.bridge.attach()
         if self._stopping:  # closed before this began
             self._stop.set()

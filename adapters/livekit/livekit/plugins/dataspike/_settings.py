@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from attrs import frozen
@@ -44,7 +44,12 @@ class Settings:
     min_side: int | None
     state_cb: Callable[[Status], object] | None
 
-    def make_monitor(self, sinks: Sequence[Sink] = (), state_cb: Callable[[Status], object] | None = None) -> Monitor:
+    def make_monitor(
+        self,
+        sinks: Sequence[Sink] = (),
+        state_cb: Callable[[Status], object] | None = None,
+        log_fields: Mapping[str, str] | None = None,
+    ) -> Monitor:
         """Return a monitor with these parameters, which does not run yet."""
         return Monitor(
             service=self.service,
@@ -59,4 +64,5 @@ class Settings:
             assessment=self.assessment,
             min_confirmations=self.min_confirmations,
             state_cb=state_cb,
+            log_fields=log_fields,
         )

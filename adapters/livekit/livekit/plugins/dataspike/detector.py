@@ -15,6 +15,7 @@ from livekit.agents.vad import VADEvent
 from livekit.plugins.dataspike._callback_sink import Callback
 from livekit.plugins.dataspike._forwarding import Forwarding, check_forwarding
 from livekit.plugins.dataspike._layers import MIN_SIDE, check_min_side
+from livekit.plugins.dataspike._log_fields import fields_of
 from livekit.plugins.dataspike._options import AudioParams, VideoParams, resolve
 from livekit.plugins.dataspike._rules import Consent, TrackFilter, TrackRules
 from livekit.plugins.dataspike._session import RoomSession
@@ -23,6 +24,7 @@ from livekit.plugins.dataspike._sink_options import resolve_sinks
 from livekit.plugins.dataspike.log import logger
 
 from ds_actors.detection import Budget, Dataspike, EmbeddedService, LedgerRow, Privacy, SamplingPolicy, Sink, Status
+from ds_actors.detection.log_fields import log_fields
 from ds_actors.detection.service import ApiKey
 from ds_actors.detection.settings import read_settings
 
@@ -212,10 +214,12 @@ class DataspikeDetector:
         if self._session is not None:
             raise RuntimeError("this detector was started before: one detector watches one room")
         job = get_job_context(required=False)
-        settings = self._settings if job is None else self._settings_for(job)
-        _quiet(logging.getLogger("trio-websocket"))
-        self._session = RoomSession(settings, room)
-        await self._session.start(session, vad_stream)
+        fields = fields_of(room, job)
+        with log_fields(fields):
+            settings = self._settings if job is None else self._settings_for(job)
+            _quiet(logging.getLogger("trio-websocket"))
+            self._session = RoomSession(settings, room, fields)
+            await self._session.start(session, vad_stream)
 
     async def aclose(self) -> None:
         """Stop watching, within 5 s; results that arrive meanwhile still go out. You may call it again.

@@ -62,9 +62,11 @@ class KeeperRecord:
     def performed(self, action: RoomAction) -> None:
         """Take an action that succeeded."""
         if action.remove:
-            logger.info("removed from room %s: %d of its detectors", quoted([action.room]), len(action.remove))
+            text = "removed from room %s: %d of its detectors"
+            logger.info(text, quoted([action.room]), len(action.remove), extra=_room(action))
         if action.request:
-            logger.info("room %s has no detector: a dispatch is requested", quoted([action.room]))
+            text = "room %s has no detector: a dispatch is requested"
+            logger.info(text, quoted([action.room]), extra=_room(action))
         self.status = evolve(
             self.status,
             requested=self.status.requested + action.request,
@@ -73,7 +75,8 @@ class KeeperRecord:
 
     def action_failed(self, action: RoomAction, why: str) -> None:
         """Take an action that failed."""
-        logger.warning("room %s: what the keeper asked for failed (%s)", quoted([action.room]), why)
+        text = "room %s: what the keeper asked for failed (%s)"
+        logger.warning(text, quoted([action.room]), why, extra=_room(action))
         self.status = evolve(self.status, failed=self.status.failed + 1)
 
     def action_postponed(self) -> None:
@@ -98,3 +101,8 @@ class KeeperRecord:
             )
         if over:
             logger.info("no longer without a detector, or over: %s", quoted(sorted(over)))
+
+
+def _room(action: RoomAction) -> dict[str, str]:
+    """Return the room's field, under the name that LiveKit's own records have for it."""
+    return {"room": plain(action.room)}
