@@ -97,9 +97,9 @@ def test_a_day_of_outage_is_bounded_and_ends_fresh(monkeypatch: pytest.MonkeyPat
 
     async def body(service: Service, monitor: Monitor) -> None:
         await kit.add(monitor, *VERDICTS)
-        await trio.sleep(3_600)
+        await trio.sleep(day / 2)
         early = blocks()
-        await trio.sleep(day - 3_600)
+        await trio.sleep(day / 2)
         assert blocks() - early < 500
         account = monitor.status().uplink
         assert account.state == "down"
