@@ -36,6 +36,11 @@ def test_the_sandbox_needs_no_key() -> None:
     assert result.stdout.splitlines()[-1].startswith("13 of 15 checks ok")
 
 
+def test_a_missing_key_names_the_way_without_one() -> None:
+    """The doctor checks against the sandbox."""
+    assert "or try --sandbox" in run("--timeout", "0.1").stdout
+
+
 def test_a_failure_is_exit_1_with_its_fix() -> None:
     """The checks after it are listed as skipped."""
     result = run(DATASPIKE_API_KEY="k", DATASPIKE_WS_URL=CLOSED)

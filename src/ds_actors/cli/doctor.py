@@ -89,7 +89,9 @@ def doctor(
     report.add(result)
     result, sample = check_encoder(rates)
     report.add(result)
-    settings, service = read_service(environment, url=url or variables.get(URL_VARIABLE), key_may_miss=sandbox)
+    settings, service = read_service(
+        environment, url=url or variables.get(URL_VARIABLE), without_key="try --sandbox", key_may_miss=sandbox
+    )
     report.add(settings)
     keyed = settings.status is not CheckStatus.FAILURE
     interrupted = False

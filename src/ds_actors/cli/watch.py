@@ -42,6 +42,7 @@ WATCH_EPILOG: Final = epilog(
     },
 )
 _SERVER_WITHIN: Final = 10.0
+_WITHOUT_KEY: Final = "run ds-actors sandbox, which takes any key, and give its address with --url"
 
 
 def watch(
@@ -148,7 +149,7 @@ def _checked_settings(
     from ds_actors.cli._doctor import livekit_room  # noqa: PLC0415 - LiveKit may be missing
 
     environment = {**os.environ, **variables}
-    results = [read_service(environment, url=monitor.url)[0], check_rates(environment)[0]]
+    results = [read_service(environment, url=monitor.url, without_key=_WITHOUT_KEY)[0], check_rates(environment)[0]]
     results += livekit_room.run_server_steps(settings, _SERVER_WITHIN)
     failures = [_problem(result) for result in results if result.status is CheckStatus.FAILURE]
     if failures:
