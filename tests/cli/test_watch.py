@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import json
 import re
 
 import pytest
@@ -129,6 +130,24 @@ def test_piped_output_is_plain_lines_and_a_summary(capsys: pytest.CaptureFixture
         "1 track at the end, 1 alert",
         "checked 1 of 1; uplink up, an answer takes 12 ms; 3 sent, 1 waiting; dropped: 2 superseded, 1 no_frame",
     ]
+
+
+@pytest.mark.parametrize("reported", [True, False])
+def test_the_summary_is_of_all_monitors_of_the_watch(reported: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each monitor begins at zero when it joins the room anew, and the last one may have reported nothing yet."""
+    for as_json in (False, True):
+        console = WatchConsole("call", as_json, None, lambda: None)
+        for again in range(3):
+            console.take({"event": "joined"})
+            if reported or again < 2:
+                console.take({"event": "status", "status": status(track("alice", Level.ALERT))})
+        console.summary()
+    lines = capsys.readouterr().out.splitlines()
+    text, found = lines[lines.index(next(line for line in lines if "at the end" in line)) + 1], json.loads(lines[-1])
+    monitors = 3 if reported else 2
+    assert f"{3 * monitors} sent" in text
+    assert text.endswith(f"dropped: {2 * monitors} superseded, {monitors} no_frame")
+    assert (found["joins"], found["totals"]["sent"]) == (3, 3 * monitors)
 
 
 @given(st.integers(0, 30), st.integers(1, 130), st.integers(0, 40), st.integers(0, 12), st.booleans(), st.booleans())

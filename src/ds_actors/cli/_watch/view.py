@@ -53,12 +53,16 @@ def uplink_lines(status: Mapping[str, Any], bytes_per_minute: float | None = Non
     trip = "" if uplink["round_trip"] is None else f", an answer takes {uplink['round_trip'] * 1_000:.0f} ms"
     rate = "" if bytes_per_minute is None else f"{bytes_per_minute / 1_000:,.0f} kB/min; "
     queue = f"{uplink['sent']} sent, {uplink['waiting']} waiting"
-    counts = sorted(uplink["dropped"].items(), key=lambda item: (-item[1], item[0]))
-    dropped = ", ".join(f"{count} {plain(reason, 40)}" for reason, count in counts if count)
     return [
         f"checked {plain(status['watching'], 40)}; uplink {uplink['state']}{cause}{trip}; {queue}",
-        f"{rate}dropped: {dropped or 'none'}",
+        f"{rate}{dropped_text(uplink['dropped'])}",
     ]
+
+
+def dropped_text(dropped: Mapping[str, int]) -> str:
+    """Return what was dropped, by reason, the most frequent first."""
+    counts = sorted(dropped.items(), key=lambda item: (-item[1], item[0]))
+    return f"dropped: {', '.join(f'{count} {plain(reason, 40)}' for reason, count in counts if count) or 'none'}"
 
 
 def tree_lines(status: Mapping[str, Any]) -> list[str]:
