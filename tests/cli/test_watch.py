@@ -80,6 +80,13 @@ def test_a_long_name_on_a_narrow_terminal_does_not_hide_the_level(width: int) ->
     assert all(len(line) <= width for line in text.splitlines())
 
 
+def test_a_burst_that_is_over_does_not_look_like_a_fault() -> None:
+    """The planned rate has no average of the last ten seconds beside it, which would differ from it for as long."""
+    text = drawn(WatchState("call", status(evolve(track("alice"), actual_fps=0.8, target_fps=0.2)), 0, []))
+    (row,) = (line.split() for line in text.splitlines() if "alice camera" in line)
+    assert row == ["clear", "checked", "3", "0.2", "4", "s", "ago", "alice", "camera"]
+
+
 def test_before_it_has_joined_the_view_says_so() -> None:
     """There is no status yet."""
     assert "joining" in drawn(WatchState("call", None, 0, []))
@@ -220,7 +227,8 @@ def test_an_open_track_shows_everything_of_it_and_its_own_changes() -> None:
     log = [("TR_alice", "12:00:00 alice camera: alert"), ("TR_bob", "12:00:01 bob camera: gone")]
     moment = WatchState("call", status(track("alice", Level.ALERT)), 0, log, ViewSelection(opened="TR_alice"))
     text = drawn(moment)
-    for part in ("alice camera", "0.19 of 0.2 samples per second", "TR_alice", "12:00:00 alice camera: alert"):
+    rates = ("0.2 samples per second", "0.19 per second over the last ten seconds")
+    for part in ("alice camera", *rates, "TR_alice", "12:00:00 alice camera: alert"):
         assert part in text
     assert "bob" not in text
     assert "room call" in drawn(evolve(moment, status=status(track("bob"))))
