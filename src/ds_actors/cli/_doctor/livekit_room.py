@@ -13,6 +13,7 @@ import aiohttp
 from livekit import api, rtc
 
 from ds_actors.cli._doctor.livekit_checks import DATA, JOIN, KEY, SERVER, LiveKitSettings, judge_grants
+from ds_actors.cli._doctor.livekit_url import url_problem
 from ds_actors.cli._doctor.result import CheckResult, failed, passed
 from ds_actors.detection.events import plain
 
@@ -52,6 +53,11 @@ async def _check(settings: LiveKitSettings, timeout: float) -> list[CheckResult]
 
 async def _check_server(settings: LiveKitSettings, timeout: float) -> list[CheckResult]:
     url = plain(settings.url, 200)
+    if (problem := url_problem(settings.url)) is not None:
+        form = (
+            "set LIVEKIT_URL to wss://HOST, as LiveKit's project settings show it, or to ws://HOST:PORT of your server"
+        )
+        return [failed(SERVER, f"LIVEKIT_URL is {url!r}: {problem}", form)]
     fix = "check LIVEKIT_URL, and that the server runs and can be reached from here"
     try:
         async with asyncio.timeout(timeout), api.LiveKitAPI(settings.url, settings.key, settings.secret) as server:
