@@ -107,7 +107,11 @@ def test_on_a_terminal_it_is_a_live_view() -> None:
     assert text.count("▀") > 1_000
     for expected in ("alice SUSPICIOUS", "alice ALERT", "actors running", "dropped:", "2 connections", "NASA"):
         assert expected in text
-    assert text.splitlines()[-1] == "next: ds-actors clip alice.mp4"
+    lines = text.splitlines()
+    assert lines[-1] == "next: ds-actors clip alice.mp4"
+    totals = [found[0] for line in lines[-30:] if (found := re.search(r"\d+ samples due, .*dropped: [^;]*", line))]
+    assert len(totals) == 2  # the last view's and the summary's
+    assert totals[0].rstrip() == totals[1].rstrip()
     assert out.rstrip().rfind(b"\x1b[?25h") > out.rfind(b"\x1b[?25l")  # the cursor is back
 
 
