@@ -17,6 +17,8 @@ CONFIG_EPILOG: Final = epilog(
     codes={2: "a setting cannot be used; the line on stderr says which, and why", 0: "all settings can be used"},
 )
 
+_ALWAYS: Final = "the room and the callback of the monitor"
+
 
 def config(
     *,
@@ -42,7 +44,7 @@ def config(
         return
     for line in _lines(settings):
         typer.echo(line)
-    typer.echo(f"results go to: {', '.join(sinks) or 'none of the sinks that settings make'}")
+    typer.echo(f"results go to: {', '.join([_ALWAYS, *sinks])}")
 
 
 def _fields(setting: ResolvedSetting) -> dict[str, object]:
