@@ -16,8 +16,7 @@ CONFIG_EPILOG: Final = epilog(
     "An option overrides a variable, a variable the file, and the file the default.",
     codes={2: "a setting cannot be used; the line on stderr says which, and why", 0: "all settings can be used"},
 )
-
-_ALWAYS: Final = "the room and the callback of the monitor"
+_ALWAYS: Final = "results go to the plugin's room or callback, and to the terminal of a watch"
 
 
 def config(
@@ -44,7 +43,7 @@ def config(
         return
     for line in _lines(settings):
         typer.echo(line)
-    typer.echo(f"results go to: {', '.join([_ALWAYS, *sinks])}")
+    typer.echo(f"{_ALWAYS}; sinks beside these: {', '.join(sinks) or 'none'}")
 
 
 def _fields(setting: ResolvedSetting) -> dict[str, object]:
