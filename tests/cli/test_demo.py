@@ -191,15 +191,6 @@ def test_the_help_names_no_type_of_python(command: list[str]) -> None:
     assert not re.search(r"bool|list\[|<path>|<int|<float|<str", text.lower())
 
 
-@pytest.mark.parametrize("command", ["scan", "simulate", "doctor"])
-def test_the_help_has_its_exit_codes_behind_the_options(command: str) -> None:
-    """One code a line, after what a reader looks for first."""
-    text = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "80"}).stdout
-    options, codes = text.index("--help"), text.index("Exit codes")
-    assert options < codes
-    assert re.findall(r"^ +(\d+)  \w", text[codes:], re.MULTILINE)[:3] == ["141", "74", "70"]
-
-
 def test_without_a_command_the_help_is_shown() -> None:
     """Asking for nothing is no error."""
     result = CliRunner().invoke(app, [])

@@ -14,7 +14,10 @@ from ds_actors.detection.settings import MonitorSettings, ResolvedSetting, Setti
 
 CONFIG_EPILOG: Final = epilog(
     "An option overrides a variable, a variable the file, and the file the default.",
-    codes={2: "a setting cannot be used; the line on stderr says which, and why", 0: "all settings can be used"},
+    codes={
+        0: "all settings can be used",
+        2: "a setting cannot be used; the line on stderr says which, and why",
+    },
 )
 _ALWAYS: Final = "results go to the plugin's room or callback, and to the terminal of a watch"
 

@@ -27,10 +27,10 @@ from ds_actors.sandbox import MarkerVerdicts, open_sandbox
 
 DOCTOR_EPILOG: Final = epilog(
     codes={
-        130: "stopped by Ctrl-C",
-        2: "wrong usage",
-        1: "a check failed",
         0: "no check failed; there may be warnings",
+        1: "a check failed",
+        2: "wrong usage",
+        130: "stopped by Ctrl-C",
     }
 )
 

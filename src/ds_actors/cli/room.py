@@ -39,7 +39,12 @@ DEFAULT_PORT: Final = 8780
 PORT_VARIABLE: Final = "DS_ACTORS_ROOM_PORT"
 """For those who type `make room`, which has no options."""
 ROOM_EPILOG: Final = epilog(
-    SETTINGS_NOTE, codes={2: "the room could not start", 1: "a part failed for good", 0: "ended by Ctrl-C"}
+    SETTINGS_NOTE,
+    codes={
+        0: "ended by Ctrl-C",
+        1: "a part failed for good",
+        2: "the room could not start",
+    },
 )
 
 

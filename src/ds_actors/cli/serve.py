@@ -35,7 +35,10 @@ SERVE_EPILOG: Final = epilog(
     "A .toml file describes an ONNX model, or one on a server.",
     "Ctrl-C and SIGTERM drain it: it takes no more samples, answers those that it has, and closes the connections. "
     "A second Ctrl-C ends it at once.",
-    codes={2: "wrong usage, the detector cannot be loaded, or the address cannot be used", 0: "it was drained"},
+    codes={
+        0: "it was drained",
+        2: "wrong usage, the detector cannot be loaded, or the address cannot be used",
+    },
 )
 _DRAINS_WITHIN: Final = 5.0
 

@@ -35,10 +35,10 @@ from ds_actors.detection.uplink.close_reasons import leaves
 WATCH_EPILOG: Final = epilog(
     SETTINGS_NOTE,
     codes={
-        2: "the room cannot be watched: a variable, the adapter or the server is missing",
-        3: "the monitor failed for good",
-        1: "--fail-on was reached",
         0: "ended by Ctrl-C",
+        1: "--fail-on was reached",
+        3: "the monitor failed for good",
+        2: "the room cannot be watched: a variable, the adapter or the server is missing",
     },
 )
 _SERVER_WITHIN: Final = 10.0
@@ -63,6 +63,8 @@ def watch(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
     """Watch a LiveKit room, worst first, with a monitor of its own that sends the room nothing.
+
+    For example: ds-actors watch call-42 --fail-on alert
 
     It reads LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET and the
     service's DATASPIKE_API_KEY, and samples each track in addition to any
