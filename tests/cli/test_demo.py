@@ -18,6 +18,7 @@ import pytest
 import scan_clips as clips
 from typer.testing import CliRunner
 
+from ds_actors._extras import install_command
 from ds_actors.cli import app
 
 COMMAND = [sys.executable, "-m", "ds_actors"]
@@ -225,7 +226,7 @@ def test_without_the_extra_the_command_says_what_installs_it() -> None:
     code = "import sys; sys.modules['typer'] = None; from ds_actors.__main__ import main; main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=False)
     assert done.returncode == 2
-    assert done.stderr == 'ds-actors needs its extra cli: pip install "ds-actors[cli]" (in a clone: ".[cli]")\n'
+    assert done.stderr == f"ds-actors needs its extra cli: {install_command('cli')}\n"
 
 
 def test_ctrl_c_while_it_is_still_loading_is_quiet_too() -> None:
