@@ -42,7 +42,7 @@ WATCH_EPILOG: Final = epilog(
     },
 )
 _SERVER_WITHIN: Final = 10.0
-_WITHOUT_KEY: Final = "run ds-actors sandbox, which takes any key, and give its address with --url"
+_WITHOUT_KEY: Final = f"run ds-actors sandbox, which takes any key, and set {URL_VARIABLE} to its address"
 
 
 def watch(
