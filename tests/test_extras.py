@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
+from types import SimpleNamespace
 
 import pytest
+
+from ds_actors._extras import install_command
 
 
 @pytest.mark.parametrize(
@@ -18,5 +22,38 @@ def test_an_import_without_the_extra_says_which_one_it_needs(package: str, missi
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=False)
     last = done.stderr.splitlines()[-1]
     assert last.startswith("ModuleNotFoundError: ")
-    assert last.endswith('pip install "ds-actors[detection]" (in a clone: ".[detection]")')
+    assert last.endswith(install_command("detection"))
     assert done.stderr.count("Traceback") == 1
+
+
+IN_THE_CLONE = 'pip install ".[cli]" in the clone of ds-actors'
+ANYWHERE = 'pip install "ds-actors[cli]" (in a clone: ".[cli]")'
+
+
+@pytest.mark.parametrize(
+    ("origin", "expected"),
+    [
+        ('{"url": "file:///home/me/ds-actors", "dir_info": {"editable": true}}', IN_THE_CLONE),
+        ('{"url": "file:///home/me/ds-actors", "dir_info": {}}', IN_THE_CLONE),
+        ('{"url": "file:///tmp/ds_actors.whl", "archive_info": {}}', ANYWHERE),
+        (None, ANYWHERE),
+        ("not json", ANYWHERE),
+    ],
+)
+def test_who_installed_from_a_clone_is_told_to_do_so_again(
+    origin: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody else hears of the package index first."""
+    found = SimpleNamespace(read_text=lambda _file: origin)
+    monkeypatch.setattr("importlib.metadata.distribution", lambda _name: found)
+    assert install_command("cli") == expected
+
+
+def test_without_metadata_both_ways_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the sources are on the path, and nothing is installed."""
+
+    def missing(_name: str) -> None:
+        raise PackageNotFoundError
+
+    monkeypatch.setattr("importlib.metadata.distribution", missing)
+    assert install_command("cli") == ANYWHERE

@@ -20,7 +20,7 @@ def test_the_picture_asks_no_server_for_anything() -> None:
 
 
 def test_the_picture_shows_an_alert() -> None:
-    """It is well-formed, and has the tree, the level and the cut in it."""
+    """It is well-formed, and has the uplink, the level and the cut in it."""
     words = " ".join(ET.parse(PICTURE).getroot().itertext()).replace("\xa0", " ")
     for expected in ("alice", "alert", "bob", "clear", "uplink", "2 connections", "the connection is cut", "NASA"):
         assert expected in words

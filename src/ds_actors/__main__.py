@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from ds_actors._extras import install_command
+
 
 def main() -> None:
     """Run the command line, or say in one line what installs it (exit code 2)."""
@@ -12,7 +14,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "ds_actors":
             raise
-        sys.stderr.write('ds-actors needs its extra cli: pip install "ds-actors[cli]" (in a clone: ".[cli]")\n')
+        sys.stderr.write(f"ds-actors needs its extra cli: {install_command('cli')}\n")
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -59,7 +59,11 @@ def test_a_terminal_sees_how_far_it_is(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("there.mp4", "exists already"), ("a.txt", "must end in .mp4"), ("none/a.mp4", "No such file or directory")],
+    [
+        ("there.mp4", "exists already, and no file is overwritten: name another"),
+        ("a.txt", "must end in .mp4"),
+        ("none/a.mp4", "No such file or directory"),
+    ],
 )
 def test_what_cannot_be_written_is_one_line_and_exit_2(tmp_path: Path, name: str, words: str) -> None:
     """No file is overwritten, and none is left behind."""

@@ -35,8 +35,15 @@ def test_each_line_has_a_value_and_where_it_comes_from(tmp_path: Path) -> None:
     assert rows["sinks.log.enabled"] == ["true", "DATASPIKE_LOG_ALERTS"]
     assert rows["sampling.normal_fps"] == ["0.2", "default (DATASPIKE_NORMAL_FPS)"]
     assert set(rows) == {spec.key for spec in SETTINGS}
-    assert result.stdout.splitlines()[-1] == "results go to: log"
+    assert result.stdout.splitlines()[-1].endswith("; sinks beside these: log")
     assert SECRET not in result.output
+
+
+def test_without_sinks_the_last_line_says_where_results_go() -> None:
+    """They do go somewhere: to the room or the callback, and to the terminal of a watch."""
+    last = run().stdout.splitlines()[-1]
+    assert last.startswith("results go to the plugin's room or callback, and to the terminal of a watch; ")
+    assert last.endswith(": none")
 
 
 def test_json_is_one_object_per_setting() -> None:

@@ -17,7 +17,9 @@ from rich.screen import Screen
 from ds_actors import Node
 from ds_actors.cli._demo.cards import PICTURE_COLUMNS, PICTURE_ROWS, Card, half_blocks, sparkline
 from ds_actors.cli._demo.show import REASONS, DemoRunner, Entry, ShownVerdict, counts, line
+from ds_actors.cli._demo.story import DemoScript
 from ds_actors.cli._demo.view import LOG_LINES, DemoState, draw
+from ds_actors.cli.clips import Clip, Portrait
 from ds_actors.detection import Level, ResultEvent, Status
 from ds_actors.detection.coverage import Coverage
 from ds_actors.detection.events import ResultType
@@ -26,11 +28,11 @@ from ds_actors.detection.status import TrackStatus, UplinkStatus
 HOSTILE = "[red]mal\x1b[2Jlory\u202e\n"
 
 
-def actor(path: str, *children: Node, until: float | None = None, restarts: int = 0) -> Node:
+def actor(path: str, *children: Node, until: float | None = None, restarts: int = 0, error: str = "") -> Node:
     """Return a node of a tree."""
     kind: Literal["actor", "supervisor"] = "supervisor" if children else "actor"
     status = "running" if until is None else "waiting"
-    return Node(path.rpartition("/")[2], path, kind, status, "", until, 1, restarts, "", None, children)
+    return Node(path.rpartition("/")[2], path, kind, status, "", until, 1, restarts, error, None, children)
 
 
 def moment(who: str = "alice", log: tuple[Entry, ...] = (), cause: str = "") -> DemoState:
@@ -40,7 +42,8 @@ def moment(who: str = "alice", log: tuple[Entry, ...] = (), cause: str = "") -> 
     uplink = UplinkStatus("down", cause, 1, 1, 36, 33, dropped, 0, 0, 0, 0.012)
     status = Status("running", "", uplink, (track,), (), MappingProxyType({}))
     tracks = actor("/monitor/tracks", actor("/monitor/tracks/TR_1"))
-    tree = actor("/monitor", actor("/monitor/uplink", until=101.4, restarts=3), tracks)
+    lost = "ConnectionLost: it was cut"
+    tree = actor("/monitor", actor("/monitor/uplink", until=101.4, restarts=3, error=lost), tracks)
     verdicts = (ShownVerdict(1.0, Level.CLEAR), ShownVerdict(12.0, Level.SUSPICIOUS), ShownVerdict(12.3, Level.ALERT))
     picture = np.zeros((360, 640, 3), np.uint8)
     return DemoState(
@@ -85,12 +88,21 @@ def test_a_picture_is_half_blocks() -> None:
 
 
 def test_the_actors_are_folded_into_a_line_unless_the_screen_is_high() -> None:
-    """An actor that waits says when it is back, in both forms."""
+    """An actor that waits says when it is back, in both forms, and in the tree why it was restarted."""
     rows = shown(moment())
-    assert next(text for text in rows if "├─ uplink" in text).split() == ["├─", "uplink", "back", "in", "1.4", "s", "3"]
+    (uplink,) = (text for text in rows if "├─ uplink" in text)
+    assert re.split(r"  +", uplink) == ["├─ uplink", "back in 1.4 s", "3 ConnectionLost: it was cut"]
     folded = shown(moment(), height=24)
     assert "3 of 4 actors running, uplink back in 1.4 s; 3 restarts" in folded
     assert not any("├─" in text for text in folded)
+
+
+def test_the_actors_are_folded_while_all_are_running() -> None:
+    """However high the screen is: nine times "running" says nothing."""
+    running = evolve(moment(), tree=actor("/monitor", actor("/monitor/uplink", restarts=1), actor("/monitor/tracks")))
+    rows = shown(running)
+    assert "3 of 3 actors running; 1 restart" in rows
+    assert not any("├─" in text for text in rows)
 
 
 def test_the_uplink_and_the_drops_are_said_in_words() -> None:
@@ -105,6 +117,18 @@ def test_a_sample_that_is_neither_sent_nor_dropped_is_waiting() -> None:
     status = moment().status
     uplink = evolve(status.uplink, due=38, waiting=1, granted=1)
     assert counts(evolve(status, uplink=uplink)).startswith("38 samples due, 33 sent, 2 waiting; dropped: 2 replaced")
+
+
+def test_the_last_view_has_the_counts_of_the_summary() -> None:
+    """What waited when the monitor closed was dropped; the view was taken before that."""
+    ended = moment()
+    uplink = evolve(ended.status.uplink, due=34, waiting=1, dropped=MappingProxyType({}))
+    story = DemoScript(DemoRunner(lambda _entry: None), Clip(Portrait()), Clip(Portrait()), 24.0)
+    story.last = evolve(ended, status=evolve(ended.status, uplink=uplink))
+    story.status = ended.status
+    final = story.final()
+    assert final is not None
+    assert counts(final.status) == counts(ended.status)
 
 
 def test_each_reason_of_a_drop_is_explained_in_the_documentation() -> None:

@@ -37,15 +37,26 @@ def test_the_sandbox_needs_no_key() -> None:
     assert result.stdout.splitlines()[-1].startswith("13 of 15 checks ok")
 
 
+def test_a_missing_key_names_the_way_without_one() -> None:
+    """The doctor checks against the sandbox."""
+    assert "or try --sandbox" in run("--timeout", "0.1").stdout
+
+
 def test_a_failure_is_exit_1_with_its_fix() -> None:
-    """The checks after it are listed as skipped."""
+    """The checks after it are skipped, in one line that leaves the failure in sight; JSON has an object for each."""
     result = run(DATASPIKE_API_KEY="k", DATASPIKE_WS_URL=CLOSED)
     assert result.exit_code == 1
     lines = result.stdout.splitlines()
     (number,) = [number for number, line in enumerate(lines) if line.startswith("failure")]
     assert lines[number].split()[1] == "tcp"
     assert lines[number + 1].startswith("         fix: ")
-    assert lines[number + 2].split()[:2] == ["skipped", "proxy"]
+    names = "proxy, tls, upgrade, key, clock, round trip, throughput"
+    assert lines[number + 2].split(maxsplit=3) == ["skipped", "7", "checks", f"not tried: tcp failed ({names})"]
+    assert len([line for line in lines if line.startswith("skipped")]) == 2  # and LiveKit's variables
+    rows = [
+        json.loads(line) for line in run("--json", DATASPIKE_API_KEY="k", DATASPIKE_WS_URL=CLOSED).stdout.splitlines()
+    ]
+    assert [row["check"] for row in rows if row["summary"] == "not tried: tcp failed"] == names.split(", ")
 
 
 def test_json_is_one_object_per_check() -> None:

@@ -114,13 +114,19 @@ def test_the_command_ends_with_2_and_a_line_for_what_is_missing() -> None:
 
 @pytest.mark.usefixtures("ready")
 def test_a_taken_port_asks_for_another_one() -> None:
-    """Before anything is started."""
+    """Before anything is started; a variable gives it too, for those who type `make room`."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        result = CliRunner().invoke(app, ["room", "--port", str(port)])
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.startswith(f"ds-actors room: cannot listen on port {port}: ")
-    assert result.stderr.endswith("; give another with --port\n")
+        results = [
+            CliRunner().invoke(app, ["room", "--port", str(port)]),
+            CliRunner().invoke(app, ["room"], env={"DS_ACTORS_ROOM_PORT": str(port)}),
+        ]
+    for result in results:
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert result.stderr.startswith(f"ds-actors room: cannot listen on port {port}: ")
+        assert (
+            "; give another with --port or DS_ACTORS_ROOM_PORT, as in make room DS_ACTORS_ROOM_PORT=" in result.stderr
+        )
 
 
 def test_a_server_that_ends_at_once_ends_the_command(ready: Path) -> None:

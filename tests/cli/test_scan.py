@@ -182,9 +182,9 @@ def test_the_table_shows_segments_and_no_progress_bar_into_a_pipe(tmp_path: Path
     assert "6 samples due, 6 sent, 6 answered; complete" in out
     assert [line.split() for line in out.splitlines()[1:5]] == [
         ["from", "to", "level", "samples"],
-        ["0:00:00.0", "0:00:02.0", "clear", "2"],
-        ["0:00:02.0", "0:00:04.0", "alert", "2"],
-        ["0:00:04.0", "0:00:05.9", "clear", "2"],
+        ["0:00.0", "0:02.0", "clear", "2"],
+        ["0:02.0", "0:04.0", "alert", "2"],
+        ["0:04.0", "0:05.9", "clear", "2"],
     ]
 
 

@@ -57,6 +57,13 @@ def test_what_cannot_begin_is_exit_2_with_the_reason(arguments: list[str], expec
     assert re.fullmatch(f"ds-actors serve: {expected}", result.stderr.splitlines()[-1])
 
 
+def test_a_detector_that_cannot_be_loaded_is_never_said_to_listen() -> None:
+    """The line before the reason says what was tried."""
+    result = CliRunner().invoke(app, ["serve", "--port", "0", "--detector", "nowhere:judge"], env=KEYS)
+    assert result.stdout.splitlines()[0] == "loading nowhere:judge"
+    assert "listening" not in result.output
+
+
 def test_a_port_that_is_taken_asks_for_another_one() -> None:
     """No model is loaded for it."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import json
 
 import pytest
 from attrs import evolve
@@ -79,6 +80,13 @@ def test_a_long_name_on_a_narrow_terminal_does_not_hide_the_level(width: int) ->
     assert all(len(line) <= width for line in text.splitlines())
 
 
+def test_a_burst_that_is_over_does_not_look_like_a_fault() -> None:
+    """The planned rate has no average of the last ten seconds beside it, which would differ from it for as long."""
+    text = drawn(WatchState("call", status(evolve(track("alice"), actual_fps=0.8, target_fps=0.2)), 0, []))
+    (row,) = (line.split() for line in text.splitlines() if "alice camera" in line)
+    assert row == ["clear", "checked", "3", "0.2", "4", "s", "ago", "alice", "camera"]
+
+
 def test_before_it_has_joined_the_view_says_so() -> None:
     """There is no status yet."""
     assert "joining" in drawn(WatchState("call", None, 0, []))
@@ -129,6 +137,24 @@ def test_piped_output_is_plain_lines_and_a_summary(capsys: pytest.CaptureFixture
         "1 track at the end, 1 alert",
         "checked 1 of 1; uplink up, an answer takes 12 ms; 3 sent, 1 waiting; dropped: 2 superseded, 1 no_frame",
     ]
+
+
+@pytest.mark.parametrize("reported", [True, False])
+def test_the_summary_is_of_all_monitors_of_the_watch(reported: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each monitor begins at zero when it joins the room anew, and the last one may have reported nothing yet."""
+    for as_json in (False, True):
+        console = WatchConsole("call", as_json, None, lambda: None)
+        for again in range(3):
+            console.take({"event": "joined"})
+            if reported or again < 2:
+                console.take({"event": "status", "status": status(track("alice", Level.ALERT))})
+        console.summary()
+    lines = capsys.readouterr().out.splitlines()
+    text, found = lines[lines.index(next(line for line in lines if "at the end" in line)) + 1], json.loads(lines[-1])
+    monitors = 3 if reported else 2
+    assert f"{3 * monitors} sent" in text
+    assert text.endswith(f"dropped: {2 * monitors} superseded, {monitors} no_frame")
+    assert (found["joins"], found["totals"]["sent"]) == (3, 3 * monitors)
 
 
 @given(st.integers(0, 30), st.integers(1, 130), st.integers(0, 40), st.integers(0, 12), st.booleans(), st.booleans())
@@ -201,7 +227,8 @@ def test_an_open_track_shows_everything_of_it_and_its_own_changes() -> None:
     log = [("TR_alice", "12:00:00 alice camera: alert"), ("TR_bob", "12:00:01 bob camera: gone")]
     moment = WatchState("call", status(track("alice", Level.ALERT)), 0, log, ViewSelection(opened="TR_alice"))
     text = drawn(moment)
-    for part in ("alice camera", "0.19 of 0.2 samples per second", "TR_alice", "12:00:00 alice camera: alert"):
+    rates = ("0.2 samples per second", "0.19 per second over the last ten seconds")
+    for part in ("alice camera", *rates, "TR_alice", "12:00:00 alice camera: alert"):
         assert part in text
     assert "bob" not in text
     assert "room call" in drawn(evolve(moment, status=status(track("bob"))))
@@ -225,6 +252,17 @@ def test_missing_variables_are_exit_2_and_named() -> None:
     assert result.exit_code == 2
     assert "LIVEKIT_API_KEY, LIVEKIT_API_SECRET not set" in result.stderr
     assert "LIVEKIT_URL" not in result.stderr
+
+
+def test_a_missing_key_names_no_option_that_watch_lacks() -> None:
+    """The sandbox is a program of its own there, and a variable leads to it."""
+    livekit = {"LIVEKIT_URL": "ws://127.0.0.1:1", "LIVEKIT_API_KEY": "devkey", "LIVEKIT_API_SECRET": "secret" * 8}
+    result = CliRunner().invoke(app, ["watch", "call"], env={**NOTHING_SET, **livekit})
+    assert result.exit_code == 2
+    (line,) = (line for line in result.stderr.splitlines() if "DATASPIKE_API_KEY is not set" in line)
+    assert "--" not in line
+    assert "ds-actors sandbox" in line
+    assert "DATASPIKE_WS_URL" in line
 
 
 def test_a_missing_adapter_is_exit_2_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:

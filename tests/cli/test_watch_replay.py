@@ -347,7 +347,7 @@ def test_on_a_terminal_keys_sort_open_and_quit(columns: int, lines: int, tmp_pat
         if columns == 80:
             terminal.until("(by name)")
         terminal.press(b"j\r")
-        terminal.until("of 0.2 samples per" if columns > 30 else "coverage")
+        terminal.until("0.2 samples per" if columns > 30 else "coverage")
         terminal.press(b"\x7f")
         terminal.until("room call-42")
         terminal.press(b"q")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ds_actors._extras import install_command
 from ds_actors.detectors import DetectorError, load_detector
 from ds_actors.detectors.model_settings import ModelSettings, ModelSettingsError, parse_settings
 
@@ -108,5 +109,5 @@ def test_without_onnx_runtime_the_error_names_the_extra(tmp_path: Path, monkeypa
     (tmp_path / "m.onnx").write_bytes(b"model")
     (tmp_path / "m.toml").write_text(INPUT)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(DetectorError, match=re.escape('pip install "ds-actors[onnx]" (in a clone: ".[onnx]")')):
+    with pytest.raises(DetectorError, match=re.escape(install_command("onnx"))):
         load_detector(str(tmp_path / "m.toml"))

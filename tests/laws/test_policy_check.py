@@ -12,6 +12,7 @@ import pytest
 from attrs import evolve
 from broken_policies import Ditherer, Sound
 
+from ds_actors._extras import install_command
 from ds_actors.detection.events import Level
 from ds_actors.detection.sampling import (
     AdaptiveSampling,
@@ -66,10 +67,8 @@ for use in (lambda: check_sampling_policy(lambda: None), lambda: __import__("ds_
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
     assert done.stderr == ""
     first, second = done.stdout.splitlines()
-    extras = "[detection,testing]"
-    install = f'pip install "ds-actors{extras}" (in a clone: ".{extras}")'
-    assert first == f"check_sampling_policy needs hypothesis: {install}"
-    assert second == 'the strategies need hypothesis: pip install "ds-actors[testing]" (in a clone: ".[testing]")'
+    assert first == f"check_sampling_policy needs hypothesis: {install_command('detection,testing')}"
+    assert second == f"the strategies need hypothesis: {install_command('testing')}"
 
 
 def test_a_fault_of_the_kit_itself_is_not_taken_for_a_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.parser import text_string_to_metric_families
 
+from ds_actors._extras import install_command
 from ds_actors.detection import CallbackSink, Monitor, TrackInfo
 from ds_actors.detection.metrics import MonitorMetrics, default_metrics
 from ds_actors.detection.reporting.measurements import KEPT, Series
@@ -222,7 +223,7 @@ def test_without_prometheus_client_the_import_names_the_extra() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=False)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].endswith('pip install "ds-actors[metrics]" (in a clone: ".[metrics]")')
+    assert done.stderr.splitlines()[-1].endswith(install_command("metrics"))
 
 
 def test_the_default_registry_has_the_metrics_once() -> None:

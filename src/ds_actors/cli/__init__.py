@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperArgument, TyperGroup
 
 from ds_actors._version import __version__
+from ds_actors.cli._command import HelpedCommand
 from ds_actors.cli._crash import crashes_apart
 from ds_actors.cli._stdout import ends_with_its_output, escape_what_cannot_be_encoded
 from ds_actors.cli.calibrate import CALIBRATE_EPILOG, calibrate
@@ -95,19 +96,19 @@ def _main(  # pyright: ignore[reportUnusedFunction]
         typer.echo(context.get_help())
 
 
-app.command()(demo)
-app.command(epilog=ROOM_EPILOG)(room)
-app.command(epilog=WATCH_EPILOG)(watch)
-app.command(epilog=REPLAY_EPILOG)(replay)
-app.command()(clip)
-app.command(epilog=SCAN_EPILOG)(scan)
-app.command(epilog=CALIBRATE_EPILOG)(calibrate)
-app.command(epilog=SERVE_EPILOG)(serve)
-app.command()(sandbox)
-app.command(epilog=SIMULATE_EPILOG)(simulate)
-app.command(epilog=TUNE_EPILOG)(tune)
-app.command(epilog=DOCTOR_EPILOG)(doctor)
-app.command(epilog=CONFIG_EPILOG)(config)
+app.command(cls=HelpedCommand)(demo)
+app.command(cls=HelpedCommand, epilog=ROOM_EPILOG)(room)
+app.command(cls=HelpedCommand, epilog=WATCH_EPILOG)(watch)
+app.command(cls=HelpedCommand, epilog=REPLAY_EPILOG)(replay)
+app.command(cls=HelpedCommand)(clip)
+app.command(cls=HelpedCommand, epilog=SCAN_EPILOG)(scan)
+app.command(cls=HelpedCommand, epilog=CALIBRATE_EPILOG)(calibrate)
+app.command(cls=HelpedCommand, epilog=SERVE_EPILOG)(serve)
+app.command(cls=HelpedCommand)(sandbox)
+app.command(cls=HelpedCommand, epilog=SIMULATE_EPILOG)(simulate)
+app.command(cls=HelpedCommand, epilog=TUNE_EPILOG)(tune)
+app.command(cls=HelpedCommand, epilog=DOCTOR_EPILOG)(doctor)
+app.command(cls=HelpedCommand, epilog=CONFIG_EPILOG)(config)
 
 
 def run() -> None:

@@ -27,10 +27,10 @@ CALIBRATE_EPILOG: Final = epilog(
     "Errors belong to people, cameras and lights: ten files of ten people say more than a thousand samples of one. "
     "With --person folder, the files of one folder are one person; clean/alice and manipulated/alice are the same one.",
     codes={
-        130: "stopped by Ctrl-C",
-        2: "wrong usage, the detector cannot be loaded, or there are no answers that can be used",
-        3: "a file cannot be read or was not judged to its end; the rates are those of the others",
         0: "the rates were estimated",
+        3: "a file cannot be read or was not judged to its end; the rates are those of the others",
+        2: "wrong usage, the detector cannot be loaded, or there are no answers that can be used",
+        130: "stopped by Ctrl-C",
     },
 )
 _FALSE_FLAGS: Final = 0.05

@@ -33,6 +33,8 @@ def clip(
 ) -> None:
     """Write a video that `ds-actors scan --sandbox` raises an alert on.
 
+    For example: ds-actors clip alice.mp4
+
     It shows a public-domain portrait that moves. In its middle third, the
     patch that the sandbox looks for is painted over the face.
 
@@ -48,7 +50,7 @@ def clip(
                 typer.echo(f"ds-actors clip: painting {pictures} into {shown}, which takes a while", err=True)
             _write(target, seconds)
     except FileExistsError:
-        _fail(f"{shown} exists already")
+        _fail(f"{shown} exists already, and no file is overwritten: name another, or remove it")
     except (OSError, FFmpegError) as error:
         _fail(f"{shown} cannot be written: {words(error)}")
     begin, end = _painted(seconds)

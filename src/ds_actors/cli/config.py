@@ -14,8 +14,12 @@ from ds_actors.detection.settings import MonitorSettings, ResolvedSetting, Setti
 
 CONFIG_EPILOG: Final = epilog(
     "An option overrides a variable, a variable the file, and the file the default.",
-    codes={2: "a setting cannot be used; the line on stderr says which, and why", 0: "all settings can be used"},
+    codes={
+        0: "all settings can be used",
+        2: "a setting cannot be used; the line on stderr says which, and why",
+    },
 )
+_ALWAYS: Final = "results go to the plugin's room or callback, and to the terminal of a watch"
 
 
 def config(
@@ -42,7 +46,7 @@ def config(
         return
     for line in _lines(settings):
         typer.echo(line)
-    typer.echo(f"results go to: {', '.join(sinks) or 'none of the sinks that settings make'}")
+    typer.echo(f"{_ALWAYS}; sinks beside these: {', '.join(sinks) or 'none'}")
 
 
 def _fields(setting: ResolvedSetting) -> dict[str, object]:

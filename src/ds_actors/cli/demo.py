@@ -58,6 +58,8 @@ def demo(
             story.look = lambda monitor: look(monitor, story, console, playing)
         with _quiet_log():
             _run(story)
+        if (final := story.final()) is not None:
+            console.print(draw(final))
         if story.status is not None:
             show.write = write
             show.summary(story.status, _next(video), interrupted=story.interrupted)
@@ -80,7 +82,7 @@ async def look(monitor: Monitor, story: DemoScript, console: Console, playing: s
                 live.update(draw(view()), refresh=True)
                 await trio.sleep(1 / _FRAMES_PER_SECOND)
     finally:
-        console.print(draw(view()))
+        story.last = view()
 
 
 def _clips(video: Path | None) -> tuple[Clip, Clip]:

@@ -15,7 +15,7 @@ from ds_actors.cli._doctor import livekit_checks
 from ds_actors.cli._doctor.configuration import check_settings
 from ds_actors.cli._doctor.encoder import check_encoder
 from ds_actors.cli._doctor.environment import check_rates, read_service
-from ds_actors.cli._doctor.rendering import json_line, summary_line, text_lines
+from ds_actors.cli._doctor.rendering import folded, json_line, summary_line, text_lines
 from ds_actors.cli._doctor.result import CheckResult, CheckStatus, any_failed
 from ds_actors.cli._doctor.service import check_service
 from ds_actors.cli._doctor.versions import check_versions
@@ -28,27 +28,42 @@ from ds_actors.sandbox import MarkerVerdicts, open_sandbox
 
 DOCTOR_EPILOG: Final = epilog(
     codes={
-        130: "stopped by Ctrl-C",
-        2: "wrong usage",
-        1: "a check failed",
         0: "no check failed; there may be warnings",
+        1: "a check failed",
+        2: "wrong usage",
+        130: "stopped by Ctrl-C",
     }
 )
 
 
 @define
 class _Report:
-    """Writes each result as it comes, and keeps it."""
+    """Writes each result as it comes, and keeps it; as text, those skipped for one reason are a single line."""
 
     as_json: bool
     verbose: bool
     results: list[CheckResult] = field(factory=list[CheckResult])
+    _skipped: list[CheckResult] = field(factory=list[CheckResult])
 
     def add(self, result: CheckResult) -> None:
         self.results.append(result)
         if self.as_json:
             typer.echo(json_line(result))
             return
+        if self._skipped and (result.status, result.summary) != (CheckStatus.SKIPPED, self._skipped[0].summary):
+            self.flush()
+        if result.status is CheckStatus.SKIPPED:
+            self._skipped.append(result)
+        else:
+            self._write(result)
+
+    def flush(self) -> None:
+        """Write the line of the checks skipped last."""
+        if self._skipped:
+            self._write(folded(self._skipped))
+            self._skipped.clear()
+
+    def _write(self, result: CheckResult) -> None:
         for line in text_lines(result, verbose=self.verbose):
             typer.echo(line)
 
@@ -113,7 +128,9 @@ def doctor(
     report.add(result)
     result, sample = check_encoder(rates)
     report.add(result)
-    settings, service = read_service(environment, url=url or variables.get(URL_VARIABLE), key_may_miss=sandbox)
+    settings, service = read_service(
+        environment, url=url or variables.get(URL_VARIABLE), without_key="try --sandbox", key_may_miss=sandbox
+    )
     report.add(settings)
     keyed = settings.status is not CheckStatus.FAILURE
     interrupted = False
@@ -124,6 +141,7 @@ def doctor(
             report.add(result)
     except* KeyboardInterrupt:
         interrupted = True
+    report.flush()
     if interrupted:
         raise typer.Exit(130)
     if not as_json:

@@ -20,9 +20,9 @@ from ds_actors.detection.events import plain
 
 REPLAY_EPILOG: Final = epilog(
     codes={
-        2: "the file cannot be read, or is not a recording",
-        1: "the recording is damaged or has no end; everything before that was shown",
         0: "it was shown to its end, or until Ctrl-C or q",
+        1: "the recording is damaged or has no end; everything before that was shown",
+        2: "the file cannot be read, or is not a recording",
     }
 )
 

@@ -36,15 +36,25 @@ from ds_actors.detection.settings import SettingsError
 from ds_actors.detection.uplink.close_reasons import leaves
 
 DEFAULT_PORT: Final = 8780
+PORT_VARIABLE: Final = "DS_ACTORS_ROOM_PORT"
+"""For those who type `make room`, which has no options."""
 ROOM_EPILOG: Final = epilog(
-    SETTINGS_NOTE, codes={2: "the room could not start", 1: "a part failed for good", 0: "ended by Ctrl-C"}
+    SETTINGS_NOTE,
+    codes={
+        0: "ended by Ctrl-C",
+        1: "a part failed for good",
+        2: "the room could not start",
+    },
 )
 
 
 def room(
     *,
     port: Annotated[
-        int, typer.Option(help="Port of the page; 0 for any free one.", min=0, max=65_535, metavar="PORT")
+        int,
+        typer.Option(
+            help="Port of the page; 0 for any free one.", min=0, max=65_535, metavar="PORT", envvar=PORT_VARIABLE
+        ),
     ] = DEFAULT_PORT,
     livekit_server: Annotated[
         Path | None,
@@ -76,7 +86,8 @@ def room(
     try:
         plan = make_plan(port)
     except OSError as error:
-        _fail([f"cannot listen on port {port}: {error.strerror or error}; give another with --port"])
+        other = f"give another with --port or {PORT_VARIABLE}, as in make room {PORT_VARIABLE}={min(port + 1, 65_535)}"
+        _fail([f"cannot listen on port {port}: {error.strerror or error}; {other}"])
     console = _Console(as_json)
     try:
         trio.run(_run, plan, found, variables, console)

@@ -37,14 +37,14 @@ SCAN_EPILOG: Final = epilog(
     "A file is complete when every sample has its answer. It is partial after 10 s without an answer behind the last "
     "sample, or 60 s before it. The scan assumes one answer per sample, in order, because the answers carry no number.",
     codes={
-        130: "stopped by Ctrl-C, after showing the results so far",
-        1: "--fail-on was reached",
-        2: "wrong usage, or the service cannot be used",
-        3: "a file or a video stream cannot be read, or was not scanned",
-        4: "a file is truncated, and scanned as far as possible",
-        5: "a result is partial: fewer answers than samples",
+        0: "every file was scanned, and its samples were answered",
         6: "a file is damaged: pictures before its end are missing",
-        0: "none of these",
+        5: "a result is partial: fewer answers than samples",
+        4: "a file is truncated, and scanned as far as possible",
+        3: "a file or a video stream cannot be read, or was not scanned",
+        2: "wrong usage, or the service cannot be used",
+        1: "--fail-on was reached",
+        130: "stopped by Ctrl-C, after showing the results so far",
     },
 )
 

@@ -35,7 +35,10 @@ SERVE_EPILOG: Final = epilog(
     "A .toml file describes an ONNX model, or one on a server.",
     "Ctrl-C and SIGTERM drain it: it takes no more samples, answers those that it has, and closes the connections. "
     "A second Ctrl-C ends it at once.",
-    codes={2: "wrong usage, the detector cannot be loaded, or the address cannot be used", 0: "it was drained"},
+    codes={
+        0: "it was drained",
+        2: "wrong usage, the detector cannot be loaded, or the address cannot be used",
+    },
 )
 _DRAINS_WITHIN: Final = 5.0
 
@@ -152,7 +155,7 @@ class ServeRun:
                     return
                 if metrics is not None:
                     metrics.status = service.status
-                self._say({"event": "listening", "url": service.url}, f"listening on {service.url}")
+                self._say({"event": "loading", "detector": self.detector}, f"loading {self.detector}")
                 if service.status_url is not None:
                     self._say({"event": "status", "url": service.status_url}, f"status at {service.status_url}")
                 async with trio.open_nursery() as nursery:
@@ -171,6 +174,8 @@ class ServeRun:
             self.problem = str(error)
             serving.cancel()
             return
+        # It has listened since before, so that a port that is taken costs no loading; but it could not answer.
+        self._say({"event": "listening", "url": service.url}, f"listening on {service.url}")
         self._say({"event": "ready"}, f"ready: {self.detector} is loaded")
 
     def _say(self, event: dict[str, str], text: str) -> None:

@@ -54,10 +54,10 @@ SIMULATE_EPILOG: Final = epilog(
     "fastest(A, B); budgeted(A, samples_per_minute=6); FILE.py:NAME or MODULE:NAME for your own; "
     "FILE.py:budgeted(NAME, samples_per_minute=6) for your own inside another.",
     codes={
-        130: "stopped by Ctrl-C, after showing the results so far",
-        1: "a policy failed during the simulation",
+        0: "the policies were simulated",
         2: "wrong usage, a scenario that cannot be followed, or no such policy",
-        0: "none of these",
+        1: "a policy failed during the simulation",
+        130: "stopped by Ctrl-C, after showing the results so far",
     },
 )
 _SLICES: Final = 100
@@ -186,7 +186,7 @@ def simulate(
 ) -> None:
     """Compare sampling policies in a simulated room: their cost, their detections and how soon those come.
 
-    For example: ds-actors simulate adaptive "budgeted(adaptive, samples_per_minute=6)"
+    For example: ds-actors simulate adaptive "fastest(speaker, scene)"
 
     The policy, the outbox and the assessment are the monitor's own; cameras,
     link and service are the scenario's. A file that you name is run as Python.

@@ -28,7 +28,12 @@ from ds_actors.simulation.tuning import Tried, Wish, frontier
 
 TUNE_EPILOG: Final = epilog(
     "The rates of misses and false flags are those of ds-actors calibrate; --judge reads its file.",
-    codes={130: "stopped by Ctrl-C", 1: "nothing keeps the target", 2: "wrong usage", 0: "none of these"},
+    codes={
+        0: "something keeps the target",
+        2: "wrong usage",
+        1: "nothing keeps the target",
+        130: "stopped by Ctrl-C",
+    },
 )
 _WIDE: Final = 160
 

@@ -35,13 +35,14 @@ from ds_actors.detection.uplink.close_reasons import leaves
 WATCH_EPILOG: Final = epilog(
     SETTINGS_NOTE,
     codes={
-        2: "the room cannot be watched: a variable, the adapter or the server is missing",
-        3: "the monitor failed for good",
-        1: "--fail-on was reached",
         0: "ended by Ctrl-C",
+        1: "--fail-on was reached",
+        3: "the monitor failed for good",
+        2: "the room cannot be watched: a variable, the adapter or the server is missing",
     },
 )
 _SERVER_WITHIN: Final = 10.0
+_WITHOUT_KEY: Final = f"run ds-actors sandbox, which takes any key, and set {URL_VARIABLE} to its address"
 
 
 def watch(
@@ -63,6 +64,8 @@ def watch(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
     """Watch a LiveKit room, worst first, with a monitor of its own that sends the room nothing.
+
+    For example: ds-actors watch call-42 --fail-on alert
 
     It reads LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET and the
     service's DATASPIKE_API_KEY, from the environment or else from a file
@@ -151,7 +154,7 @@ def _checked_settings(
     from ds_actors.cli._doctor import livekit_room  # noqa: PLC0415 - LiveKit may be missing
 
     environment = {**given, **variables}
-    results = [read_service(environment, url=monitor.url)[0], check_rates(environment)[0]]
+    results = [read_service(environment, url=monitor.url, without_key=_WITHOUT_KEY)[0], check_rates(environment)[0]]
     results += livekit_room.run_server_steps(settings, _SERVER_WITHIN)
     failures = [_problem(result) for result in results if result.status is CheckStatus.FAILURE]
     if failures:

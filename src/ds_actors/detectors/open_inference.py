@@ -14,6 +14,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
+from ds_actors._extras import install_command
 from ds_actors.detectors.findings import described
 from ds_actors.detectors.model_settings import ModelSettings
 from ds_actors.detectors.served_model import (
@@ -106,7 +107,6 @@ def _httpx() -> Any:
         return import_module("httpx")
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            f'{error.name} is missing: a model on a server needs pip install "ds-actors[inference]" '
-            '(in a clone: ".[inference]")',
+            f"{error.name} is missing: a model on a server needs {install_command('inference')}",
             name=error.name,
         ) from None

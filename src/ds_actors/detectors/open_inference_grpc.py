@@ -13,6 +13,7 @@ import numpy as np
 from attrs import define
 from numpy.typing import NDArray
 
+from ds_actors._extras import install_command
 from ds_actors.detection.events import plain
 from ds_actors.detectors import _open_inference_pb2 as wire
 from ds_actors.detectors.findings import REASON_LIMIT
@@ -133,7 +134,6 @@ def _grpc() -> Any:
         return import_module("grpc")
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            'grpcio is missing: a model on a server that is asked over gRPC needs pip install "ds-actors[grpc]" '
-            '(in a clone: ".[grpc]")',
+            f"grpcio is missing: a model on a server that is asked over gRPC needs {install_command('grpc')}",
             name=error.name,
         ) from None

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from ds_actors._extras import install_command
+
 try:
     from prometheus_client import CollectorRegistry, Histogram, generate_latest
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
     from prometheus_client.registry import Collector
 except ModuleNotFoundError as _error:
     raise ModuleNotFoundError(
-        f"{_error.name} is missing: ds_actors.serving.metrics needs "
-        'pip install "ds-actors[metrics]" (in a clone: ".[metrics]")',
+        f"{_error.name} is missing: ds_actors.serving.metrics needs {install_command('metrics')}",
         name=_error.name,
     ) from None
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from ds_actors._extras import install_command
+
 if TYPE_CHECKING:
     from ds_actors.detection.sampling import SamplingPolicy
     from ds_actors.testing.laws import Law
@@ -37,6 +39,6 @@ def check_sampling_policy(
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "ds_actors":
             raise
-        install = 'pip install "ds-actors[detection,testing]" (in a clone: ".[detection,testing]")'
+        install = install_command("detection,testing")
         raise ModuleNotFoundError(f"check_sampling_policy needs {error.name}: {install}", name=error.name) from None
     check(factory, laws, examples, seed)

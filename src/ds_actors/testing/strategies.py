@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ds_actors._extras import install_command
 from ds_actors.detection.events import Level, TrackInfo
 from ds_actors.detection.sampling import Promise
 from ds_actors.testing._timeline import (
@@ -28,7 +29,7 @@ try:
     from hypothesis import strategies as st
 except ModuleNotFoundError:
     raise ModuleNotFoundError(
-        'the strategies need hypothesis: pip install "ds-actors[testing]" (in a clone: ".[testing]")', name="hypothesis"
+        f"the strategies need hypothesis: {install_command('testing')}", name="hypothesis"
     ) from None
 
 __all__ = ["durations", "levels", "outages", "timelines", "tracks", "verdict_timelines"]

@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 import trio
-from attrs import define
+from attrs import define, evolve
 
 from ds_actors.cli._demo.cards import Card
 from ds_actors.cli._demo.show import DemoRunner
@@ -28,6 +28,8 @@ class DemoScript:
     look: Callable[[Monitor], Awaitable[None]] | None = None
     status: Status | None = None
     """The final status; None when the monitor never started."""
+    last: DemoState | None = None
+    """What the view showed last; its counts are those before the monitor closed."""
     interrupted: bool = False
 
     async def run(self) -> None:
@@ -52,6 +54,21 @@ class DemoScript:
         elapsed = time.monotonic() - self.show.began
         log = tuple(self.show.log)
         return DemoState(status, monitor.tree(), log, elapsed, self.seconds, trio.current_time(), playing, cards)
+
+    def final(self) -> DemoState | None:
+        """Return what the view showed last, with the final counts: what waited then was sent or dropped."""
+        if self.last is None or self.status is None:
+            return self.last
+        end = self.status.uplink
+        uplink = evolve(
+            self.last.status.uplink,
+            due=end.due,
+            sent=end.sent,
+            dropped=end.dropped,
+            waiting=end.waiting,
+            granted=end.granted,
+        )
+        return evolve(self.last, status=evolve(self.last.status, uplink=uplink))
 
     async def _until_ctrl_c(self, scope: trio.CancelScope) -> None:
         with interrupts() as interrupt:

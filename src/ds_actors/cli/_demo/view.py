@@ -19,7 +19,7 @@ from ds_actors.detection.events import plain
 from ds_actors.detection.status import UplinkStatus
 
 LOG_LINES: Final = 12
-"""When the screen is too low for as many, the tree of actors is folded into a line."""
+"""When the screen is too low for as many, the tree of actors is folded into a line, as it is while all are running."""
 _FEWEST_LOG_LINES: Final = 3
 """When it is too low for as many, the pictures are left out, then the cards."""
 _UPLINK: Final = {"up": "green", "connecting": "yellow", "down": "bold red", "refused": "bold red"}
@@ -53,7 +53,9 @@ class _DemoView:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         beside = options.max_width >= CARD_WIDTH * max(1, len(self.moment.cards))
-        for pictures, unfolded in ((True, True), (True, False), (False, False)):
+        worth_a_look = any(node.status != "running" for _guide, node in self.moment.tree.walk())
+        unfolds = ((True, True),) if worth_a_look else ()
+        for pictures, unfolded in (*unfolds, (True, False), (False, False)):
             top = self._top(pictures=pictures and beside, unfolded=unfolded, beside=beside)
             lines = options.max_height - len(console.render_lines(top, options))
             if lines >= (LOG_LINES if unfolded else _FEWEST_LOG_LINES):
@@ -113,7 +115,7 @@ def _tree(moment: DemoState) -> Table:
     for guide, node in moment.tree.walk():
         track = tracks.get(node.name) if node.path.startswith("/monitor/tracks/") else None
         name = _name(node) if track is None else plain(track.participant, 24)
-        why = "" if track is None else plain(track.reason, 40)
+        why = plain(node.error if track is None else track.reason, 60)
         cells: Iterable[Text] = (
             Text.assemble((guide, "dim"), name),
             Text(_is(node, moment.now)),

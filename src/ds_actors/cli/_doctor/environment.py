@@ -19,10 +19,7 @@ _SECRETS: Final = frozenset({KEY_VARIABLE, "LIVEKIT_API_KEY", "LIVEKIT_API_SECRE
 _RATE_VARIABLES: Final = ("DATASPIKE_NORMAL_FPS", "DATASPIKE_BURST_FPS", "DATASPIKE_QUALITY")
 _PROXY_VARIABLES: Final = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
 _OTHERS: Final = ("NO_PROXY", "no_proxy", "SSL_CERT_FILE")
-_KEY_FIX: Final = (
-    f"export {KEY_VARIABLE}=... in the environment of the worker's process (a Dataspike account has a key), "
-    "or try --sandbox"
-)
+_KEY_FIX: Final = f"export {KEY_VARIABLE}=... in the monitor's environment (a Dataspike account has a key)"
 _NAME: Final = "environment"
 _RATES: Final = "rates"
 
@@ -51,13 +48,14 @@ def masked(name: str, value: str) -> str:
 
 
 def read_service(
-    environment: Mapping[str, str], *, url: str | None, key_may_miss: bool = False
+    environment: Mapping[str, str], *, url: str | None, without_key: str = "", key_may_miss: bool = False
 ) -> tuple[CheckResult, Dataspike | None]:
     """Check the service's settings; return the result, and the service unless its address is invalid.
 
     Args:
         environment: the variables, which are also the process's own: a proxy is read from there.
         url: overrides DATASPIKE_WS_URL.
+        without_key: what the command at hand can do for somebody who has no key.
         key_may_miss: the local sandbox takes any key.
     """
     names = (KEY_VARIABLE, URL_VARIABLE, *_RATE_VARIABLES, *_PROXY_VARIABLES, *_OTHERS, *LIVEKIT_VARIABLES)
@@ -71,7 +69,8 @@ def read_service(
     if not key_may_miss:
         key = environment.get(KEY_VARIABLE, "")
         if not key.strip():
-            return failed(_NAME, f"{KEY_VARIABLE} is not set", _KEY_FIX, **details), service
+            fix = f"{_KEY_FIX}, or {without_key}" if without_key else _KEY_FIX
+            return failed(_NAME, f"{KEY_VARIABLE} is not set", fix, **details), service
         try:
             service = Dataspike(api_key=key, url=url)
         except ValueError as error:

@@ -16,6 +16,7 @@ from ds_actors.cli._doctor.livekit_connection import API_ERRORS, IDENTITY, joine
 from ds_actors.cli._doctor.livekit_dispatch import check_dispatch
 from ds_actors.cli._doctor.livekit_names import DATA, JOIN, KEY, SERVER
 from ds_actors.cli._doctor.livekit_tracks import check_tracks
+from ds_actors.cli._doctor.livekit_url import url_problem
 from ds_actors.cli._doctor.livekit_verdicts import judge_grants
 from ds_actors.cli._doctor.result import CheckResult, failed, passed
 from ds_actors.cli._short_secret import short_secret_permitted
@@ -75,6 +76,11 @@ async def _check(settings: LiveKitSettings, targets: LiveKitTargets, timeout: fl
 
 async def _check_server(settings: LiveKitSettings, timeout: float) -> list[CheckResult]:
     url = plain(settings.url, 200)
+    if (problem := url_problem(settings.url)) is not None:
+        form = (
+            "set LIVEKIT_URL to wss://HOST, as LiveKit's project settings show it, or to ws://HOST:PORT of your server"
+        )
+        return [failed(SERVER, f"LIVEKIT_URL is {url!r}: {problem}", form)]
     fix = "check LIVEKIT_URL, and that the server runs and can be reached from here"
     try:
         async with asyncio.timeout(timeout), api.LiveKitAPI(settings.url, settings.key, settings.secret) as server:

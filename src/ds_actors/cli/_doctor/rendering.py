@@ -25,6 +25,15 @@ def text_lines(result: CheckResult, *, verbose: bool) -> list[str]:
     return lines
 
 
+def folded(skipped: Sequence[CheckResult]) -> CheckResult:
+    """Return one result for checks that were skipped for one reason, so that they do not bury what failed."""
+    first = skipped[0]
+    if len(skipped) == 1:
+        return first
+    names = ", ".join(result.name for result in skipped)
+    return CheckResult(counted(len(skipped), "check"), CheckStatus.SKIPPED, f"{first.summary} ({names})")
+
+
 def json_line(result: CheckResult) -> str:
     """Return a check as one JSON object."""
     fields = {"check": result.name, "status": result.status.value, "summary": result.summary, "fix": result.fix}

@@ -7,6 +7,7 @@ import platform
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from ds_actors._extras import install_command
 from ds_actors._version import __version__
 from ds_actors.cli._adapter import checkout, install_command
 from ds_actors.cli._doctor.result import CheckResult, failed, passed, warned
@@ -37,7 +38,7 @@ def judge_versions(versions: Mapping[str, str | None], python: str) -> CheckResu
     details |= {name: version or "not installed" for name, version in versions.items()}
     missing = [name for name in _NEEDED if versions.get(name) is None]
     if missing:
-        fix = 'install the extra: pip install "ds-actors[detection]" (in a clone: pip install ".[detection]")'
+        fix = f"install the extra: {install_command('detection')}"
         return failed(_NAME, f"not installed: {', '.join(missing)}", fix, **details)
     plugin = versions.get(PLUGIN)
     if plugin is not None and plugin.partition(".")[0] in {"0", "1"}:

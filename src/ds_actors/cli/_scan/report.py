@@ -61,15 +61,11 @@ img { display: block; width: 20rem; max-width: 45vw; }
 
 
 def clock(seconds: float) -> str:
-    """Return a time as h:mm:ss.s."""
+    """Return a time as m:ss.s, or h:mm:ss.s from an hour on."""
     tenths = round(max(0.0, seconds) * 10)
-    return f"{tenths // 36_000}:{tenths // 600 % 60:02}:{tenths // 10 % 60:02}.{tenths % 10}"
-
-
-def _short(seconds: float) -> str:
-    """Return a time as m:ss or h:mm:ss, for a headline."""
-    hours, minutes, rest = int(seconds) // 3_600, int(seconds) // 60 % 60, int(seconds) % 60
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    hours, minutes = divmod(tenths // 600, 60)
+    rest = f"{tenths // 10 % 60:02}.{tenths % 10}"
+    return f"{hours}:{minutes:02}:{rest}" if hours else f"{minutes}:{rest}"
 
 
 def page(results: Sequence[StreamScan], *, service: str, made: str) -> str:
@@ -146,7 +142,7 @@ def verdict(result: StreamScan) -> str:
         return f"No verdict: {_text(counted(result.answered, 'sample'))} could not be judged"
     worst = [part for part in result.timeline.segments if part.level is level]
     samples = f"{sum(part.samples for part in worst)} of {counted(result.answered, 'sample')}"
-    times = [f"{_short(part.start)} to {_short(part.end)}" for part in worst[:_TIMES_SAID]]
+    times = [f"{clock(part.start)} to {clock(part.end)}" for part in worst[:_TIMES_SAID]]
     more = f" and {counted(len(worst) - _TIMES_SAID, 'more time')}" if len(worst) > _TIMES_SAID else ""
     when = f", {', '.join(times)}{more}" if level.elevated else ""
     return f'<span class="level {level}">{str(level).capitalize()}</span>{_text(when)}: {_text(samples)}'
@@ -212,7 +208,7 @@ def timeline(result: StreamScan, number: int = 1) -> str:
 
 def _segments(segments: Sequence[Segment], number: int) -> str:
     pictures = any(segment.thumbnail for segment in segments)
-    head = "<tr><th>From</th><th>To</th><th>Level</th><th>Samples</th>" + ("<th>First</th>" if pictures else "")
+    head = "<tr><th>From</th><th>To</th><th>Level</th><th>Samples</th>" + ("<th>First sample</th>" if pictures else "")
     rows: list[str] = []
     for index, segment in enumerate(segments, 1):
         row = (

@@ -17,8 +17,9 @@ from ds_actors.cli._stdout import say
 from ds_actors.cli._watch.changes import StatusChange, status_changes
 from ds_actors.cli._watch.rows import LOG_LINES
 from ds_actors.cli._watch.selection import Key, ViewSelection
+from ds_actors.cli._watch.totals import WatchTotals
 from ds_actors.cli._watch.transfer import TransferRate
-from ds_actors.cli._watch.view import WatchState, draw_room, uplink_lines
+from ds_actors.cli._watch.view import WatchState, draw_room, dropped_text, uplink_lines
 from ds_actors.detection import Level
 from ds_actors.detection.events import plain
 
@@ -47,6 +48,7 @@ class WatchConsole:
     _log: deque[tuple[str, str]] = field(factory=lambda: deque[tuple[str, str]](maxlen=_LOG_KEPT))
     _selection: ViewSelection = field(factory=ViewSelection)
     _transfer: TransferRate = field(factory=TransferRate)
+    _totals: WatchTotals = field(factory=WatchTotals)
 
     def shown(self) -> AbstractContextManager[object]:
         """Return the block in which the live view is on the screen."""
@@ -57,11 +59,13 @@ class WatchConsole:
         if event["event"] == "joined":
             self._joins += 1
             self._status = None
+            self._totals.end_monitor()
             self._tell("joined the room", event="joined")
         else:
             before, self._status = self._status, event["status"]
             for change in status_changes(before, event["status"]):
                 self._change(change)
+            self._totals.take(event["status"]["uplink"])
             self._transfer.total(self.wall(), event["status"]["uplink"]["bytes_sent"])
             if self.as_json:
                 say(json.dumps({"event": "status", "time": self.wall(), "status": event["status"]}))
@@ -86,18 +90,21 @@ class WatchConsole:
         self.draw()
 
     def summary(self) -> None:
-        """Print what was seen; JSON lines have a last object instead."""
-        status = self._status
+        """Print what was seen in the whole watch; JSON lines have a last object instead."""
+        status, totals = self._status, self._totals.dict()
         tracks = 0 if status is None else len(status["tracks"])
         if self.as_json:
-            say(json.dumps({"event": "summary", "tracks": tracks, "alerts": self.alerts, "status": status}))
+            figures = {"tracks": tracks, "alerts": self.alerts, "joins": self._joins, "totals": totals}
+            say(json.dumps({"event": "summary", **figures, "status": status}))
             return
         if self.live is not None:
             for _, line in list(self._log)[-LOG_LINES:]:
                 say(line)
         say(f"{counted(tracks, 'track')} at the end, {counted(self.alerts, 'alert')}")
         if status is not None:
-            say("; ".join(uplink_lines(status)))
+            say("; ".join(uplink_lines({**status, "uplink": {**status["uplink"], **totals}})))
+        elif self._joins > 1:
+            say(f"{totals['sent']} sent; {dropped_text(totals['dropped'])}")
 
     def draw(self) -> None:
         """Draw the live view anew, where there is one."""

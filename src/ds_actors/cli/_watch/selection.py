@@ -74,7 +74,7 @@ def _unchecked(track: TrackRow) -> tuple[object, ...]:
 
 
 def _fastest(track: TrackRow) -> tuple[object, ...]:
-    return (-track["actual_fps"], *_name(track))
+    return (-track["target_fps"], *_name(track))
 
 
 ORDERS: Final[Mapping[str, Callable[[TrackRow], tuple[object, ...]]]] = {

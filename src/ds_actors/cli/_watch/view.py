@@ -17,8 +17,8 @@ from ds_actors.cli._watch.selection import TrackRow, ViewSelection
 from ds_actors.detection.events import Level, plain
 
 _STYLES: Final = {Level.CLEAR: "green", Level.SUSPICIOUS: "yellow", Level.ALERT: "bold red"}
-_WIDTHS: Final = {"level": 10, "coverage": 14, "target/s": 8, "actual/s": 8, "checked": 10}
-_GIVES_WAY: Final = ("target/s", "actual/s", "coverage", "checked")
+_WIDTHS: Final = {"level": 10, "coverage": 14, "sent": 7, "planned/s": 9, "checked": 10}
+_GIVES_WAY: Final = ("sent", "planned/s", "coverage", "checked")
 """Columns that a narrow terminal leaves out, in this order; the level stays, however long a participant's name is."""
 _LEAST_NAME: Final = 12
 _KEYS: Final = "q quit  s sort  up/down mark  enter open"
@@ -53,12 +53,16 @@ def uplink_lines(status: Mapping[str, Any], bytes_per_minute: float | None = Non
     trip = "" if uplink["round_trip"] is None else f", an answer takes {uplink['round_trip'] * 1_000:.0f} ms"
     rate = "" if bytes_per_minute is None else f"{bytes_per_minute / 1_000:,.0f} kB/min; "
     queue = f"{uplink['sent']} sent, {uplink['waiting']} waiting"
-    counts = sorted(uplink["dropped"].items(), key=lambda item: (-item[1], item[0]))
-    dropped = ", ".join(f"{count} {plain(reason, 40)}" for reason, count in counts if count)
     return [
         f"checked {plain(status['watching'], 40)}; uplink {uplink['state']}{cause}{trip}; {queue}",
-        f"{rate}dropped: {dropped or 'none'}",
+        f"{rate}{dropped_text(uplink['dropped'])}",
     ]
+
+
+def dropped_text(dropped: Mapping[str, int]) -> str:
+    """Return what was dropped, by reason, the most frequent first."""
+    counts = sorted(dropped.items(), key=lambda item: (-item[1], item[0]))
+    return f"dropped: {', '.join(f'{count} {plain(reason, 40)}' for reason, count in counts if count) or 'none'}"
 
 
 def tree_lines(status: Mapping[str, Any]) -> list[str]:
@@ -113,7 +117,7 @@ class _View:
         shown = _columns(width)
         table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
         for name in shown:
-            right = name.endswith("/s") or name == "checked"
+            right = name not in {"level", "coverage"}
             table.add_column(name, justify="right" if right else "left", no_wrap=True, width=_WIDTHS[name])
         # rich would otherwise take the room for a long name from every column.
         rest = max(1, width - sum(_WIDTHS[name] + 1 for name in shown) - 1)
@@ -137,7 +141,8 @@ class _View:
         fields = {
             "coverage": track["coverage"],
             "checked": _age(track["seconds_since_verdict"]),
-            "rate": f"{track['actual_fps']:.2f} of {track['target_fps']:g} samples per second",
+            "planned": f"{track['target_fps']:g} samples per second",
+            "lately": f"{track['actual_fps']:.2f} per second over the last ten seconds",
             "because": plain(track["reason"], 100),
             "sent": counted(track["sent"], "sample"),
             "asked": f"{counted(track['frame_requests'], 'time')} for frames",
@@ -174,8 +179,9 @@ def _cells(track: TrackRow) -> dict[str, Text]:
     return {
         "level": Text(level.value, _STYLES.get(level, "dim")),
         "coverage": Text(track["coverage"]),
-        "target/s": Text(f"{track['target_fps']:g}"),
-        "actual/s": Text(f"{track['actual_fps']:.1f}"),
+        "sent": Text(str(track["sent"])),
+        # Not the actual rate beside it: over the last ten seconds, it is that of bursts which are over.
+        "planned/s": Text(f"{track['target_fps']:g}"),
         "checked": Text(_age(track["seconds_since_verdict"])),
     }
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import trio
 from attrs import field, frozen
 
+from ds_actors._extras import install_command
 from ds_actors.detection.events import ResultEvent
 from ds_actors.detection.proxies import ProxyAddress, find_proxy
 from ds_actors.detection.service import ApiKey, is_loopback, verifies
@@ -224,6 +225,4 @@ def _require_httpx() -> None:
     try:
         import httpx  # noqa: F401, PLC0415 # pyright: ignore[reportUnusedImport]
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            'WebhookSink needs httpx: pip install "ds-actors[webhook]" (in a clone: ".[webhook]")'
-        ) from error
+        raise ModuleNotFoundError(f"WebhookSink needs httpx: {install_command('webhook')}") from error

@@ -1,0 +1,37 @@
+"""What the doctor and the watch say of a LIVEKIT_URL that is no address of a server."""
+
+from __future__ import annotations
+
+import pytest
+
+from ds_actors.cli._doctor import livekit_room
+from ds_actors.cli._doctor.livekit_checks import LiveKitSettings
+from ds_actors.cli._doctor.livekit_url import url_problem
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("localhost:7880", "it must begin with wss:// or ws://"),
+        ("livekit.example", "it must begin with wss:// or ws://"),
+        ("://livekit.example", "it must begin with wss:// or ws://"),
+        ("ws:livekit.example", "it must begin with wss:// or ws://"),
+        ("ftp://livekit.example", "it must begin with wss:// or ws://"),
+        ("wss://", "it names no host behind wss://"),
+        ("ws://:7880", "it names no host behind ws://"),
+        ("wss://[livekit", "it is no URL: Invalid IPv6 URL"),
+        ("ws://127.0.0.1:port", "it is no URL: Port could not be cast to integer value as 'port'"),
+    ],
+)
+def test_an_address_that_cannot_be_one_is_named_with_its_form(url: str, expected: str) -> None:
+    """No server is asked, so the message has neither a path of LiveKit's API nor an error of its client."""
+    (result,) = livekit_room.run_server_steps(LiveKitSettings(url, "key", "secret"), 0.1)
+    assert result.summary == f"LIVEKIT_URL is {url!r}: {expected}"
+    assert "wss://HOST" in result.fix
+    assert "ws://HOST:PORT" in result.fix
+
+
+@pytest.mark.parametrize("scheme", ["ws", "wss", "http", "https", "WSS"])
+def test_every_scheme_that_livekit_takes_is_one(scheme: str) -> None:
+    """With a port, a path, or neither."""
+    assert not any(url_problem(f"{scheme}://livekit.example{rest}") for rest in ("", "/", ":7880", ":7880/path"))
