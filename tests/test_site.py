@@ -31,10 +31,11 @@ def test_no_code_on_a_page_is_wider_than_its_block(page: Path) -> None:
 
 
 def test_the_site_gives_code_the_width_that_was_measured() -> None:
-    """Contents in the navigation, not in a column of their own, and this font; measure anew after a change."""
+    """Contents in the navigation, not in a column of their own, this font, and signatures that wrap."""
     assert "toc.integrate" in (ROOT / "mkdocs.yml").read_text("utf-8")
     style = (ROOT / "docs" / "site.css").read_text("utf-8")
     assert ".md-typeset pre > code {\n  font-size: 0.65rem;\n}" in style
+    assert ".md-typeset .doc-signature pre > code {\n  white-space: pre-wrap;\n}" in style
 
 
 def test_livekit_comes_first_in_the_navigation() -> None:
