@@ -15,12 +15,15 @@ _BLOCK = re.compile(r"^( *)```\w*[^\n]*\n(.*?)^\1```$", re.DOTALL | re.MULTILINE
 
 
 def code_lines(text: str) -> Iterator[str]:
-    """Yield the lines of a page's code, fenced or indented."""
+    """Yield the lines of a page's code, fenced or indented; what is indented below an item of a list is its text."""
     for block in _BLOCK.finditer(text):
         for line in block[2].splitlines():
             yield line.removeprefix(block[1])
+    in_list = False
     for line in _BLOCK.sub("", text).splitlines():
-        if line.startswith("    "):
+        if line[:1].strip():
+            in_list = re.match(r"[-*]|\d+\.", line) is not None
+        if line.startswith("    ") and not in_list:
             yield line.removeprefix("    ")
 
 
