@@ -186,9 +186,10 @@ diagrams: $(READY) ## Draw the guide's diagrams, and the plot of restart storms,
 examples: $(READY) ## Bring the examples that pages show up to date
 	$(BIN)/python scripts/embed_examples.py
 
-picture: $(READY) ## Draw docs/demo.svg and docs/room.png, which the README shows, from the demo and the room as they run
+picture: $(READY) ## Draw the pictures of the README and the docs from the commands as they run; needs chromium and livekit-server
 	$(BIN)/python scripts/draw_demo.py
-	DS_ACTORS_PICTURES=docs $(BIN)/python -m pytest -q tests/e2e/livekit/test_room_command.py -k forged
+	$(BIN)/python scripts/draw_views.py docs
+	DS_ACTORS_PICTURES=docs $(BIN)/python -m pytest -q $(ROOMS)/test_room_command.py $(ROOMS)/test_watch_command.py -k "forged or whole_room"
 
 pins: | $(filter .cache/%,$(UV)) ## Write the pinned requirements anew
 	$(COMPILE) --all-extras --group test --group check --no-emit-package ds-actors \

@@ -3,18 +3,16 @@
 
 from __future__ import annotations
 
-import io
 import logging
-import re
 import sys
 from pathlib import Path
 
 import trio
-from rich.console import Console
+from terminal_picture import terminal_picture
 
 from ds_actors.cli._demo.show import DemoRunner, Entry
 from ds_actors.cli._demo.story import DemoScript
-from ds_actors.cli._demo.view import DemoState, draw
+from ds_actors.cli._demo.view import draw
 from ds_actors.cli.clips import CREDIT, Clip, Portrait
 from ds_actors.detection import Monitor
 
@@ -36,7 +34,8 @@ def main() -> None:
     async def look(monitor: Monitor) -> None:
         await back.wait()
         await trio.sleep(2.0)  # a few samples over the new connection
-        drawn.append(svg(story.moment(monitor, CREDIT)))
+        view = draw(story.moment(monitor, CREDIT))
+        drawn.append(terminal_picture(view, title="ds-actors demo", columns=COLUMNS, rows=ROWS))
         scope.cancel()
 
     async def run() -> None:
@@ -51,21 +50,6 @@ def main() -> None:
         sys.exit("the demo ended before the connection was back after an alert")
     PICTURE.write_text(drawn[0], "utf-8")
     print(f"{PICTURE.relative_to(PICTURE.parent.parent)}: {len(drawn[0])} characters")
-
-
-def svg(moment: DemoState) -> str:
-    """Return the view as SVG with the local monospace font, so that viewers download nothing."""
-    console = Console(
-        record=True, width=COLUMNS, height=ROWS, file=io.StringIO(), force_terminal=True, color_system="truecolor"
-    )
-    console.print(draw(moment))
-    console.print()
-    text = console.export_svg(title="ds-actors demo", unique_id="demo")
-    text = re.sub(r"@font-face\s*\{[^}]*\}\s*", "", text)
-    # Tall enough that the tree's lines meet those of the next row.
-    text = text.replace("font-size: 20px", "font-size: 21px")
-    text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)
-    return "\n".join(line.rstrip() for line in text.replace("Fira Code, monospace", "monospace").splitlines()) + "\n"
 
 
 if __name__ == "__main__":

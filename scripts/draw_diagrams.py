@@ -14,6 +14,7 @@ from ds_actors._backoff import ExponentialBackoff
 from ds_actors._events import Boot, Due, Ended, Event, Ready, Shutdown, Start, StartAgain, Stop, Terminate
 from ds_actors._rules import RESTARTS, STRATEGIES, ChildRules, ChildStatus, Strategy
 from ds_actors._supervision import Supervision
+from ds_actors.cli._simulate.axes import THEME
 
 TARGET = Path(__file__).parents[1] / "docs" / "guide"
 INK, DIM, GOOD, BAD, BACK = "#24292f", "#8c959f", "#1a7f37", "#cf222e", "#ffffff"
@@ -35,7 +36,7 @@ def picture(width: int, height: int, title: str, parts: list[str]) -> str:
     """Return a whole SVG."""
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" {FONT} role="img">'
     back = f'<rect width="{width}" height="{height}" fill="{BACK}"/>'
-    return "\n".join([head, f"<title>{escape(title)}</title>", back, *parts, "</svg>", ""])
+    return "\n".join([head, f"<title>{escape(title)}</title>", THEME, back, *parts, "</svg>", ""])
 
 
 # ---- which ends start a child again: RESTARTS

@@ -16,7 +16,10 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from ds_actors.cli._simulate.axes import THEME, round_axis
+
 WIDTH, PANEL, LEFT, TOP, GAP = 760, 190, 70, 44, 46
+INSET, TICKS = 44, 5
 INK, DIM, COLOUR, GOAL = "#24292f", "#dee2e6", "#0b6e99", "#d9480f"
 Runs = Sequence[Mapping[str, Any]]
 
@@ -55,24 +58,25 @@ def draw(runs: Runs) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
         ' font-family="sans-serif" font-size="13" role="img" aria-label="Cost by number of tracks">'
     )
-    return "\n".join([head, f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>', *parts, "</svg>", ""])
+    return "\n".join([head, THEME, f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>', *parts, "</svg>", ""])
 
 
 def _panel(panel: Panel, counts: Sequence[int], values: Sequence[float], top: int) -> list[str]:
-    most = 1.1 * max(*values, panel.goal or 0.0, 1e-9)
+    ticks = round_axis(1.02 * max(*values, panel.goal or 0.0, 1e-9), TICKS)
     low, high = math.log10(counts[0]), math.log10(counts[-1])
 
     def x(count: int) -> float:
-        return LEFT + (WIDTH - LEFT - 40) * (math.log10(count) - low) / ((high - low) or 1)
+        # Away from the axis, so that no label lies on its 0.
+        left, right = LEFT + INSET, WIDTH - 40 - INSET
+        return left + (right - left) * (math.log10(count) - low) / ((high - low) or 1)
 
     def y(value: float) -> float:
-        return top + PANEL * (1 - value / most)
+        return top + PANEL * (1 - value / ticks[-1])
 
     parts = [f'<text x="{LEFT}" y="{top - 8}" fill="{INK}" font-weight="bold">{escape(panel.title)}</text>']
-    for quarter in range(5):
-        value = most * quarter / 4
+    for value in ticks:
         parts.append(f'<line x1="{LEFT}" x2="{WIDTH - 40}" y1="{y(value):.1f}" y2="{y(value):.1f}" stroke="{DIM}"/>')
-        parts.append(f'<text x="{LEFT - 8}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.3g}</text>')
+        parts.append(f'<text x="{LEFT - 8}" y="{y(value) + 4:.1f}" text-anchor="end">{value:,.6g}</text>')
     if panel.goal is not None:
         at = f"{y(panel.goal):.1f}"
         parts.append(

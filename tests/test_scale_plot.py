@@ -32,3 +32,12 @@ def test_the_plot_has_a_point_for_each_number_of_tracks_at_the_median_of_its_run
     assert ET.tostring(picture) == ET.tostring(once)
     texts = {item.text for item in picture if item.tag.endswith("text")}
     assert {"10 tracks", "100 tracks", "goal 1.6", "goal 0.5"} <= texts
+
+
+def test_the_plot_has_round_ticks_and_no_label_on_the_zero_of_an_axis() -> None:
+    """The first number of tracks stands to the right of the axis, whose labels end at x = 62."""
+    picture = ET.fromstring(runpy.run_path(str(SCRIPT))["draw"]([run(10, 9.44), run(100, 1.5)]))
+    texts = [item for item in picture if item.tag.endswith("text")]
+    ticks = [float(item.text or "") for item in texts if item.get("x") == "62"]
+    assert ticks[:6] == [0, 2, 4, 6, 8, 10]
+    assert min(float(item.get("x") or 0) for item in texts if item.text == "10 tracks") > 62 + 40

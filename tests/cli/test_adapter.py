@@ -6,18 +6,18 @@ import re
 from pathlib import Path
 
 from ds_actors import cli
-from ds_actors.cli._adapter import adapter_missing, install_command
+from ds_actors.cli._adapter import adapter_command, adapter_missing
 
 
 def test_outside_a_clone_the_command_refuses_the_other_project_of_that_name() -> None:
     """PyPI's 1.2.17 is another project's; the quotes keep the shell from taking the bound for a redirection."""
-    assert install_command(None) == 'pip install "dataspike-livekit-plugins>=2"'
-    assert adapter_missing(None).endswith(install_command(None))
+    assert adapter_command(None) == 'pip install "dataspike-livekit-plugins>=2"'
+    assert adapter_missing(None).endswith(adapter_command(None))
 
 
 def test_in_a_clone_the_adapter_is_installed_from_it(tmp_path: Path) -> None:
     """It may not have been published yet."""
-    assert install_command(tmp_path) == "pip install ./adapters/livekit"
+    assert adapter_command(tmp_path) == "pip install ./adapters/livekit"
 
 
 def test_no_command_has_a_wording_of_its_own() -> None:

@@ -20,7 +20,7 @@ def has_adapter() -> bool:
         return False
 
 
-def install_command(clone: Path | None) -> str:
+def adapter_command(clone: Path | None) -> str:
     """Return the command that installs the adapter, from the clone if there is one.
 
     The version is part of it: 1.2.17, of another project, has the same name on PyPI.
@@ -30,4 +30,4 @@ def install_command(clone: Path | None) -> str:
 
 def adapter_missing(clone: Path | None) -> str:
     """Return the line that says that the adapter is not installed, and what to do."""
-    return f"the LiveKit adapter is not installed: {install_command(clone)}"
+    return f"the LiveKit adapter is not installed: {adapter_command(clone)}"

@@ -91,8 +91,9 @@ def test_tampering_turns_the_badge_from_clear_to_alert_and_back(tab: Callable[[]
         assert page.badge("alice").get_by_role("alert").inner_text() == "Alert"
         assert page.badge("bob").get_by_role("status").inner_text() == "Clear"
         until(lambda page=page: page.badge("alice").get_by_text("checked").inner_text())  # type: ignore[misc]
-    alice.press("Tamper with my picture")
+    alice.press("Stop tampering")
     bob.wait_for("alice", "clear")
+    assert alice.page.get_by_role("button", name="Tamper with my picture").is_visible()
 
 
 def test_a_forged_packet_changes_nothing(tab: Callable[[], RoomPage], command: RoomCommand) -> None:
@@ -112,7 +113,36 @@ def test_a_forged_packet_changes_nothing(tab: Callable[[], RoomPage], command: R
     assert alice.badge("mallory").get_attribute("data-state") == "alert"
     assert alice.changes("mallory") == []
     assert not any("forged" in entry for entry in alice.logged(trusted=True))
+    until(lambda: any(entry.endswith("times") for entry in alice.logged(trusted=True)))
     _draw(alice)
+
+
+def test_the_log_has_the_newest_packet_on_top_and_names_its_sender_once(tab: Callable[[], RoomPage]) -> None:
+    """A packet like an earlier one counts that one up, and brings it to the top with the new time."""
+    alice = tab()
+    alice.join("alice")
+    alice.wait_for("alice", "clear")
+    alice.press("Send a forged all-clear")
+    until(lambda: any("coverage:" in entry for entry in alice.logged(trusted=True)))
+    newest = alice.page.locator("#log > p").first
+    until(lambda: newest.get_attribute("data-trusted") == "true")
+    alice.press("Send a forged all-clear")
+    forged = alice.page.locator('#log > p[data-trusted="false"]')
+    until(lambda: forged.all_inner_texts()[0].endswith("2 times"))
+    assert forged.count() == 1
+    tops = alice.page.evaluate(
+        """() => new Promise((resolve) => {
+            const seen = [], log = document.getElementById("log");
+            const watched = { childList: true, subtree: true };
+            new MutationObserver((changes, observer) => {
+                const changed = changes.map(({ target }) => target.closest("p")).find((item) => item !== null);
+                seen.push(changed === undefined || changed === log.firstElementChild);
+                if (seen.length === 8) { observer.disconnect(); resolve(seen); }
+            }).observe(log, watched);
+        })"""
+    )
+    assert all(tops)
+    assert not any("detector detector" in " ".join(entry.split()) for entry in alice.logged(trusted=True))
 
 
 def _draw(page: RoomPage) -> None:

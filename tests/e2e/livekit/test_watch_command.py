@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -80,6 +81,36 @@ def test_a_hidden_watcher_sees_the_alert_and_the_room_sees_nothing_of_it(room: R
     assert shown[-1]["alerts"] == 1
     assert actors(shown)["tracks"] == 1
     assert shown[-1]["status"]["uplink"]["bytes_sent"] > 0
+
+
+def levels(events: list[dict[str, Any]]) -> dict[str, str]:
+    """Return each participant's level, as told last."""
+    rows = [event["status"]["tracks"] for event in events if event.get("status")]
+    return {row["participant"]: row["level"] for row in rows[-1]} if rows else {}
+
+
+def test_a_replay_ends_with_the_levels_of_the_whole_room(room: Room, tmp_path: Path) -> None:
+    """One stays clear, one becomes suspicious and one alert; `make picture` draws this recording for the docs."""
+    who = ("alice", "bob", "mallory")
+    room.join(*who)
+    for each in who:
+        room.camera(each, width=320, height=180)
+    recording = tmp_path / "call.jsonl"
+    seen = {"alice": "clear", "bob": "suspicious", "mallory": "alert"}
+    with watching(room, "--record", str(recording)) as (process, events):
+        until(lambda: levels(events) == dict.fromkeys(who, "clear"), 60)
+        room.service.verdicts["bob"] = Level.SUSPICIOUS
+        room.service.verdicts["mallory"] = Level.ALERT
+        until(lambda: levels(events) == seen, 60)
+        time.sleep(3)  # a few samples at burst rate
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+    command = [sys.executable, "-m", "ds_actors", "replay", str(recording), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert levels([json.loads(line) for line in done.stdout.splitlines()]) == seen
+    if folder := os.environ.get("DS_ACTORS_PICTURES"):
+        script = Path(__file__).parents[3] / "scripts" / "draw_views.py"
+        subprocess.run([sys.executable, str(script), folder, str(recording)], check=True, timeout=60)
 
 
 def test_results_also_go_to_the_sinks_that_the_settings_name(room: Room, tmp_path: Path) -> None:

@@ -86,12 +86,17 @@ async function join(name: string, code: string, camera: boolean): Promise<void> 
 
 function serveTools(room: Room, picture: Picture, forge: () => Promise<void>, signal: AbortSignal): void {
   const tamper = find("tamper");
-  tamper.setAttribute("aria-pressed", "false");
+  // The label says what a click does, so there is no aria-pressed: "Stop tampering, pressed" would say the opposite.
+  const label = (): void => {
+    tamper.textContent = picture.tampered ? "Stop tampering" : "Tamper with my picture";
+    tamper.classList.toggle("undoes", picture.tampered);
+  };
+  label();
   tamper.addEventListener(
     "click",
     () => {
       picture.tampered = !picture.tampered;
-      tamper.setAttribute("aria-pressed", String(picture.tampered));
+      label();
     },
     { signal },
   );

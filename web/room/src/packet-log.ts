@@ -4,7 +4,7 @@ import { isTrusted, type Packet } from "ds-actors-badge";
 
 const MOST_ENTRIES = 100;
 const MOST_CHARACTERS = 300;
-/** Packets of several kinds take turns; a repeated one counts up where it stands among the newest. */
+/** Packets of several kinds take turns; a repeat of one of the newest counts that one up, and moves it to the top. */
 const NEWEST = 4;
 
 interface Entry {
@@ -26,12 +26,15 @@ export class PacketLog {
   add(packet: Packet): void {
     const trusted = isTrusted(packet, this.agent);
     const sender = packet.sender?.identity ?? "unknown sender";
-    const text = `${sender}: ${summary(packet)}`;
+    const text = trusted ? summary(packet) : `${sender}: ${summary(packet)}`;
     const repeated = this.#entries.slice(0, NEWEST).find((entry) => entry.text === text && entry.trusted === trusted);
     if (repeated !== undefined) {
       repeated.times += 1;
       write(repeated.item, ".time", new Date().toLocaleTimeString());
       write(repeated.item, ".times", `${repeated.times} times`);
+      this.#entries.splice(this.#entries.indexOf(repeated), 1);
+      this.#entries.unshift(repeated);
+      if (this.list.firstElementChild !== repeated.item) this.list.prepend(repeated.item);
       return;
     }
     const item = document.createElement("p");

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 from xml.sax.saxutils import escape
 
+from ds_actors.cli._simulate.axes import THEME, round_step
 from ds_actors.detection.events import plain
 from ds_actors.simulation import Outcome
 
@@ -39,7 +40,7 @@ def draw(outcomes: Sequence[Outcome]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
         ' font-family="sans-serif" font-size="13" role="img" aria-label="Time to detection by policy">'
     )
-    return "\n".join([head, f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>', *parts, "</svg>", ""])
+    return "\n".join([head, THEME, f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>', *parts, "</svg>", ""])
 
 
 def time_axis(delays: Sequence[Sequence[float]]) -> tuple[float, float]:
@@ -51,8 +52,7 @@ def time_axis(delays: Sequence[Sequence[float]]) -> tuple[float, float]:
     longest = max((times[-1] for times in delays if times), default=1.0)
     most = max((times[math.ceil(0.95 * len(times)) - 1] for times in delays if times), default=1.0)
     wanted = max(longest if longest <= 2 * most else most, _SHORTEST)
-    size = 10.0 ** math.floor(math.log10(wanted / _TICKS))
-    step = next(factor * size for factor in (1, 2, 5, 10, 20) if wanted / (factor * size) <= _TICKS)
+    step = round_step(wanted, _TICKS)
     return step, step * math.ceil(wanted / step)
 
 
