@@ -91,6 +91,7 @@ TESTS = {
     "ds_actors.detection.settings.schema": ["tests/detection/settings/test_settings.py"],
     "ds_actors.detection.settings.resolving": ["tests/detection/settings/test_settings.py"],
     "ds_actors.detection.settings.monitor_settings": ["tests/detection/settings/test_settings.py"],
+    "ds_actors.detection.settings.reading": ["tests/detection/settings/test_settings.py"],
     "ds_actors.detection.reporting.log_throttle": ["tests/detection/reporting/test_log_throttle.py"],
     "ds_actors.detection.tracks.frame_size": ["tests/detection/tracks/test_frame_size.py"],
     "ds_actors.detection.uplink.wire": ["tests/detection/uplink/test_wire.py"],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError
-from types import SimpleNamespace
 
 import pytest
 
@@ -44,8 +43,15 @@ def test_who_installed_from_a_clone_is_told_to_do_so_again(
     origin: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Anybody else hears of the package index first."""
-    found = SimpleNamespace(read_text=lambda _file: origin)
-    monkeypatch.setattr("importlib.metadata.distribution", lambda _name: found)
+
+    class Distribution:
+        def read_text(self, _file: str) -> str | None:
+            return origin
+
+    def found(_name: str) -> Distribution:
+        return Distribution()
+
+    monkeypatch.setattr("importlib.metadata.distribution", found)
     assert install_command("cli") == expected
 
 

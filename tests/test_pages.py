@@ -53,4 +53,11 @@ def test_the_page_about_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     given = {setting.spec.key for setting in read_settings().resolved.values() if setting.where}
     rows = dict(re.findall(r"^\| `([a-z_.]+)` \| `(\w+)` \|", text, re.MULTILINE))
     assert rows == {spec.key: spec.variable for spec in SETTINGS}
-    assert set(rows) - given == {"sinks.webhook.secret", "sinks.webhook.signing_secret"}
+    assert set(rows) - given == {
+        "budget.bytes_per_second",
+        "budget.burst_seconds",
+        "budget.sample_bytes",
+        "privacy.key",
+        "sinks.webhook.secret",
+        "sinks.webhook.signing_secret",
+    }

@@ -121,6 +121,17 @@ def test_an_invalid_proxy_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     assert SECRET not in repr(result)
 
 
+def test_a_proxy_of_the_settings_is_the_one_that_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the one of all programs; its password is not shown."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://other.example:1")
+    environment = {"DATASPIKE_API_KEY": "k", "DATASPIKE_PROXY": f"http://user:{SECRET}@proxy.example:3128"}
+    result, service = read_service(environment, url=None)
+    assert service is not None
+    assert service.proxy is not None
+    assert service.proxy.host == "proxy.example"
+    assert result.details["DATASPIKE_PROXY"] == "http://proxy.example:3128"
+
+
 def test_two_of_livekits_three_variables_are_a_warning() -> None:
     """The result names the missing one."""
     environment = {"DATASPIKE_API_KEY": "k", "LIVEKIT_URL": "wss://livekit.example", "LIVEKIT_API_KEY": "k"}

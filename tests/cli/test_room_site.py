@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -149,15 +150,26 @@ def test_nothing_shows_the_secrets() -> None:
     assert PLAN.host_code not in repr(PLAN) + repr(site())
 
 
+def claims(token: str) -> dict[str, Any]:
+    body = token.split(".")[1]
+    read: dict[str, Any] = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    return read
+
+
+def test_a_persons_token_is_for_this_room_alone_and_ends() -> None:
+    """It joins, publishes and subscribes; it gives no right over the server or over others, and lasts six hours."""
+    tokens = pytest.importorskip("ds_actors.cli._room.tokens", reason="needs the LiveKit adapter")
+    person = claims(tokens.participant_token(PLAN, "alice-1", "alice"))
+    granted = {name for name, value in person["video"].items() if value}
+    assert granted == {"room", "roomJoin", "canPublish", "canSubscribe", "canPublishData"}
+    assert person["video"]["room"] == ROOM
+    assert not {"sip", "agent", "inference", "observability"} & {name for name, value in person.items() if value}
+    assert 0 < person["exp"] - time.time() <= 6 * 3_600
+
+
 def test_only_the_monitors_token_is_an_agents() -> None:
     """LiveKit reads the kind from the token, so no participant of the page can have it."""
     tokens = pytest.importorskip("ds_actors.cli._room.tokens", reason="needs the LiveKit adapter")
-
-    def claims(token: str) -> dict[str, Any]:
-        body = token.split(".")[1]
-        read: dict[str, Any] = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-        return read
-
     person, monitor = claims(tokens.participant_token(PLAN, "alice-1", "alice")), claims(tokens.detector_token(PLAN))
     assert (person["sub"], person["kind"], person["video"]["room"]) == ("alice-1", "standard", ROOM)
     assert (monitor["sub"], monitor["kind"], monitor["video"]["canPublish"]) == (DETECTOR, "agent", False)

@@ -17,6 +17,7 @@ import pytest
 import scan_clips as clips
 import trio
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 from terminal import run_on_a_terminal
 from waiting import until_in_trio
 
@@ -40,7 +41,7 @@ HELLO = (
 
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("DATASPIKE_API_KEY", "DATASPIKE_WS_URL"):
+    for name in ("DATASPIKE_API_KEY", "DATASPIKE_WS_URL", "DATASPIKE_CONFIG"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -148,6 +149,66 @@ def test_wrong_usage_is_said_before_anything_is_read(tmp_path: Path, run: Run, a
     assert (code, out, len(err.splitlines())) == (2, "", 1)
 
 
+FILE = """
+[service]
+api_key = "from-the-file"
+url = "wss://file.example/x"
+proxy = "http://proxy.example:3128"
+[sampling]
+quality = 30
+normal_fps = "not looked at"
+[privacy]
+max_side = 640
+[sinks.json_lines]
+file = "/nowhere/alerts.jsonl"
+"""
+
+
+def test_the_settings_apply_to_a_scan_and_options_override_them(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The option, then the variable, then the file that --config or DATASPIKE_CONFIG names; no sink is opened."""
+    seen: list[tuple[int, int | None, str | None, str | None, str | None]] = []
+
+    async def note(scan: ScanRun, service: Dataspike | None) -> None:
+        proxy = None if service is None or service.proxy is None else service.proxy.host
+        key, url = (None, None) if service is None else (service.key.reveal(), service.log_url)
+        seen.append((scan.quality, scan.max_side, key, url, proxy))
+
+    monkeypatch.setattr(ScanRun, "run", note)
+    file = tmp_path / "ds.toml"
+    file.write_text(FILE)
+    video = tmp_path / "absent.mp4"
+    run("--config", file, video)
+    run("--config", file, "--max-side", "320", "--api-key", "own", "--url", "wss://option.example/", video)
+    run("--config", file, "--sandbox", video)
+    monkeypatch.setenv("DATASPIKE_CONFIG", str(file))
+    monkeypatch.setenv("DATASPIKE_QUALITY", "40")
+    monkeypatch.setenv("DATASPIKE_API_KEY", "from-a-variable")
+    run(video)
+    assert seen == [
+        (30, 640, "from-the-file", "wss://file.example/x", "proxy.example"),
+        (30, 320, "own", "wss://option.example/", "proxy.example"),
+        (30, 640, None, None, None),
+        (40, 640, "from-a-variable", "wss://file.example/x", "proxy.example"),
+    ]
+
+
+def test_a_setting_that_a_scan_cannot_use_is_one_line_without_the_key(tmp_path: Path, run: Run) -> None:
+    """Exit 2, before anything is read."""
+    file = tmp_path / "ds.toml"
+    for text, words in (("[sampling]\nquality = 101", "sampling.quality must be"), ("qualty = 1", "is not a setting")):
+        file.write_text(f"{text}\n[service]\nproxy = 'ftp://user:topsecret@x'")
+        code, out, err = run("--config", file, tmp_path / "absent.mp4")
+        assert (code, out, len(err.splitlines())) == (2, "", 1)
+        assert words in err
+    file.write_text("[service]\napi_key = 'k'\nproxy = 'ftp://user:topsecret@x'")
+    code, _out, err = run("--config", file, tmp_path / "absent.mp4")
+    assert code == 2
+    assert f"service.proxy (from {file}): proxy must be a URL" in err
+    assert "topsecret" not in err
+
+
 def test_a_url_in_the_clear_is_refused_without_showing_the_key(tmp_path: Path, run: Run) -> None:
     """The line names the setting, not its value, and no way out that the command has not."""
     code, _out, err = run("--api-key", "topsecret", "--url", "ws://example.org", tmp_path / "absent.mp4")
@@ -238,6 +299,24 @@ async def test_no_picture_is_larger_than_max_side(tmp_path: Path) -> None:
     ((own,), (small,), (same,)) = sizes.values()
     assert own == same
     assert max(own) > 64 == max(small)
+
+
+async def test_the_quality_is_the_one_that_is_asked_for(tmp_path: Path) -> None:
+    """The lower, the coarser are the steps of its JPEG."""
+    path = clips.make(tmp_path / "a.mp4", clips.steady(2))
+    steps: dict[int, int] = {}
+    for quality in (10, 75, 95):
+
+        def measure(sample: Sample, _now: float, quality: int = quality) -> ResultType:
+            with Image.open(io.BytesIO(sample.data)) as picture:
+                assert isinstance(picture, JpegImageFile)
+                steps[quality] = sum(picture.quantization[0])
+            return ResultType.CLEAR
+
+        async with open_sandbox(measure) as sandbox:
+            scan = ScanRun([StreamScan(str(path), 1.0)], partial(show, as_json=True), quality=quality)
+            await scan.run(Dataspike(api_key="good", url=sandbox.url))
+    assert steps[10] > steps[75] > steps[95]
 
 
 async def test_silence_after_the_samples_is_partial(tmp_path: Path) -> None:

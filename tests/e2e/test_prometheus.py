@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import socket
 import subprocess
-import sys
-import time
 import urllib.parse
-import urllib.request
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_server import PLACE, get, scraping, tool, until
 
 from ds_actors.detection.reporting.metric_values import COUNTERS, GAUGES
 
-PLACE = Path(__file__).parents[2] / "examples" / "prometheus"
 KEEPERS = {"ds_actors_keeper_rooms", "ds_actors_keeper_available"}
 REFUSED = """
 import sys
@@ -71,13 +65,6 @@ trio.run(main)
 """
 
 
-def tool(name: str) -> str:
-    path = shutil.which(name)
-    if path is None:
-        pytest.skip(f"{name} is not on PATH; `make test-all` installs it")
-    return path
-
-
 def expressions() -> dict[str, str]:
     """Return each PromQL expression of the two files, by where it stands."""
     found = {
@@ -89,70 +76,18 @@ def expressions() -> dict[str, str]:
     return found | dict(rules)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def scraping(program: str, place: Path) -> Generator[str]:
-    """Yield the address of a Prometheus that scrapes, every second, a program that serves its metrics."""
-    scraped, served = free_port(), free_port()
-    shutil.copy(PLACE / "alerts.yml", place)
-    config = (PLACE / "prometheus.yml").read_text()
-    config = config.replace("localhost:9000", f"127.0.0.1:{scraped}").replace("interval: 5s", "interval: 1s")
-    (place / "prometheus.yml").write_text(config)
-    monitor = subprocess.Popen([sys.executable, "-c", program, str(scraped)])
-    server = subprocess.Popen(
-        [
-            tool("prometheus"),
-            f"--config.file={place / 'prometheus.yml'}",
-            f"--storage.tsdb.path={place / 'data'}",
-            f"--web.listen-address=127.0.0.1:{served}",
-            "--log.level=error",
-        ],
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield f"http://127.0.0.1:{served}"
-    finally:
-        for process in (server, monitor):
-            process.kill()
-            process.wait()
-
-
 @pytest.fixture
 def prometheus(tmp_path: Path) -> Generator[str]:
     """Yield the address of a Prometheus that scrapes a monitor whose key is refused."""
-    tool("prometheus")
-    with scraping(REFUSED, tmp_path) as address:
+    with scraping({"worker": REFUSED}, tmp_path) as address:
         yield address
 
 
 @pytest.fixture
 def working_prometheus(tmp_path: Path) -> Generator[str]:
     """Yield the address of a Prometheus that scrapes a monitor of one track."""
-    tool("prometheus")
-    with scraping(WORKING, tmp_path) as address:
+    with scraping({"worker": WORKING}, tmp_path) as address:
         yield address
-
-
-def get(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        return json.load(answer)["data"]
-
-
-def until(found: Callable[[], bool], seconds: float = 40) -> None:
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            if found():
-                return
-        except OSError:  # it does not listen yet
-            pass
-        assert time.monotonic() < end, "Prometheus never showed it"
-        time.sleep(0.2)
 
 
 def test_promtool_accepts_the_rules_and_their_tests() -> None:

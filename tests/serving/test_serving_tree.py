@@ -53,6 +53,25 @@ async def test_a_sample_is_judged_and_answered() -> None:
     assert (status.received, status.answered, status.batches) == (2, {"alert": 1, "clear": 1}, 2)
 
 
+async def test_an_answer_goes_to_the_client_that_sent_the_sample_whoever_else_uses_its_names() -> None:
+    """Two clients with one participant and one track: each hears of its own picture, and of nothing more."""
+    async with (
+        open_service(HOSTILE, queue=PATIENT) as service,
+        connect(service.url) as one,
+        connect(service.url) as other,
+    ):
+        await ready(service)
+        for _ in range(3):
+            await one.send_message(message(256, painted=0.5))
+            await other.send_message(message())
+            assert (await level(one), await level(other)) == ("alert", "clear")
+        await other.send_message(message())
+        assert await level(other) == "clear"
+        with trio.move_on_after(0.5) as waited:
+            await one.get_message()
+        assert waited.cancelled_caught
+
+
 async def test_samples_that_arrive_before_a_model_is_loaded_are_judged() -> None:
     """It listens at once."""
     async with open_service(HOSTILE, queue=PATIENT) as service:

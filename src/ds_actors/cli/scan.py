@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from enum import StrEnum
 from functools import partial
@@ -13,7 +12,8 @@ from typing import Annotated, Final, NoReturn
 import trio
 import typer
 
-from ds_actors._text import counted
+from ds_actors._text import counted, plain
+from ds_actors.cli._configuration import ConfigFile
 from ds_actors.cli._epilog import epilog
 from ds_actors.cli._files import refusal, replace_file
 from ds_actors.cli._scan import report
@@ -23,11 +23,24 @@ from ds_actors.cli._scan.run import ScanRun, in_options
 from ds_actors.cli._thresholds import Alert, Suspicious, ThresholdsFile, own_thresholds
 from ds_actors.detection import Dataspike, Level
 from ds_actors.detection.service import KEY_VARIABLE, PERMITS_INSECURE, URL_VARIABLE
+from ds_actors.detection.settings import MonitorSettings, SettingsError, read_settings
 
 _NO_SERVICE = (
     f"no service: give a key (--api-key or {KEY_VARIABLE}) for Dataspike's, or --sandbox for the local stand-in, "
     "or --detector for your own"
 )
+_NOT_OF_A_SCAN: Final = (
+    "sampling.normal_fps",
+    "sampling.burst_fps",
+    "budget",
+    "privacy.pseudonyms",
+    "privacy.key",
+    "tracks",
+    "results",
+    "ledger",
+    "sinks",
+)
+"""The settings that a scan leaves alone: those of calls, and of what goes on during one."""
 _STAND_IN = "the sandbox on this machine, a stand-in that looks for a painted patch and is no deepfake detector"
 
 
@@ -77,6 +90,7 @@ def scan(
         str | None,
         typer.Option(help=f"The service's WebSocket URL. Without it: {URL_VARIABLE}, else Dataspike's.", metavar="URL"),
     ] = None,
+    config: ConfigFile = None,
     thresholds: ThresholdsFile = None,
     suspicious: Suspicious = None,
     alert: Alert = None,
@@ -87,7 +101,11 @@ def scan(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per video stream and line.")] = False,
     max_side: Annotated[
         int | None,
-        typer.Option(help="Send pictures whose longer side has at most so many pixels.", min=64, metavar="PIXELS"),
+        typer.Option(
+            help="Send pictures whose longer side has at most so many pixels. Without it: privacy.max_side.",
+            min=64,
+            metavar="PIXELS",
+        ),
     ] = None,
     report_to: Annotated[
         Path | None,
@@ -102,6 +120,8 @@ def scan(
     For example: ds-actors scan --sandbox painted.mp4 --report painted.html
 
     Every video stream of a file has its own result; covers are not scanned.
+    Of the settings, those of the service, privacy.max_side and
+    sampling.quality apply.
     """
     if not (math.isfinite(fps) and 0 < fps <= 30):
         _stop("--fps must be above 0 and 30 at most")
@@ -109,7 +129,13 @@ def scan(
         _stop("--thumbnails needs --report")
     if report_to is not None:
         _check_report(report_to, files)
-    service = _service(sandbox=sandbox, detector=detector, key=[api_key], url=url)
+    key = [api_key]
+    del api_key  # no traceback's frame keeps it
+    _check_service(sandbox=sandbox, detector=detector, given=key[0] is not None or url is not None)
+    stand_in = sandbox or detector is not None
+    skipped = ["service"] if stand_in else ["service.api_key"] if key[0] is not None else []
+    settings = _settings(config, url, max_side, skipped)
+    service = None if stand_in else _service(key, settings)
     if detector is None and not (thresholds is None and suspicious is None and alert is None):
         _stop("--thresholds, --suspicious and --alert go with --detector: other services decide the levels themselves")
     try:
@@ -122,9 +148,10 @@ def scan(
         [StreamScan(str(path), fps) for path in files],
         partial(show, as_json=as_json),
         thumbnails,
-        max_side,
+        settings.max_side,
         detector,
         own,
+        quality=settings.quality,
     )
     try:
         trio.run(run.run, service)
@@ -160,20 +187,30 @@ def _finish(
     raise typer.Exit(int(code))
 
 
-def _service(*, sandbox: bool, detector: str | None, key: list[str | None], url: str | None) -> Dataspike | None:
-    """Return the service, None for the sandbox or a detector; the key is in a list: no traceback's frame keeps it."""
-    if detector is not None:
-        if sandbox or key[0] is not None or url is not None:
-            _stop("--detector goes with none of --sandbox, --api-key and --url")
-        return None
-    if sandbox:
-        if key[0] is not None or url is not None:
-            _stop("--sandbox goes with neither --api-key nor --url")
-        return None
-    if key[0] is None and not os.environ.get(KEY_VARIABLE):
-        _stop(_NO_SERVICE)
+def _check_service(*, sandbox: bool, detector: str | None, given: bool) -> None:
+    """Refuse two services; `given` is whether a key or a URL is an option."""
+    if detector is not None and (sandbox or given):
+        _stop("--detector goes with none of --sandbox, --api-key and --url")
+    if sandbox and given:
+        _stop("--sandbox goes with neither --api-key nor --url")
+
+
+def _settings(file: Path | None, url: str | None, max_side: int | None, skipped: list[str]) -> MonitorSettings:
+    options = {"service.url": url, "privacy.max_side": None if max_side is None else str(max_side)}
+    given = {key: value for key, value in options.items() if value is not None}
     try:
-        return Dataspike(api_key=key.pop(), url=url)
+        return read_settings(given, file=file, skipped=[*_NOT_OF_A_SCAN, *skipped])
+    except SettingsError as error:
+        _stop(plain(str(error), 2_000))
+
+
+def _service(key: list[str | None], settings: MonitorSettings) -> Dataspike:
+    """Return the service; the option's key is in a list, so that no traceback's frame keeps it."""
+    try:
+        own = settings.api_key
+        if key[0] is None and own is None:
+            _stop(_NO_SERVICE)
+        return Dataspike(own if key[0] is None else key.pop(), settings.url, proxy=settings.proxy)
     except ValueError as error:
         _stop(in_options(str(error).removesuffix(PERMITS_INSECURE)))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Final, Protocol, Self
 
@@ -107,8 +109,9 @@ def default_metrics() -> MonitorMetrics:
 class MetricsRecorder:
     """Records one monitor: use it as a context manager around the monitor's block, and run `run` inside.
 
-    A registry that fails, as on a full disk in multiprocess mode, is logged once; the recording ends, and the monitor
-    runs on.
+    Leaving the block takes the monitor out of the gauges, also when it failed: `show_failed` keeps it among those that
+    failed, until `forget`. A registry that fails, as on a full disk in multiprocess mode, is logged once; the recording
+    ends, and the monitor runs on.
 
     Example:
         ```python
@@ -134,17 +137,31 @@ class MetricsRecorder:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._works():
-            self._set_gauges({})
+            self.forget()
 
     async def run(self) -> None:
         """Update the metrics every 5 s until cancelled."""
         while self._works():  # noqa: ASYNC110 - it is a clock that it waits for
             await trio.sleep(EVERY)
 
+    def show_failed(self) -> None:
+        """Count the monitor, whose block was left, as failed until `forget`, so that an alert can fire for it."""
+        self._try_gauges({("monitors", ("failed",)): 1})
+
+    def forget(self) -> None:
+        """Take the monitor out of the gauges."""
+        self._try_gauges({})
+
     def _works(self) -> bool:
+        return self._tried(self.update)
+
+    def _try_gauges(self, values: dict[MetricKey, float]) -> None:
+        self._tried(partial(self._set_gauges, values))
+
+    def _tried(self, record: Callable[[], None]) -> bool:
         if not self._failed:
             try:
-                self.update()
+                record()
             except Exception:
                 self._failed = True
                 logger.exception("the metrics could not be updated, and are not updated any more")

@@ -1,13 +1,55 @@
-"""`python -m livekit.plugins.dataspike.keeper`, as a person runs it."""
+"""`python -m livekit.plugins.dataspike.keeper`, as a person runs it, and who can read its metrics."""
 
 from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import urllib.request
 
 import pytest
+from waiting import until
+
+SECRET = "very-secret-" * 3
+UNAVAILABLE = "ds_actors_keeper_available 0.0"
+_OTHER = "127.0.0.2"
+"""Also this machine's on Linux, where a server that listens everywhere is reached by it."""
+
+
+def is_open(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def metrics(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        return str(answer.read().decode())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8")
+def test_the_metrics_are_served_to_this_machine_alone_and_without_the_secret() -> None:
+    """On 127.0.0.1 and on no other address, also while the LiveKit server is not there."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    environment = {"LIVEKIT_URL": "http://127.0.0.1:9", "LIVEKIT_API_KEY": "k", "LIVEKIT_API_SECRET": SECRET}
+    command = [sys.executable, "-m", "livekit.plugins.dataspike.keeper", "--metrics-port", str(port)]
+    with subprocess.Popen(command, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True) as keeper:
+        try:
+            until(lambda: is_open("127.0.0.1", port), 40)
+            assert not is_open(_OTHER, port)
+            until(lambda: UNAVAILABLE in metrics(port), 40)
+            shown = metrics(port)
+        finally:
+            keeper.terminate()
+            _, log = keeper.communicate(timeout=40)
+    assert "cannot be asked" in log
+    assert SECRET not in shown + log
 
 
 @pytest.mark.parametrize(("url", "warns"), [("ws://127.0.0.1:1", False), ("ws://demo.invalid:1", True)])

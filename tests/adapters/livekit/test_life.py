@@ -34,6 +34,10 @@ def detector(**options: Any) -> DataspikeDetector:
     return DataspikeDetector(**arguments)
 
 
+def monitors(state: str) -> float | None:
+    return REGISTRY.get_sample_value("ds_actors_monitors", {"state": state})
+
+
 def trio_threads() -> int:
     return sum(thread.name == "ds-actors-trio" for thread in threading.enumerate())
 
@@ -65,15 +69,12 @@ def test_it_waits_for_a_room_that_is_not_connected_yet() -> None:
 def test_it_is_in_the_default_registry_while_it_lives() -> None:
     """Which LiveKit's worker serves."""
 
-    def running() -> float | None:
-        return REGISTRY.get_sample_value("ds_actors_monitors", {"state": "running"})
-
     async def main() -> None:
         room_detector = detector()
         await room_detector.start(None, room=rtc.Room())
-        await until_on_loop(lambda: running() == 1)
+        await until_on_loop(lambda: monitors("running") == 1)
         await room_detector.aclose()
-        assert running() == 0
+        assert monitors("running") == 0
 
     asyncio.run(main())
 
@@ -353,7 +354,7 @@ def test_a_state_cb_that_raises_is_logged_and_harms_nothing(caplog: pytest.LogCa
 def test_a_monitor_that_fails_is_one_error_and_a_status(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is raised into the agent's loop, which can still close."""
+    """Nothing is raised into the agent's loop, which can still close; until then the metrics count it as failed."""
 
     async def main() -> None:
         room_detector = detector()
@@ -368,7 +369,10 @@ def test_a_monitor_that_fails_is_one_error_and_a_status(
         room_detector._session.bridge.tell(room_detector._session.reconciler.nursery.start_soon, failing)
         await until_on_loop(lambda: room_detector.status().state == "failed")
         assert room_detector.status().reason == "LookupError"
+        await until_on_loop(lambda: monitors("failed") == 1)
+        assert monitors("running") == 0
         await room_detector.aclose()
+        assert monitors("failed") == 0
         assert room_detector.status().state == "failed"
         assert trio_threads() == 0
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from livekit.agents import APIConnectOptions
 from livekit.plugins import dataspike
 from livekit.plugins.dataspike import AudioParams, DataspikeDetector, VideoParams
+from livekit.plugins.dataspike._forwarding import FORWARDING
+from livekit.plugins.dataspike._layers import LARGEST_SIDE, MIN_SIDE, SMALLEST_SIDE
+from livekit.plugins.dataspike._rules import VIDEO_SOURCES
+from livekit.plugins.dataspike._settings import Notify
 
-from ds_actors.detection import AdaptiveSampling, Dataspike, LogSink, Privacy
+from ds_actors.detection import AdaptiveSampling, Budget, Dataspike, LogSink, Privacy
+from ds_actors.detection.settings.schema import BY_KEY, from_value
 from ds_actors.detection.tracks.link_encoder import LinkEncoder
 from ds_actors.serving import Local
 
@@ -114,6 +120,84 @@ def test_settings_name_further_sinks_unless_the_parameter_does(monkeypatch: pyte
     with pytest.raises(ValueError, match=r"sinks\.slack\.url \(from DATASPIKE_SLACK_URL\)"):
         DataspikeDetector(api_key="k")
     assert DataspikeDetector(api_key="k", sinks=["room"]).status().sinks == ()
+
+
+CALL = """
+service.proxy = "http://proxy.example:3128"
+[budget]
+samples_per_minute = 60
+[privacy]
+pseudonyms = true
+max_side = 640
+[tracks]
+sources = ["camera"]
+forwarding = "always"
+min_side = 360
+[results]
+notify = "changes"
+publish_coverage = true
+[ledger]
+enabled = true
+"""
+
+
+def of_a_call(detector: DataspikeDetector) -> list[object]:
+    settings = detector._settings
+    assert isinstance(settings.service, Dataspike)
+    return [
+        None if settings.service.proxy is None else settings.service.proxy.host,
+        settings.budget,
+        settings.privacy.pseudonyms,
+        settings.privacy.max_side,
+        settings.rules.sources,
+        settings.forwarding,
+        settings.min_side,
+        settings.notify,
+        settings.publish_coverage,
+        settings.ledger,
+    ]
+
+
+def test_what_goes_on_in_a_call_may_be_set_by_the_file_and_an_argument_overrides_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Also an argument that says what the default is; the file's mistakes in what it overrides do not matter then."""
+    file = tmp_path / "ds.toml"
+    file.write_text(CALL)
+    monkeypatch.setenv("DATASPIKE_CONFIG", str(file))
+    detector = DataspikeDetector(api_key="k")
+    expected = ["proxy.example", Budget(60), True, 640, ("camera",), "always", 360, "changes", True, True]
+    assert of_a_call(detector) == expected
+    assert detector._own_proxy
+    given: dict[str, Any] = {
+        "proxy": "http://other.example",
+        "budget": Budget(30),
+        "privacy": Privacy(),
+        "sources": ("screen_share",),
+        "forwarding": "auto",
+        "min_side": None,
+        "notify": "all",
+        "publish_coverage": False,
+        "ledger": False,
+    }
+    own = ["other.example", Budget(30), False, None, ("screen_share",), "auto", None, "all", False, False]
+    assert of_a_call(DataspikeDetector(api_key="k", **given)) == own
+    file.write_text(CALL.replace('"always"', '"alway"').replace("360", "1"))
+    assert of_a_call(DataspikeDetector(api_key="k", **given)) == own
+    with pytest.raises(ValueError, match=r"tracks\.forwarding must be one of always, on_demand, auto, not 'alway'"):
+        DataspikeDetector(api_key="k")
+
+
+def test_the_settings_know_the_words_and_the_figures_of_the_plugin() -> None:
+    """The library, which has no LiveKit, repeats them."""
+    assert BY_KEY["tracks.forwarding"].choices == FORWARDING
+    assert set(BY_KEY["tracks.sources"].choices) == set(VIDEO_SOURCES)
+    assert BY_KEY["results.notify"].choices == get_args(Notify)
+    assert BY_KEY["tracks.min_side"].default == MIN_SIDE
+    for side in (63, 64, 8_192, 8_193):
+        fits = SMALLEST_SIDE <= side <= LARGEST_SIDE
+        with nullcontext() if fits else pytest.raises(ValueError, match="must be from 64 to 8,192"):
+            assert from_value(BY_KEY["tracks.min_side"], side) == side
 
 
 def test_a_variable_with_a_slip_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

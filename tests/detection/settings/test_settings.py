@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ds_actors.detection import LogSink, Monitor, RotatingJsonLinesSink, SlackSink, Throttled, WebhookSink
+from ds_actors.detection import Budget, LogSink, Monitor, RotatingJsonLinesSink, SlackSink, Throttled, WebhookSink
 from ds_actors.detection.service import Dataspike
 from ds_actors.detection.settings import CONFIG_VARIABLE, SETTINGS, MonitorSettings, SettingsError, read_settings
 from ds_actors.detection.settings.resolving import SettingsFile, resolve_settings
@@ -61,18 +61,32 @@ VALUES: dict[str, tuple[str, object]] = {
     "switch": ("yes", True),
     "path": ("/tmp/a", "/tmp/a"),
 }
+SPECIAL: dict[str, tuple[str, object]] = {
+    "privacy.key": ("k" * 16, "k" * 16),
+    "privacy.max_side": ("640", 640),
+    "tracks.sources": ("camera,unknown", "camera,unknown"),
+    "tracks.forwarding": ("on_demand", "on_demand"),
+    "tracks.min_side": ("360", 360),
+    "results.notify": ("changes", "changes"),
+    "sinks.json_lines.max_bytes": ("30000", 30_000),
+}
 
 
 @pytest.mark.parametrize("spec", SETTINGS, ids=lambda spec: spec.key)
 def test_every_setting_means_the_same_from_everywhere(spec: Any) -> None:
     """A secret is no option: the error names its variable, and not its value."""
-    text, value = ("30000", 30_000) if spec.key.endswith("max_bytes") else VALUES[spec.kind]
+    text, value = SPECIAL.get(spec.key) or VALUES[spec.kind]
     table, _, name = spec.key.rpartition(".")
-    nested: dict[str, Any] = {name: value}
+    nested: dict[str, Any] = {name: text.split(",") if spec.kind == "words" else value}
     for part in reversed(table.split(".")):
         nested = {part: nested}
-    needed = {f"{table}.file": "DATASPIKE_JSON_LINES_FILE", f"{table}.url": "DATASPIKE_WEBHOOK_URL"}
-    environment = {variable: "https://x.example" for key, variable in needed.items() if key != spec.key}
+    needed = {
+        "sinks.json_lines.file": ("DATASPIKE_JSON_LINES_FILE", "/tmp/a"),
+        "sinks.webhook.url": ("DATASPIKE_WEBHOOK_URL", "https://x.example"),
+        "budget.bytes_per_second": ("DATASPIKE_BUDGET_BYTES_PER_SECOND", "9"),
+        "privacy.pseudonyms": ("DATASPIKE_PSEUDONYMS", "on"),
+    }
+    environment = dict(given for key, given in needed.items() if key != spec.key)
     environment |= {"DATASPIKE_BURST_FPS": "9"} if spec.key == "sampling.normal_fps" else {}
     from_file = resolve_settings({}, environment, SettingsFile("f", nested))[spec.key]
     from_variable = resolve_settings({}, {**environment, spec.variable: text}, None)[spec.key]
@@ -101,12 +115,28 @@ def test_an_empty_variable_is_none() -> None:
         ("sampling.quality = 101", "sampling.quality must be from 0 to 100, not 101"),
         ("sampling.quality = true", "must be a whole number, not True"),
         ("sampling.normal_fps = nan", "must be a number"),
-        ("sampling.normal_fps = 1" + "0" * 400, "must be a number"),
+        ("sampling.normal_fps = 1" + "0" * 400, "an integer may have 64 bits"),
         ("sampling.normal_fps = 3", "sampling.burst_fps must not be below sampling.normal_fps (from "),
         ("sinks.cooldown = 601", "sinks.cooldown must be from 0 to 600"),
         ("sinks.log.enabled = 1", "sinks.log.enabled must be true or false, not 1"),
         ("sinks.slack.url = ''", "sinks.slack.url must be a text"),
         ("sinks.webhook.secret = 'x'", "sinks.webhook.secret (from "),
+        ("results.notify = 'al'", "results.notify must be one of all, changes, not 'al' (from "),
+        ("results.notify = ['all']", "results.notify must be one of all, changes, not ['all'] (from "),
+        ("tracks.sources = []", "tracks.sources must be one or several of camera, screen_share, unknown, not []"),
+        ("tracks.sources = ['webcam']", "one or several of camera, screen_share, unknown, not ['webcam']"),
+        ("tracks.sources = [['camera']]", "one or several of camera, screen_share, unknown, not [['camera']]"),
+        ("tracks.sources = 'camera'", "one or several of camera, screen_share, unknown, not 'camera'"),
+        ("tracks.min_side = 63", "tracks.min_side must be from 64 to 8,192, or 0 for the largest layer always, not 63"),
+        ("tracks.min_side = 8193", "or 0 for the largest layer always, not 8193 (from "),
+        ("privacy.max_side = 63", "privacy.max_side must be from 64 to "),
+        ("privacy.key = 'k'", "has no effect without privacy.pseudonyms"),
+        ("privacy.key = 'k'\nprivacy.pseudonyms = true", "ds.toml): key must have at least 16 bytes"),
+        ("budget.samples_per_minute = 0", "budget.samples_per_minute must be above 0, not 0.0 (from "),
+        ("budget.burst_seconds = 9", "no effect without budget.samples_per_minute or budget.bytes_per_second"),
+        ("budget.samples_per_minute = 0.5", "budget.samples_per_minute (from "),
+        ("budget.samples_per_minute = 0.5", "make burst_seconds 120 at least"),
+        ("budget.bytes_per_second = 9", "ds.toml): 9 bytes per second never make sample_bytes (100000) within"),
         ("sinks.json_lines.files = 2", "has no effect without sinks.json_lines.file"),
         ("[sinks", "not TOML"),
         ("a = " + "[" * 5_000, "nested 16 deep"),
@@ -117,7 +147,7 @@ def test_what_cannot_be_used_is_named_with_its_place(text: str, words: str, tmp_
     """And with what would be right."""
     message = refused(text, tmp_path)
     assert words in message
-    assert "ds.toml" in message or "a table" in message or message.endswith("sinks.json_lines.file")
+    assert "ds.toml" in message or "a table" in message
 
 
 @pytest.mark.parametrize(
@@ -153,6 +183,7 @@ def test_secrets_are_what_a_command_line_may_not_have() -> None:
     """Keys, and the URLs by which anybody may post."""
     assert {spec.key for spec in SETTINGS if spec.secret} == {
         "service.api_key",
+        "privacy.key",
         "sinks.slack.url",
         "sinks.webhook.url",
         "sinks.webhook.secret",
@@ -220,7 +251,8 @@ def test_long_names_are_cut_in_errors(tmp_path: Path) -> None:
         read_settings(file=path, environment={})
     assert str(raised.value) == f"the settings file {str(path)[:300]} does not exist, or is not a file"
     assert refused(f"{'k' * 500} = 1", tmp_path).startswith(f"{'k' * 200} is not a setting; ")
-    said = refused(f"[{'k' * 500}]\n" * 2, tmp_path).split(" is not TOML: ")[1]
+    said = refused(f"[{'k' * 500}]\n" * 2, tmp_path).split(" cannot be used: ")[1]
+    assert said.startswith("not TOML: ")
     assert len(said) == 200
 
 
@@ -255,8 +287,24 @@ FULL = f"""
 [service]
 api_key = "{SECRET}"
 url = "wss://user:{SECRET}@example.org/stream?token={SECRET}"
+proxy = "http://user:{SECRET}@proxy.example:3128"
 [sampling]
 normal_fps = 0.5
+[budget]
+samples_per_minute = 60
+[privacy]
+pseudonyms = true
+key = "{SECRET}-{SECRET}"
+max_side = 640
+[tracks]
+sources = ["unknown", "camera", "camera"]
+forwarding = "always"
+min_side = 0
+[results]
+notify = "changes"
+publish_coverage = true
+[ledger]
+enabled = true
 [sinks]
 cooldown = 30
 log.enabled = true
@@ -306,6 +354,7 @@ def test_no_secret_is_shown(tmp_path: Path) -> None:
         assert SECRET not in text
         assert SIGNING_SECRET[6:] not in text
     assert settings.resolved["service.url"].shown == "wss://example.org/stream"
+    assert settings.resolved["service.proxy"].shown == "http://proxy.example:3128"
     assert settings.resolved["sinks.slack.url"].shown == "https://hooks.slack.com/***"
 
 
@@ -369,3 +418,42 @@ def test_the_service_is_the_one_that_is_named(tmp_path: Path) -> None:
     settings = read("service.url = 'wss://example.org/x'\nservice.api_key = 'k'\nsampling.normal_fps = 0.5", tmp_path)
     assert settings.service().log_url == "wss://example.org/x"
     assert settings.sampling().promise.floor_fps == 0.5
+
+
+def test_each_part_of_a_monitor_gets_what_is_set(tmp_path: Path) -> None:
+    """In the types that the parts take."""
+    settings = read(FULL, tmp_path)
+    assert settings.budget == Budget(60)
+    assert (settings.privacy.pseudonyms, settings.privacy.max_side) == (True, 640)
+    assert settings.privacy.wire_names() is not None
+    assert (settings.sources, settings.forwarding, settings.min_side) == (("camera", "unknown"), "always", None)
+    assert (settings.notify, settings.publish_coverage, settings.ledger) == ("changes", True, True)
+    proxy = settings.service().proxy
+    assert proxy is not None
+    assert (proxy.host, proxy.port, proxy.username, proxy.password) == ("proxy.example", 3128, "user", SECRET)
+
+
+def test_what_is_not_set_changes_nothing() -> None:
+    """Each part has its own default."""
+    settings = read_settings(environment={})
+    assert (settings.budget, settings.proxy, settings.sources, settings.max_side) == (None, None, None, None)
+    assert (settings.privacy.pseudonyms, settings.privacy.max_side) == (False, None)
+    assert (settings.forwarding, settings.min_side) == ("auto", 540)
+    assert (settings.notify, settings.publish_coverage, settings.ledger) == ("all", False, False)
+
+
+def test_a_budget_may_be_of_bytes_alone() -> None:
+    """And its other figures are those of the settings."""
+    options = {"budget.bytes_per_second": "9000", "budget.sample_bytes": "5000", "budget.burst_seconds": "30"}
+    assert read_settings(options, environment={}).budget == Budget(None, 9_000.0, 30.0, 5_000)
+
+
+def test_a_key_that_is_too_short_shows_in_no_traceback_with_locals() -> None:
+    """The check of the key runs where its value is."""
+    with pytest.raises(SettingsError, match="at least 16 bytes") as raised:
+        read_settings(environment={"DATASPIKE_PSEUDONYMS": "1", "DATASPIKE_PSEUDONYMS_KEY": SECRET})
+    stack = traceback.TracebackException.from_exception(raised.value, capture_locals=True).stack
+    shown = [str(frame.locals) for frame in stack if "test_settings.py" not in frame.filename]
+    assert shown
+    assert SECRET not in "".join(shown)
+    assert raised.value.__context__ is None

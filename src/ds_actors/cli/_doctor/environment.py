@@ -12,12 +12,13 @@ from attrs import frozen
 from ds_actors.cli._doctor.result import CheckResult, failed, passed, warned
 from ds_actors.detection.sampling import AdaptiveSampling, check_quality
 from ds_actors.detection.service import KEY_VARIABLE, PERMITS_INSECURE, URL_VARIABLE, Dataspike
+from ds_actors.detection.settings.schema import PROXY_VARIABLE
 
 LIVEKIT_VARIABLES: Final = ("LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET")
 LIVEKIT_TOKEN: Final = "LIVEKIT_TOKEN"  # noqa: S105 - a variable's name
 _SECRETS: Final = frozenset({KEY_VARIABLE, "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", LIVEKIT_TOKEN})
 _RATE_VARIABLES: Final = ("DATASPIKE_NORMAL_FPS", "DATASPIKE_BURST_FPS", "DATASPIKE_QUALITY")
-_PROXY_VARIABLES: Final = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
+_PROXY_VARIABLES: Final = (PROXY_VARIABLE, "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
 _OTHERS: Final = ("NO_PROXY", "no_proxy", "SSL_CERT_FILE")
 _KEY_FIX: Final = f"export {KEY_VARIABLE}=... in the monitor's environment (a Dataspike account has a key)"
 _NAME: Final = "environment"
@@ -53,15 +54,16 @@ def read_service(
     """Check the service's settings; return the result, and the service unless its address is invalid.
 
     Args:
-        environment: the variables, which are also the process's own: a proxy is read from there.
+        environment: the variables, which are also the process's own: the proxies of all programs are read from there.
         url: overrides DATASPIKE_WS_URL.
         without_key: what the command at hand can do for somebody who has no key.
         key_may_miss: the local sandbox takes any key.
     """
     names = (KEY_VARIABLE, URL_VARIABLE, *_RATE_VARIABLES, *_PROXY_VARIABLES, *_OTHERS, *LIVEKIT_VARIABLES)
     details = {name: masked(name, environment[name]) for name in (*names, LIVEKIT_TOKEN) if environment.get(name)}
+    proxy = environment.get(PROXY_VARIABLE, "").strip() or None
     try:
-        service = Dataspike(api_key="unset", url=url)
+        service = Dataspike(api_key="unset", url=url, proxy=proxy)
     except ValueError as error:
         text = str(error).removesuffix(PERMITS_INSECURE)
         return failed(_NAME, text, "correct the setting that the message names", **details), None
@@ -72,7 +74,7 @@ def read_service(
             fix = f"{_KEY_FIX}, or {without_key}" if without_key else _KEY_FIX
             return failed(_NAME, f"{KEY_VARIABLE} is not set", fix, **details), service
         try:
-            service = Dataspike(api_key=key, url=url)
+            service = Dataspike(api_key=key, url=url, proxy=proxy)
         except ValueError as error:
             fix = f"copy the key into {KEY_VARIABLE} again, without quotes, blanks and line ends"
             return failed(_NAME, str(error), fix, **details), service

@@ -57,7 +57,7 @@ async def check_tcp(service: Dataspike, timeout: float) -> CheckResult:
     hop = first_hop(service)
     place = f"{hop.host} port {hop.port}"
     if hop.kind == "proxy":
-        fix = "correct HTTPS_PROXY (ws: HTTP_PROXY), or list the service's host in NO_PROXY"
+        fix = "correct DATASPIKE_PROXY, else HTTPS_PROXY (ws: HTTP_PROXY), or list the service's host in NO_PROXY"
     else:
         fix = f"allow outgoing TCP to {place} in the firewall, or set HTTPS_PROXY where a proxy is required"
     began = time.perf_counter()

@@ -54,6 +54,7 @@ class Video:
         thumbnails: make a small JPEG of each sample too.
         index: the stream's index in the file; without it, the stream that a player would choose.
         max_side: pixels of a sample's longer side, at most.
+        quality: of a sample's JPEG, 0 to 100.
     """
 
     path: Path
@@ -61,6 +62,7 @@ class Video:
     thumbnails: bool = False
     index: int | None = None
     max_side: int | None = None
+    quality: int = 75
     due: int = field(default=0, init=False)
     """Samples due by what is decoded."""
     last: Fraction | None = field(default=None, init=False)
@@ -231,7 +233,7 @@ class Video:
         return made
 
     def _encoded(self, pixels: Pixels) -> bytes:
-        return encode_jpeg(_picture(pixels), max_side=self.max_side)
+        return encode_jpeg(_picture(pixels), quality=self.quality, max_side=self.max_side)
 
     def _time(self, frame: av.VideoFrame) -> Fraction:
         assert self._opened is not None

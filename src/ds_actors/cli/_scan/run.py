@@ -48,6 +48,8 @@ class ScanRun:
     """Called with what the detector made of each sample, before its answer; one whose process failed has none."""
     silence: float = SILENCE
     stalled: float = STALLED
+    quality: int = 75
+    """Of each sample's JPEG, 0 to 100."""
     service_problem: str = ""
     interrupted: bool = False
     shown: set[StreamScan] = field(factory=set[StreamScan])
@@ -133,7 +135,9 @@ class ScanRun:
         """Scan one video stream; return the indexes of the streams that were announced too late for a scan."""
         assert result.stream is not None
         self._scanned = result
-        video = Video(Path(result.path), exact(result.fps), self.thumbnails, result.stream.index, self.max_side)
+        video = Video(
+            Path(result.path), exact(result.fps), self.thumbnails, result.stream.index, self.max_side, self.quality
+        )
         silence, stalled = self.silence, self.stalled
         if self.detector is not None:
             # Its service answers every sample, at the deadline with an error: a model that is loaded anew takes long.

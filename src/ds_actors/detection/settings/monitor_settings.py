@@ -1,24 +1,23 @@
-"""The settings of a monitor, read from options, environment and one TOML file."""
+"""The settings of a monitor, as what its parts take."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
-from typing import Final, cast
+from typing import Literal, TypeVar, cast
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
-from ds_actors._text import plain
+from ds_actors.detection.budget import Budget
+from ds_actors.detection.privacy import Privacy
+from ds_actors.detection.proxies import find_proxy
 from ds_actors.detection.sampling import AdaptiveSampling, SamplingPolicy
 from ds_actors.detection.service import ApiKey, Dataspike
-from ds_actors.detection.settings.resolving import ResolvedSetting, SettingsFile, resolve_settings
+from ds_actors.detection.settings.resolving import ResolvedSetting
 from ds_actors.detection.settings.schema import CONFIG_VARIABLE, SettingsError, SettingValue
 from ds_actors.detection.sinks import LogSink, RotatingJsonLinesSink, Sink, SlackSink, Throttled, WebhookSink
-from ds_actors.detection.toml_text import TomlError, load_toml
 
-_MOST_BYTES: Final = 1_000_000
+T = TypeVar("T")
 
 
 @frozen
@@ -32,6 +31,10 @@ class MonitorSettings:
             service=settings.service(),
             sampling=settings.sampling,
             quality=settings.quality,
+            budget=settings.budget,
+            privacy=settings.privacy,
+            notify=settings.notify,
+            ledger=settings.ledger,
             sinks=settings.make_sinks(),
         )
         ```
@@ -71,13 +74,91 @@ class MonitorSettings:
         """What makes each track's policy."""
         return partial(AdaptiveSampling, self.normal_fps, self.burst_fps)
 
+    @property
+    def proxy(self) -> str | None:
+        """The URL of the proxy to the service; None for the environment's."""
+        return cast("str | None", self._value("service.proxy"))
+
+    @property
+    def budget(self) -> Budget | None:
+        """What the room may spend; None without a limit.
+
+        Raises:
+            SettingsError: when it can never hold one sample; `read_settings` has checked that.
+        """
+        samples, size = (self.resolved[f"budget.{name}"] for name in ("samples_per_minute", "bytes_per_second"))
+        if samples.value is None and size.value is None:
+            return None
+        key = (size if samples.value is None else samples).spec.key
+        return self._made(
+            key,
+            lambda: Budget(
+                cast("float | None", samples.value),
+                cast("float | None", size.value),
+                cast("float", self._value("budget.burst_seconds")),
+                cast("int", self._value("budget.sample_bytes")),
+            ),
+        )
+
+    @property
+    def privacy(self) -> Privacy:
+        """What is kept from the service.
+
+        Raises:
+            SettingsError: when its key is too short; `read_settings` has checked that.
+        """
+        return self._made(
+            "privacy.key",
+            lambda: Privacy(
+                pseudonyms=cast("bool", self._value("privacy.pseudonyms")),
+                key=cast("str | None", self._value("privacy.key")),
+                max_side=self.max_side,
+            ),
+        )
+
+    @property
+    def max_side(self) -> int | None:
+        """The most pixels of a picture's longer side when it leaves; None without a limit."""
+        return cast("int | None", self._value("privacy.max_side"))
+
+    @property
+    def sources(self) -> tuple[str, ...] | None:
+        """Which video of a room is watched; None for all."""
+        value = cast("str | None", self._value("tracks.sources"))
+        return None if value is None else tuple(value.split(","))
+
+    @property
+    def forwarding(self) -> Literal["always", "on_demand", "auto"]:
+        """Whether a room's server forwards a watched track always, or around its samples."""
+        return cast("Literal['always', 'on_demand', 'auto']", self._value("tracks.forwarding"))
+
+    @property
+    def min_side(self) -> int | None:
+        """The shorter side of the layer in which a track is received at normal rate; None for the largest layer."""
+        return cast("int", self._value("tracks.min_side")) or None
+
+    @property
+    def notify(self) -> Literal["all", "changes"]:
+        """Whether sinks receive all results, or changes of level."""
+        return cast("Literal['all', 'changes']", self._value("results.notify"))
+
+    @property
+    def publish_coverage(self) -> bool:
+        """Whether a room is told how well each track is covered."""
+        return cast("bool", self._value("results.publish_coverage"))
+
+    @property
+    def ledger(self) -> bool:
+        """Whether a record of what was sent is kept in memory."""
+        return cast("bool", self._value("ledger.enabled"))
+
     def service(self) -> Dataspike:
         """Return how to reach the service.
 
         Raises:
             ValueError: when there is no key, or the key or the URL cannot be used.
         """
-        return Dataspike(self.api_key, self.url)
+        return Dataspike(self.api_key, self.url, proxy=self.proxy)
 
     def make_sinks(self, room: str | Callable[[], str] = "") -> list[Sink]:
         """Return new sinks: log, slack and webhook throttled by the cooldown, and json-lines with every event.
@@ -99,6 +180,16 @@ class MonitorSettings:
         if self._value("sinks.webhook.url") is not None:
             sinks.append(Throttled(self._made("sinks.webhook.url", self._webhook), cooldown))
         return sinks
+
+    def check(self) -> None:
+        """Check what only several settings together can get wrong.
+
+        Raises:
+            SettingsError: when the budget or the privacy cannot be made, or the proxy is none.
+        """
+        _ = self.budget, self.privacy
+        if self.proxy is not None:
+            self._made("service.proxy", lambda: find_proxy("", 443, secure=True, explicit=self.proxy))
 
     def variables(self) -> dict[str, str]:
         """Return the environment that gives another process these settings: those that are not defaults."""
@@ -130,77 +221,9 @@ class MonitorSettings:
             signing_secret=cast("str | None", self._value("sinks.webhook.signing_secret")),
         )
 
-    def _made(self, key: str, make: Callable[[], Sink]) -> Sink:
+    def _made(self, key: str, make: Callable[[], T]) -> T:
         try:
             return make()
         except (ValueError, ModuleNotFoundError) as error:
             problem = str(error)
         raise SettingsError(f"{self.resolved[key].described}: {problem}")
-
-
-def read_settings(
-    options: Mapping[str, str] | None = None,
-    *,
-    file: str | os.PathLike[str] | None = None,
-    environment: Mapping[str, str] | None = None,
-    skipped: Collection[str] = (),
-) -> MonitorSettings:
-    """Return the settings: from `options`, else the environment, else the file, else the defaults.
-
-    Args:
-        options: values by key, such as `{"sinks.cooldown": "30"}`.
-        file: a TOML file, else the one that DATASPIKE_CONFIG names; a relative path in it begins at its folder.
-        environment: the variables; by default this process's own.
-        skipped: keys, and tables such as "sinks", that the caller sets by itself: they have their defaults.
-
-    Raises:
-        SettingsError: when a name is unknown, a value cannot be used, or the file cannot be read.
-    """
-    found = _read(options or {}, file, os.environ if environment is None else environment, skipped)
-    # Tracebacks may show locals: the frames that have the values are gone, and this one keeps none.
-    del options, environment
-    if isinstance(found, str):
-        raise SettingsError(found)
-    return found
-
-
-def _read(
-    options: Mapping[str, str],
-    file: str | os.PathLike[str] | None,
-    environment: Mapping[str, str],
-    skipped: Collection[str],
-) -> MonitorSettings | str:
-    named = file if file is not None else environment.get(CONFIG_VARIABLE, "").strip() or None
-    try:
-        content = None if named is None else _load(Path(named).absolute())
-        return MonitorSettings(
-            {k: _placed(v) for k, v in resolve_settings(options, environment, content, skipped).items()}
-        )
-    except SettingsError as error:
-        return str(error)
-
-
-def _load(path: Path) -> SettingsFile:
-    name = plain(str(path), 300)
-    try:
-        if not path.is_file():
-            raise SettingsError(f"the settings file {name} does not exist, or is not a file")
-        data = path.read_bytes()
-        if len(data) > _MOST_BYTES:
-            raise SettingsError(f"the settings file {name} has over {_MOST_BYTES:,} bytes")
-        return SettingsFile(name, load_toml(data.decode("utf-8")))
-    except TomlError as error:
-        problem = f"cannot be used: {plain(str(error), 200)}"
-    except UnicodeDecodeError:
-        problem = "is not UTF-8"
-    except OSError as error:
-        problem = f"cannot be read: {error.strerror}"
-    raise SettingsError(f"the settings file {name} {problem}")
-
-
-def _placed(setting: ResolvedSetting) -> ResolvedSetting:
-    """Return the setting with its path made absolute: one in the file begins at the file's folder."""
-    if setting.spec.kind != "path" or setting.value is None:
-        return setting
-    base = Path(setting.where).parent if setting.origin == "file" else Path.cwd()
-    return evolve(setting, value=str(base / str(setting.value)))

@@ -103,9 +103,10 @@ def resolve_settings(
 
 def _check_needed(settings: Mapping[str, ResolvedSetting]) -> None:
     for setting in settings.values():
-        needed = NEEDED.get(setting.spec.key.rpartition(".")[0])
-        if needed is not None and setting.origin != "default" and settings[needed].value is None:
-            raise SettingsError(f"{setting.described} has no effect without {needed}")
+        key = setting.spec.key
+        needed = NEEDED.get(key) or NEEDED.get(key.rpartition(".")[0])
+        if needed is not None and setting.origin != "default" and not any(settings[name].value for name in needed):
+            raise SettingsError(f"{setting.described} has no effect without {' or '.join(needed)}")
 
 
 def _check_option(key: str) -> None:

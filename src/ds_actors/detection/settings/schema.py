@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 from attrs import frozen
 
@@ -16,10 +16,12 @@ from ds_actors.detection.sampling import check_fps
 PREFIX: Final = "DATASPIKE_"
 CONFIG_VARIABLE: Final = f"{PREFIX}CONFIG"
 """The variable that names the file."""
+PROXY_VARIABLE: Final = f"{PREFIX}PROXY"
 
 SettingValue = str | float | bool
-Kind = Literal["text", "number", "whole", "switch", "path"]
-_WORDS: Final = {
+Kind = Literal["text", "number", "whole", "switch", "path", "word", "words"]
+"""A word is one of the spec's choices, words are one or several of them."""
+_WORDS: Final[Mapping[Kind, str]] = {
     "text": "a text",
     "number": "a number",
     "whole": "a whole number",
@@ -55,6 +57,8 @@ class SettingSpec:
     """How it may be shown: masked, or for a URL without user name and query, or by its host alone."""
     check: Callable[[str, float], object] | None = None
     """(key, number): raises ValueError when it cannot be used."""
+    choices: tuple[str, ...] = ()
+    """The words that it may be, or hold."""
 
     @property
     def secret(self) -> bool:
@@ -67,12 +71,38 @@ def _check_range(low: float, high: float, key: str, value: float) -> None:
         raise ValueError(f"{key} must be from {low:,g} to {high:,g}, not {value!r}")
 
 
+def _check_above(low: float, key: str, value: float) -> None:
+    if not value > low:
+        raise ValueError(f"{key} must be above {low:g}, not {value!r}")
+
+
+def _check_min_side(key: str, value: float) -> None:
+    if value and not 64 <= value <= 8_192:
+        raise ValueError(f"{key} must be from 64 to 8,192, or 0 for the largest layer always, not {value!r}")
+
+
+_above_0: Final = partial(_check_above, 0)
+
 SETTINGS: Final[tuple[SettingSpec, ...]] = (
     SettingSpec("service.api_key", "text", f"{PREFIX}API_KEY", None, "masked"),
     SettingSpec("service.url", "text", f"{PREFIX}WS_URL", None, "address"),
+    SettingSpec("service.proxy", "text", PROXY_VARIABLE, None, "address"),
     SettingSpec("sampling.normal_fps", "number", f"{PREFIX}NORMAL_FPS", 0.2, check=check_fps),
     SettingSpec("sampling.burst_fps", "number", f"{PREFIX}BURST_FPS", 1.0, check=check_fps),
     SettingSpec("sampling.quality", "whole", f"{PREFIX}QUALITY", 75, check=partial(_check_range, 0, 100)),
+    SettingSpec("budget.samples_per_minute", "number", f"{PREFIX}BUDGET_SAMPLES_PER_MINUTE", None, check=_above_0),
+    SettingSpec("budget.bytes_per_second", "number", f"{PREFIX}BUDGET_BYTES_PER_SECOND", None, check=_above_0),
+    SettingSpec("budget.burst_seconds", "number", f"{PREFIX}BUDGET_BURST_SECONDS", 60.0, check=_above_0),
+    SettingSpec("budget.sample_bytes", "whole", f"{PREFIX}BUDGET_SAMPLE_BYTES", 100_000, check=_above_0),
+    SettingSpec("privacy.pseudonyms", "switch", f"{PREFIX}PSEUDONYMS", default=False),
+    SettingSpec("privacy.key", "text", f"{PREFIX}PSEUDONYMS_KEY", None, "masked"),
+    SettingSpec("privacy.max_side", "whole", f"{PREFIX}MAX_SIDE", None, check=partial(_check_range, 64, 1 << 20)),
+    SettingSpec("tracks.sources", "words", f"{PREFIX}SOURCES", None, choices=("camera", "screen_share", "unknown")),
+    SettingSpec("tracks.forwarding", "word", f"{PREFIX}FORWARDING", "auto", choices=("always", "on_demand", "auto")),
+    SettingSpec("tracks.min_side", "whole", f"{PREFIX}MIN_SIDE", 540, check=_check_min_side),
+    SettingSpec("results.notify", "word", f"{PREFIX}NOTIFY", "all", choices=("all", "changes")),
+    SettingSpec("results.publish_coverage", "switch", f"{PREFIX}PUBLISH_COVERAGE", default=False),
+    SettingSpec("ledger.enabled", "switch", f"{PREFIX}LEDGER", default=False),
     SettingSpec("sinks.cooldown", "number", f"{PREFIX}COOLDOWN", 60.0, check=partial(_check_range, 0, 600)),
     SettingSpec("sinks.log.enabled", "switch", f"{PREFIX}LOG_ALERTS", default=False),
     SettingSpec("sinks.json_lines.file", "path", f"{PREFIX}JSON_LINES_FILE", None),
@@ -91,8 +121,13 @@ SETTINGS: Final[tuple[SettingSpec, ...]] = (
     SettingSpec("sinks.webhook.secret", "text", f"{PREFIX}WEBHOOK_SECRET", None, "masked"),
     SettingSpec("sinks.webhook.signing_secret", "text", f"{PREFIX}WEBHOOK_SIGNING_SECRET", None, "masked"),
 )
-NEEDED: Final = {"sinks.json_lines": "sinks.json_lines.file", "sinks.webhook": "sinks.webhook.url"}
-"""By table, the setting without which the others have no effect."""
+NEEDED: Final = {
+    "budget": ("budget.samples_per_minute", "budget.bytes_per_second"),
+    "privacy.key": ("privacy.pseudonyms",),
+    "sinks.json_lines": ("sinks.json_lines.file",),
+    "sinks.webhook": ("sinks.webhook.url",),
+}
+"""By table or key, the settings of which one must be set, or else it has no effect."""
 BY_KEY: Final = {spec.key: spec for spec in SETTINGS}
 BY_VARIABLE: Final = {spec.variable: spec for spec in SETTINGS}
 
@@ -108,6 +143,8 @@ def from_text(spec: SettingSpec, text: str) -> SettingValue:
         value = _SWITCHES.get(text.strip().lower())
     elif spec.kind in ("number", "whole"):
         value = _number(text, whole=spec.kind == "whole")
+    elif spec.kind == "words":
+        return _words(spec, text, [word.strip() for word in text.split(",")])
     if value is None:
         raise _wrong(spec, text)
     return from_value(spec, value)
@@ -126,6 +163,11 @@ def from_value(spec: SettingSpec, value: object) -> SettingValue:
         return _checked(spec, value)
     if spec.kind == "switch" and isinstance(value, bool):
         return value
+    if spec.kind == "word" and value in spec.choices:
+        return str(value)
+    if spec.kind == "words" and isinstance(value, list):
+        words = cast("list[object]", value)
+        return _words(spec, words, words)
     if spec.kind in ("text", "path") and isinstance(value, str) and value.strip():
         return value.strip()
     raise _wrong(spec, value)
@@ -178,6 +220,20 @@ def _checked(spec: SettingSpec, value: float) -> float:
     return value
 
 
+def _words(spec: SettingSpec, given: object, words: list[object]) -> str:
+    """Return words as one text, each once, in the order of the choices."""
+    if not words or any(word not in spec.choices for word in words):
+        raise _wrong(spec, given)
+    return ",".join(choice for choice in spec.choices if choice in words)
+
+
 def _wrong(spec: SettingSpec, value: object) -> SettingsError:
     given = f", not {value!r}" if spec.shown == "plain" else ""
-    return SettingsError(f"{spec.key} must be {_WORDS[spec.kind]}{given}")
+    return SettingsError(f"{spec.key} must be {_expected(spec)}{given}")
+
+
+def _expected(spec: SettingSpec) -> str:
+    if spec.kind in ("word", "words"):
+        amount = "one" if spec.kind == "word" else "one or several"
+        return f"{amount} of {', '.join(spec.choices)}"
+    return _WORDS[spec.kind]

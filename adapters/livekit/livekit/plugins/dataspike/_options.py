@@ -14,6 +14,7 @@ from ds_actors.detection.settings import MonitorSettings
 from ds_actors.detection.tracks.speech import CHUNK_SAMPLES, SAMPLE_RATE, AudioPace
 
 N = TypeVar("N", int, float)
+T = TypeVar("T")
 
 NORMAL_FPS: Final = 0.2
 BURST_FPS: Final = 1.0
@@ -121,6 +122,11 @@ def resolve(
         raise TypeError(f"audio_params must be AudioParams(), not {audio_params!r}")
     audio = None if audio_params is None else AudioPace(audio_params.interval, normal, burst)
     return Figures(sampling or (lambda: AdaptiveSampling(normal, burst)), jpeg, audio)
+
+
+def chosen(given: T | None, configured: T) -> T:
+    """Return a parameter, or what the settings say when it is not given."""
+    return configured if given is None else given
 
 
 def _checked(name: str, given: N | None, configured: N, check: Callable[[N], N]) -> N:

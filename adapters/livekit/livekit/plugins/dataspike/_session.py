@@ -80,6 +80,7 @@ class RoomSession:
         )
         self._handlers = Handlers(room)
         self._gate: SpeechGate | None = None
+        self._recorder = default_metrics().recorder(self.monitor)
         self._thread = TrioThread()
         self._stop = trio.Event()
         self._stopping = False
@@ -180,6 +181,8 @@ class RoomSession:
             await self._publisher.stop(max(0.0, min(1.0, deadline - loop.time())))
         if self._levels is not None:
             self._levels.stop()
+        if self._failed:
+            self._recorder.forget()
         self._closed = True
         self._state_changed(self.monitor.status())
 
@@ -247,7 +250,7 @@ class RoomSession:
             self._stop.set()
         running = False
         try:
-            with default_metrics().recorder(self.monitor) as recorder:
+            with self._recorder as recorder:
                 async with self.monitor as monitor, trio.open_nursery() as nursery:
                     self.reconciler = TrackReconciler(monitor, nursery)
                     running = True
@@ -262,6 +265,7 @@ class RoomSession:
                 raise
             self._failed = _cause(error)
             logger.exception("the monitor failed: nothing in the room is checked any more")
+            self._recorder.show_failed()
             self._monitor_changed(self.monitor.status())
         finally:
             self.bridge.post(self._watcher.stop)

@@ -34,7 +34,7 @@ class Settings:
     mirror_levels: bool
     publish_coverage: bool
     budget: Budget | None
-    privacy: Privacy | None
+    privacy: Privacy
     ledger: bool
     notify: Notify
     assessment: Assessment

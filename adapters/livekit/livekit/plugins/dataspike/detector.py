@@ -14,9 +14,9 @@ from livekit.agents import AgentSession, APIConnectOptions, JobContext, get_job_
 from livekit.agents.vad import VADEvent
 from livekit.plugins.dataspike._callback_sink import Callback
 from livekit.plugins.dataspike._forwarding import Forwarding, check_forwarding
-from livekit.plugins.dataspike._layers import MIN_SIDE, check_min_side
+from livekit.plugins.dataspike._layers import check_min_side
 from livekit.plugins.dataspike._log_fields import fields_of
-from livekit.plugins.dataspike._options import AudioParams, VideoParams, resolve
+from livekit.plugins.dataspike._options import AudioParams, VideoParams, chosen, resolve
 from livekit.plugins.dataspike._rules import Consent, TrackFilter, TrackRules
 from livekit.plugins.dataspike._session import RoomSession
 from livekit.plugins.dataspike._settings import Assessment, Notify, Settings
@@ -45,12 +45,14 @@ class DataspikeDetector:
         video_params: `normal_fps`, `burst_fps` and `quality` in one object, as in version 1.2.
         audio_params: also check microphones; off by default.
         sampling: called once per track; returns its sampling policy, which replaces the two rates.
-        budget: what all video and audio of the room may cost together; urgent samples go first.
-        privacy: what is kept from the service: names (pseudonyms go instead), and pixels.
-        ledger: keep a record of the last 1,000 samples sent, in memory and without their pixels, for `ledger()`.
+        budget: what all video and audio of the room may cost together; urgent samples go first. Else the settings'
+            `budget`, else unlimited.
+        privacy: what is kept from the service: names (pseudonyms go instead), and pixels; else the settings' `privacy`.
+        ledger: keep a record of the last 1,000 samples sent, in memory and without their pixels, for `ledger()`; else
+            DATASPIKE_LEDGER, else no.
         sinks: where results go besides the callback: "room", and sinks of ds_actors.detection; by default to
             the room, or nowhere when there is a callback, and to the sinks that the settings name.
-        notify: "all" results, or only "changes" of level.
+        notify: "all" results, or only "changes" of level; else DATASPIKE_NOTIFY, else "all".
         assessment: what makes a level of the results: "last", the last one, or "evidence", all of them, where each may
             be wrong; or an `Evidence` of ds_actors.detection with your own figures.
         min_confirmations: with "last", how many results in a row raise a level; one lowers it.
@@ -58,23 +60,25 @@ class DataspikeDetector:
         mirror_levels: show each track's level in an attribute of the agent's participant, for late joiners.
             Everybody sees attributes, so this excludes a callback and `destination_identities`.
         publish_coverage: publish how well each track is covered, in packets of their own on the topic
-            `deepfake_coverage`; off by default. They go to whom results go.
-        sources: which video is watched: "camera", "screen_share", "unknown"; by default all.
+            `deepfake_coverage`; else DATASPIKE_PUBLISH_COVERAGE, else no. They go to whom results go.
+        sources: which video is watched: "camera", "screen_share", "unknown"; else DATASPIKE_SOURCES, else all.
         track_filter: called with publication and participant; a track for which it returns False is not watched.
         consent: called with a participant when they join or their attributes change; a participant for whom it
             returns False or raises is not watched.
         auto_subscribe: subscribe to each publication that is to be watched, once.
         forwarding: whether the server forwards a watched track "always", or "on_demand": only around its samples,
-            which also stops it for everything else in this process. "auto", the default, is on demand for tracks
-            that only the detector subscribed to, while the session has no video input, and otherwise always.
+            which also stops it for everything else in this process. "auto" is on demand for tracks that only the
+            detector subscribed to, while the session has no video input, and otherwise always. Else
+            DATASPIKE_FORWARDING, else "auto".
         min_side: where a publisher sends several layers, a track that may be paused is received at normal rate in the
             smallest one whose shorter side has this many pixels, and at burst rate in the largest; None never chooses.
+            "settings", the default, is DATASPIKE_MIN_SIDE, else 540.
         state_cb: called on the loop with the status when its `state`, `uplink.state` or `room.state` changes, and when
             `blind` begins or ends: tracks that should be checked have not been for 30 s.
         url: the URL of the service's WebSocket; else DATASPIKE_WS_URL.
         allow_insecure: permit ws:// to other machines.
         ssl_context: for wss; the default trusts what the system trusts.
-        proxy: a proxy's URL; else the job's, else HTTPS_PROXY or HTTP_PROXY.
+        proxy: a proxy's URL; else DATASPIKE_PROXY, else the job's, else HTTPS_PROXY or HTTP_PROXY.
         service: in place of the key and the other settings of the connection: a detector of your own in this process,
             `ds_actors.serving.Local`, or a `Dataspike` of ds_actors.detection.
 
@@ -106,20 +110,20 @@ class DataspikeDetector:
         sampling: Callable[[], SamplingPolicy] | None = None,
         budget: Budget | None = None,
         privacy: Privacy | None = None,
-        ledger: bool = False,
+        ledger: bool | None = None,
         sinks: Sequence[Sink | Literal["room"]] | None = None,
-        notify: Notify = "all",
+        notify: Notify | None = None,
         assessment: Assessment = "last",
         min_confirmations: int = 1,
         destination_identities: Sequence[str] = (),
         mirror_levels: bool = False,
-        publish_coverage: bool = False,
+        publish_coverage: bool | None = None,
         sources: Collection[str] | None = None,
         track_filter: TrackFilter | None = None,
         consent: Consent | None = None,
         auto_subscribe: bool = True,
-        forwarding: Forwarding = "auto",
-        min_side: int | None = MIN_SIDE,
+        forwarding: Forwarding | None = None,
+        min_side: int | Literal["settings"] | None = "settings",
         state_cb: Callable[[Status], object] | None = None,
         url: str | None = None,
         allow_insecure: bool = False,
@@ -139,13 +143,23 @@ class DataspikeDetector:
             "service": service,
             "service.api_key": key,
             "service.url": url,
+            "service.proxy": proxy,
             "sampling": video_params,
             "sampling.normal_fps": normal_fps,
             "sampling.burst_fps": burst_fps,
             "sampling.quality": quality,
+            "budget": budget,
+            "privacy": privacy,
+            "tracks.sources": sources,
+            "tracks.forwarding": forwarding,
+            "tracks.min_side": None if min_side == "settings" else "given, if only as None",
+            "results.notify": notify,
+            "results.publish_coverage": publish_coverage,
+            "ledger": ledger,
             "sinks": sinks,
         }
         configured = read_settings(skipped=[name for name, value in own.items() if value is not None])
+        proxy = chosen(proxy, configured.proxy)
         if service is None:
             service = Dataspike(
                 key or configured.api_key,
@@ -167,22 +181,22 @@ class DataspikeDetector:
         self._settings = Settings(
             service=service,
             figures=figures,
-            rules=TrackRules(sources, track_filter, consent, figures.audio is not None),
+            rules=TrackRules(chosen(sources, configured.sources), track_filter, consent, figures.audio is not None),
             sinks=resolve_sinks(sinks, notification_cb, destination_identities, mirror_levels=mirror_levels),
             configured=configured if sinks is None else None,
             callback=notification_cb,
             destinations=tuple(destination_identities),
             mirror_levels=mirror_levels,
-            publish_coverage=publish_coverage,
-            budget=budget,
-            privacy=privacy,
-            ledger=ledger,
-            notify=notify,
+            publish_coverage=chosen(publish_coverage, configured.publish_coverage),
+            budget=chosen(budget, configured.budget),
+            privacy=chosen(privacy, configured.privacy),
+            ledger=chosen(ledger, configured.ledger),
+            notify=chosen(notify, configured.notify),
             assessment=assessment,
             min_confirmations=min_confirmations,
             auto_subscribe=auto_subscribe,
-            forwarding=check_forwarding(forwarding),
-            min_side=check_min_side(min_side),
+            forwarding=check_forwarding(chosen(forwarding, configured.forwarding)),
+            min_side=configured.min_side if min_side == "settings" else check_min_side(min_side),
             state_cb=state_cb,
         )
         self._own_proxy = proxy is not None
