@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from fault_actions import a_message_without_end, said, service
-from fault_cell import Cell, Noticed, cause
+from cells_open import is_down
+from fault_actions import a_message_without_end, answered_with, cut, network, network_down, said, service, together
+from fault_cell import Cell, Fault, Noticed, cause
 from fault_handlers import frame
 
-from ds_actors.detection import Status
+from ds_actors.detection import Coverage, Status
 from ds_actors.detection.events import ResultType, WireResult
 from ds_actors.detection.uplink.close_reasons import REFUSED_CODES
 from ds_actors.detection.uplink.wire import encode_result
@@ -39,6 +40,21 @@ def _closes(code: int) -> Cell:
 
 def _says(text: str, *pieces: bytes, noticed: Noticed | None = None, every: float | None = None, **more: float) -> Cell:
     return Cell("answers", text, said(*pieces, every=every), noticed, **more)  # type: ignore[arg-type]
+
+
+HALF = said(frame(BINARY, KNOWN)[:-3])
+"""An answer without its end."""
+LONG = frame(BINARY, encode_result(WireResult(int(ResultType.CLEAR), "alice", "A", "x" * 30_000)))
+
+
+def _blind(text: str, does: Fault, becomes: Coverage) -> Cell:
+    """Return the cell of a service that leaves the track without a verdict for longer than it may be `checked`."""
+    return Cell("answers", text, does, becomes=becomes, lasts=17, slow=True)
+
+
+def _link(text: str, kind: str, **attributes: int) -> Cell:
+    """Return the cell of a network that disturbs the answers only, and does not end them."""
+    return Cell("answers", text, network(kind, "downstream", **attributes), toxiproxy=True, lasts=1.0)
 
 
 CONTROLS = cause("control frames within")
@@ -81,5 +97,52 @@ ANSWERS = (
     _says("negative length", b"\x82\x7f" + b"\xff" * 8, noticed=cause("the ")),
     _says("masked", b"\x82\x80\x00\x00\x00\x00", noticed=cause("the ")),
     _says("noise", bytes(range(256)) * 9, noticed=cause("the ")),
+    _blind("errors only", answered_with(ResultType.ERROR), Coverage.UNJUDGED),
+    _blind("unknown types only", answered_with(99), Coverage.UNJUDGED),
+    _blind("only about strangers", answered_with(ResultType.CLEAR, track="B"), Coverage.STALE),
+    _blind("25 s late", service(lambda faults: faults.slow(25)), Coverage.STALE),
+    _link("latency 500 ms", "latency", latency=500),
+    _link("jitter 300 ms", "latency", latency=300, jitter=300),
+    _link("slicing", "slicer", average_size=2, delay=100),
+    Cell(
+        "answers",
+        "limit of 300 bytes",
+        network("limit_data", "downstream", bytes=300),
+        is_down,
+        toxiproxy=True,
+        slow=True,
+    ),
+    Cell(
+        "answers",
+        "64 KB/s, 30 KB each",
+        together(network("bandwidth", "downstream", rate=64), said(LONG, every=0.2)),
+        unasked=True,
+        toxiproxy=True,
+        lasts=1.5,
+    ),
+    Cell(
+        "answers",
+        "8 KB/s, one of 30 KB",
+        together(network("bandwidth", "downstream", rate=8), said(LONG)),
+        unasked=True,
+        toxiproxy=True,
+        lasts=5,
+        slow=True,
+    ),
+    Cell(
+        "answers",
+        "reset in one",
+        together(HALF, network("reset_peer", "downstream", timeout=0)),
+        is_down,
+        toxiproxy=True,
+    ),
+    Cell(
+        "answers",
+        "slow close in one",
+        together(network("slow_close", delay=1_000), HALF, cut()),
+        is_down,
+        toxiproxy=True,
+    ),
+    Cell("answers", "down in one", together(HALF, network_down()), is_down, toxiproxy=True),
     Cell("answers", "a message that does not end", a_message_without_end(), cause("did not end"), 25, slow=True),
 )

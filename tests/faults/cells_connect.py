@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from fault_actions import names, network, network_down, nothing, served_by
+from fault_actions import names, network, network_down, nothing, served_by, together
 from fault_cell import Cell, cause
 from fault_handlers import (
     SOCKS_HOST_UNREACHABLE,
@@ -49,6 +49,27 @@ CONNECT = (
         upgrade_timeout=2,
         toxiproxy=True,
         slow=True,
+    ),
+    Cell("connect", "jitter 300 ms", network("latency", latency=300, jitter=300), upgrade_timeout=10, toxiproxy=True),
+    Cell("connect", "64 KB/s", network("bandwidth", rate=64), upgrade_timeout=10, kilobytes=20, toxiproxy=True),
+    Cell(
+        "connect",
+        "8 KB/s",
+        network("bandwidth", rate=8),
+        upgrade_timeout=10,
+        kilobytes=20,
+        lasts=15,
+        link=8,
+        fps=1,
+        toxiproxy=True,
+        slow=True,
+    ),
+    Cell(
+        "connect",
+        "slow close",
+        together(served_by(closes), network("slow_close", delay=3_000)),
+        DEADLINE,
+        toxiproxy=True,
     ),
     Cell("connect", "slicing", network("slicer", average_size=8, delay=100), upgrade_timeout=10, toxiproxy=True),
     Cell(

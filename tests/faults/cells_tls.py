@@ -7,9 +7,9 @@ import ssl
 import warnings
 
 import trustme
-from fault_actions import certificate, network, nothing, served_by, tls
+from fault_actions import certificate, down_once_asked, network, nothing, served_by, tls, together
 from fault_cell import Cell, cause
-from fault_handlers import answers, hangs, http
+from fault_handlers import answers, closes, hangs, http
 from fault_world import World, server_context
 
 DAY = dt.timedelta(days=1)
@@ -74,6 +74,34 @@ TLS = (
         toxiproxy=True,
     ),
     Cell("TLS", "reset", network("reset_peer", timeout=0), HANDSHAKE, tls=True, toxiproxy=True),
+    Cell("TLS", "latency 300 ms", network("latency", latency=300), tls=True, toxiproxy=True, upgrade_timeout=10),
+    Cell(
+        "TLS",
+        "jitter 200 ms",
+        network("latency", latency=200, jitter=200),
+        tls=True,
+        toxiproxy=True,
+        upgrade_timeout=10,
+    ),
+    Cell("TLS", "64 KB/s", network("bandwidth", rate=64), tls=True, toxiproxy=True, upgrade_timeout=10),
+    Cell("TLS", "8 KB/s", network("bandwidth", rate=8), tls=True, toxiproxy=True, upgrade_timeout=10, lasts=1),
+    Cell(
+        "TLS",
+        "slow close",
+        together(tls(_without_tls), served_by(closes), network("slow_close", delay=3_000)),
+        cause("no accepted upgrade"),
+        tls=True,
+        toxiproxy=True,
+    ),
+    Cell(
+        "TLS",
+        "down",
+        together(tls(_without_tls), down_once_asked()),
+        HANDSHAKE,
+        tls=True,
+        toxiproxy=True,
+        upgrade_timeout=5,
+    ),
     Cell("TLS", "slicing", network("slicer", average_size=64, delay=100), tls=True, toxiproxy=True, upgrade_timeout=10),
     Cell(
         "TLS", "limit of 500 bytes", network("limit_data", "downstream", bytes=500), HANDSHAKE, tls=True, toxiproxy=True

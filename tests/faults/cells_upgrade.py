@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from fault_actions import network, served_by, service
+from fault_actions import down_once_asked, network, served_by, service, together
 from fault_cell import Cell, cause
-from fault_handlers import answers, answers_without_end, closes, hangs, http
+from fault_handlers import answers, answers_without_end, closes, hangs, http, resets
 
 from ds_actors.detection import Status
 
@@ -24,10 +24,20 @@ def _status(status: int) -> Cell:
 
 def _throttled(status: int) -> Cell:
     fault = service(lambda faults: faults.refuse_upgrades(status, 1))
-    return Cell("upgrade", f"HTTP {status}, Retry-After: 1", fault, cause(f"HTTP {status}"), asked=1.0, lasts=0.1)
+    return Cell(
+        "upgrade",
+        f"HTTP {status}, Retry-After: 1",
+        fault,
+        cause(f"HTTP {status}"),
+        asked=1.0,
+        lasts=0.1,
+        upgrade_timeout=5,
+    )
 
 
 BAD_ACCEPT = http(101, "Switching Protocols", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Accept: x")
+HALF = served_by(answers(b"HTTP/1.1 101 Swi"))
+LONG = served_by(answers(http(503, body=b"<p>No." * 9_999)))
 
 UPGRADE = (
     *map(_status, STATUSES),
@@ -83,5 +93,74 @@ UPGRADE = (
         cause("the "),
     ),
     Cell("upgrade", "closed", served_by(closes), cause("during the upgrade")),
-    Cell("upgrade", "slow close", network("slow_close", delay=3_000), toxiproxy=True, upgrade_timeout=10),
+    Cell(
+        "upgrade",
+        "slow close of half an answer",
+        together(HALF, network("slow_close", delay=3_000)),
+        cause("no accepted"),
+        toxiproxy=True,
+    ),
+    Cell(
+        "upgrade",
+        "latency 300 ms of the answer",
+        network("latency", "downstream", latency=300),
+        toxiproxy=True,
+        upgrade_timeout=10,
+    ),
+    Cell(
+        "upgrade",
+        "latency 5 s of the answer",
+        network("latency", "downstream", latency=5_000),
+        cause("no accepted"),
+        toxiproxy=True,
+    ),
+    Cell(
+        "upgrade",
+        "jitter 300 ms of the answer",
+        network("latency", "downstream", latency=300, jitter=300),
+        toxiproxy=True,
+        upgrade_timeout=10,
+    ),
+    Cell(
+        "upgrade",
+        "64 KB/s, HTTP 503 with 60 KB",
+        together(LONG, network("bandwidth", "downstream", rate=64)),
+        cause("HTTP 503"),
+        toxiproxy=True,
+        upgrade_timeout=2,
+        slow=True,
+    ),
+    Cell(
+        "upgrade",
+        "8 KB/s, HTTP 503 with 60 KB",
+        together(LONG, network("bandwidth", "downstream", rate=8)),
+        cause("HTTP 503"),
+        toxiproxy=True,
+        upgrade_timeout=2,
+        slow=True,
+    ),
+    Cell("upgrade", "reset before the answer", served_by(resets), cause("during the upgrade"), upgrade_timeout=5),
+    Cell(
+        "upgrade",
+        "slicing of the answer",
+        network("slicer", "downstream", average_size=2, delay=100),
+        toxiproxy=True,
+        upgrade_timeout=10,
+    ),
+    Cell(
+        "upgrade",
+        "limit of 20 bytes",
+        network("limit_data", "downstream", bytes=20),
+        cause("during the upgrade"),
+        toxiproxy=True,
+        upgrade_timeout=5,
+    ),
+    Cell(
+        "upgrade",
+        "down before the answer",
+        down_once_asked(),
+        cause("during the upgrade"),
+        toxiproxy=True,
+        upgrade_timeout=5,
+    ),
 )

@@ -6,16 +6,18 @@ import functools
 import math
 import ssl
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Concatenate, ParamSpec
 
 import trio
 import trustme
+from attrs import frozen
 from fault_cell import Fault
 from fault_world import World, server_context
 from switchboard import StreamHandler
 from toxiproxy import Direction
 
+from ds_actors.detection.events import Sample, WireResult
 from ds_actors.sandbox import Faults
 
 _P = ParamSpec("_P")
@@ -36,6 +38,15 @@ async def nothing(_world: World) -> AsyncGenerator[None]:
     """Disturb nothing."""
     await trio.lowlevel.checkpoint()
     yield
+
+
+@_fault
+async def together(world: World, *faults: Fault) -> AsyncGenerator[None]:
+    """Put several faults in force, and end the last one first."""
+    async with AsyncExitStack() as stack:
+        for fault in faults:
+            await stack.enter_async_context(fault(world))
+        yield
 
 
 @_fault
@@ -91,6 +102,27 @@ async def service(world: World, begin: Callable[[Faults], object], *, anew: bool
     await trio.lowlevel.checkpoint()
 
 
+@frozen
+class _Answers:
+    """Answers every sample with this type, about another track where one is given."""
+
+    number: int
+    track: str | None
+
+    def judge(self, sample: Sample, _now: float, /) -> list[WireResult]:
+        return [WireResult(self.number, sample.participant, self.track or sample.track)]
+
+
+@_fault
+async def answered_with(world: World, number: int, *, track: str | None = None) -> AsyncGenerator[None]:
+    """Let the service answer everything with one type, which may be none that the client knows."""
+    before, world.sandbox.verdicts = world.sandbox.verdicts, _Answers(number, track)
+    await trio.lowlevel.checkpoint()
+    yield
+    world.sandbox.verdicts = before
+    await trio.lowlevel.checkpoint()
+
+
 @_fault
 async def cut(world: World) -> AsyncGenerator[None]:
     """End the live connections."""
@@ -117,6 +149,19 @@ async def network_down(world: World) -> AsyncGenerator[None]:
     """Let nothing listen, and end the live connections."""
     await world.network.take_down()
     yield
+    await world.network.clear()
+
+
+@_fault
+async def down_once_asked(world: World) -> AsyncGenerator[None]:
+    """Let the network go down as soon as the client has said something, and before it is answered."""
+
+    async def handler(stream: trio.abc.Stream) -> None:
+        await stream.receive_some()
+        await world.network.take_down()
+
+    async with served_by(handler)(world):
+        yield
     await world.network.clear()
 
 

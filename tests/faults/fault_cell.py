@@ -9,7 +9,7 @@ from typing import Literal
 from attrs import frozen
 from fault_world import World
 
-from ds_actors.detection import Status
+from ds_actors.detection import Coverage, Status
 
 Phase = Literal["connect", "TLS", "upgrade", "idle", "mid-frame", "answers", "shutdown"]
 PHASES: tuple[Phase, ...] = ("connect", "TLS", "upgrade", "idle", "mid-frame", "answers", "shutdown")
@@ -37,6 +37,10 @@ class Cell:
     """Seconds that the fault stays after it was noticed."""
     asked: float = 0.0
     """Seconds that the service asked to wait before the next attempt."""
+    link: int = 0
+    """What the network lets through, in KB/s, where it is what limits the samples; 0 where it is not."""
+    becomes: Coverage | None = None
+    """What the coverage becomes 15 s after the last verdict."""
     recovers: bool = True
     """Whether the cell waits for the next verdict; a refused key is tried again after 24 s only, so not at all."""
     stays: bool = False
@@ -44,11 +48,9 @@ class Cell:
     closes_within: float = 4.0
     rss: float = 24.0
     """MiB by which the process may grow."""
-    fresh: float = 3.5
-    """The age of the first sample afterwards, on arrival: the rule is 2 s, the rest is for a busy machine."""
     upgrade_timeout: float = 0.5
-    big: bool = False
-    """Samples of about 200 kB instead of 1 kB."""
+    kilobytes: int = 1
+    """The size of a sample, about, where no link makes it smaller."""
     fps: float = 10.0
     u: float = 0.1
     """The draw of the jitter: a wait is this share of its ceiling."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -25,6 +27,13 @@ async def hangs(stream: trio.abc.Stream) -> None:
 async def reads_nothing(_stream: trio.abc.Stream) -> None:
     """Neither read nor speak."""
     await trio.sleep_forever()
+
+
+async def resets(stream: trio.abc.Stream) -> None:
+    """Read the request, and reset the connection."""
+    await stream.receive_some()
+    assert isinstance(stream, trio.SocketStream)
+    stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def answers(*pieces: bytes, then: StreamHandler = closes) -> StreamHandler:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import math
-import resource
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -15,51 +13,35 @@ from typing import Any, Final
 import numpy as np
 import trio
 import trustme
-from attrs import define, field
 from fault_cell import FROM_THE_START, Cell
 from fault_handlers import http_proxy, socks_proxy
+from fault_watch import LEAVES_WITHIN, LOOK_EVERY, MAX_AGE, UNJUDGED_FOR, Measured, Watch
 from fault_world import World, client_context, server_context
 from switchboard import open_switchboard
 from toxiproxy import open_toxiproxy
 
-from ds_actors.detection import AdaptiveSampling, Coverage, Dataspike, Frame, Monitor, Status, TrackInfo
-from ds_actors.detection.coverage import STALE_AFTER
-from ds_actors.detection.uplink.connection import open_stream
-from ds_actors.sandbox import Received, open_sandbox
+from ds_actors.detection import AdaptiveSampling, Coverage, Dataspike, Frame, Monitor, TrackInfo
+from ds_actors.sandbox import open_sandbox
 
 KEY: Final = "sk-very-secret"
 LINES: Final = 3
-_LOOK_EVERY: Final = 0.02
-_SLACK: Final = 3.0
-"""Seconds by which a busy machine may be late with a fact."""
+_LINK_SHOWS: Final = 8.0
+"""Seconds at the end of a slow link over which its samples are counted: long enough for several."""
 _WAITS: Final = 30.0
 _ORDINARY: Final = ("httpx", ".progress")
 """Loggers of lines that no fault is the reason for."""
-_PAGE: Final = resource.getpagesize()
-
-
-@define
-class Measured:
-    """What a cell showed; seconds, MiB and counts."""
-
-    noticed: float | None = None
-    attempts: int = 0
-    lines: int = 0
-    rss: float = 0.0
-    fresh: float | None = None
-    closed: float = 0.0
-    coverage: list[str] = field(factory=list[str])
-    broken: list[str] = field(factory=list[str])
-    """The statements that did not hold."""
+_BYTES_PER_PIXEL: Final = 0.65
+"""Of noise as a JPEG."""
 
 
 class Camera:
-    """A source that has a frame at once; a large one does not compress."""
+    """A source that has a frame at once: black, or noise, which does not compress."""
 
-    def __init__(self, *, big: bool) -> None:
-        width, height = (640, 480) if big else (64, 64)
-        pixels = np.random.default_rng(7).integers(0, 256, width * height * 3, dtype=np.uint8) if big else None
-        self._frame = Frame(width, height, "rgb24", bytes(width * height * 3) if pixels is None else pixels.tobytes())
+    def __init__(self, kilobytes: int) -> None:
+        side = 64 if kilobytes == 1 else round(math.sqrt(kilobytes * 1_000 / _BYTES_PER_PIXEL))
+        size = side * side * 3
+        noise = np.random.default_rng(7).integers(0, 256, 0 if kilobytes == 1 else size, dtype=np.uint8)
+        self._frame = Frame(side, side, "rgb24", noise.tobytes() or bytes(size))
 
     async def capture(self) -> Frame:
         await trio.lowlevel.checkpoint()
@@ -67,74 +49,6 @@ class Camera:
 
     async def aclose(self) -> None:
         await trio.lowlevel.checkpoint()
-
-
-@define(eq=False)
-class Watch:
-    """Looks at a live monitor every few milliseconds, and writes down which statement does not hold."""
-
-    cell: Cell
-    world: World
-    measured: Measured
-    statuses: list[Status] = field(factory=list[Status])
-    attempts: list[float] = field(factory=list[float])
-    noticed_at: float = math.inf
-    _began_rss: float = 0.0
-    _verdicts: int = 0
-    _judged_at: float = 0.0
-
-    def told(self, status: Status) -> None:
-        self.statuses.append(status)
-
-    async def connect(self, service: Dataspike) -> trio.abc.Stream:
-        self.attempts.append(trio.current_time())
-        return await open_stream(service)
-
-    def broken(self, text: str) -> None:
-        if text not in self.measured.broken:
-            self.measured.broken.append(text)
-
-    async def run(self, monitor: Monitor) -> None:
-        self._began_rss, self._judged_at = _rss(), trio.current_time()
-        while True:
-            self.look(monitor)
-            await trio.sleep(_LOOK_EVERY)
-
-    def look(self, monitor: Monitor) -> None:
-        status, now = monitor.status(), trio.current_time()
-        self.statuses.append(status)
-        del self.statuses[:-50]
-        self.measured.rss = max(self.measured.rss, _rss() - self._began_rss)
-        self._judge_account(status)
-        answers = sum(self.world.sandbox.answers.values())
-        if answers > self._verdicts:
-            self._verdicts, self._judged_at = answers, now
-        coverage = monitor.coverage("A")
-        if self.measured.coverage[-1:] != [coverage.value]:
-            self.measured.coverage.append(coverage.value)
-        unjudged = now - self._judged_at
-        if coverage is Coverage.CHECKED and unjudged > STALE_AFTER + _SLACK + self.cell.fresh:
-            self.broken(f"checked, {unjudged:.0f} s after the last verdict")
-
-    def _judge_account(self, status: Status) -> None:
-        account, received = status.uplink, sum(client.received for client in self.world.sandbox.clients)
-        dropped = sum(account.dropped.values())
-        if account.due != account.sent + dropped + account.waiting + account.granted:
-            self.broken(f"{account.due} due are not {account.sent} sent, {dropped} dropped and those under way")
-        if account.sent != account.answered + account.unanswered + account.lost + account.outstanding:
-            self.broken(f"{account.sent} sent are not answered, unanswered, lost or outstanding")
-        if account.answered > received and not self.cell.unasked:
-            self.broken(f"{account.answered} answered of {received} that the service received")
-
-    def judge_attempts(self) -> None:
-        """Compare the waits between attempts with the law: the draw's share of 0.5 s doubling to 15 s, or as asked."""
-        if not self.cell.recovers and self.attempts[-1] > self.noticed_at:
-            self.broken("an attempt came soon after the key was refused")
-        waits = [after - before for before, after in itertools.pairwise(self.attempts)]
-        for n, wait in enumerate(waits):
-            least = max(self.cell.asked, self.cell.u * min(15.0, 0.5 * 2**n))
-            if wait < least - 0.01:
-                self.broken(f"attempt {n + 2} came after {wait:.2f} s, the law is {least:.2f} s")
 
 
 async def run_cell(cell: Cell, log: list[logging.LogRecord], program: Path | None) -> Measured:
@@ -158,27 +72,30 @@ async def _from_the_start(cell: Cell, world: World, watch: Watch) -> None:
         await fault.enter_async_context(cell.does(world))
         async with _monitor(cell, world, watch) as monitor:
             await _notice(cell, watch, began)
+            _judge_link(cell, world, watch)
             await fault.aclose()
-            await _recover(cell, world, watch, monitor)
+            await _recover(cell, watch, monitor)
 
 
 async def _with_a_connection(cell: Cell, world: World, watch: Watch) -> None:
     async with AsyncExitStack() as fault:
         async with _monitor(cell, world, watch) as monitor:
             await _until(lambda: monitor.coverage("A") is Coverage.CHECKED, "was never checked before the fault")
+            watch.statuses.clear()  # a busy machine may have needed two attempts, which is not this fault
             began = trio.current_time()
             await fault.enter_async_context(cell.does(world))
             await _notice(cell, watch, began)
+            _judge_link(cell, world, watch)
             if cell.phase != "shutdown":
                 await fault.aclose()
-                await _recover(cell, world, watch, monitor)
+                await _recover(cell, watch, monitor)
 
 
 async def _notice(cell: Cell, watch: Watch, began: float) -> None:
     if cell.noticed is not None:
         with trio.move_on_after(cell.within):
             while not any(cell.noticed(status) for status in watch.statuses):
-                await trio.sleep(_LOOK_EVERY)
+                await trio.sleep(LOOK_EVERY)
             watch.noticed_at = trio.current_time()
             watch.measured.noticed = watch.noticed_at - began
         if watch.measured.noticed is None:
@@ -187,22 +104,36 @@ async def _notice(cell: Cell, watch: Watch, began: float) -> None:
     watch.statuses.clear()
 
 
-async def _recover(cell: Cell, world: World, watch: Watch, monitor: Monitor) -> None:
+def _judge_link(cell: Cell, world: World, watch: Watch) -> None:
+    if not cell.link:
+        return
+    seconds = min(cell.lasts, _LINK_SHOWS)
+    since = world.sandbox.elapsed() - seconds
+    arrived = [sample for sample in world.sandbox.samples if sample.at >= since]
+    watch.measured.carried = sum(sample.size for sample in arrived) / 1_000 / seconds
+    watch.measured.arrived = max((sample.age for sample in arrived), default=math.inf)
+    if not 0.25 <= watch.measured.carried / cell.link <= 1.25:
+        watch.broken(f"{watch.measured.carried:.1f} KB/s arrived on a link of {cell.link}")
+    if watch.measured.arrived > MAX_AGE + LEAVES_WITHIN:
+        watch.broken(f"on the slow link a sample arrived {watch.measured.arrived:.1f} s after its capture")
+
+
+async def _recover(cell: Cell, watch: Watch, monitor: Monitor) -> None:
     if not cell.recovers:
         return
-    ended = world.sandbox.elapsed()
-    verdicts = monitor.status().uplink.answered
+    ended = trio.current_time()
+    answered = monitor.status().uplink.answered
 
-    def fresh() -> Received | None:
-        return next((sample for sample in world.sandbox.samples[-200:] if sample.at >= ended), None)
+    def is_judged() -> bool:
+        first, verdict = watch.tap.left_since(ended), watch.tap.verdict_at
+        judged = first is not None and verdict is not None and verdict >= first.at
+        return judged and monitor.status().uplink.answered > answered
 
-    await _until(lambda: fresh() is not None and monitor.status().uplink.answered > verdicts, "no verdict afterwards")
+    await _until(is_judged, "no verdict afterwards")
     await _until(lambda: monitor.coverage("A") is Coverage.CHECKED, "not checked afterwards")
-    first = fresh()
+    first = watch.tap.left_since(ended)
     assert first is not None
     watch.measured.fresh = first.age
-    if first.age > cell.fresh:
-        watch.broken(f"the first sample afterwards was {first.age:.1f} s old")
     if (cell.stays or cell.noticed is None) and monitor.status().uplink.connections != 1:
         watch.broken(f"{monitor.status().uplink.connections} connections instead of one that stays")
 
@@ -210,7 +141,7 @@ async def _recover(cell: Cell, world: World, watch: Watch, monitor: Monitor) -> 
 async def _until(condition: Any, otherwise: str) -> None:
     with trio.move_on_after(_WAITS):
         while not condition():
-            await trio.sleep(_LOOK_EVERY)
+            await trio.sleep(LOOK_EVERY)
         return
     raise AssertionError(otherwise)
 
@@ -222,6 +153,14 @@ def _judge_end(cell: Cell, world: World, measured: Measured, log: list[logging.L
         watch.broken(f"{len(lines)} lines in the log: {[record.getMessage() for record in lines]}")
     if any(KEY in f"{record.getMessage()} {record.exc_text}" for record in log) or KEY in repr(watch.statuses):
         watch.broken("the key is shown")
+    measured.oldest = watch.tap.oldest
+    if measured.oldest is not None and measured.oldest > MAX_AGE + LEAVES_WITHIN:
+        watch.broken(f"a sample left {measured.oldest:.2f} s after its capture")
+    if cell.becomes is not None:
+        if cell.becomes.value not in measured.coverage:
+            watch.broken(f"never {cell.becomes.value}: {' '.join(measured.coverage)}")
+        if measured.unjudged < UNJUDGED_FOR - LOOK_EVERY * 5:
+            watch.broken(f"no more checked {measured.unjudged:.1f} s after the last verdict")
     if measured.rss > cell.rss:
         watch.broken(f"the process grew by {measured.rss:.0f} MiB")
     if measured.closed > cell.closes_within:
@@ -243,7 +182,7 @@ async def _monitor(cell: Cell, world: World, watch: Watch) -> AsyncGenerator[Mon
     async with trio.open_nursery() as nursery:
         async with monitor:
             nursery.start_soon(watch.run, monitor)
-            await monitor.add_track(TrackInfo("alice", "A"), Camera(big=cell.big))
+            await monitor.add_track(TrackInfo("alice", "A"), Camera(cell.kilobytes))
             yield monitor
             leaving = trio.current_time()
         watch.measured.closed = trio.current_time() - leaving
@@ -283,8 +222,3 @@ async def _world(cell: Cell, program: Path | None) -> AsyncGenerator[World]:
         nursery = await stack.enter_async_context(trio.open_nursery())
         yield World(sandbox, board, authority, nursery, toxiproxy)
         nursery.cancel_scope.cancel()
-
-
-def _rss() -> float:
-    """Return the resident memory of this process, in MiB."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE / 1024**2

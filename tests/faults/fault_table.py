@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from cells_answers import ANSWERS
 from cells_connect import CONNECT
-from cells_open import IDLE, MID_FRAME, SHUTDOWN
+from cells_open import IDLE, MID_FRAME
+from cells_shutdown import SHUTDOWN
 from cells_tls import TLS
 from cells_upgrade import UPGRADE
 from fault_cell import PHASES, Cell
@@ -30,12 +31,15 @@ def rows(results: Mapping[str, Mapping[str, Any]]) -> str:
 def _row(cell: Cell, result: Mapping[str, Any]) -> str:
     noticed = "stays connected" if result["noticed"] is None else f"{result['noticed']:.1f} s of {cell.within:g}"
     fresh = "" if result["fresh"] is None else f"{result['fresh']:.2f} s"
+    oldest = "" if result["oldest"] is None else f"{result['oldest']:.2f} s"
     figures = (
         noticed,
         result["attempts"],
         result["lines"],
         f"{result['rss']:.0f}",
+        oldest,
         fresh,
+        f"{result['unjudged']:.1f} s",
         " ".join(result["coverage"]),
     )
     return f"| {cell.fault} | " + " | ".join(map(str, figures)) + " |"
@@ -60,8 +64,8 @@ def write(results: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 _HEAD: Final = (
-    "| fault | noticed after | attempts | lines | MiB | first sample after it | coverage |",
-    "| --- | --- | --- | --- | --- | --- | --- |",
+    "| fault | noticed after | attempts | lines | MiB | oldest sample | first after it | unjudged | coverage |",
+    "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
 )
 _TITLES: Final = {
     "connect": "Connecting",
