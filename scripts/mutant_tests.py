@@ -95,6 +95,13 @@ TESTS = {
     "ds_actors.detection.tracks.frame_size": ["tests/detection/tracks/test_frame_size.py"],
     "ds_actors.detection.uplink.wire": ["tests/detection/uplink/test_wire.py"],
     "ds_actors.detection.uplink.wire_names": ["tests/detection/uplink/test_wire_names.py"],
+    "ds_actors.detection.errors": ["tests/detection/test_errors.py"],
+    "ds_actors.detection.status": ["tests/detection/test_status.py"],
+    "ds_actors.detection.toml_text": ["tests/detection/test_toml_text.py"],
+    "ds_actors.detection.reporting.metric_values": ["tests/detection/reporting/test_metric_values.py"],
+    "ds_actors.detection.reporting.progress_text": ["tests/detection/reporting/test_progress_text.py"],
+    "ds_actors.detection.uplink.outbox_counts": ["tests/detection/uplink/test_outbox.py"],
+    "ds_actors.detection.sampling.protocol": ["tests/detection/sampling/test_protocol.py"],
     "ds_actors.cli._scan.segments": ["tests/cli/test_scan_segments.py"],
     "livekit.plugins.dataspike._rules": [
         "tests/adapters/livekit/test_track_rules.py",
