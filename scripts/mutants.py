@@ -39,6 +39,9 @@ COMPUTES, WAITS = 40, 240
 # The most survivors of a module, of its mutants.
 SHARE = 0.02
 
+# Parts of a function that are not in its code: they were evaluated when its module was imported.
+NOT_CODE = ("annotation", "returns", "decorator_list", "defaults", "kw_defaults")
+
 QUIET = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
 
 COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
@@ -135,10 +138,10 @@ def in_code(tree: ast.Module) -> Iterator[tuple[ast.AST, str, int | None]]:
         code = code or isinstance(parent, ast.FunctionDef)
         for name, value in ast.iter_fields(parent):
             for place, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
-                if not isinstance(child, ast.AST) or name in ("annotation", "returns", "decorator_list"):
+                if not isinstance(child, ast.AST) or name in NOT_CODE:
                     continue
                 inside.append((child, code))
-                if code and name not in ("defaults", "kw_defaults") and not is_text(child):
+                if code and not is_text(child):
                     yield parent, name, place
 
 
