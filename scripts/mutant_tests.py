@@ -105,6 +105,8 @@ TESTS = {
     "ds_actors.detection.sinks._reports": ["tests/detection/sinks/test_reports.py"],
     "ds_actors.cli._scan.segments": ["tests/cli/test_scan_segments.py"],
     "ds_actors.cli._scan.clock": ["tests/cli/test_scan_clock.py"],
+    "ds_actors.simulation.bound": ["tests/simulation/test_bound.py"],
+    "ds_actors.simulation.statistics": ["tests/simulation/test_statistics.py"],
     "ds_actors.serving._frames": ["tests/serving/test_frames.py"],
     "ds_actors.serving.metric_values": ["tests/serving/test_metric_values.py"],
     "ds_actors.serving.queue": ["tests/serving/test_queue.py"],
@@ -194,6 +196,12 @@ SURVIVORS: dict[tuple[str, str, str, str], str] = {
         "2",
         "3",
     ): "only the first two words are read; the number keeps a long line from being split further",
+    (
+        "ds_actors.simulation.bound",
+        "while (after := 1 - misses ** (looks + 1)) < share:",
+        "(after := (1 - misses ** (looks + 1))) < share",
+        "(after := (1 - misses ** (looks + 1))) <= share",
+    ): "the end of one interval is the beginning of the next",
     ("ds_actors.serving.queue", "self._turn += 1", "1", "2"): "only the order of the turns counts",
     (
         "livekit.plugins.dataspike.keeper.rules",
