@@ -135,3 +135,38 @@ def test_a_video_that_begins_behind_its_sound_counts_from_the_beginning_of_the_f
     with_sound(broken, Fraction(600), Fraction(605))
     assert whole.next(Fraction(700), LENGTH) == 100
     assert broken.next(Fraction(700), LENGTH) == 5
+
+
+def test_the_sound_of_the_first_part_fills_no_gap_of_the_second() -> None:
+    """Both begin at 0. The first has 100 s of sound; the second has one, and its next picture is at 80 s."""
+    clock = Clock()
+    clock.next(Fraction(0), LENGTH)
+    with_sound(clock, Fraction(0), Fraction(100))
+    clock.next(Fraction(50), LENGTH)
+    clock.next(Fraction(100), LENGTH)
+    with_sound(clock, Fraction(0), Fraction(1))
+    begin = clock.next(Fraction(0), LENGTH)
+    assert begin == 100 + LENGTH
+    assert clock.next(Fraction(80), LENGTH) == begin + 1
+
+
+def test_a_first_picture_a_little_before_the_stated_beginning_keeps_its_time() -> None:
+    """As much before it as a file may begin from 0; a picture further before it is at the beginning."""
+    assert Clock(Fraction(1)).next(Fraction(1, 2), LENGTH) == Fraction(1, 2)
+    assert Clock(Fraction(600)).next(Fraction(599), LENGTH) == -1
+    assert Clock(Fraction(600)).next(Fraction(590), LENGTH) == 0
+
+
+def test_a_first_picture_without_a_time_is_at_the_beginning() -> None:
+    """The stated one, or 0."""
+    assert Clock().next(None, LENGTH) == 0
+    assert Clock(Fraction(1)).next(None, LENGTH) == 1
+
+
+def test_the_time_of_what_cannot_be_decoded_changes_no_clock() -> None:
+    """It is the container's where that is near the latest picture, else the latest picture's."""
+    clock = Clock()
+    assert clock.estimate(Fraction(9)) == 0
+    clock.next(Fraction(600), LENGTH)
+    assert [clock.estimate(pts) for pts in (Fraction(602), None, Fraction(0), Fraction(900))] == [2, 0, 0, 0]
+    assert clock.latest == 0

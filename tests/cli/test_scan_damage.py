@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,7 +19,6 @@ from scan_clips import TICKS, Picture
 from scan_command import run_scan, scan_json
 from scan_streams import painted
 
-from ds_actors.cli._scan.clock import Clock
 from ds_actors.cli._scan.damage import MOST_TIMES, DamageLog
 from ds_actors.cli._scan.decode import Video
 from ds_actors.cli._scan.packets import MOST_ERRORS, read_packets
@@ -194,15 +192,6 @@ def test_many_places_are_one_short_line() -> None:
         log.succeed()
     assert str(log) == "damaged at 0.0 s, 1.0 s, 2.0 s and 27 more places"
     assert len(log.as_dict()["at"]) == MOST_TIMES
-
-
-def test_the_time_of_what_cannot_be_decoded_changes_no_clock() -> None:
-    """It is the container's where that is near the latest picture, else the latest picture's."""
-    clock = Clock()
-    assert clock.estimate(Fraction(9)) == 0
-    clock.next(Fraction(600), Fraction(1, 25))
-    assert [clock.estimate(pts) for pts in (Fraction(602), None, Fraction(0), Fraction(900))] == [2, 0, 0, 0]
-    assert clock.latest == 0
 
 
 def test_damage_has_the_last_exit_code() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ds_actors.detection import Dataspike, Monitor
 from ds_actors.detection.events import Level, TrackInfo
@@ -21,10 +22,14 @@ from ds_actors.detection.sampling import (
     Jitter,
     Paused,
     Resumed,
+    SampleDropped,
     SampleDue,
+    SampleSent,
+    SamplingEvent,
     SamplingPolicy,
     SceneSampling,
     SpeakerSampling,
+    Speaking,
     Started,
     Verdict,
     check_quality,
@@ -63,6 +68,30 @@ OURS: dict[str, Callable[[], SamplingPolicy]] = {
 def test_our_policies_keep_every_law(policy: str) -> None:
     """Each by its own promise, combined ones by the promise of the whole."""
     check_sampling_policy(OURS[policy], examples=settings().max_examples)
+
+
+EVENTS: list[SamplingEvent] = [
+    *[SampleDue()] * 3,
+    SampleSent(50_000),
+    SampleDropped("no_frame"),
+    Paused(),
+    Resumed(),
+    Speaking(True),
+    Speaking(False),
+    *(Verdict(level) for level in Level),
+]
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.sampled_from(EVENTS)), max_size=40))
+def test_a_budget_that_is_never_spent_changes_no_plan(story: list[tuple[int, SamplingEvent]]) -> None:
+    """Neither a time nor a reason, however late samples are taken, and whatever comes before that."""
+    policy = Fastest(AdaptiveSampling(0.5, 1.0), SpeakerSampling(0.5, 2.0))
+    bounded = Budgeted(Fastest(AdaptiveSampling(0.5, 1.0), SpeakerSampling(0.5, 2.0)), Budget(samples_per_minute=1e6))
+    assert bounded.on(Started(), 0.0) == policy.on(Started(), 0.0)
+    now = 0.0
+    for quarters, event in story:
+        now += quarters / 4
+        assert bounded.on(event, now) == policy.on(event, now)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from pathlib import Path
 import monitor_kit as kit
 import pytest
 import trio
-from attrs import evolve
 from monitor_kit import Service, Still
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -21,7 +20,7 @@ from ds_actors._extras import install_command
 from ds_actors.detection import CallbackSink, Monitor, TrackInfo
 from ds_actors.detection.metrics import MonitorMetrics, default_metrics
 from ds_actors.detection.reporting.measurements import KEPT, Series
-from ds_actors.detection.reporting.metric_values import COUNTERS, GAUGES, changes, counter_values, gauge_values
+from ds_actors.detection.reporting.metric_values import COUNTERS, GAUGES
 
 
 @pytest.fixture
@@ -175,23 +174,6 @@ def test_a_reader_that_comes_late_gets_the_newest_measurements() -> None:
         assert series.since(0) == list(range(first, first + KEPT))
         assert series.since(first + KEPT - 2) == [first + KEPT - 2, first + KEPT - 1]
     assert series.since(series.count) == series.since(10**9) == []
-
-
-def test_each_value_belongs_to_a_declared_metric() -> None:
-    """With as many labels as it declares, and only changes are added."""
-
-    async def body(_service: Service, monitor: Monitor) -> None:
-        await kit.add(monitor, "B")
-        await trio.sleep(1)
-        status = monitor.status()
-        status = evolve(status, uplink=evolve(status.uplink, dropped={"stale": 3}))
-        for values, declared in ((counter_values(status), COUNTERS), (gauge_values(status), GAUGES)):
-            assert {name for name, _ in values} == set(declared)
-            assert all(len(labels) == len(declared[name][1]) for name, labels in values)
-        assert counter_values(status)["samples_dropped", ("stale",)] == 3
-
-    kit.run(body, sinks=[CallbackSink(print)])
-    assert changes({("a", ()): 1, ("b", ()): 2}, {("a", ()): 4}) == {("a", ()): 3, ("b", ()): -2}
 
 
 def test_a_registry_that_fails_ends_the_recording_alone(

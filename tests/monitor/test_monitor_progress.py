@@ -7,12 +7,9 @@ import logging
 import monitor_kit as kit
 import pytest
 import trio
-from attrs import evolve
 from monitor_kit import Service, Still
 
-from ds_actors.detection import AdaptiveSampling, Budget, CallbackSink, Monitor, ResultType, TrackInfo
-from ds_actors.detection.reporting.progress_text import ended_text, settings_text
-from ds_actors.detection.status import Status, UplinkStatus
+from ds_actors.detection import Budget, CallbackSink, Monitor, ResultType, TrackInfo
 
 STORY = "ds_actors.detection.reporting.progress"
 HOSTILE = "mallory\x1b[2J\n"
@@ -83,28 +80,3 @@ def test_participants_are_marked_and_escaped(caplog: pytest.LogCaptureFixture) -
         record.__dict__["lk.pii.participant"] for record in story(caplog) if "lk.pii.participant" in record.__dict__
     ]
     assert marked == ["mallory[2J"] * 2
-
-
-def test_the_summary_names_each_reason_of_a_drop() -> None:
-    """With every count; a monitor that failed says so."""
-    uplink = UplinkStatus("up", "", 0, 3, 1_200, 1_100, {"stale": 90, "muted": 10}, 0, 0, 0, None)
-    status = Status("closed", "", uplink, (), (), {"clear": 1_000, "alert": 5, "error": 0})
-    assert ended_text(status, 2, 3_601.2) == (
-        "monitoring ends after 3,601 s: 2 tracks; 1,200 samples due, 1,100 sent; results: alert 5, clear 1,000; "
-        "dropped: muted 10, stale 90; 3 connections"
-    )
-    assert ended_text(evolve(status, state="failed"), 0, 1.0).startswith("monitoring failed after 1 s: 0 tracks; ")
-
-
-def test_settings_without_sinks_and_budget() -> None:
-    """A sink's name is its owner's text, and is escaped too."""
-    promise = AdaptiveSampling().promise
-    words = settings_text(
-        service="wss://a", policy="Mine", promise=promise, quality=50, budget=None, notify="all", sinks=[]
-    )
-    assert words.endswith("JPEG quality 50, no budget, every result to no sink")
-    budget = Budget(samples_per_minute=6, bytes_per_second=5000)
-    words = settings_text(
-        service="wss://a", policy="Mine", promise=promise, quality=50, budget=budget, notify="all", sinks=[HOSTILE]
-    )
-    assert words.endswith("budget 6 samples/min and 5000 bytes/s, every result to mallory[2J")

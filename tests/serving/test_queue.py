@@ -120,11 +120,30 @@ def test_what_is_too_much_is_dropped_where_most_waits() -> None:
 
 
 def test_a_connection_that_invents_tracks_is_bounded() -> None:
-    """Those that wait for nothing are forgotten first."""
+    """Those that wait for nothing are forgotten first, without a drop; then the one that waits longest, each time."""
     own = queue(1, tracks=3)
     own.done(_taken(own, "TR_idle"))
-    dropped = [entry for track in range(4) for entry in own.offer(1, sample(f"TR_{track}"), 1.0)]
-    assert [entry.waiting.sample.track for entry in dropped] == ["TR_0"]
+    for track in range(3):
+        assert own.offer(1, sample(f"TR_{track}"), 1.0) == []
+    for track in range(3):
+        (dropped,) = own.offer(1, sample(f"TR_{track + 3}"), 1.0)
+        assert (dropped.waiting.sample.track, dropped.reason) == (f"TR_{track}", "overloaded")
+    assert own.waiting == 3
+
+
+def test_a_track_in_a_batch_is_not_forgotten() -> None:
+    """Its next sample may be dropped for another track's, and it is in no second batch."""
+    own = queue(1, tracks=1)
+    busy = _taken(own, "TR_a")
+    assert own.offer(1, sample("TR_b"), 0.0) == []
+    assert names(own.take(0.0)[0]) == ["TR_b"]
+    own.offer(1, sample("TR_a"), 0.0)
+    assert [entry.waiting.sample.track for entry in own.offer(1, sample("TR_c"), 0.0)] == ["TR_a"]
+    own.offer(1, sample("TR_a"), 0.0)
+    assert names(own.take(0.0)[0]) == ["TR_c"]
+    assert own.take(0.0) == ([], [])
+    own.done(busy)
+    assert names(own.take(0.0)[0]) == ["TR_a"]
 
 
 def _taken(own: SampleQueue, track: str) -> list[WaitingSample]:
@@ -142,13 +161,86 @@ def test_what_waits_of_a_connection_ends_with_it() -> None:
     assert own.take(0.0) == ([], [])
 
 
+def test_a_connection_that_is_not_known_has_nothing_to_drop() -> None:
+    """It may have ended twice."""
+    assert queue(1).leave(2) == []
+
+
+def test_a_connection_that_began_anew_has_nothing_of_a_batch_from_before() -> None:
+    """The batch ends without it, or what no model began is dropped."""
+    own = queue(1)
+    judged, returned = _taken(own, "TR_a"), _taken(own, "TR_b")
+    own.leave(1)
+    own.join(1)
+    own.done(judged)
+    assert [entry.reason for entry in own.give_back(returned)] == ["disconnected"]
+    assert (own.waiting, own.take(0.0)) == (0, ([], []))
+
+
+def test_at_the_close_all_that_waits_is_dropped() -> None:
+    """Of every connection, with that reason."""
+    own = queue(1, 2)
+    own.offer(1, sample("TR_a"), 0.0)
+    own.offer(2, sample("TR_b"), 0.0)
+    assert [(entry.waiting.sample.track, entry.reason) for entry in own.close()] == [
+        ("TR_a", "closing"),
+        ("TR_b", "closing"),
+    ]
+    assert (own.waiting, own.due()) == (0, math.inf)
+
+
+def test_a_sample_expires_after_its_deadline_not_at_it() -> None:
+    """The earliest deadline is the next; without a sample there is none."""
+    own = queue(1, deadline=2.0)
+    assert own.expires() == math.inf
+    own.offer(1, sample("TR_b"), 1.0)
+    own.offer(1, sample("TR_a"), 0.5)
+    assert (own.expires(), own.expire(2.5)) == (2.5, [])
+    assert [(entry.waiting.sample.track, entry.reason) for entry in own.expire(2.6)] == [("TR_a", "expired")]
+    assert own.expires() == 3.0
+    assert names(own.take(2.0, 0.5, behind=0.5)[0]) == ["TR_b"]
+
+
+def test_as_many_bytes_as_are_allowed_wait() -> None:
+    """No byte more; what a model did not begin counts again."""
+    own = queue(1, size=10)
+    returned = _taken(own, "TR_a")
+    assert own.offer(1, sample("TR_b"), 1.0) == own.offer(1, sample("TR_c"), 2.0) == []
+    assert [(entry.waiting.sample.track, entry.reason) for entry in own.give_back(returned)] == [("TR_a", "overloaded")]
+    assert [entry.waiting.sample.track for entry in own.offer(1, sample("TR_d", data=b"1"), 3.0)] == ["TR_b"]
+
+
+def test_a_track_whose_returned_sample_expired_is_served_again() -> None:
+    """Nothing of it is in a batch."""
+    own = queue(1, deadline=2.0)
+    own.give_back(_taken(own, "TR_a"))
+    assert len(own.expire(3.0)) == 1
+    own.offer(1, sample("TR_a"), 3.0)
+    assert names(own.take(3.0)[0]) == ["TR_a"]
+
+
 @pytest.mark.parametrize(
-    "limits", [{"batch": 0}, {"deadline": math.nan}, {"batch_wait": 2.0}, {"samples": 0}, {"tracks": 0}, {"size": 0}]
+    "limits",
+    [
+        {"batch": 0},
+        *({"deadline": bad} for bad in (0.0, -1.0, math.nan, math.inf)),
+        *({"batch_wait": bad} for bad in (2.0, -0.1)),
+        {"samples": 0},
+        {"tracks": 0},
+        {"size": 0},
+    ],
 )
 def test_limits_that_make_no_sense_are_refused(limits: dict[str, float]) -> None:
     """By the name of the figure."""
-    with pytest.raises(ValueError, match=next(iter(limits))):
+    with pytest.raises(ValueError, match=f"^{next(iter(limits))} must be "):
         queue(**limits)
+
+
+def test_the_narrowest_limits_are_limits() -> None:
+    """One sample of one byte, for less than a second."""
+    own = queue(1, batch=1, deadline=0.5, batch_wait=0.4, samples=1, size=1, tracks=1)
+    assert own.offer(1, sample(data=b"1"), 0.0) == []
+    assert len(own.take(0.4)[0]) == 1
 
 
 @pytest.mark.parametrize(("tracks", "period", "batch"), [(200, 5.0, 1), (201, 5.0, 1), (120, 1.0, 4), (7, 0.5, 2)])

@@ -6,15 +6,12 @@ import random
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from ds_actors.cli import app
 from ds_actors.detection.sampling import AdaptiveSampling
 from ds_actors.sandbox import load_script, parse_script
 from ds_actors.simulation import Outcome, Simulation, merged
-from ds_actors.simulation.statistics import quantile_interval, rate_interval
 
 ERRING = Path(__file__).parents[2] / "examples" / "erring.toml"
 
@@ -65,29 +62,6 @@ def test_several_seeds_are_one_outcome() -> None:
     assert both.false_alarms == sum(run.false_alarms for run in runs)
     assert len(both.detections) == sum(len(run.detections) for run in runs)
     assert both.alarms()["samples_per_second"] == pytest.approx(0.22, abs=0.03)
-
-
-@given(st.integers(0, 10_000), st.floats(0.1, 1e5))
-def test_the_interval_of_a_rate_contains_the_rate(count: int, exposure: float) -> None:
-    """For any count; an empty count still has an upper bound."""
-    low, high = rate_interval(count, exposure)
-    assert low <= count / exposure < high
-
-
-def test_the_interval_of_a_rate_is_the_exact_one_within_a_few_percent() -> None:
-    """Exact Poisson intervals of 0, 10 and 100 events, from tables."""
-    for count, exact_low, exact_high in ((0, 0.0, 3.689), (10, 4.795, 18.390), (100, 81.364, 121.627)):
-        assert rate_interval(count, 1.0) == pytest.approx((exact_low, exact_high), rel=0.05)
-
-
-def test_a_quantile_beyond_the_known_delays_has_no_bound() -> None:
-    """Of 100 manipulations 95 were found: p99 has no upper bound, and the median has both."""
-    delays = [float(number) for number in range(95)]
-    assert quantile_interval(delays, 100, 0.99)[1] is None
-    low, high = quantile_interval(delays, 100, 0.5)
-    assert low is not None
-    assert high is not None
-    assert low < 49 < high
 
 
 def test_the_command_shows_false_alarms_and_delays_over_several_seeds() -> None:

@@ -6,6 +6,7 @@ import tomllib
 from typing import Any, Final, cast
 
 _DEPTH: Final = 16
+_INTEGERS: Final = range(-(2**63), 2**63)
 _TOO_DEEP: Final = f"arrays and tables may be nested {_DEPTH} deep, and here they are nested deeper"
 _TOO_LARGE: Final = "an integer may have 64 bits, and here one has more"
 
@@ -43,7 +44,7 @@ def _check(table: dict[str, Any]) -> None:
                 values.extend((depth + 1, inner) for inner in cast("dict[str, object]", value).values())
             case list():
                 values.extend((depth + 1, inner) for inner in cast("list[object]", value))
-            case int() if value.bit_length() > 63:
+            case int() if value not in _INTEGERS:
                 raise TomlError(_TOO_LARGE)
             case _:
                 pass

@@ -5,6 +5,7 @@ A model process is not trusted: each batch has a number that its outcomes must r
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import struct
@@ -143,9 +144,7 @@ def _outcome(row: object) -> Finding | Invalid:
 
 
 def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, float | int):
-        return None
-    try:
-        return float(value)
-    except OverflowError:
-        return None
+    if isinstance(value, float | int) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):
+            return float(value)
+    return None

@@ -354,3 +354,17 @@ def test_a_capture_that_waited_for_more_than_a_frame_teaches_nothing() -> None:
         assert rules.paused
         assert not rules.resumed
     assert rules.lead == FIRST_LEAD
+
+
+def test_a_track_that_cost_its_key_frames_is_a_burden_until_a_minute_after_the_first() -> None:
+    """Not a moment longer; one key frame fewer is none."""
+    rules = paused()
+    rules.expect(1_000.0, steady=True, now=0.0)
+    for number in range(KEY_FRAMES):
+        assert rules.paused
+        assert not rules.burdens(0.1 * number)
+        rules.permit(permitted=False, now=0.1 * number)
+        rules.permit(permitted=True, now=0.1 * number)
+    assert not rules.paused
+    assert rules.burdens(MINUTE - 0.01)
+    assert not rules.burdens(MINUTE)

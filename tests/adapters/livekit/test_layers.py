@@ -243,3 +243,19 @@ def test_what_is_sent_to_the_sdk_is_the_size(monkeypatch: pytest.MonkeyPatch) ->
     (request,) = requests
     part = request.update_remote_track_publication_dimension
     assert (part.track_publication_handle, part.width, part.height) == (7, *SMALL)
+
+
+def test_the_present_size_is_what_is_asked_for_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The largest, until another one was chosen."""
+    asked: list[tuple[int, int]] = []
+
+    def request(_publication: object, width: int, height: int) -> None:
+        asked.append((width, height))
+
+    monkeypatch.setattr(_layers, "request_size", request)
+    publication: Any = SimpleNamespace(simulcasted=True, mime_type="video/vp8", width=LARGEST[0], height=LARGEST[1])
+    layer = TrackLayer(publication, MIN_SIDE)
+    layer.repeat()
+    layer.choose(small=True, again=False)
+    layer.repeat()
+    assert asked == [LARGEST, SMALL, SMALL]

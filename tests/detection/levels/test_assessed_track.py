@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 from ds_actors.detection.events import Level, TrackInfo
 from ds_actors.detection.levels.assessed_track import Assessment
 from ds_actors.detection.levels.confirmation import Confirmation
@@ -51,3 +54,11 @@ def test_what_another_track_left_is_taken_over_where_both_have_it() -> None:
     assert [*attention, track.attention] == [Level.UNKNOWN, Level.ALERT]
     assert track.evidence is not None
     assert track.evidence.samples == seen.samples
+
+
+def test_a_track_is_as_reliable_as_its_evidence() -> None:
+    """And without any, it is reliable."""
+    assert Assessment(INFO, 0.0).reliable
+    for reliable in (True, False):
+        evidence = cast("EvidenceFilter", SimpleNamespace(reliable=reliable))
+        assert Assessment(INFO, 0.0, evidence=evidence).reliable is reliable

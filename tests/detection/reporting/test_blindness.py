@@ -225,3 +225,33 @@ def test_a_day_of_coming_and_going_has_less_than_300_lines(period: int, share: f
         sight = blind("A") if now % period < share * period else blind()
         lines += blindness.look(sight, now) is not None
     assert lines < 300
+
+
+def test_a_track_that_was_seen_for_long_begins_anew() -> None:
+    """However long: nothing of its sight is saved."""
+    blindness = Blindness()
+    assert watched(blindness, 0, 10, blind("A")) == watched(blindness, 10, 3_600, blind()) == []
+    assert times(watched(blindness, 3_600, 3_700, blind("A"))) == [3_630]
+
+
+@pytest.mark.parametrize(("seen", "again", "at", "seconds"), [(7.0, 8.0, 37.0, 37), (9.0, 10.0, 40.0, 30)])
+def test_what_is_left_of_a_short_blindness_counts(seen: float, again: float, at: float, seconds: int) -> None:
+    """Three seconds of it weigh as much as six of sight: after four of these one is left, and after six nothing."""
+    blindness = Blindness()
+    for now, sight in ((0.0, blind("A")), (3.0, blind("A")), (seen, blind()), (again, blind("A"))):
+        assert blindness.look(sight, now) is None
+    assert blindness.look(blind("A"), at - 0.1) is None
+    note = blindness.look(blind("A"), at)
+    assert note is not None
+    assert f"for {seconds} s" in note.text
+
+
+def test_what_is_left_of_a_blindness_that_is_over_counts_no_more() -> None:
+    """The next one needs its 30 s, although the same track was blind for minutes just before."""
+    blindness = Blindness()
+    assert times(watched(blindness, 0, 300, blind("A"))) == [30]
+    assert times(watched(blindness, 300, 335, blind())) == [330]
+    watched(blindness, 335, 361, blind("A"))
+    assert not blindness.cause
+    watched(blindness, 365, 366, blind("A"))
+    assert blindness.cause

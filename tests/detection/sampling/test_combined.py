@@ -77,6 +77,33 @@ def test_a_spent_budget_delays_a_sample_until_the_next_one_is_affordable() -> No
     assert policy.on(SampleDue(), 2.41).due == pytest.approx(4.8)
 
 
+def test_an_overdue_sample_keeps_its_time_and_its_reason() -> None:
+    """Whatever comes before it is taken; so the lateness of one sample does not delay the next."""
+    policy = every_second(TWO, 0.0)
+    for event, now in ((SampleSent(), 1.2), (Verdict(Level.CLEAR), 1.3)):
+        plan = policy.on(event, now)
+        assert (plan.due, "budget" in plan.reason) == (1.0, False)
+    policy = every_second(Budget(samples_per_minute=600), 0.0)
+    policy.on(SampleSent(), 1.2)
+    plan = policy.on(SampleDue(), 1.2)
+    assert (plan.due, plan.reason) == (2.0, "unknown: 1 fps")
+
+
+def test_an_overdue_sample_that_the_budget_delayed_keeps_that_time_and_reason() -> None:
+    """The budget was spent when it was due, and has been enough for it since the planned time."""
+    policy = every_second(TWO, 0.0, 1.0)
+    planned = policy.on(SampleSent(), 1.1)
+    assert planned.due == pytest.approx(2.4)
+    assert policy.on(Verdict(Level.UNKNOWN), 3.0) == planned
+
+
+def test_a_drop_makes_a_sample_that_waits_for_the_budget_due_now() -> None:
+    """It returns what the sample waits for; the policy's own time has passed."""
+    policy = every_second(TWO, 0.0, 1.0)
+    assert policy.on(SampleDropped("no_frame"), 2.2).due == 2.2
+    assert policy.on(SampleDue(), 2.3).due == pytest.approx(3.2)
+
+
 def test_a_delayed_sample_keeps_the_ceilings_distance_from_the_next() -> None:
     """Also where the policy itself would have the next one sooner, and a drop has made it affordable."""
     policy = Budgeted(AdaptiveSampling(2.0, 2.0), Budget(samples_per_minute=54, burst_seconds=2.25))

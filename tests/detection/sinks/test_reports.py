@@ -62,6 +62,38 @@ def test_a_failure_is_tried_again_later_and_later_but_within_the_interval() -> N
     assert due(reports, 100 + RETRY_WITHIN) == [alert]
 
 
+def test_a_wait_is_drawn_from_the_upper_half_of_its_ceiling() -> None:
+    """The first ceiling is 1 s."""
+    reports = LevelReports()
+    alert = changed(reports, event(ALERT))
+    reports.begin(alert)
+    reports.failed(alert, 100.0, 0.5)
+    assert (due(reports, 100.74), due(reports, 100.75)) == ([], [alert])
+
+
+def test_a_refusal_is_tried_again_as_any_failure_is() -> None:
+    """After the same wait."""
+    reports = LevelReports()
+    alert = changed(reports, event(ALERT))
+    refused(reports, alert, 100.0)
+    assert (due(reports, 100.4), due(reports, 100.5)) == ([], [alert])
+
+
+def test_waits_begin_anew_with_a_new_level_and_after_a_success() -> None:
+    """However often the track failed before."""
+    reports = LevelReports()
+    alert = changed(reports, event(ALERT))
+    for _ in range(5):
+        failed(reports, alert, 0.0)
+    lower = changed(reports, event(SUSPICIOUS, ALERT), 50.0)
+    assert due(reports, 50.0) == [lower]
+    failed(reports, lower, 50.0)
+    assert (due(reports, 50.4), due(reports, 50.5)) == ([], [lower])
+    accepted(reports, lower, 51.0)
+    reports.lost(lower, 60.0, 0.0)
+    assert (due(reports, 60.4), due(reports, 60.5)) == ([], [lower])
+
+
 def test_only_the_current_level_is_tried_again() -> None:
     """What happened before it is past."""
     reports = LevelReports()
@@ -114,6 +146,31 @@ def test_a_success_makes_all_that_is_behind_due_soon() -> None:
     assert due(reports, 11) == tracks[1:] or due(reports, 11) == tracks[:0:-1]
 
 
+def test_a_success_makes_what_was_lost_due_soon_too() -> None:
+    """It waits as if its delivery had failed."""
+    reports = LevelReports()
+    tracks = [changed(reports, event(ALERT, track=name)) for name in "AB"]
+    for alert in tracks:
+        accepted(reports, alert)
+    for _ in range(9):
+        reports.lost(tracks[0], 10.0, 0.0)
+    assert due(reports, 12) == []
+    accepted(reports, tracks[1])
+    assert (due(reports, 10.9), due(reports, 11)) == ([], [tracks[0]])
+
+
+def test_what_a_last_attempt_is_for_is_all_that_is_behind() -> None:
+    """Due or not."""
+    reports = LevelReports()
+    assert reports.outstanding() == []
+    accepted(reports, changed(reports, event(ALERT, track="A")))
+    waits = changed(reports, event(ALERT, track="B"))
+    failed(reports, waits, 0)
+    new = changed(reports, event(SUSPICIOUS, track="C"))
+    assert sorted(owed.track_id for owed in reports.outstanding()) == ["B", "C"]
+    assert all(owed in (waits, new) for owed in reports.outstanding())
+
+
 def test_a_track_whose_event_is_on_its_way_is_not_due() -> None:
     """It would overtake itself."""
     reports = LevelReports()
@@ -137,6 +194,16 @@ def test_what_is_lost_after_it_was_accepted_is_due_again() -> None:
     assert due(reports, 90) == []
 
 
+def test_what_is_lost_after_a_refusal_of_its_successor_may_be_missing() -> None:
+    """The receiver was thought to have ALERT, of which the refusal of CLEAR changed nothing; ALERT is news again."""
+    reports = LevelReports()
+    alert = changed(reports, event(ALERT))
+    accepted(reports, alert)
+    refused(reports, changed(reports, event(CLEAR, ALERT)), 1)
+    reports.lost(alert, 2.0, 0.0)
+    assert reports.needs(changed(reports, event(ALERT)), 3)
+
+
 ERROR_LIKE = Level.ERROR
 
 
@@ -150,6 +217,30 @@ def test_errors_are_events_but_no_levels() -> None:
     refused(reports, error, 0)
     accepted(reports, error)
     assert (reports.behind, due(reports, 100)) == (0, [])
+
+
+def test_an_error_changes_nothing_of_what_the_receiver_has_and_is_owed() -> None:
+    """However its delivery ends."""
+    reports = LevelReports()
+    alert, error = changed(reports, event(ALERT)), event(ERROR_LIKE)
+    failed(reports, alert, 0)
+    failed(reports, error, 0.4)
+    assert due(reports, 0.5) == [alert]
+    accepted(reports, alert, 1)
+    for end in (failed, refused):
+        end(reports, error, 2)
+        assert not reports.needs(event(ALERT), 2)
+
+
+def test_a_track_whose_level_never_changed_is_owed_nothing() -> None:
+    """Its results are delivered once, whatever becomes of them."""
+    reports = LevelReports()
+    same = event(CLEAR)
+    for end in (failed, refused):
+        end(reports, same, 0)
+    reports.lost(same, 0, 0.0)
+    assert reports.needs(same, 1)
+    assert (len(reports), reports.behind, due(reports, 100)) == (0, 0, [])
 
 
 def test_an_ended_track_is_tried_for_ten_minutes() -> None:
@@ -197,6 +288,54 @@ def test_a_change_within_the_cooldown_is_held_and_due_afterwards() -> None:
     again = changed(reports, event(ALERT), 10)
     assert not reports.needs(again, 10)
     assert (reports.behind, due(reports, 1e9)) == (0, [])
+
+
+def held(reports: LevelReports) -> ResultEvent:
+    """Make an event that waits for the end of its cooldown at 3 s."""
+    for now, level, previous in ((0, ALERT, CLEAR), (1, CLEAR, ALERT), (2, ALERT, CLEAR)):
+        accepted(reports, changed(reports, event(level, previous), now), now)
+    waits = changed(reports, event(CLEAR, ALERT), 3)
+    assert not reports.needs(waits, 3)
+    return waits
+
+
+def test_a_new_level_of_a_held_track_makes_it_behind() -> None:
+    """It waits for the sink, no longer for the cooldown."""
+    reports = LevelReports(LevelCooldown(60.0))
+    held(reports)
+    assert reports.behind == 0
+    assert reports.needs(changed(reports, event(SUSPICIOUS, CLEAR), 4), 4)
+    assert reports.behind == 1
+
+
+def test_a_held_track_that_is_forgotten_is_held_no_more() -> None:
+    """Its cooldown was longer than an ended track is kept."""
+    reports = LevelReports(LevelCooldown(2 * ENDED_KEPT_FOR))
+    held(reports)
+    reports.track_ended("A", 4)
+    assert due(reports, ENDED_KEPT_FOR + 4) == []
+    assert (len(reports), reports.behind) == (0, 0)
+
+
+def test_a_level_that_is_on_its_way_to_a_participant_is_not_sent_twice() -> None:
+    """Of two of its tracks the second waits; after a crash nothing is on its way."""
+    reports = LevelReports(LevelCooldown(60.0))
+    reports.begin(changed(reports, event(ALERT)))
+    other = changed(reports, event(ALERT, track="B"))
+    assert not reports.needs(other, 0)
+    reports.restarted()
+    assert reports.needs(other, 0)
+
+
+def test_a_level_held_while_the_same_one_is_on_its_way_is_settled_by_it() -> None:
+    """ALERT is being delivered while the level goes to CLEAR and back: nothing is owed after that, and nothing held."""
+    reports = LevelReports(LevelCooldown(60.0))
+    first = changed(reports, event(ALERT))
+    reports.begin(first)
+    changed(reports, event(CLEAR, ALERT))
+    assert not reports.needs(changed(reports, event(ALERT)), 0)
+    reports.accepted(first, 1)
+    assert (reports.behind, due(reports, 100)) == (0, [])
 
 
 def test_another_track_of_the_participant_waits_for_the_same_cooldown() -> None:

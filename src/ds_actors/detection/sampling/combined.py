@@ -110,6 +110,8 @@ class Budgeted:
     _due: float | None = field(default=None, init=False)
     _plan: Plan = field(default=Plan(None, "not started"), init=False)
     """The policy's own plan, regardless of the budget."""
+    _ready: float = field(default=-math.inf, init=False)
+    """Since when the next sample is affordable, or when it will be; -inf: since the start."""
     _taken: float = field(default=-math.inf, init=False)
     """The planned time of the last sample: a sample that the budget delayed keeps its distance from the next."""
 
@@ -127,7 +129,8 @@ class Budgeted:
         """Handle an event and return the plan from now on."""
         match event:
             case Started(_, last_due):
-                self._buckets, self._reserved, self._taken = TokenBuckets(self.budget, last_due), 0, -math.inf
+                self._buckets, self._reserved = TokenBuckets(self.budget, last_due), 0
+                self._ready = self._taken = -math.inf
             case SampleDue() if self._due is not None and now >= self._due:
                 self._reserved += 1
                 self._taken = self._due
@@ -153,7 +156,11 @@ class Budgeted:
         if plan.due is None:
             self._due = None
             return plan
-        ready = max(self._buckets.ready_at(now), self._taken + 1 / self.policy.promise.ceiling_fps)
+        affordable = self._buckets.ready_at(now)
+        if max(affordable, self._ready) > now:
+            self._ready = affordable
+        # Otherwise it has been affordable since then: an overdue sample keeps its time and reason.
+        ready = max(self._ready, self._taken + 1 / self.policy.promise.ceiling_fps)
         if ready <= plan.due + _NOTHING:
             self._due = plan.due
             return plan

@@ -62,7 +62,7 @@ class LevelReports:
     _ended: OrderedDict[str, float] = field(factory=OrderedDict[str, float], init=False)
     """When each ended track ended, the earliest first."""
     _failing: bool = field(default=False, init=False)
-    """Something failed since the last success."""
+    """A track that is behind failed since the last success."""
 
     @property
     def behind(self) -> int:
@@ -136,7 +136,6 @@ class LevelReports:
     def failed(self, event: ResultEvent, now: float, u: float) -> None:
         """Record a failure that leaves open whether the receiver got the event; `u`, in [0, 1), draws the jitter."""
         self.cooldown.ends(event)
-        self._failing = True
         report = self._reports.get(event.track_id)
         if report is not None and event.level.is_verdict:
             self._try_again(event.track_id, report, now, u)
@@ -171,6 +170,7 @@ class LevelReports:
         return [self._reports[track].wanted for track in self._behind]
 
     def _try_again(self, track: str, report: _TrackReport, now: float, u: float) -> None:
+        self._failing = True
         report.failures += 1
         report.failed_at = now
         report.due_at = now + _CEILING.ceiling(report.failures) * (1 + u) / 2

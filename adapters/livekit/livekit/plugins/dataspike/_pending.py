@@ -8,7 +8,7 @@ from typing import Final
 
 from attrs import define, field
 
-from ds_actors.detection import Level, ResultEvent
+from ds_actors.detection.events import Level, ResultEvent
 
 KEPT_FOR: Final = 60.0
 TRACKS_KEPT: Final = 2_000
