@@ -6,6 +6,7 @@ row above it, but for the decisions, which have no trio in them; the last is the
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Coroutine
 from time import process_time
 from typing import Any
@@ -97,6 +98,7 @@ def by_hand(life: Callable[[Hand, trio.Nursery], Coroutine[Any, Any, None]]) -> 
 
 def main() -> None:
     """Print one row per step."""
+    logging.disable()  # the crashes are intended
     spawn = "spawning a bare trio task"
     for title, contestant in (
         ("wake a waiting task", by_hand(_answer)),
