@@ -121,7 +121,7 @@ SETTINGS: Final[tuple[SettingSpec, ...]] = (
     SettingSpec("sinks.webhook.secret", "text", f"{PREFIX}WEBHOOK_SECRET", None, "masked"),
     SettingSpec("sinks.webhook.signing_secret", "text", f"{PREFIX}WEBHOOK_SIGNING_SECRET", None, "masked"),
 )
-NEEDED: Final = {
+NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
     "budget": ("budget.samples_per_minute", "budget.bytes_per_second"),
     "privacy.key": ("privacy.pseudonyms",),
     "sinks.json_lines": ("sinks.json_lines.file",),
