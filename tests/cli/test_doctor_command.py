@@ -34,6 +34,7 @@ def test_the_sandbox_needs_no_key() -> None:
     result = run("--sandbox")
     assert result.exit_code == 0, result.output
     assert "failure" not in result.stdout
+    assert "the local sandbox as the service" in result.stdout
     assert result.stdout.splitlines()[-1].startswith("13 of 15 checks ok")
 
 

@@ -83,7 +83,8 @@ def read_service(
         text = f"LiveKit's variables are incomplete: {', '.join(partial)} missing"
         return warned(_NAME, text, "set all three, or none", **details), service
     livekit = "with LiveKit's variables" if not partial else "without LiveKit's variables"
-    return passed(_NAME, f"service {service.log_url}, {livekit}", **details), service
+    judge = "the local sandbox as the service" if key_may_miss else f"service {service.log_url}"
+    return passed(_NAME, f"{judge}, {livekit}", **details), service
 
 
 def check_rates(environment: Mapping[str, str]) -> tuple[CheckResult, Rates]:
