@@ -48,7 +48,7 @@ setup: $(READY) ## Make .cache/venv from the pinned requirements
 demo: $(READY) ## Watch the whole way from pixels to an alert, on this machine alone
 	$(BIN)/ds-actors demo
 
-room: $(READY) ## Join a watched LiveKit room in a browser, on this machine alone (needs Go and Node.js, or livekit-server)
+room: $(READY) ## Join a watched LiveKit room in a browser, on this machine alone (needs Node.js, and livekit-server or Go)
 	$(BIN)/python $(COMPONENTS) --room
 	$(BIN)/ds-actors room
 
@@ -91,7 +91,7 @@ compare: $(READY) ## Run the tests of 1.2.17's faults against it and against thi
 # podman may need options: CONTAINER="podman --runtime runc".
 CONTAINER ?= $(shell docker info >/dev/null 2>&1 && echo docker || echo podman)
 
-container: $(READY) ## Build the worker's image with docker or podman, and try it in a room; BASE=debian without a registry
+container: $(READY) ## Build the worker's image with docker or podman, and try it in a room; BASE=debian makes the base image from Debian's packages
 	$(BIN)/python $(COMPONENTS) --server
 	CONTAINER="$(CONTAINER)" BASE="$(BASE)" scripts/build_container.sh
 	DS_ACTORS_CONTAINER="$(CONTAINER)" DS_ACTORS_NO_SKIP=1 $(BIN)/python -m pytest -q -m container $(ROOMS)/test_container.py

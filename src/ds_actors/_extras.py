@@ -8,12 +8,13 @@ import json
 def install_command(extra: str) -> str:
     """Return the command; where the library was installed from a clone, the one that works there."""
     in_a_clone = f'".[{extra}]"'
-    if _from_a_folder():
+    if installed_from_a_clone():
         return f"pip install {in_a_clone} in the clone of ds-actors"
     return f'pip install "ds-actors[{extra}]" (in a clone: {in_a_clone})'
 
 
-def _from_a_folder() -> bool:
+def installed_from_a_clone() -> bool:
+    """Return whether the installed library came from a folder, not from a package index."""
     # Slow to import, and only for those to whom something is missing.
     from importlib.metadata import PackageNotFoundError, distribution  # noqa: PLC0415
 

@@ -86,13 +86,24 @@ def test_the_doctor_reads_it_too(file: Path) -> None:
 
 def test_other_programs_variables_are_left_in_it(file: Path) -> None:
     """A folder's file does not say through which proxy, or with whose certificates, this machine speaks."""
-    file.write_text(f"{IN_FULL}ALL_PROXY=http://127.0.0.1:1\nSSL_CERT_DIR=/nowhere\nLIVEKIT_NOTHING\n")
+    foreign = "ALL_PROXY=http://127.0.0.1:1\nSSL_CERT_DIR=/nowhere\nDATASPIKE_PROXY=p:1\nDATASPIKE_CONFIG=x\n"
+    file.write_text(f"{IN_FULL}{foreign}LIVEKIT_NOTHING\n")
     before = set(os.environ)
     run("watch", "call")
     assert os.environ.keys() - before == {URL, KEY, SECRET, "DATASPIKE_API_KEY"}
 
 
-@pytest.mark.parametrize("command", [("watch", "call"), ("doctor",)])
+def test_a_key_that_is_set_is_not_sent_where_the_file_says(file: Path) -> None:
+    """The service's address counts only beside a key of the same file."""
+    file.write_text("DATASPIKE_API_KEY=sk-file\nDATASPIKE_WS_URL=wss://elsewhere.invalid/\n")
+    assert "wss://elsewhere.invalid/" in run("config").stdout
+    for name in ("DATASPIKE_API_KEY", "DATASPIKE_WS_URL"):
+        del os.environ[name]
+    os.environ["DATASPIKE_API_KEY"] = "sk-mine"
+    assert "elsewhere" not in run("config").stdout
+
+
+@pytest.mark.parametrize("command", [("watch", "call"), ("doctor",), ("config",)])
 def test_a_file_that_cannot_be_read_is_exit_2_with_what_to_do(file: Path, command: tuple[str, ...]) -> None:
     """One line; nothing of the file is in it."""
     file.write_bytes(b"LIVEKIT_API_SECRET=sesame\xff")

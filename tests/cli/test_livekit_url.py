@@ -19,8 +19,8 @@ from ds_actors.cli._doctor.livekit_url import url_problem
         ("ftp://livekit.example", "it must begin with wss:// or ws://"),
         ("wss://", "it names no host behind wss://"),
         ("ws://:7880", "it names no host behind ws://"),
-        ("wss://[livekit", "it is no URL: Invalid IPv6 URL"),
-        ("ws://127.0.0.1:port", "it is no URL: Port could not be cast to integer value as 'port'"),
+        ("wss://[livekit", "it is not a URL: Invalid IPv6 URL"),
+        ("ws://127.0.0.1:port", "it is not a URL: Port could not be cast to integer value as 'port'"),
     ],
 )
 def test_an_address_that_cannot_be_one_is_named_with_its_form(url: str, expected: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
+from ds_actors._extras import installed_from_a_clone
+
 
 def checkout() -> Path | None:
     """Return the clone that this package is run from, or None when it was installed."""
@@ -25,7 +27,11 @@ def adapter_command(clone: Path | None) -> str:
 
     The version is part of it: 1.2.17, of another project, has the same name on PyPI.
     """
-    return "pip install " + ("./adapters/livekit" if clone else '"dataspike-livekit-plugins>=2"')
+    if clone:
+        return "pip install ./adapters/livekit"
+    if installed_from_a_clone():
+        return "pip install ./adapters/livekit in the clone of ds-actors"
+    return 'pip install "dataspike-livekit-plugins>=2"'
 
 
 def adapter_missing(clone: Path | None) -> str:

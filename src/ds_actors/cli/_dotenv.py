@@ -10,11 +10,14 @@ from typing import Annotated, Final
 import typer
 
 from ds_actors.cli._doctor.environment import LIVEKIT_VARIABLES
-from ds_actors.detection.settings import SettingsError
+from ds_actors.detection.service import KEY_VARIABLE, URL_VARIABLE
+from ds_actors.detection.settings import CONFIG_VARIABLE, SettingsError
+from ds_actors.detection.settings.schema import PROXY_VARIABLE
 
 DOTENV: Final = ".env"
 _PREFIXES: Final = ("LIVEKIT_", "DATASPIKE_")
-"""Of what is read: a folder's file has no say in how this machine reaches the network."""
+_LEFT: Final = frozenset({PROXY_VARIABLE, CONFIG_VARIABLE})
+"""Not read: a folder's file has no say in how this machine reaches the network, nor in which other files count."""
 
 LiveKitUrl = Annotated[
     str | None,
@@ -26,13 +29,15 @@ def livekit_environment(url: str | None = None) -> Mapping[str, str]:
     """Return the environment after the file has filled in what is missing in it; `url` is that of LiveKit's server.
 
     What the file says is set for this process, so that all that reads variables finds it. A variable that is set, even
-    to nothing, is left as it is.
+    to nothing, is left as it is. The service's address counts only where its key is not set: else a stranger's folder
+    could have the key sent elsewhere.
 
     Raises:
         SettingsError: when the file cannot be read; says why, and quotes none of it.
     """
+    left = _LEFT | {URL_VARIABLE} if KEY_VARIABLE in os.environ else _LEFT
     for name, value in _read(Path(DOTENV)).items():
-        if name.startswith(_PREFIXES) and value is not None:
+        if name.startswith(_PREFIXES) and name not in left and value is not None:
             os.environ.setdefault(name, value)
     return {**os.environ} if url is None else {**os.environ, LIVEKIT_VARIABLES[0]: url}
 

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from ds_actors.cli._configuration import ConfigFile, SetOptions, configured
+from ds_actors.cli._dotenv import livekit_environment
 from ds_actors.cli._epilog import epilog
 from ds_actors.detection.events import plain
 from ds_actors.detection.settings import MonitorSettings, ResolvedSetting, SettingsError
@@ -31,9 +32,11 @@ def config(
     """Show the settings of a monitor here, and where the value of each comes from.
 
     They mean the same in watch, room and doctor, and in the LiveKit plugin.
-    Secrets are not shown. Nothing is connected to.
+    Secrets are not shown. Nothing is connected to. Like watch and doctor, it
+    reads variables that are not set from a file .env in the working directory.
     """
     try:
+        livekit_environment()
         settings = configured(file, assignments)
         sinks = [sink.name for sink in settings.make_sinks()]
     except SettingsError as error:

@@ -126,6 +126,7 @@ class MetricsRecorder:
         self._monitor = monitor
         self._counters: dict[MetricKey, float] = {}
         self._gauges: dict[MetricKey, float] = {}
+        self._gauges_lock = threading.Lock()
         self._round_trip: float | None = None
         self._encoded = self._arrived = 0
         self._failed = False
@@ -184,10 +185,11 @@ class MetricsRecorder:
         self._arrived = _observe(self._metrics.arrival_age, measured.arrival_ages, self._arrived)
 
     def _set_gauges(self, values: dict[MetricKey, float]) -> None:
-        for (name, labels), change in changes(self._gauges, values).items():
-            gauge = self._metrics.gauges[name]
-            (gauge.labels(*labels) if labels else gauge).inc(change)
-        self._gauges = values
+        with self._gauges_lock:  # `forget` may come from another thread than the monitor's
+            for (name, labels), change in changes(self._gauges, values).items():
+                gauge = self._metrics.gauges[name]
+                (gauge.labels(*labels) if labels else gauge).inc(change)
+            self._gauges = values
 
 
 def _observe(histogram: Histogram, series: Series, seen: int) -> int:

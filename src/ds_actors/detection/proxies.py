@@ -36,7 +36,7 @@ def find_proxy(host: str, port: int, *, secure: bool, explicit: str | None = Non
     NO_PROXY overrides both. The caller leaves loopback out. Variables in lower case count too, as everywhere else.
 
     Raises:
-        ValueError: when the value is no proxy's URL; names the parameter and the variable, not the value.
+        ValueError: when the value is not a proxy's URL; names the parameter and the variable, not the value.
     """
     environment = urllib.request.getproxies_environment()
     kind = "https" if secure else "http"

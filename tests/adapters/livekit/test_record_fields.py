@@ -80,4 +80,4 @@ def test_a_failing_handler_of_a_room_event_is_logged_with_the_room(
     monkeypatch.setattr("livekit.plugins.dataspike._session.RoomSession._room_changed", changed)
     asyncio.run(run(["the handler of a room event failed"], caplog))
     (record,) = [r for r in caplog.records if r.getMessage() == "the handler of a room event failed"]
-    assert record.__dict__["job_id"] == "AJ_7"
+    assert (record.__dict__["job_id"], record.__dict__["room"]) == ("AJ_7", "demo[2J")

@@ -370,6 +370,8 @@ def test_no_secret_is_shown(tmp_path: Path) -> None:
         ("WS_URL", f"wss://x.example/{'p' * 500}", f"wss://x.example/{'p' * 184}"),
         ("WEBHOOK_URL", f"https://x.example:8443/{SECRET}?{SECRET}", "https://x.example:8443/***"),
         ("WEBHOOK_URL", "", None),
+        ("PROXY", f"user:{SECRET}@proxy.example:3128", "http://proxy.example:3128"),
+        ("PROXY", "proxy.example:3128", "http://proxy.example:3128"),
     ],
 )
 def test_what_is_shown_of_a_setting(variable: str, value: str, shown: object) -> None:
@@ -377,6 +379,15 @@ def test_what_is_shown_of_a_setting(variable: str, value: str, shown: object) ->
     settings = read_settings(environment={f"DATASPIKE_{variable}": value})
     (found,) = (one for one in settings.resolved.values() if one.spec.variable == f"DATASPIKE_{variable}")
     assert found.shown == shown
+
+
+def test_a_proxys_password_is_refused_on_a_command_line() -> None:
+    """As every secret is; its host and port are not."""
+    with pytest.raises(SettingsError, match="use the variable DATASPIKE_PROXY or the file") as raised:
+        read_settings(options={"service.proxy": f"http://user:{SECRET}@proxy.example:3128"}, environment={})
+    assert SECRET not in str(raised.value)
+    settings = read_settings(options={"service.proxy": "proxy.example:3128"}, environment={})
+    assert settings.resolved["service.proxy"].value == "proxy.example:3128"
 
 
 @pytest.mark.parametrize("bad", ["sinks.slack.url = 3\n", "[sinks]\nx = 1\n", "service.url = 1\n", "[["])

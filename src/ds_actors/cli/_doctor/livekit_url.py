@@ -15,7 +15,7 @@ def url_problem(url: str) -> str | None:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
     except ValueError as error:
-        return f"it is no URL: {error}"
+        return f"it is not a URL: {error}"
     if parts.scheme not in _SCHEMES or "://" not in url:
         return "it must begin with wss:// or ws://"
     return None if host else f"it names no host behind {parts.scheme}://"

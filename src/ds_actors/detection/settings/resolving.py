@@ -44,7 +44,8 @@ class ResolvedSetting:
         if self.spec.shown == "masked":
             return _MASK
         try:
-            parts = urlsplit(str(self.value))
+            address = str(self.value)
+            parts = urlsplit(address if "://" in address else f"http://{address}")  # as a proxy's may be
             port = f":{parts.port}" if parts.port else ""
         except ValueError:
             return _MASK
@@ -142,6 +143,11 @@ def _resolved(
         value = parse(spec, given)
     except SettingsError as error:
         raise SettingsError(f"{error} (from {where})") from None
+    if origin == "option" and spec.shown == "address" and "@" in str(value):
+        raise SettingsError(
+            f"{spec.key} has a user name or a password, and a command line can be read by every user of the machine: "
+            f"use the variable {spec.variable} or the file"
+        )
     return ResolvedSetting(spec, value, origin, where)
 
 

@@ -181,9 +181,9 @@ class RoomSession:
             await self._publisher.stop(max(0.0, min(1.0, deadline - loop.time())))
         if self._levels is not None:
             self._levels.stop()
+        self._closed = True
         if self._failed:
             self._recorder.forget()
-        self._closed = True
         self._state_changed(self.monitor.status())
 
     # ---- on the loop
@@ -265,7 +265,8 @@ class RoomSession:
                 raise
             self._failed = _cause(error)
             logger.exception("the monitor failed: nothing in the room is checked any more")
-            self._recorder.show_failed()
+            if not self._closed:
+                self._recorder.show_failed()
             self._monitor_changed(self.monitor.status())
         finally:
             self.bridge.post(self._watcher.stop)

@@ -264,7 +264,7 @@ class DataspikeDetector:
         """Return the last 1,000 samples sent, oldest first, from any thread; `row.json()` is one line of JSON.
 
         Raises:
-            RuntimeError: when the detector was not made with `ledger=True`.
+            RuntimeError: when the detector was made without `ledger=True` or the setting `ledger.enabled`.
         """
         return self._idle.ledger() if self._session is None else self._session.monitor.ledger()
 
