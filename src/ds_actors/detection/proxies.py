@@ -43,7 +43,15 @@ def find_proxy(host: str, port: int, *, secure: bool, explicit: str | None = Non
     value = explicit if explicit is not None else environment.get(kind)
     if not value or bypasses_proxy(host, port, environment.get("no", "")):
         return None
-    name = "proxy" if explicit is not None else f"{kind.upper()}_PROXY"
+    return parse_proxy(value, "proxy" if explicit is not None else f"{kind.upper()}_PROXY")
+
+
+def parse_proxy(value: str, name: str = "proxy") -> ProxyAddress:
+    """Return the proxy at a URL, whose scheme may be left out.
+
+    Raises:
+        ValueError: when it is not a proxy's URL; has the name, not the value.
+    """
     proxy = _parse(value)
     if proxy is None:
         raise ValueError(f"{name} must be a URL such as http://proxy:3128 (http, https, socks4, socks5 or socks5h)")

@@ -138,6 +138,7 @@ def test_an_empty_variable_is_none() -> None:
         ("budget.samples_per_minute = 0.5", "make burst_seconds 120 at least"),
         ("budget.bytes_per_second = 9", "ds.toml): 9 bytes per second never make sample_bytes (100000) within"),
         ("sinks.json_lines.files = 2", "has no effect without sinks.json_lines.file"),
+        ("service.proxy = 'ftp://proxy.example:1'", "service.proxy (from "),
         ("[sinks", "not TOML"),
         ("a = " + "[" * 5_000, "nested 16 deep"),
         ("a = 1" + "0" * 5_000, "an integer may have 64 bits"),
@@ -450,6 +451,7 @@ def test_what_is_not_set_changes_nothing() -> None:
     assert (settings.budget, settings.proxy, settings.sources, settings.max_side) == (None, None, None, None)
     assert (settings.privacy.pseudonyms, settings.privacy.max_side) == (False, None)
     assert (settings.forwarding, settings.min_side) == ("auto", 540)
+    assert read_settings(options={"tracks.min_side": "64"}, environment={}).min_side == 64
     assert (settings.notify, settings.publish_coverage, settings.ledger) == ("all", False, False)
 
 

@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 from ds_actors.detection.budget import Budget
 from ds_actors.detection.privacy import Privacy
-from ds_actors.detection.proxies import find_proxy
+from ds_actors.detection.proxies import parse_proxy
 from ds_actors.detection.sampling import AdaptiveSampling, SamplingPolicy
 from ds_actors.detection.service import ApiKey, Dataspike
 from ds_actors.detection.settings.resolving import ResolvedSetting
@@ -188,8 +188,9 @@ class MonitorSettings:
             SettingsError: when the budget or the privacy cannot be made, or the proxy is none.
         """
         _ = self.budget, self.privacy
-        if self.proxy is not None:
-            self._made("service.proxy", lambda: find_proxy("", 443, secure=True, explicit=self.proxy))
+        proxy = self.proxy
+        if proxy is not None:
+            self._made("service.proxy", lambda: parse_proxy(proxy))
 
     def variables(self) -> dict[str, str]:
         """Return the environment that gives another process these settings: those that are not defaults."""
