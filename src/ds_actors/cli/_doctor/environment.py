@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import urlsplit
 
 from attrs import frozen
 
 from ds_actors.cli._doctor.result import CheckResult, failed, passed, warned
 from ds_actors.detection.sampling import AdaptiveSampling, check_quality
 from ds_actors.detection.service import KEY_VARIABLE, PERMITS_INSECURE, URL_VARIABLE, Dataspike
+from ds_actors.detection.settings.resolving import bare_address
 from ds_actors.detection.settings.schema import PROXY_VARIABLE
 
 LIVEKIT_VARIABLES: Final = ("LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET")
@@ -40,11 +40,9 @@ def masked(name: str, value: str) -> str:
         return f"*** ({len(value)} characters)"
     if name.upper().endswith("_URL") or (name in _PROXY_VARIABLES and "@" in value):
         try:
-            parts = urlsplit(value if "://" in value else f"http://{value}")
-            port = f":{parts.port}" if parts.port else ""
+            return "".join(bare_address(value))
         except ValueError:
             return "*** (not a URL)"
-        return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
     return value
 
 

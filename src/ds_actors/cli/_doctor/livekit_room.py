@@ -19,8 +19,8 @@ from ds_actors.cli._doctor.livekit_tracks import check_tracks
 from ds_actors.cli._doctor.livekit_url import url_problem
 from ds_actors.cli._doctor.livekit_verdicts import judge_grants
 from ds_actors.cli._doctor.result import CheckResult, failed, passed
-from ds_actors.cli._short_secret import short_secret_permitted
 from ds_actors.detection.events import plain
+from ds_actors.detection.short_secret import short_secret_permitted
 
 TOPIC: Final = "ds_actors_doctor"
 AGAIN_AFTER: Final = 0.5

@@ -15,7 +15,7 @@ from livekit import api
 from ds_actors import Actor
 from ds_actors.cli._doctor.livekit_checks import LiveKitSettings
 from ds_actors.cli._room import child_process
-from ds_actors.cli._short_secret import short_secret_permitted
+from ds_actors.detection.short_secret import short_secret_permitted
 
 _PROGRAM: Final = Path(child_process.__file__).with_name("watcher.py")
 _VALID_FOR: Final = dt.timedelta(minutes=10)

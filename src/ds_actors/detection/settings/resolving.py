@@ -26,6 +26,17 @@ Origin = Literal["option", "variable", "file", "default"]
 _MASK = "***"
 
 
+def bare_address(address: str) -> tuple[str, str]:
+    """Return a URL's scheme, host and port, and its path, without user name, password and query.
+
+    Raises:
+        ValueError: when it cannot be taken apart.
+    """
+    parts = urlsplit(address if "://" in address else f"http://{address}")  # as a proxy's may be
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname or ''}{port}", parts.path
+
+
 @frozen
 class ResolvedSetting:
     """A setting's value, and where it comes from."""
@@ -44,13 +55,10 @@ class ResolvedSetting:
         if self.spec.shown == "masked":
             return _MASK
         try:
-            address = str(self.value)
-            parts = urlsplit(address if "://" in address else f"http://{address}")  # as a proxy's may be
-            port = f":{parts.port}" if parts.port else ""
+            origin, path = bare_address(str(self.value))
         except ValueError:
             return _MASK
-        path = parts.path if self.spec.shown == "address" else f"/{_MASK}"
-        return plain(f"{parts.scheme}://{parts.hostname or ''}{port}{path}", 200)
+        return plain(f"{origin}{path if self.spec.shown == 'address' else f'/{_MASK}'}", 200)
 
     @property
     def described(self) -> str:

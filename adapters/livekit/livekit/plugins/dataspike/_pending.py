@@ -35,7 +35,7 @@ class PendingResults:
     def hold(self, event: ResultEvent, now: float) -> None:
         """Keep a result; of the same track, only this result and the last alert before it stay."""
         kept = self._tracks.get(event.track_id, [])
-        stay = [] if event.level is Level.ALERT else [one for one in kept if one[1].level is Level.ALERT]
+        stay = [] if event.level is Level.ALERT else [(at, held) for at, held in kept if held.level is Level.ALERT]
         self.dropped += len(kept) - len(stay)
         self._tracks[event.track_id] = [*stay, (now, event)]
         if len(self._tracks) > TRACKS_KEPT:

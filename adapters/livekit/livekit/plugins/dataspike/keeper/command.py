@@ -7,19 +7,17 @@ import asyncio
 import logging
 import os
 import signal
-import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from fnmatch import fnmatchcase
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from livekit.plugins.dataspike.keeper._keeper import EVERY, RoomKeeper
 from livekit.plugins.dataspike.keeper.rules import REPORT_AFTER
 from livekit.plugins.dataspike.keeper.status import KeeperStatus
 from prometheus_client import start_http_server
 
-from ds_actors.detection.service import is_loopback
+from ds_actors.detection.short_secret import short_secret_permitted
 
 _EPILOG: Final = """\
 It needs LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET.
@@ -56,21 +54,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return patterns is None or any(fnmatchcase(room, pattern) for pattern in patterns)
 
     try:
-        if _server_is_here():
-            # PyJWT warns of a short secret, and `livekit-server --dev` has one.
-            warnings.filterwarnings("ignore", "The HMAC key is", UserWarning)
-        keeper = RoomKeeper(agent_name=options.agent_name, wanted=wanted, every=options.every)
-        status = asyncio.run(_keep(keeper, once=options.once, metrics_port=options.metrics_port))
+        with short_secret_permitted(os.environ.get("LIVEKIT_URL", "")):
+            keeper = RoomKeeper(agent_name=options.agent_name, wanted=wanted, every=options.every)
+            status = asyncio.run(_keep(keeper, once=options.once, metrics_port=options.metrics_port))
     except (ValueError, OSError) as error:
         parser.error(str(error))
     return 0 if status.all_watched else 1
-
-
-def _server_is_here() -> bool:
-    try:
-        return is_loopback(urlsplit(os.environ.get("LIVEKIT_URL", "")).hostname or "")
-    except ValueError:
-        return False
 
 
 async def _keep(keeper: RoomKeeper, *, once: bool, metrics_port: int | None) -> KeeperStatus:
