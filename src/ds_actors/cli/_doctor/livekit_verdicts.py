@@ -91,7 +91,7 @@ class DispatchView:
     was_taken: bool
     """Whether a worker took the job."""
     was_rejected: bool = False
-    """Whether a worker answered, and wants nobody else to be asked."""
+    """Whether a worker answered, and wants no other worker to be asked."""
     joined: str | None = None
     """The agent's identity."""
     nameless_took: bool = False

@@ -185,7 +185,7 @@ class MonitorSettings:
         """Check what only several settings together can get wrong.
 
         Raises:
-            SettingsError: when the budget or the privacy cannot be made, or the proxy is none.
+            SettingsError: when the budget or the privacy cannot be made, or the proxy is not a URL of one.
         """
         _ = self.budget, self.privacy
         proxy = self.proxy
