@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import trio
-from marked_processes import MARK, left_of, marked, new_mark
+from marked_processes import MARK, all_marked, left_of, marked, new_mark
 
 from ds_actors import ChildEnded, ChildSpec, RestartLimitReached, StartFailed, Supervisor, TelemetryEvent
 from ds_actors.processes import (
@@ -304,7 +304,7 @@ async def test_grandchildren_that_left_the_group_end_too(mark: str) -> None:
     )
     async with Supervisor("app") as app:
         ref = await app.start(ProgramActor, python(code, mark), name="x", restart="temporary")
-        assert len(marked(mark)) == 3
+        all_marked(mark, 3)
         ref.tell(signal.SIGKILL)
         with trio.fail_after(30):
             await ref.wait_stopped()
@@ -317,7 +317,7 @@ async def test_a_killed_guard_leaves_nothing(mark: str) -> None:
     script = "sleep 60 & echo ready; wait"
     async with Supervisor("app", listeners=(events.append,)) as app:
         await app.start(ProgramActor, shell(script, mark), name="x")
-        before = marked(mark)
+        before = all_marked(mark, 3)
         (guard,) = (pid for pid, line in before.items() if "_guard.py" in line)
         os.kill(guard, signal.SIGKILL)
         end = await ended(events)
@@ -422,7 +422,7 @@ def test_a_killed_parent_leaves_nothing(mark: str, number: signal.Signals) -> No
     try:
         assert parent.stdout is not None
         assert parent.stdout.readline() == b"up\n"
-        assert len(marked(mark)) >= 5
+        all_marked(mark, 5)
     finally:
         parent.send_signal(number)
         parent.communicate()
@@ -450,7 +450,7 @@ async def test_a_thousand_kills_are_a_thousand_lives(mark: str) -> None:
         with trio.fail_after(60):
             while len(pids) < 1_001:
                 await trio.sleep(0.01)
-        assert len(marked(mark)) == 3
+        all_marked(mark, 3)
     ends = [event for event in events if isinstance(event, ChildEnded)]
     assert len(ends) == len(pids) == len(set(pids)) == 1_001
     assert [event.incarnation for event in ends] == list(range(1, 1_002))

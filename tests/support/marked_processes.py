@@ -27,6 +27,21 @@ def marked(mark: str) -> dict[int, str]:
     return found
 
 
+def all_marked(mark: str, count: int, within: float = 10.0) -> dict[int, str]:
+    """Return the marked processes as soon as there are as many; a process shows no environment while it calls exec.
+
+    Raises:
+        TimeoutError: when their number is another one all the time.
+    """
+    until = time.monotonic() + within
+    while len(found := marked(mark)) != count:
+        if time.monotonic() > until:
+            msg = f"{len(found)} marked processes, not {count}: {found}"
+            raise TimeoutError(msg)
+        time.sleep(0.02)
+    return found
+
+
 def left_of(mark: str, within: float = 10.0) -> dict[int, str]:
     """Wait until none of the marked processes is left; return those that are left in spite of that."""
     until = time.monotonic() + within
