@@ -137,6 +137,7 @@ def test_its_plain_values_are_fit_for_json() -> None:
         "longest_gap": 9.0,
         "times": [1.0, 3.0],
     }
+    assert outcome(detections=detected(3.0, 1.0)).dict()["p99"] == 3.0
 
 
 def test_several_outcomes_are_one() -> None:

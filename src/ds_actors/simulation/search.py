@@ -85,7 +85,7 @@ class TuningRoom:
         name = f"the last verdict, adaptive at {run.normal_fps:.3g} fps" if choice is None else choice.name
         evidence = None if choice is None else choice.evidence
         draws = TimedDraws.of(wish, self.seed, run.number)
-        manipulations = room.repeated(run.number, f"p{run.number + 1}", wish.evidence.between)
+        manipulations = room.repeated(run.number, "p1", wish.evidence.between)
         return LoneTrack(room, name, policy, draws.answer, wish.latency, evidence, manipulations).run()
 
 
