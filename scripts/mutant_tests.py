@@ -110,7 +110,7 @@ TESTS = {
     "ds_actors.simulation._link": ["tests/simulation/test_simulated_link.py"],
     "ds_actors.simulation._track": ["tests/simulation/test_simulated_track.py"],
     "ds_actors.simulation.alone": ["tests/simulation/test_lone_track.py", "tests/simulation/test_alone.py"],
-    "ds_actors.simulation.engine": ["tests/simulation/test_engine.py", "tests/simulation/test_simulation.py"],
+    "ds_actors.simulation.engine": ["tests/simulation/test_engine.py"],
     "ds_actors.simulation.outcome": ["tests/simulation/test_outcome.py"],
     "ds_actors.simulation.search": ["tests/simulation/test_search_steps.py", "tests/simulation/test_search.py"],
     "ds_actors.simulation.service": ["tests/simulation/test_simulated_service.py"],
@@ -211,6 +211,24 @@ SURVIVORS: dict[tuple[str, str, str, str], str] = {
         "(after := (1 - misses ** (looks + 1))) < share",
         "(after := (1 - misses ** (looks + 1))) <= share",
     ): "the end of one interval is the beginning of the next",
+    (
+        "ds_actors.simulation.service",
+        "return fault if isinstance(fault, kind) else None",
+        "fault if isinstance(fault, kind) else None",
+        "fault",
+    ): "a fault is kept under its own type; the condition is there for the types",
+    (
+        "ds_actors.simulation._link",
+        "self._failed(rejected(refusal.status, headers, 0.0))",
+        "0.0",
+        "1.0",
+    ): "the wall clock is for a Retry-After that is a date; a script's is a number of seconds",
+    (
+        "ds_actors.simulation.search",
+        "return self.judge.answer(truth, ((mixed ^ (mixed >> 31)) >> 11) * 2.0**-53, 1.0)",
+        "1.0",
+        "2.0",
+    ): "this judge confuses no levels; from 1 on, any draw says so",
     ("ds_actors.serving.queue", "self._turn += 1", "1", "2"): "only the order of the turns counts",
     (
         "livekit.plugins.dataspike.keeper.rules",

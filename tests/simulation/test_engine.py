@@ -24,6 +24,7 @@ from ds_actors.detection.sampling import (
 )
 from ds_actors.sandbox import parse_script
 from ds_actors.simulation import Detection, Simulation
+from ds_actors.simulation.outcome import jain
 
 PROMISE: Final = Promise(30.0, 0.01, 100.0, 100.0)
 
@@ -93,7 +94,7 @@ def verdict(level: str, begins: float, ends: float, who: str = "p1") -> str:
 
 def test_participants_join_one_after_the_other_with_all_their_tracks() -> None:
     """Evenly over the time in which they join."""
-    here, policies = simulation(room(4, tracks_each=2, joins_within=2), *[[] for _ in range(8)])
+    here, policies = simulation(room(4, tracks_each=2, joins_within=2), *[list[float]() for _ in range(8)])
     here.run()
     assert [policy.at("Started") for policy in policies] == [[at] for at in (0.0, 0.0, 0.5, 0.5, 1.0, 1.0, 1.5, 1.5)]
     assert list(here._by_sid)[:3] == ["TR_p1_1", "TR_p1_2", "TR_p2_1"]
@@ -216,6 +217,33 @@ def test_a_late_capture_that_was_muted_returns_no_turn() -> None:
     here.run()
     assert policy.at("SampleSent") == [1.5]
     assert policy.at("SampleDropped") == [0.1]
+
+
+def test_a_sample_under_way_is_left() -> None:
+    """As one that waits for its turn is."""
+    here, _ = simulation(room(9, capture=0.25), *[[0.0]] * 9)
+    here.run(0.125)
+    account = here.outbox.account()
+    assert (account.waiting, account.granted, here.outcome().left) == (1, 8, 9)
+
+
+def test_a_capture_under_way_outlives_its_connection() -> None:
+    """Its turn was granted, and is not granted again."""
+    text = room(1, capture=0.5) + '[[fault]]\nkind = "drop"\nfrom = 0.25\n'
+    here, (policy,) = simulation(text, [0.0], random=lambda: 0.2)
+    here.run(0.375)
+    account = here.outbox.account()
+    assert (account.waiting, account.granted) == (0, 1)
+    here.run()
+    assert policy.at("SampleSent") == [0.5]
+
+
+def test_a_sample_that_falls_due_during_another_ones_capture_is_superseded() -> None:
+    """The policy hears of it."""
+    here, (policy,) = simulation(room(1, capture=0.25), [0.0, 0.125, 1.0])
+    here.run()
+    assert policy.at("SampleDropped superseded") == [0.125]
+    assert policy.at("SampleSent") == [0.25, 1.25]
 
 
 def test_every_second_scene_is_bright() -> None:
@@ -346,13 +374,21 @@ def test_a_sample_that_arrives_after_its_track_was_muted_begins_no_gap() -> None
 
 def test_fairness_is_between_participants_and_leaves_out_who_was_never_due() -> None:
     """Each by the share of the due samples of all its tracks that was sent."""
-    draws = iter([0.1, 0.9, 0.9, 0.9] * 2)
-    times = [[0.0, 10.0]] * 4 + [[], []]
+    draws = iter([0.1, 0.9, 0.9, 0.1, 0.9, 0.1, 0.9])
+    times = [[0.0], [0.0], [0.0, 10.0, 20.0], [5.0, 25.0], [], []]
     here, _ = simulation(room(3, tracks_each=2, no_frame=0.5), *times, random=draws.__next__)
     here.run()
     outcome = here.outcome()
-    assert (outcome.due, outcome.sent) == (8, 6)
-    assert outcome.fairness == pytest.approx(1.5**2 / (2 * (0.5**2 + 1)))
+    assert [(track.due, track.sent) for track in here._by_sid.values()] == [
+        (1, 0),
+        (1, 1),
+        (3, 2),
+        (2, 1),
+        (0, 0),
+        (0, 0),
+    ]
+    assert (outcome.due, outcome.sent) == (7, 4)
+    assert outcome.fairness == pytest.approx(jain([1 / 2, 3 / 5]))
 
 
 # ---- answers
@@ -412,7 +448,7 @@ def test_tracks_that_cannot_be_judged_are_counted() -> None:
     """Where the evidence says so."""
     flagged = '[[judge]]\nparticipant = "p1"\nfalse_flags = 1\n'
     times = [10.0 * number for number in range(2_000)]
-    here, _ = simulation(room(2, 20_000.0) + flagged, times, times, random=lambda: 0.5, evidence=Evidence())
+    here, _ = simulation(room(3, 20_000.0) + flagged, times, times, times, random=lambda: 0.5, evidence=Evidence())
     here.run()
     assert here.outcome().unreliable == 1
 

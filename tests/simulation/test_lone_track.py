@@ -63,7 +63,8 @@ def alone(
 ) -> Outcome:
     """Simulate a track that is manipulated in these spans, by default for 100 s with captures that take no time."""
     evidence = more.pop("evidence", None)
-    room = Room(participants=1, **{"seconds": 100.0, "capture": 0.0, "sample_bytes": 1_000, **more})
+    figures: dict[str, Any] = {"seconds": 100.0, "capture": 0.0, "sample_bytes": 1_000, **more}
+    room = Room(participants=1, **figures)
     manipulations = [Activity("p1", begins, ends) for begins, ends in spans]
     return LoneTrack(room, "name", policy, answer, latency, evidence, manipulations).run()
 

@@ -14,7 +14,7 @@ from ds_actors.detection.sampling import AdaptiveSampling
 from ds_actors.sandbox.erring import ErringJudge
 from ds_actors.simulation import Detection, Outcome
 from ds_actors.simulation.alone import LoneTrack
-from ds_actors.simulation.search import Halving, TimedDraws, TrackRun, TuningRoom, _better, _part
+from ds_actors.simulation.search import Halving, TimedDraws, TrackRun, TuningRoom, _better, _groups, _part
 from ds_actors.simulation.statistics import rate_interval
 from ds_actors.simulation.tuning import Choice, Tried, Wish
 
@@ -113,6 +113,28 @@ def test_without_a_winner_no_other_budget_is_tried() -> None:
     assert halving.found is None
     assert len(halving.tried) == 4
     assert [len(batch) for batch in paper.batches][4:] == [40, 10, 10, 10, 10, 10]
+
+
+def test_half_a_hundredth_over_the_budget_is_within_to_the_last_sample() -> None:
+    """One sample more is not."""
+    again: list[TrackRun] = []
+
+    def run(runs: Sequence[TrackRun]) -> Iterator[Outcome]:
+        again.extend(runs)
+        yield from (outcome(1.0) for _ in runs)
+
+    halving = Halving(evolve(ROOM, wish=evolve(WISH, budget=1.0)), run)
+    within = Tried(CHOICE, outcome(1.005))
+    assert halving._within(within) is within
+    assert not again
+    assert halving._within(Tried(CHOICE, outcome(1.006))).cost == 1.0
+    assert len(again) == ROOM.tracks
+
+
+def test_choices_are_grouped_by_the_bound_of_their_evidence() -> None:
+    """In the order in which the bounds come first."""
+    of = [evolve(CHOICE, evidence=evolve(WISH.evidence, max_false_alarms=bound)) for bound in (0.5, 1.5, 0.5, 1.0, 1.5)]
+    assert _groups(of) == [[of[0], of[2]], [of[1], of[4]], [of[3]]]
 
 
 def better(*group: tuple[Choice, Outcome], wish: Wish = WISH) -> list[Choice]:

@@ -88,6 +88,12 @@ class Host:
             function(*arguments)
         self.now = until
 
+    def is_up(self) -> bool:
+        return self.link.up
+
+    def is_sending(self) -> bool:
+        return self.link.sending
+
     def scheduled(self, name: str) -> list[float]:
         """Return the times of the calls of that name that are to come."""
         return sorted(when for when, _, function, _ in self._heap if getattr(function, "__name__", "") == name)
@@ -109,7 +115,7 @@ def connected(*, latency: float = 0.0, link: float = math.inf, judges: tuple[Err
     """Return a host whose link is up since 0."""
     host = Host(Script(latency=latency, room=Room(link=link), judges=judges))
     host.link.connect()
-    assert host.link.up
+    assert host.is_up()
     return host
 
 
@@ -136,7 +142,7 @@ def test_an_open_connection_is_served_at_once() -> None:
     """The outbox is looked at, nothing is being sent, and a first ping is due after ten seconds."""
     host = connected()
     assert host.pumped == [0.0]
-    assert not host.link.sending
+    assert not host.is_sending()
     assert host.scheduled("_tick") == [10.0]
 
 
@@ -151,10 +157,10 @@ def test_a_service_that_is_away_is_tried_again_with_the_uplinks_backoff() -> Non
         times.append(at)
         host.run(at + 0.001)
     assert times == pytest.approx([0.25, 0.75, 1.75, 3.75])
-    assert not host.link.up
+    assert not host.is_up()
     host.end(away)
     host.run(10.0)
-    assert host.link.up
+    assert host.is_up()
 
 
 def test_a_silent_service_fails_the_upgrade_after_ten_seconds() -> None:
@@ -194,9 +200,9 @@ def test_a_service_may_accept_and_close(code: int) -> None:
     host.begin(CloseOnAccept(code, 5.0))
     host.link.connect()
     host.run(4.999)
-    assert host.link.up
+    assert host.is_up()
     host.run(5.001)
-    assert not host.link.up
+    assert not host.is_up()
     assert host.scheduled("connect") == [5.25 if code == 1011 else 35.0]
 
 
@@ -210,7 +216,7 @@ def test_the_close_of_an_earlier_connection_is_none_of_the_next() -> None:
     host.run(1.0)
     host.begin(Drop())
     host.run(5.001)
-    assert host.link.up
+    assert host.is_up()
     assert host.scheduled("connect") == []
 
 
@@ -222,7 +228,7 @@ def test_without_a_bound_a_sample_is_there_at_once_and_its_link_is_measured() ->
     host = connected()
     host.link.send(in_hand(host, 2_000))
     assert host.sent_at == [0.0]
-    assert not host.link.sending
+    assert not host.is_sending()
     assert host.scheduled("_sent") == []
     assert host.pace.speed.known
 
@@ -234,7 +240,7 @@ def test_a_sample_takes_the_time_of_its_bytes_on_the_wire(size: int, header: int
     """Its frame's head, names and picture."""
     host = connected(link=1.0)
     host.link.send(deliver(size))
-    assert host.link.sending
+    assert host.is_sending()
     assert host.sent_at == []
     assert host.scheduled("_sent") == [header + 2 + 7 + size]
     assert host.pace.speed.left(0.0) == (header + 2 + 7 + size) / START_BYTES  # as assumed before anything is known
@@ -246,7 +252,7 @@ def test_what_was_sent_is_measured_and_the_next_may_come() -> None:
     host.link.send(in_hand(host, 10_000 - 22 - 9))
     host.run(1.001)
     assert (host.sent_at, host.pumped) == ([1.0], [0.0, 1.0])
-    assert not host.link.sending
+    assert not host.is_sending()
     assert host.pace.speed.rate(host.now) == pytest.approx(10_000)
 
 
@@ -276,15 +282,15 @@ def test_a_sample_whose_send_is_cut_waits_for_the_next_connection() -> None:
     host.link.send(message)
     host.run(1.0)
     host.begin(Drop())
-    assert not host.link.sending
+    assert not host.is_sending()
     assert host.pace.speed.send_lasts(host.now) == 0.0
     host.run(1.3)
-    assert host.link.up
+    assert host.is_up()
     assert host.outbox.take(host.now) is message
     host.link.send(message)
     host.run(2.1)  # the end of the first send
     assert host.sent_at == []
-    assert host.link.sending
+    assert host.is_sending()
     host.run(1.3 + 1_031 / 500 + 0.001)
     assert len(host.sent_at) == 1
 
@@ -349,7 +355,7 @@ def test_an_answer_on_a_connection_that_was_cut_is_lost(again: float) -> None:
     host.random = lambda: again  # 0.3 or 1 s until it is up again
     host.begin(Drop())
     host.run(5.0)
-    assert host.link.up
+    assert host.is_up()
     assert host.answers == []
 
 
@@ -360,7 +366,7 @@ def test_a_silent_service_gives_no_answer() -> None:
     host.begin(Silence())
     host.run(2.0)
     assert host.answers == []
-    assert host.link.up
+    assert host.is_up()
 
 
 def test_an_oversized_answer_cuts_the_connection() -> None:
@@ -379,7 +385,7 @@ def test_a_hundred_malformed_answers_in_a_row_cut_the_connection() -> None:
     host = connected()
     garbage = Garbage()
     for malformed, good in ((99, 1), (99, 1), (100, 0)):
-        assert host.link.up
+        assert host.is_up()
         host.begin(garbage)
         host.arrive(answers=malformed)
         host.run(host.now + 0.001)
@@ -387,7 +393,7 @@ def test_a_hundred_malformed_answers_in_a_row_cut_the_connection() -> None:
         host.arrive(answers=good)
         host.run(host.now + 0.001)
     assert len(host.answers) == 2
-    assert not host.link.up
+    assert not host.is_up()
 
 
 def test_no_answer_of_the_faults_leaves_an_answer_alone() -> None:
@@ -416,9 +422,9 @@ def test_a_service_that_falls_silent_is_noticed_twenty_seconds_after_its_last_an
     host.end(garbage)
     host.begin(Silence())
     host.run(23.999)
-    assert host.link.up
+    assert host.is_up()
     host.run(24.001)
-    assert not host.link.up
+    assert not host.is_up()
     assert host.scheduled("connect") == [24.25]
 
 
@@ -428,7 +434,7 @@ def test_a_quiet_connection_lives_on_its_pings() -> None:
     for at in (10.0, 20.0, 30.0):
         assert host.scheduled("_tick") == [at]
         host.run(at + 0.001)
-        assert host.link.up
+        assert host.is_up()
 
 
 @pytest.mark.parametrize(
@@ -474,7 +480,7 @@ def test_each_connection_has_pings_of_its_own() -> None:
     host.run(5.0)
     host.begin(Drop())
     host.run(6.0)
-    assert host.link.up
+    assert host.is_up()
     host.run(12.0)
     assert host.scheduled("_tick") == [15.25]
 
@@ -490,9 +496,9 @@ def test_a_fault_is_in_force_until_it_ends() -> None:
     assert host.service.active(Slow) is slow
     host.end(slow)
     assert host.service.faultless
-    assert host.link.up
+    assert host.is_up()
     host.begin(Drop(), Drop())
-    assert not host.link.up
+    assert not host.is_up()
     assert host.scheduled("connect") == [0.25]
 
 
@@ -500,4 +506,4 @@ def test_the_end_of_a_drop_is_nothing() -> None:
     """It has none."""
     host = connected()
     host.end(Drop())
-    assert host.link.up
+    assert host.is_up()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ds_actors.detection.events import Level, TrackInfo
 from ds_actors.detection.sampling import AdaptiveSampling
+from ds_actors.simulation import Detection
 from ds_actors.simulation._track import SimulatedTrack
 from ds_actors.simulation.service import Manipulation
 
@@ -30,12 +31,13 @@ def test_the_first_alert_of_a_manipulation_is_the_one_that_counts() -> None:
     """A suspicion is none, and it is no false alarm."""
     here, found = track(), manipulation()
     here.judged(CLEAR, SUSPICIOUS, found, 11.0)
-    assert found.alarmed is None
+    assert found.detection().alarm_after is None
     here.judged(SUSPICIOUS, ALERT, found, 12.0)
     here.judged(ALERT, ALERT, found, 13.0)
     here.judged(ALERT, SUSPICIOUS, found, 14.0)
     here.judged(SUSPICIOUS, ALERT, found, 15.0)
-    assert (found.alarmed, found.cleared, here.false_alarms) == (12.0, None, 0)
+    assert found.detection() == Detection("TR_p1_1", 10.0, None, 2.0, None)
+    assert here.false_alarms == 0
 
 
 def test_an_alert_that_is_under_way_counts_from_the_beginning_of_the_manipulation() -> None:
@@ -43,7 +45,8 @@ def test_an_alert_that_is_under_way_counts_from_the_beginning_of_the_manipulatio
     here, found = track(), manipulation()
     here.judged(CLEAR, ALERT, None, 9.0)
     here.judged(ALERT, ALERT, found, 12.0)
-    assert (found.alarmed, here.false_alarms) == (10.0, 1)
+    assert found.alarmed == 10.0
+    assert here.false_alarms == 1
 
 
 def test_a_false_alarm_is_counted_when_it_begins() -> None:
@@ -62,7 +65,7 @@ def test_an_alert_is_cleared_by_the_first_answer_after_the_manipulation_that_end
         here, found = track(), manipulation()
         here.judged(CLEAR, ALERT, found, 12.0)
         here.judged(ALERT, ALERT, None, at)
-        assert found.cleared is None
+        assert found.detection().clear_after is None
         here.judged(ALERT, CLEAR, None, at)
         here.judged(CLEAR, ALERT, None, 30.0)
         here.judged(ALERT, CLEAR, None, 31.0)

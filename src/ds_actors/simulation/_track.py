@@ -26,7 +26,8 @@ class SimulatedTrack:
     """That entry's number; older ones are void."""
     joined: bool = False
     muted: bool = False
-    scene: int = 0
+    bright: bool = False
+    """The scene, of which there are two."""
     due: int = 0
     sent: int = 0
     since: float = math.inf

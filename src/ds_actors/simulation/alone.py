@@ -58,7 +58,7 @@ class LoneTrack:
     def __attrs_post_init__(self) -> None:
         info = TrackInfo("p1", "TR_p1_1")
         self._track = SimulatedTrack(info, self.policy, [])
-        self._assessment = Assessment(info, 0.0)
+        self._assessment = Assessment(info)
         if self.evidence is not None:
             self._assessment.evidence = EvidenceFilter(self.evidence)
         self._truths = [Manipulation(info.track, each.begins, each.ends) for each in self.manipulations]

@@ -254,14 +254,12 @@ class Simulation:
             self.pump()
 
     def _captured(self, track: SimulatedTrack, turn: int, lost: bool) -> None:  # noqa: FBT001
-        if turn != track.sampler.turn:
-            return
         info = track.info
         if lost:
             captured = Captured(turn, None, "no_frame")
         else:
             # Without scene changes, no signature is needed.
-            signature = _SCENES[track.scene % 2] if self.room.scenes else b""
+            signature = _SCENES[track.bright] if self.room.scenes else b""
             captured = Captured(turn, Sample(info.participant, info.track, 0, self._data, self.now), "", signature)
         self.tell(track, captured)
         self.pump()
@@ -315,4 +313,4 @@ class Simulation:
 
     def _change_scene(self, participant: str) -> None:
         for track in self._tracks.get(participant, ()):
-            track.scene += 1
+            track.bright = not track.bright
