@@ -224,6 +224,24 @@ SURVIVORS: dict[tuple[str, str, str, str], str] = {
         "1.0",
     ): "the wall clock is for a Retry-After that is a date; a script's is a number of seconds",
     (
+        "ds_actors.simulation.engine",
+        "if takes > LATE_AFTER:",
+        "takes > LATE_AFTER",
+        "takes >= LATE_AFTER",
+    ): "a capture that ends at the moment at which it would be late frees its turn then in any case",
+    (
+        "ds_actors.simulation.engine",
+        'captured = Captured(turn, Sample(info.participant, info.track, 0, self._data, self.now), "", signature)',
+        "0",
+        "1",
+    ): "a simulated sample has no wall clock",
+    (
+        "ds_actors.simulation.engine",
+        "applied = self._assessments.result(WireResult(NUMBERS[level], info.participant, info.track), self.now, 0)",
+        "0",
+        "1",
+    ): "a simulated answer has no wall clock",
+    (
         "ds_actors.simulation.search",
         "return self.judge.answer(truth, ((mixed ^ (mixed >> 31)) >> 11) * 2.0**-53, 1.0)",
         "1.0",
