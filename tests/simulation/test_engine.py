@@ -93,7 +93,7 @@ def verdict(level: str, begins: float, ends: float, who: str = "p1") -> str:
 
 
 def test_participants_join_one_after_the_other_with_all_their_tracks() -> None:
-    """Evenly over the time in which they join."""
+    """They join evenly over the time of the script."""
     here, policies = simulation(room(4, tracks_each=2, joins_within=2), *[list[float]() for _ in range(8)])
     here.run()
     assert [policy.at("Started") for policy in policies] == [[at] for at in (0.0, 0.0, 0.5, 0.5, 1.0, 1.0, 1.5, 1.5)]
@@ -101,7 +101,7 @@ def test_participants_join_one_after_the_other_with_all_their_tracks() -> None:
 
 
 def test_a_sample_falls_due_is_captured_sent_and_answered() -> None:
-    """In order, with its size; the link is up from the beginning."""
+    """The policy hears of each step in order; the link is up from the beginning."""
     here, (policy,) = simulation(room(1, capture=0.25) + "[service]\nlatency = 0.5\n", [0.0, 3.0])
     here.run()
     assert policy.heard == [
@@ -128,7 +128,7 @@ def test_what_would_happen_at_the_end_does_not() -> None:
 @settings(max_examples=20)
 @given(st.lists(st.floats(0, 60), max_size=5))
 def test_a_run_in_pieces_has_the_outcome_of_one_run(pieces: list[float]) -> None:
-    """However it is cut."""
+    """The moments at which it pauses make no difference."""
     text = room(3, 50.0, manipulated=2, manipulated_for=5) + activity("muted", 10, 20, "p2")
     times = [[0.5 * number for number in range(100)]] * 3
     whole, _ = simulation(text, *times)
@@ -141,7 +141,7 @@ def test_a_run_in_pieces_has_the_outcome_of_one_run(pieces: list[float]) -> None
 
 
 def test_before_it_begins_there_is_nothing() -> None:
-    """No sample, no gap, nobody treated unfairly, no genuine time."""
+    """It has no sample, no gap, no genuine time, and full fairness."""
     outcome = simulation(room(2, manipulated=1), [], [])[0].outcome()
     assert (outcome.due, outcome.sent, outcome.sent_bytes, outcome.left) == (0, 0, 0, 0)
     assert (outcome.fairness, outcome.longest_gap, outcome.genuine_hours) == (1.0, 0.0, 0.0)
@@ -203,7 +203,7 @@ def test_captures_that_are_not_late_keep_their_turns() -> None:
 
 
 def test_a_participant_who_is_muted_frees_its_turn_and_what_it_captured_is_lost() -> None:
-    """At once, for whoever waits."""
+    """The track that waits has that turn at once."""
     here, policies = simulation(room(9, capture=0.25) + activity("muted", 0.125), *[[0.0]] * 9)
     here.run()
     assert policies[0].at("SampleSent") == []
@@ -212,7 +212,7 @@ def test_a_participant_who_is_muted_frees_its_turn_and_what_it_captured_is_lost(
 
 
 def test_a_late_capture_that_was_muted_returns_no_turn() -> None:
-    """Nor does it give a frame, though the track has another turn by then."""
+    """It gives no frame either, though the track has another turn by then."""
     here, (policy,) = simulation(room(1, capture=1.0) + activity("muted", 0.1, 0.2), [0.0, 0.5])
     here.run()
     assert policy.at("SampleSent") == [1.5]
@@ -220,7 +220,7 @@ def test_a_late_capture_that_was_muted_returns_no_turn() -> None:
 
 
 def test_a_sample_under_way_is_left() -> None:
-    """As one that waits for its turn is."""
+    """A sample that waits for its turn is left too."""
     here, _ = simulation(room(9, capture=0.25), *[[0.0]] * 9)
     here.run(0.125)
     account = here.outbox.account()
@@ -286,7 +286,7 @@ def test_the_budget_is_used_as_soon_as_it_holds_enough() -> None:
 
 
 def test_the_link_connects_at_the_beginning_unless_a_fault_is_there() -> None:
-    """The fault's end ends it."""
+    """It connects after the end of the fault."""
     text = room(1) + '[[fault]]\nkind = "refuse_connections"\nuntil = 10\n'
     here, (policy,) = simulation(text, [0.0, 20.0, 30.0], random=lambda: 0.5)
     here.run()
@@ -296,7 +296,7 @@ def test_the_link_connects_at_the_beginning_unless_a_fault_is_there() -> None:
 
 @pytest.mark.parametrize("evidence", [None, Evidence()])
 def test_alerts_go_first_unless_levels_are_the_evidences(evidence: Evidence | None) -> None:
-    """There a sample of an alert decides nothing more."""
+    """With evidence, a sample decides nothing more during an alert."""
     here, _ = simulation(room(1), [], evidence=evidence)
     assert here.outbox._alerts_first is (evidence is None)
 
@@ -305,7 +305,7 @@ def test_alerts_go_first_unless_levels_are_the_evidences(evidence: Evidence | No
 
 
 def test_who_speaks_is_heard_from_the_beginning_to_the_end() -> None:
-    """Also who spoke before joining, and nobody else."""
+    """This holds also for a participant who speaks when joining, and for no other one."""
     text = room(2, joins_within=10) + activity("speaking", 1, 8, "p2") + activity("speaking", 20, who="p1")
     text += activity("speaking", 3, 4, "p2") + activity("speaking", 1, who="p9")
     here, policies = simulation(text, [], [])
@@ -351,7 +351,7 @@ def test_the_longest_gap_leaves_out_the_time_of_mutes(
 
 
 def test_the_longest_gap_of_a_track_counts_from_its_join_or_its_first_unmuting() -> None:
-    """And is the longest of all tracks."""
+    """The outcome has the longest of all tracks."""
     here, _ = simulation(room(2, joins_within=10), [0.5 * n for n in range(200)], [65.0])
     here.run()
     assert here.outcome().longest_gap == 60.0
@@ -364,7 +364,7 @@ def test_the_longest_gap_of_a_track_counts_from_its_join_or_its_first_unmuting()
 
 
 def test_a_sample_that_arrives_after_its_track_was_muted_begins_no_gap() -> None:
-    """It was on its way."""
+    """The sample was on its way."""
     text = room(1, sample_bytes=4_000) + "[link]\nbytes_per_second = 1000\n" + activity("muted", 2)
     here, (policy,) = simulation(text, [0.0])
     here.run()
@@ -373,7 +373,7 @@ def test_a_sample_that_arrives_after_its_track_was_muted_begins_no_gap() -> None
 
 
 def test_fairness_is_between_participants_and_leaves_out_who_was_never_due() -> None:
-    """Each by the share of the due samples of all its tracks that was sent."""
+    """A participant's share is what was sent of the due samples of all its tracks."""
     draws = iter([0.1, 0.9, 0.9, 0.1, 0.9, 0.1, 0.9])
     times = [[0.0], [0.0], [0.0, 10.0, 20.0], [5.0, 25.0], [], []]
     here, _ = simulation(room(3, tracks_each=2, no_frame=0.5), *times, random=draws.__next__)
@@ -395,7 +395,7 @@ def test_fairness_is_between_participants_and_leaves_out_who_was_never_due() -> 
 
 
 def test_a_manipulation_is_found_by_the_first_elevated_answer() -> None:
-    """Not by a later one, nor by one to a genuine sample; an error is no answer that a policy hears."""
+    """A later answer and one to a genuine sample find nothing; a policy hears of no error."""
     text = room(1) + "[service]\nlatency = 0.5\n" + verdict("error", 5, 7) + verdict("suspicious", 10, 20)
     here, (policy,) = simulation(text, [1.0, 6.0, 12.0, 14.0, 21.0])
     here.run()
@@ -416,7 +416,7 @@ def test_a_judge_that_misses_finds_nothing_and_one_that_flags_accuses() -> None:
 
 
 def test_detections_are_in_the_order_of_their_beginnings() -> None:
-    """Of those that begin together, the track's name decides; what begins at the end is none."""
+    """The track's name decides between those that begin together; one that begins at the end does not count."""
     text = room(2) + verdict("alert", 50, 60, "p1") + verdict("alert", 50, 60, "p2") + verdict("alert", 10, 20, "p2")
     here, _ = simulation(text + verdict("alert", 100, 110), [], [])
     here.run()
@@ -425,7 +425,7 @@ def test_detections_are_in_the_order_of_their_beginnings() -> None:
 
 
 def test_genuine_hours_are_those_of_all_tracks_without_manipulation_so_far() -> None:
-    """A manipulation under way counts to this moment, and one to come not at all."""
+    """A manipulation under way counts to this moment; one to come does not count."""
     text = room(2) + verdict("alert", 10, 20) + verdict("alert", 40, 60, "p2") + verdict("alert", 90, 150)
     here, _ = simulation(text, [], [])
     for until, genuine in ((10.0, 20.0), (50.0, 80.0), (100.0, 160.0)):
@@ -437,7 +437,7 @@ def test_genuine_hours_are_those_of_all_tracks_without_manipulation_so_far() -> 
 
 
 def test_levels_are_confirmed_as_often_as_wished() -> None:
-    """One flag is enough without that."""
+    """Without confirmation one flag is enough."""
     for needed, alarms in ((1, [0.0]), (2, [2.0])):
         here, _ = simulation(room(1) + verdict("alert", 10, 20), [10.0, 12.0, 14.0], min_confirmations=needed)
         here.run()
@@ -445,7 +445,7 @@ def test_levels_are_confirmed_as_often_as_wished() -> None:
 
 
 def test_tracks_that_cannot_be_judged_are_counted() -> None:
-    """Where the evidence says so."""
+    """The evidence says so of the one that is flagged each time."""
     flagged = '[[judge]]\nparticipant = "p1"\nfalse_flags = 1\n'
     times = [10.0 * number for number in range(2_000)]
     here, _ = simulation(room(3, 20_000.0) + flagged, times, times, times, random=lambda: 0.5, evidence=Evidence())

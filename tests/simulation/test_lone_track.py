@@ -84,7 +84,7 @@ def test_a_policy_hears_of_its_samples_in_order() -> None:
 
 
 def test_what_happens_at_the_end_is_over() -> None:
-    """A sample that falls due then is none, and a capture under way is left."""
+    """A sample that falls due then does not count, and a capture under way is left."""
     outcome = alone(Listed([90.0, 99.9, 100.0]), capture=0.1)
     assert (outcome.due, outcome.sent, outcome.left) == (2, 1, 1)
     outcome = alone(Listed([90.0, 100.0]), capture=0.1)
@@ -92,12 +92,12 @@ def test_what_happens_at_the_end_is_over() -> None:
 
 
 def test_samples_are_never_closer_than_5_ms() -> None:
-    """Whatever the policy plans, a time that has passed too."""
+    """A policy may plan a time that has passed."""
     assert alone(Eager(), seconds=1.001).sent == 201
 
 
 def test_a_sample_due_before_the_last_is_captured_is_refused() -> None:
-    """At the moment of its end there is none any more."""
+    """A sample may fall due at the moment at which the capture ends."""
     assert alone(Listed([1.0, 1.5]), capture=0.5).sent == 2
     with pytest.raises(ValueError, match=r"name plans samples less than a capture \(0\.5 s\) apart"):
         alone(Listed([1.0, 1.25]), capture=0.5)
@@ -159,7 +159,7 @@ def test_the_longest_gap_is_between_samples_or_before_the_first_or_after_the_las
 
 
 def test_genuine_hours_are_those_without_manipulation_within_the_room() -> None:
-    """One that is under way at the end counts to there, and one that begins then is none."""
+    """One that is under way at the end counts to there; one that begins then does not count."""
     outcome = alone(Listed([]), (10.0, 20.0), (90.0, 150.0), (100.0, 110.0))
     assert outcome.genuine_hours == pytest.approx(80 / 3_600)
     assert len(outcome.detections) == 2

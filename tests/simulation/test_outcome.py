@@ -75,7 +75,7 @@ def test_a_quantile_splits_the_manipulations(times: list[float | None], share: f
 
 
 def test_false_alarms_are_per_genuine_hour() -> None:
-    """Without genuine hours there are none."""
+    """Without genuine hours the rate is 0."""
     assert outcome(false_alarms=6, genuine_hours=4.0).false_alarm_rate == 1.5
     assert outcome(false_alarms=6).false_alarm_rate == 0.0
 
@@ -166,6 +166,6 @@ def test_jains_index() -> None:
 
 @given(st.lists(st.floats(0, 1), min_size=1))
 def test_jains_index_lies_between_one_of_n_and_one(shares: list[float]) -> None:
-    """And does not change when everybody gets twice as much."""
+    """It does not change when all shares double."""
     assert 1 / len(shares) - 1e-9 <= jain(shares) <= 1 + 1e-9
     assert jain([2 * share for share in shares]) == pytest.approx(jain(shares))

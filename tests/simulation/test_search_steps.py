@@ -56,7 +56,7 @@ def searched(paper: Paper) -> tuple[Halving, Outcome]:
 
 
 def test_each_round_simulates_half_of_the_choices_on_twice_the_tracks() -> None:
-    """Apart for each bound of the evidence; the best of each on all tracks, and again where they missed the budget."""
+    """Each bound of the evidence has its own half; finalists that miss the budget are simulated again."""
     paper = Paper()
     halving, _ = searched(paper)
     sizes = [(len({run.choice for run in batch}), len({run.number for run in batch})) for batch in paper.batches]
@@ -100,7 +100,7 @@ def test_the_winner_is_simulated_at_other_budgets_and_the_last_verdict_for_compa
 
 
 def test_without_a_winner_no_other_budget_is_tried() -> None:
-    """As where every choice accuses far more often than wanted."""
+    """Here every choice costs more than the budget."""
 
     def run(runs: Sequence[TrackRun]) -> Iterator[Outcome]:
         paper.batches.append(list(runs))
@@ -155,7 +155,7 @@ def test_the_half_that_alerts_soonest_for_the_budget_is_kept_and_scaled_to_it() 
 
 
 def test_of_those_that_alert_equally_soon_the_earlier_p90_is_better() -> None:
-    """Weighted with the cost, too."""
+    """The cost weighs in p90 as well."""
     a, b, c = rates(4.0, 5.0, 6.0)
     slow, soon = [2.0, 2.0, 8.0], [2.0, 2.0, 6.0]
     assert better((a, outcome(0.3, slow)), (b, outcome(0.3, soon))) == [b]
@@ -189,7 +189,7 @@ def test_the_interval_of_the_false_alarms_may_touch_the_target() -> None:
 
 
 def test_a_round_has_at_least_one_track() -> None:
-    """And rounds up."""
+    """Parts of a track count as one."""
     room = evolve(ROOM, hours=22.0)
     assert [_part(room, share) for share in (0.01, 0.1, 0.2, 1.0)] == [1, 2, 3, 11]
 

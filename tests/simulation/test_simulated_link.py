@@ -164,7 +164,7 @@ def test_a_service_that_is_away_is_tried_again_with_the_uplinks_backoff() -> Non
 
 
 def test_a_silent_service_fails_the_upgrade_after_ten_seconds() -> None:
-    """And then comes the delay."""
+    """The delay comes after them."""
     host = Host()
     host.begin(Silence())
     host.link.connect()
@@ -207,7 +207,7 @@ def test_a_service_may_accept_and_close(code: int) -> None:
 
 
 def test_the_close_of_an_earlier_connection_is_none_of_the_next() -> None:
-    """It was cut before, and connected again."""
+    """The earlier one was cut before its close was due."""
     host = Host()
     closing = CloseOnAccept(1011, 5.0)
     host.begin(closing)
@@ -257,7 +257,7 @@ def test_what_was_sent_is_measured_and_the_next_may_come() -> None:
 
 
 def test_a_silent_service_answers_no_probe() -> None:
-    """So the link is not known."""
+    """The link is then not known."""
     host = connected(link=10_000.0)
     host.begin(Silence())
     host.link.send(in_hand(host, 9_000))
@@ -296,7 +296,7 @@ def test_a_sample_whose_send_is_cut_waits_for_the_next_connection() -> None:
 
 
 def test_a_send_that_would_end_while_the_link_is_down_has_not_arrived() -> None:
-    """Nothing is looked at either."""
+    """The outbox is not looked at either."""
     host = connected(link=10_000.0)
     host.link.send(in_hand(host))
     host.begin(RefuseConnections(), Drop())
@@ -308,7 +308,7 @@ def test_a_send_that_would_end_while_the_link_is_down_has_not_arrived() -> None:
 
 
 def test_a_sample_is_answered_after_the_latency() -> None:
-    """As often as the script says, with its level and manipulation; without a level not at all."""
+    """It is answered as often as the script says; a rule without a level gives no answer."""
     host = connected(latency=0.5)
     manipulation = Manipulation("t", 0.0, 1.0)
     host.arrive(ALERT, 2, manipulation)
@@ -349,7 +349,7 @@ def test_a_judge_knows_the_track() -> None:
 
 @pytest.mark.parametrize("again", [0.6, 2.0])
 def test_an_answer_on_a_connection_that_was_cut_is_lost(again: float) -> None:
-    """Whether the link is still down then or up again."""
+    """The link may be down then, or up again."""
     host = connected(latency=1.0)
     host.arrive()
     host.random = lambda: again  # 0.3 or 1 s until it is up again
@@ -370,7 +370,7 @@ def test_a_silent_service_gives_no_answer() -> None:
 
 
 def test_an_oversized_answer_cuts_the_connection() -> None:
-    """Once, and it is no answer."""
+    """The connection is cut once, and the policy hears no answer."""
     host = connected()
     host.begin(Oversized())
     host.arrive()
@@ -489,7 +489,7 @@ def test_each_connection_has_pings_of_its_own() -> None:
 
 
 def test_a_fault_is_in_force_until_it_ends() -> None:
-    """And cuts nothing; a drop cuts, once."""
+    """It cuts nothing; a drop cuts once."""
     host = connected()
     slow = Slow(1.0)
     host.begin(slow)
@@ -503,7 +503,7 @@ def test_a_fault_is_in_force_until_it_ends() -> None:
 
 
 def test_the_end_of_a_drop_is_nothing() -> None:
-    """It has none."""
+    """A drop does not last."""
     host = connected()
     host.end(Drop())
     assert host.is_up()

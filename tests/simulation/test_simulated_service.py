@@ -31,7 +31,7 @@ def test_a_detection_is_counted_from_the_manipulations_own_times() -> None:
     assert Manipulation("t", 10.0, 20.0, 11.0, 13.0, 26.0).detection() == Detection("t", 10.0, 1.0, 3.0, 6.0)
 
 
-def test_the_rules_of_a_track_are_those_that_name_it_or_nobody_the_last_first() -> None:
+def test_the_rules_of_a_track_are_those_that_name_it_or_no_track_the_last_first() -> None:
     """As in the file, where the last entry that matches decides."""
     entries = [
         TimedVerdict(CLEAR, 50.0),
@@ -46,7 +46,7 @@ def test_the_rules_of_a_track_are_those_that_name_it_or_nobody_the_last_first() 
 
 
 def test_elevated_entries_that_follow_each_other_are_one_manipulation() -> None:
-    """In whatever order the file has them; a gap, or a clear entry between, makes two."""
+    """Their order in the file does not matter; a gap or a clear entry between them makes two."""
     entries = [
         TimedVerdict(ALERT, 14.0, 20.0),
         TimedVerdict(SUSPICIOUS, 12.0, 14.0),
@@ -98,7 +98,7 @@ def test_a_fault_is_in_force_from_its_beginning_to_its_end() -> None:
 
 
 def test_a_drop_cuts_and_does_not_last() -> None:
-    """It is no state of the service."""
+    """The service has no fault in force afterwards."""
     service = PaperService(scripted())
     assert service.begin(Drop()) is True
     assert service.faultless
@@ -106,7 +106,7 @@ def test_a_drop_cuts_and_does_not_last() -> None:
 
 @pytest.mark.parametrize("ends", [None, math.inf])
 def test_faults_begin_and_those_with_an_end_end(ends: float | None) -> None:
-    """One that stays has no second moment."""
+    """A fault that stays has no second moment."""
     stays, passes = TimedFault(1.0, Silence(), ends), TimedFault(2.0, Slow(), 3.0)
     assert moments([stays, passes]) == [(1.0, stays, True), (2.0, passes, True), (3.0, passes, False)]
 

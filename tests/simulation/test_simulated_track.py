@@ -21,7 +21,7 @@ def manipulation() -> Manipulation:
 
 
 def test_its_sampler_is_the_monitors_and_grants_go_to_the_track() -> None:
-    """The outbox hands a turn to whoever requested it."""
+    """The outbox hands a turn to the track that requested it."""
     here = track()
     assert here.sampler.grantee is here
     assert here.sampler.policy is here.policy
@@ -41,7 +41,7 @@ def test_the_first_alert_of_a_manipulation_is_the_one_that_counts() -> None:
 
 
 def test_an_alert_that_is_under_way_counts_from_the_beginning_of_the_manipulation() -> None:
-    """It was false until then."""
+    """Until then it was a false alarm."""
     here, found = track(), manipulation()
     here.judged(CLEAR, ALERT, None, 9.0)
     here.judged(ALERT, ALERT, found, 12.0)
@@ -50,7 +50,7 @@ def test_an_alert_that_is_under_way_counts_from_the_beginning_of_the_manipulatio
 
 
 def test_a_false_alarm_is_counted_when_it_begins() -> None:
-    """With an answer to a genuine sample, however long it lasts."""
+    """It begins with an answer to a genuine sample; its length does not matter."""
     here, counts = track(), list[int]()
     for before, level in ((CLEAR, CLEAR), (CLEAR, SUSPICIOUS), (CLEAR, ALERT), (ALERT, ALERT), (ALERT, CLEAR)):
         here.judged(before, level, None, 5.0)
@@ -60,7 +60,7 @@ def test_a_false_alarm_is_counted_when_it_begins() -> None:
 
 
 def test_an_alert_is_cleared_by_the_first_answer_after_the_manipulation_that_ends_it() -> None:
-    """At the moment of its end, too; later false alarms do not move it."""
+    """An answer at the moment of its end counts; later false alarms do not move it."""
     for at in (20.0, 23.0):
         here, found = track(), manipulation()
         here.judged(CLEAR, ALERT, found, 12.0)

@@ -52,7 +52,7 @@ def test_the_frontier_leaves_out_what_another_one_beats() -> None:
 
 
 def test_the_frontier_compares_the_median_delays() -> None:
-    """However late the last tenth of the alerts is."""
+    """The last tenth of the alerts may be late."""
     early, late = (
         evolve(tried(0.2, 1.0, 0), outcome=alerted(*delays)) for delays in ([2.0, 2.0, 9.0], [3.0, 3.0, 3.0])
     )

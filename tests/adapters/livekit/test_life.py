@@ -67,7 +67,7 @@ def test_it_waits_for_a_room_that_is_not_connected_yet() -> None:
 
 
 def test_start_returns_when_the_tree_runs_and_the_rooms_events_are_heard() -> None:
-    """Neither a track that is published at once nor the room's end is missed."""
+    """The detector hears of a track that is published at once, and of the room's end."""
 
     async def main() -> None:
         room = rtc.Room()

@@ -112,7 +112,7 @@ async def test_429_says_when_to_come_back() -> None:
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("elsewhere", ["/elsewhere", "ws://127.0.0.1:{port}/stream?v=4"])
 async def test_a_redirect_is_not_followed(status: int, elsewhere: str) -> None:
-    """Neither to another path nor to another service, which would accept: the key goes to nobody else."""
+    """The key goes to no other path, and to no other service, even one that would accept it."""
     visits: list[str] = []
 
     async def accept(request: WebSocketRequest) -> None:
