@@ -40,12 +40,12 @@ def test_every_module_that_says_pure_is_under_the_import_contract() -> None:
     assert says == under_contract(says)
 
 
-def test_every_pure_module_of_the_monitor_and_the_plugin_is_in_the_mutation_run() -> None:
+def test_every_pure_module_of_monitor_simulator_and_plugin_is_in_the_mutation_run() -> None:
     """But for those without a function: they have nothing to change."""
     own = {
         module: tree
         for module, tree in modules().items()
-        if module.startswith(("ds_actors.detection.", "livekit.plugins.dataspike."))
+        if module.startswith(("ds_actors.detection.", "ds_actors.simulation.", "livekit.plugins.dataspike."))
     }
     held = under_contract(own)
     pure = {

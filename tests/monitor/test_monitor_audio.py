@@ -11,8 +11,10 @@ import trio
 from attrs import define, field
 from monitor_kit import Service
 
+from ds_actors import ChildEnded, TelemetryEvent
 from ds_actors.detection import Coverage, Monitor, TrackInfo
 from ds_actors.detection.tracks.speech import AudioPace
+from ds_actors.testing import run_virtual
 
 SPEECH, QUIET = (array("h", [amplitude, -amplitude] * 800).tobytes() for amplitude in (3_000, 10))
 
@@ -35,6 +37,15 @@ class Microphone:
     async def aclose(self) -> None:
         await trio.lowlevel.checkpoint()
         self.is_open = False
+
+
+@define
+class Clinging(Microphone):
+    """A microphone that does not close."""
+
+    async def aclose(self) -> None:
+        self.is_open = False
+        await trio.sleep_forever()
 
 
 async def listen(monitor: Monitor, track: str, microphone: Microphone) -> None:
@@ -158,6 +169,41 @@ def test_a_crashed_microphone_is_listened_to_again() -> None:
 
     with kit.without_log():
         kit.run(body)
+
+
+def test_a_microphone_that_does_not_close_delays_its_sample_by_half_a_second() -> None:
+    """A longer wait would make each sample too old to be sent."""
+
+    async def body(service: Service, monitor: Monitor) -> None:
+        await listen(monitor, "B", Clinging())
+        await trio.sleep(70)
+        assert service.sent("B") == pytest.approx([3.5, 63.5])
+        assert kit.adds_up(monitor)
+
+    kit.run(body)
+
+
+def test_tracks_stop_within_half_a_second_while_a_microphone_does_not_close() -> None:
+    """It is in the middle of a recording, which the close cuts off."""
+    ended: dict[str, float] = {}
+    began = 0.0
+
+    def note(event: TelemetryEvent) -> None:
+        if isinstance(event, ChildEnded):
+            ended[event.path] = trio.current_time() - began
+
+    async def main() -> None:
+        nonlocal began
+        async with trio.open_nursery() as nursery:
+            async with kit.monitor_of(Service(nursery)) as monitor:
+                await listen(monitor, "B", Clinging())
+                await trio.sleep(1)
+                monitor._supervisor.listen(note)
+                began = trio.current_time()
+            nursery.cancel_scope.cancel()
+
+    run_virtual(main)
+    assert 0 < ended["/monitor/tracks/B"] <= ended["/monitor/tracks"] <= 0.5
 
 
 def test_video_is_no_business_of_gates() -> None:

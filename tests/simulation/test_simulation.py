@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ds_actors.detection.sampling import AdaptiveSampling, Budget, Budgeted, SamplingPolicy, SpeakerSampling
 from ds_actors.sandbox import ScriptError, parse_script
 from ds_actors.simulation import Outcome, Simulation
-from ds_actors.simulation.outcome import Detection, jain
+from ds_actors.simulation.outcome import Detection
 
 
 def simulated(text: str, factory: Callable[[], SamplingPolicy] = AdaptiveSampling, seed: int = 0) -> Outcome:
@@ -171,13 +171,6 @@ def test_every_due_sample_is_accounted_for(data: st.DataObject) -> None:
     assert outcome.due == outcome.sent + sum(outcome.dropped.values()) + outcome.left
     assert 0 <= outcome.left <= 10
     assert 0 < outcome.fairness <= 1
-
-
-def test_jains_index() -> None:
-    """Equal shares are 1, all to one of n is 1/n, nothing at all is equal."""
-    assert jain([0.3, 0.3, 0.3]) == pytest.approx(1)
-    assert jain([1, 0, 0, 0]) == 0.25
-    assert jain([0, 0]) == 1
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from ds_actors._backoff import MAX_FAILURES_KEPT, Failure
 from ds_actors.detection.errors import Unreachable, UplinkError
@@ -14,7 +14,7 @@ from ds_actors.detection.events import Level
 from ds_actors.detection.turns import Deliver
 from ds_actors.detection.uplink.backoff import UplinkBackoff
 from ds_actors.detection.uplink.close_reasons import closed, rejected
-from ds_actors.detection.uplink.heartbeat import Close, Heartbeat, SendPing
+from ds_actors.detection.uplink.heartbeat import Close, Heartbeat
 from ds_actors.detection.uplink.link_pace import LinkPace
 from ds_actors.detection.uplink.outbox import Outbox
 from ds_actors.sandbox.erring import ErringJudges
@@ -34,6 +34,8 @@ from ds_actors.simulation._track import SimulatedTrack
 from ds_actors.simulation.service import Manipulation, PaperService, Rule
 
 UPGRADE_TIMEOUT = 10.0
+_FAILURE: Final = Failure(None, 0.0, 0.0, healthy=False)
+"""The uplink's backoff reads nothing but the error."""
 
 
 class LinkHost(Protocol):
@@ -70,13 +72,15 @@ class SimulatedLink:
     """One connection at a time, restarted with the uplink's own backoff."""
 
     simulation: LinkHost = field(repr=False)
-    up: bool = False
     sending: bool = False
-    _connection: int = 0
-    """The number of the newest connection; what belongs to an older one is lost."""
-    _began: float = 0.0
-    _heartbeat: Heartbeat = field(factory=lambda: Heartbeat(0.0))
+    _heartbeat: Heartbeat | None = None
+    """The open connection's; what belongs to another one is lost."""
     _failures: list[Failure] = field(factory=list[Failure])
+
+    @property
+    def up(self) -> bool:
+        """True while a connection is open."""
+        return self._heartbeat is not None
 
     def connect(self) -> None:
         """Try to connect."""
@@ -91,23 +95,20 @@ class SimulatedLink:
             headers = [] if wait is None else [(b"retry-after", b"%d" % wait)]
             self._failed(rejected(refusal.status, headers, 0.0))
         else:
-            self.up, self.sending = True, False
-            self._connection += 1
-            self._began = simulation.now
-            self._heartbeat = Heartbeat(simulation.now)
-            self._heartbeat.opened(simulation.now)
+            self._heartbeat = heartbeat = Heartbeat(simulation.now)
+            heartbeat.opened(simulation.now)
             closing = service.active(CloseOnAccept)
             if closing is not None:
-                simulation.at(simulation.now + closing.after, self._cut, self._connection, closed(closing.code, ""))
-            simulation.at(self._heartbeat.due(), self._tick, self._connection)
+                simulation.at(simulation.now + closing.after, self._cut, heartbeat, closed(closing.code, ""))
+            simulation.at(heartbeat.due(), self._tick, heartbeat)
             simulation.pump()
 
     def fault(self, fault: Fault, begins: bool) -> None:  # noqa: FBT001
         """A fault begins or ends."""
         if not begins:
             self.simulation.service.end(fault)
-        elif self.simulation.service.begin(fault):
-            self._cut(self._connection, Unreachable("the connection was cut"))
+        elif self.simulation.service.begin(fault) and self._heartbeat is not None:
+            self._cut(self._heartbeat, Unreachable("the connection was cut"))
 
     def send(self, message: Deliver) -> None:
         """Send a sample at the link's speed."""
@@ -120,47 +121,47 @@ class SimulatedLink:
             return
         self.sending = True
         takes = size / simulation.room.link
-        simulation.at(simulation.now + takes, self._sent, self._connection, message)
+        simulation.at(simulation.now + takes, self._sent, self._heartbeat, message)
 
     def arrive(self, track: SimulatedTrack, rule: Rule) -> None:
         """Have the service answer a sample that arrives now."""
         simulation, service, verdict = self.simulation, self.simulation.service, rule.verdict
         wait = simulation.script.latency
         level = verdict.level
-        if not service.faultless:
-            slow = service.active(Slow)
-            wait += 0.0 if slow is None else slow.seconds
+        slow = service.active(Slow)
+        if slow is not None:
+            wait += slow.seconds
         for _ in range(verdict.answers):
             if simulation.script.judges:
                 level = simulation.judges.answer(
                     verdict.level, track.info.participant, track.info.track, simulation.now
                 )
             if level is not None:
-                simulation.at(simulation.now + wait, self._answer, self._connection, track, level, rule)
+                simulation.at(simulation.now + wait, self._answer, self._heartbeat, track, level, rule)
 
-    def _answer(self, connection: int, track: SimulatedTrack, level: Level, rule: Rule) -> None:
-        if connection != self._connection or not self.up:
+    def _answer(self, heartbeat: Heartbeat, track: SimulatedTrack, level: Level, rule: Rule) -> None:
+        if heartbeat is not self._heartbeat:
             return
         simulation, service = self.simulation, self.simulation.service
         if not service.faultless:
             if service.active(Silence) is not None:
                 return
             if service.active(Oversized) is not None:
-                self._cut(connection, Unreachable("a message over the limit"))
+                self._cut(heartbeat, Unreachable("a message over the limit"))
                 return
             if service.active(Garbage) is not None:
-                self._heartbeat.received(simulation.now)
-                close = self._heartbeat.malformed()
+                heartbeat.received(simulation.now)
+                close = heartbeat.malformed()
                 if close is not None:
-                    self._cut(connection, Unreachable(close.reason))
+                    self._cut(heartbeat, Unreachable(close.reason))
                 return
-        self._heartbeat.received(simulation.now)
-        self._heartbeat.wellformed()
-        self._heartbeat.answered()
+        heartbeat.received(simulation.now)
+        heartbeat.wellformed()
+        heartbeat.answered()
         simulation.answer(track, level, rule.manipulation)
 
-    def _sent(self, connection: int, message: Deliver) -> None:
-        if connection != self._connection or not self.up:
+    def _sent(self, heartbeat: Heartbeat, message: Deliver) -> None:
+        if heartbeat is not self._heartbeat:
             return
         self.sending = False
         self._measure()
@@ -171,44 +172,42 @@ class SimulatedLink:
         """Have the service answer a ping behind the sample, unless it is silent."""
         simulation = self.simulation
         probe = simulation.pace.speed.sent(simulation.now)
-        if probe is not None and (simulation.service.faultless or simulation.service.active(Silence) is None):
+        if probe is not None and simulation.service.active(Silence) is None:
             simulation.pace.speed.confirmed(probe, simulation.now)
 
-    def _tick(self, connection: int) -> None:
-        if connection != self._connection or not self.up:
+    def _tick(self, heartbeat: Heartbeat) -> None:
+        if heartbeat is not self._heartbeat:
             return
-        simulation, heartbeat = self.simulation, self._heartbeat
+        simulation = self.simulation
         match heartbeat.tick(simulation.now):
-            case SendPing():
-                heartbeat.ping_sent(simulation.now)
-                if simulation.service.active(Silence) is None:
-                    heartbeat.received(simulation.now)
-                    self._heartbeat.answered()
             case Close(reason):
-                self._cut(connection, Unreachable(reason))
-                return
-            case None:
-                pass
-        simulation.at(heartbeat.due(), self._tick, connection)
+                self._cut(heartbeat, Unreachable(reason))
+            case action:
+                if action is not None:
+                    self._ping(heartbeat)
+                simulation.at(heartbeat.due(), self._tick, heartbeat)
 
-    def _cut(self, connection: int, error: UplinkError) -> None:
-        if connection != self._connection or not self.up:
+    def _ping(self, heartbeat: Heartbeat) -> None:
+        simulation = self.simulation
+        heartbeat.ping_sent(simulation.now)
+        if simulation.service.active(Silence) is None:
+            heartbeat.received(simulation.now)
+            heartbeat.answered()
+
+    def _cut(self, heartbeat: Heartbeat, error: UplinkError) -> None:
+        if heartbeat is not self._heartbeat:
             return
         simulation = self.simulation
-        self.up = self.sending = False
+        self._heartbeat, self.sending = None, False
         simulation.pace.speed.connection_ended(simulation.now)
-        for _ in simulation.outbox.interrupted(simulation.now):
-            pass
-        lived = simulation.now - self._began
-        healthy = self._heartbeat.is_healthy(simulation.now)
-        if healthy:
+        simulation.outbox.interrupted(simulation.now)
+        if heartbeat.is_healthy(simulation.now):
             self._failures.clear()
-        self._failed(error, lived, healthy=healthy)
+        self._failed(error)
 
-    def _failed(self, error: UplinkError, lived: float = 0.0, *, healthy: bool = False) -> None:
+    def _failed(self, error: UplinkError) -> None:
         simulation = self.simulation
-        failure = Failure(error, simulation.now, lived, healthy)
-        self._failures = [*self._failures, failure][-MAX_FAILURES_KEPT:]
+        self._failures = [*self._failures, evolve(_FAILURE, error=error)][-MAX_FAILURES_KEPT:]
         delay = UplinkBackoff().delay(self._failures, simulation.random())
         simulation.at(simulation.now + delay, self.connect)
 

@@ -26,7 +26,8 @@ class SimulatedTrack:
     """That entry's number; older ones are void."""
     joined: bool = False
     muted: bool = False
-    scene: int = 0
+    bright: bool = False
+    """The scene, of which there are two."""
     due: int = 0
     sent: int = 0
     since: float = math.inf
@@ -47,8 +48,7 @@ class SimulatedTrack:
         elif level is Level.ALERT and before is not Level.ALERT and manipulation is None:
             self.false_alarms += 1
         elif level is not Level.ALERT and before is Level.ALERT:
-            last, self.last_manipulation = self.last_manipulation, None
+            last = self.last_manipulation
             if last is not None and now >= last.ends:
                 last.cleared = now
-            elif last is not None:
-                self.last_manipulation = last
+                self.last_manipulation = None

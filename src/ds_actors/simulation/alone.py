@@ -40,7 +40,6 @@ class LoneTrack:
         latency: seconds from a sample to its answer.
         evidence: makes levels of verdicts that may be wrong; None: the last verdict is the level.
         manipulations: of this track, in order, apart from each other.
-        joined: when the track joins.
     """
 
     room: Room
@@ -50,7 +49,6 @@ class LoneTrack:
     latency: float
     evidence: Evidence | None = None
     manipulations: Sequence[Activity] = ()
-    joined: float = 0.0
     _track: SimulatedTrack = field(init=False)
     _assessment: Assessment = field(init=False)
     _truths: list[Manipulation] = field(init=False)
@@ -60,7 +58,7 @@ class LoneTrack:
     def __attrs_post_init__(self) -> None:
         info = TrackInfo("p1", "TR_p1_1")
         self._track = SimulatedTrack(info, self.policy, [])
-        self._assessment = Assessment(info, 0.0)
+        self._assessment = Assessment(info)
         if self.evidence is not None:
             self._assessment.evidence = EvidenceFilter(self.evidence)
         self._truths = [Manipulation(info.track, each.begins, each.ends) for each in self.manipulations]
@@ -73,7 +71,7 @@ class LoneTrack:
         """
         policy, answers, track = self.policy, deque[tuple[float, Level, Manipulation | None]](), self._track
         capture, end, sent = self.room.capture, self.room.seconds, SampleSent(self.room.sample_bytes)
-        now = track.since = self.joined
+        now = track.since = 0.0
         captured, not_before = math.inf, -math.inf
         planned = policy.on(Started(), now).due
         while True:

@@ -6,8 +6,9 @@ simulated: time, cameras, the link and the service.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from heapq import heappop, heappush
 from typing import Any, Final
@@ -82,7 +83,8 @@ class Simulation:
     _manipulations: list[Manipulation] = field(factory=list[Manipulation], init=False)
     _assessments: Assessments = field(init=False)
     _heap: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = field(factory=list[Any], init=False)
-    _number: int = field(default=0, init=False)
+    _numbers: Iterator[int] = field(factory=itertools.count, init=False)
+    """Of the entries on the heap: those of one moment happen in this order."""
     _wake: float = field(default=math.inf, init=False)
     """When the budget holds enough again, and the outbox is checked."""
     _bytes: int = field(default=0, init=False)
@@ -109,8 +111,7 @@ class Simulation:
         ):
             for doing in doings:
                 self.at(doing.begins, partial(happen, doing.participant, active=True))
-                if doing.ends < math.inf:
-                    self.at(doing.ends, partial(happen, doing.participant, active=False))
+                self.at(doing.ends, partial(happen, doing.participant, active=False))
         for doing in self.room.scenes:
             self.at(doing.begins, self._change_scene, doing.participant)
 
@@ -133,8 +134,7 @@ class Simulation:
 
     def at(self, when: float, function: Callable[..., None], *arguments: Any) -> None:
         """Schedule a call."""
-        self._number += 1
-        heappush(self._heap, (when, self._number, function, arguments))
+        heappush(self._heap, (when, next(self._numbers), function, arguments))
 
     def run(self, until: float | None = None) -> None:
         """Run all events before `until`; by default until the scenario's end."""
@@ -201,11 +201,9 @@ class Simulation:
         due_at = sampler.due_at
         if due_at != track.scheduled_at:
             track.scheduled_at = due_at
-            track.scheduled += 1
+            track.scheduled = number = next(self._numbers)
             if due_at < math.inf:
-                self._number += 1
-                when = max(self.now, due_at)
-                heappush(self._heap, (when, self._number, self._fall_due, (track, track.scheduled)))
+                heappush(self._heap, (max(self.now, due_at), number, self._fall_due, (track, number)))
 
     def _perform(self, track: SimulatedTrack, effects: Effects) -> None:
         for effect in effects:
@@ -219,7 +217,6 @@ class Simulation:
         if scheduled != track.scheduled:
             return
         track.due += 1
-        track.scheduled_at = math.nan  # this due time is used up: the next one is scheduled, even when it is equal
         self.tell(track, _FELL_DUE[self._assessments.attention(track.info.track)])
         self.pump()
 
@@ -257,14 +254,12 @@ class Simulation:
             self.pump()
 
     def _captured(self, track: SimulatedTrack, turn: int, lost: bool) -> None:  # noqa: FBT001
-        if turn != track.sampler.turn:
-            return
         info = track.info
         if lost:
             captured = Captured(turn, None, "no_frame")
         else:
             # Without scene changes, no signature is needed.
-            signature = _SCENES[track.scene % 2] if self.room.scenes else b""
+            signature = _SCENES[track.bright] if self.room.scenes else b""
             captured = Captured(turn, Sample(info.participant, info.track, 0, self._data, self.now), "", signature)
         self.tell(track, captured)
         self.pump()
@@ -318,4 +313,4 @@ class Simulation:
 
     def _change_scene(self, participant: str) -> None:
         for track in self._tracks.get(participant, ()):
-            track.scene += 1
+            track.bright = not track.bright

@@ -66,9 +66,7 @@ class Outcome:
 
         None when fewer were detected at all.
         """
-        rank = math.ceil(share * len(self.detections))
-        found = self.found
-        return found[rank - 1] if 0 < rank <= len(found) else None
+        return _nearest_rank(self.found, len(self.detections), share)
 
     @property
     def false_alarm_rate(self) -> float:
@@ -87,9 +85,7 @@ class Outcome:
 
     def alarm_quantile(self, share: float) -> float | None:
         """Return the time within which `share` of all manipulations led to an alert; None when fewer did."""
-        rank = math.ceil(share * len(self.detections))
-        delays = self.alarm_delays
-        return delays[rank - 1] if 0 < rank <= len(delays) else None
+        return _nearest_rank(self.alarm_delays, len(self.detections), share)
 
     def alarms(self) -> dict[str, Any]:
         """Return what people see of an erring judge: false alarms, delays, each with an interval of 95 %."""
@@ -131,6 +127,11 @@ class Outcome:
             "times": self.found,
             **self.alarms(),
         }
+
+
+def _nearest_rank(known: Sequence[float], total: int, share: float) -> float | None:
+    rank = math.ceil(share * total)
+    return known[rank - 1] if 0 < rank <= len(known) else None
 
 
 def merged(outcomes: Sequence[Outcome]) -> Outcome:

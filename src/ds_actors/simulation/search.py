@@ -85,7 +85,7 @@ class TuningRoom:
         name = f"the last verdict, adaptive at {run.normal_fps:.3g} fps" if choice is None else choice.name
         evidence = None if choice is None else choice.evidence
         draws = TimedDraws.of(wish, self.seed, run.number)
-        manipulations = room.repeated(run.number, f"p{run.number + 1}", wish.evidence.between)
+        manipulations = room.repeated(run.number, "p1", wish.evidence.between)
         return LoneTrack(room, name, policy, draws.answer, wish.latency, evidence, manipulations).run()
 
 
@@ -187,7 +187,7 @@ def _better(group: Sequence[Tried], wish: Wish) -> list[Choice]:
     def soonest(each: Tried) -> tuple[float, float]:
         # A dearer one waits shorter only because it costs more.
         median, p90 = each.delays
-        return median * each.cost / wish.budget, p90 * each.cost / wish.budget
+        return median * each.cost, p90 * each.cost
 
     kept = sorted(plausible, key=soonest)[: _half(len(group))]
     return [each.choice.scaled(wish.budget / each.cost) if each.cost else each.choice for each in kept]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from operator import le
 from typing import Final
 
 from attrs import evolve, fields, frozen
@@ -143,10 +144,9 @@ def best(tried: Sequence[Tried], wish: Wish) -> Tried | None:
 def frontier(tried: Sequence[Tried], found: Tried | None = None) -> list[Tried]:
     """Return `found`, and those that no other one beats in cost, delay and false alarms at once, the cheapest first."""
     figures = [(each.cost, each.delays[0], each.outcome.false_alarm_rate) for each in tried]
-    kept = [
-        each
-        for each, own in zip(tried, figures, strict=True)
-        if each is found
-        or not any(all(a <= b for a, b in zip(other, own, strict=True)) and other != own for other in figures)
-    ]
+
+    def beaten(own: tuple[float, float, float]) -> bool:
+        return any(other != own and all(map(le, other, own)) for other in figures)
+
+    kept = [each for number, each in enumerate(tried) if each is found or not beaten(figures[number])]
     return sorted(kept, key=lambda each: each.cost)

@@ -24,7 +24,7 @@ from livekit.plugins.dataspike import DataspikeDetector, ResultEvent, ResultType
 from prometheus_client import REGISTRY
 from waiting import until, until_on_loop
 
-from ds_actors.detection import Sink
+from ds_actors.detection import Monitor, Sink
 
 NOWHERE = "ws://127.0.0.1:9"  # nothing listens there
 
@@ -64,6 +64,41 @@ def test_it_waits_for_a_room_that_is_not_connected_yet() -> None:
     assert ("waiting_for_room", "down") in told
     assert told[-1] == ("closed", "down")
     assert len(told) == len(set(told))
+
+
+def test_start_returns_when_the_tree_runs_and_the_rooms_events_are_heard() -> None:
+    """The detector hears of a track that is published at once, and of the room's end."""
+
+    async def main() -> None:
+        room = rtc.Room()
+        async with detector() as room_detector:
+            await room_detector.start(None, room=room)
+            assert room_detector._session is not None
+            assert room_detector._session.monitor.status().state == "running"
+            heard = {event for event, handlers in cast("Any", room)._events.items() if handlers}
+            assert heard >= {"track_published", "track_subscribed", "track_muted", "disconnected"}
+
+    asyncio.run(main())
+
+
+def test_a_tree_that_does_not_start_fails_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its error is raised there: the start does not return before the tree runs. Nothing is left of it."""
+
+    async def fail(_monitor: Monitor) -> Monitor:
+        await trio.lowlevel.checkpoint()
+        raise LookupError("no tree")
+
+    async def main() -> None:
+        room = rtc.Room()
+        monkeypatch.setattr(Monitor, "__aenter__", fail)
+        room_detector = detector()
+        with pytest.raises(LookupError, match="no tree"):
+            await room_detector.start(None, room=room)
+        await room_detector.aclose()
+        assert not any(cast("Any", room)._events.values())
+        assert trio_threads() == 0
+
+    asyncio.run(main())
 
 
 def test_it_is_in_the_default_registry_while_it_lives() -> None:

@@ -15,7 +15,7 @@ INFO = TrackInfo("alice", "A")
 
 def test_without_more_the_last_verdict_is_the_level() -> None:
     """And nothing waits for confirmation."""
-    track = Assessment(INFO, 0.0, Level.SUSPICIOUS)
+    track = Assessment(INFO, Level.SUSPICIOUS)
     assert track.observe(Level.ALERT, 1.0) is Level.ALERT
     assert track.attention is Level.SUSPICIOUS  # the caller stores the level
     assert track.unconfirmed == ""
@@ -23,7 +23,7 @@ def test_without_more_the_last_verdict_is_the_level() -> None:
 
 def test_an_unconfirmed_verdict_is_attended_to_and_said() -> None:
     """With how many there are, of how many that are needed."""
-    track = Assessment(INFO, 0.0, confirmation=Confirmation(3))
+    track = Assessment(INFO, confirmation=Confirmation(3))
     assert track.unconfirmed == ""
     assert track.observe(Level.ALERT, 1.0) is Level.UNKNOWN
     assert track.attention is Level.ALERT
@@ -33,19 +33,19 @@ def test_an_unconfirmed_verdict_is_attended_to_and_said() -> None:
 def test_evidence_makes_the_level_where_there_is_any() -> None:
     """One alert of an unreliable service is none yet."""
     evidence = EvidenceFilter(Evidence())
-    track = Assessment(INFO, 0.0, evidence=evidence)
+    track = Assessment(INFO, evidence=evidence)
     track.observe(Level.ALERT, 1.0)
     assert evidence.samples > 0
 
 
 def test_what_another_track_left_is_taken_over_where_both_have_it() -> None:
     """A track that has none stays without, and nothing is taken over from a track that had none."""
-    plain = Assessment(INFO, 0.0)
+    plain = Assessment(INFO)
     plain.inherit(EvidenceFilter(Evidence()), Confirmation(3))
     assert (plain.evidence, plain.confirmation) == (None, None)
     waiting = Confirmation(3)
     waiting.observe(Level.ALERT)
-    track = Assessment(INFO, 0.0, evidence=EvidenceFilter(Evidence()), confirmation=Confirmation(3))
+    track = Assessment(INFO, evidence=EvidenceFilter(Evidence()), confirmation=Confirmation(3))
     track.inherit(None, None)
     attention = [track.attention]
     seen = EvidenceFilter(Evidence())
@@ -58,7 +58,7 @@ def test_what_another_track_left_is_taken_over_where_both_have_it() -> None:
 
 def test_a_track_is_as_reliable_as_its_evidence() -> None:
     """And without any, it is reliable."""
-    assert Assessment(INFO, 0.0).reliable
+    assert Assessment(INFO).reliable
     for reliable in (True, False):
         evidence = cast("EvidenceFilter", SimpleNamespace(reliable=reliable))
-        assert Assessment(INFO, 0.0, evidence=evidence).reliable is reliable
+        assert Assessment(INFO, evidence=evidence).reliable is reliable

@@ -109,17 +109,25 @@ async def test_429_says_when_to_come_back() -> None:
     assert caught.value.retry_after == 42.0
 
 
-async def test_a_redirect_is_not_followed() -> None:
-    """The key goes to nobody else."""
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("elsewhere", ["/elsewhere", "ws://127.0.0.1:{port}/stream?v=4"])
+async def test_a_redirect_is_not_followed(status: int, elsewhere: str) -> None:
+    """The key goes to no other path, and to no other service, even one that would accept it."""
     visits: list[str] = []
 
-    async def handler(request: WebSocketRequest) -> None:
-        visits.append(request.path)
-        await request.reject(302, extra_headers=[(b"Location", b"/elsewhere")])
+    async def accept(request: WebSocketRequest) -> None:
+        visits.append(f"elsewhere: {request.path}")
+        await (await request.accept()).aclose()
 
-    async with websocket_server(handler) as port:
-        with pytest.raises(Unreachable, match="302"):
-            await use(local(port))
+    async with websocket_server(accept) as other:
+
+        async def redirect(request: WebSocketRequest) -> None:
+            visits.append(request.path)
+            await request.reject(status, extra_headers=[(b"Location", elsewhere.format(port=other).encode())])
+
+        async with websocket_server(redirect) as port:
+            with pytest.raises(Unreachable, match=str(status)):
+                await use(local(port))
     assert visits == ["/stream?v=4"]
 
 

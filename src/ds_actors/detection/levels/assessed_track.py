@@ -14,7 +14,6 @@ class Assessment:
     """One track's state; its level is its last verdict, a confirmed one, or what the evidence makes of all verdicts."""
 
     info: TrackInfo
-    since: float
     level: Level = Level.UNKNOWN
     has_verdict: bool = False
     """True after a verdict or an inherited level; before that, a first CLEAR is not a change."""

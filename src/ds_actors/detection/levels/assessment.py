@@ -88,7 +88,7 @@ class Assessments:
         if info.track in self._ended:  # a sid that comes back ends again later, after those that ended before
             self._ended.move_to_end(info.track, last=False)
             self._forget_ended()
-        assessment = Assessment(info, now)
+        assessment = Assessment(info)
         if self.evidence is not None:
             assessment.evidence = EvidenceFilter(self.evidence)
         elif self.min_confirmations > 1:

@@ -12,7 +12,7 @@ from ds_actors.detection.tracks.sources import FrameSource, PcmSource
 logger: logging.Logger = logging.getLogger("ds_actors.detection")
 
 CLOSE_WITHIN: Final = 0.5
-"""Seconds that a source may take to close after its actor."""
+"""Seconds that a source may take to close, after its actor or after a recording."""
 
 
 async def close_source(source: FrameSource | PcmSource) -> None:

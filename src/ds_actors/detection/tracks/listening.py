@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import trio
 
+from ds_actors.detection.tracks.closing import CLOSE_WITHIN
 from ds_actors.detection.tracks.sources import PcmSource
 from ds_actors.detection.tracks.speech import Chunk, Chunker, NoSpeech
 
-CLOSE_WITHIN: Final = 2.0
-
 
 async def listen(source: PcmSource) -> Chunk | NoSpeech:
-    """Read the source until there is a chunk or clearly none; close it within 2 s in any case.
+    """Read the source until there is a chunk or clearly none; close it within 0.5 s in any case.
 
     Waits at most 10 s for speech to begin. Errors of the source are raised.
     """

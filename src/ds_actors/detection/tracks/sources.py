@@ -20,7 +20,7 @@ class FrameSource(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Release the source at the end of the track; closing twice is allowed."""
+        """Release the source at the end of the track, within 0.5 s; closing twice is allowed."""
         ...
 
 
@@ -56,5 +56,5 @@ class PcmSource(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Release the source; closing twice is allowed."""
+        """Release the source, within 0.5 s; closing twice is allowed."""
         ...
