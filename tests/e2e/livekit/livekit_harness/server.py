@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
-START_WITHIN: Final = 20.0
+START_WITHIN: Final = 40.0
 
 
 @frozen
