@@ -92,7 +92,7 @@ def test_the_full_worker_example(
         # The session tries OpenAI four times in about four seconds, and is gone.
         time.sleep(8)
         before = len(people.alerts())
-        until(lambda: len(people.alerts()) > before, 5)
+        until(lambda: len(people.alerts()) > before, 20)
         assert worker.wrote("dataspike-deepfake-example|job request")
 
 
