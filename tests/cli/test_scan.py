@@ -418,7 +418,7 @@ async def test_ctrl_c_gives_the_partial_result(tmp_path: Path) -> None:
                 env=os.environ | settings,
             )
         )
-        await until_in_trio(lambda: len(sandbox.samples) >= 4, 30)
+        await until_in_trio(lambda: len(sandbox.samples) >= 4, 100)
         process.send_signal(signal.SIGINT)
         with trio.fail_after(40):
             await process.wait()

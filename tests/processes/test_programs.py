@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import trio
+from livekit_harness.ports import free_port
 from marked_processes import MARK, all_marked, left_of, marked, new_mark
 
 from ds_actors import ChildEnded, ChildSpec, RestartLimitReached, StartFailed, Supervisor, TelemetryEvent
@@ -80,9 +81,7 @@ async def test_a_program_is_ready_when_a_line_matches(mark: str, caplog: pytest.
 
 async def test_a_program_is_ready_when_its_port_opens(mark: str) -> None:
     """A restart waits for the port anew."""
-    with trio.socket.socket() as free:
-        await free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     code = f"import socket; s = socket.create_server(('127.0.0.1', {port}))\nwhile 1: s.accept()[0].close()"
     program = Program([sys.executable, "-I", "-S", "-c", code], {MARK: mark}, ready=PortOpens(port))
     async with Supervisor("app") as app:
