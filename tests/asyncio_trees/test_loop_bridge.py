@@ -10,7 +10,8 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 import pytest
 import trio
@@ -59,7 +60,7 @@ def run(main: TrioMain) -> None:
 
 
 async def cancelled_once_begun(
-    bridge: LoopBridge, on_loop: Callable[[], Awaitable[None]], begun: threading.Event
+    bridge: LoopBridge, on_loop: Callable[[], Coroutine[Any, Any, None]], begun: threading.Event
 ) -> float:
     """Call, cancel the call when it has begun on the loop, and return how long it then took to end (seconds)."""
 

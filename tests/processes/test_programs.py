@@ -371,15 +371,13 @@ async def test_a_program_that_prints_without_end_disturbs_no_other(mark: str, ca
     async with Supervisor("app") as app:
         await app.start(ProgramActor, program, name="x")
         beats = 0
-        with trio.move_on_after(1.5):
-            while True:
+        with trio.fail_after(60):
+            while beats < 100 or "lines were not logged, over 5 in a second" not in caplog.text:
                 await trio.sleep(0.01)
                 beats += 1
     seconds = trio.current_time() - began
-    assert beats > 15
     lines = [record.getMessage() for record in caplog.records]
     assert 5 <= lines.count("/app/x: y") <= 5 * (seconds + 1)
-    assert any("lines were not logged, over 5 in a second" in line for line in lines)
 
 
 async def test_a_line_without_end_comes_in_pieces(mark: str) -> None:
