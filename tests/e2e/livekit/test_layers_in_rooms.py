@@ -52,13 +52,13 @@ def asked(room: Room) -> list[list[int]]:
 def test_a_small_layer_arrives_at_normal_rate_and_the_largest_at_burst_rate(room: Room) -> None:
     """A suspicion is looked at with all there is; when it is over, the small layer is back."""
     watch(room, min_side=MIN_SIDE)
-    until(lambda: asked(room) == [SMALL])
+    until(lambda: asked(room) == [SMALL], WITHIN)
     until(lambda: short_sides(room)[-2:] == [360, 360], WITHIN)
     room.paint("alice", 0.2)
-    until(lambda: asked(room) == [LARGEST])
+    until(lambda: asked(room) == [LARGEST], WITHIN)
     until(lambda: short_sides(room)[-2:] == [720, 720], WITHIN)
     room.paint("alice", 0.0)
-    until(lambda: asked(room) == [SMALL])
+    until(lambda: asked(room) == [SMALL], WITHIN)
     until(lambda: short_sides(room)[-2:] == [360, 360], WITHIN)
     before = len(room.service.samples)
     # An update of the track makes the SDK forget the size.

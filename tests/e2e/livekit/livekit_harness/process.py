@@ -25,7 +25,7 @@ class CommandFailed(Exception):
     """A command that raised in the process."""
 
 
-def until(condition: Callable[[], _T], seconds: float = 15.0, *, every: float = 0.02) -> _T:
+def until(condition: Callable[[], _T], seconds: float = 30.0, *, every: float = 0.02) -> _T:
     """Return the condition's first true value.
 
     Raises:
