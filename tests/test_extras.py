@@ -18,7 +18,7 @@ from ds_actors._extras import install_command
 def test_an_import_without_the_extra_says_which_one_it_needs(package: str, missing: str) -> None:
     """The last line names the extra, and no other error comes before it."""
     code = f"import sys; sys.modules[{missing!r}] = None; import {package}"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False)
     last = done.stderr.splitlines()[-1]
     assert last.startswith("ModuleNotFoundError: ")
     assert last.endswith(install_command("detection"))

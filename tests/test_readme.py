@@ -15,7 +15,7 @@ def test_the_snippets_run_as_they_stand() -> None:
     blocks = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
     assert len(blocks) == 4
     for block in blocks:
-        done = subprocess.run([sys.executable, "-c", block], capture_output=True, text=True, timeout=50, check=False)
+        done = subprocess.run([sys.executable, "-c", block], capture_output=True, text=True, timeout=100, check=False)
         assert done.returncode == 0, done.stderr
         for expected in re.findall(r"# prints (.*)", block):
             assert expected in done.stdout

@@ -83,5 +83,5 @@ def test_the_library_needs_no_rich() -> None:
         "trio.run(main)\n"
         "assert not [name for name in sys.modules if name.partition('.')[0] == 'rich']\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100, check=False)
     assert (done.returncode, done.stdout) == (0, "app running\n"), done.stderr

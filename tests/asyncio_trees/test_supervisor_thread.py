@@ -416,7 +416,7 @@ def program(body: str) -> list[str]:
                 print("stopped", flush=True)
 
         def tree():
-            return SupervisorThread(Supervisor("app", children=[ChildSpec(Slow)], close_within=1))
+            return SupervisorThread(Supervisor("app", children=[ChildSpec(Slow)], close_within=3))
     """
     return [sys.executable, "-c", textwrap.dedent(prelude) + textwrap.dedent(body)]
 
@@ -460,7 +460,7 @@ def test_a_tree_that_does_not_stop_is_left_behind_with_a_line_in_the_log() -> No
         """),
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=100,
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, "ended\n"), done.stderr
@@ -482,7 +482,7 @@ def test_a_loop_that_is_closed_under_the_tree_ends_it() -> None:
         """),
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=100,
         check=False,
     )
     assert done.stdout.split("\n")[:2] == ["stopped", "1 False"], done.stderr

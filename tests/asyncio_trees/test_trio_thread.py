@@ -30,6 +30,6 @@ def test_a_run_that_never_ends_holds_up_neither_the_loop_nor_the_end_of_the_prog
         print("the end")
     """
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=50, check=False
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=100, check=False
     )
     assert (done.stdout.split("\n")[0], done.returncode) == ("the end", 0), done.stderr

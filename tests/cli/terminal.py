@@ -15,7 +15,7 @@ def run_on_a_terminal(command: list[str]) -> tuple[subprocess.CompletedProcess[b
             command,
             stdout=subprocess.PIPE,
             stderr=theirs,
-            timeout=50,
+            timeout=100,
             check=False,
             env=os.environ | {"TERM": "xterm", "COLUMNS": "100"},
         )

@@ -31,7 +31,7 @@ def into_a_closed_pipe(*arguments: str | Path) -> tuple[int, str]:
             stdout=theirs,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=50,
+            timeout=100,
             check=False,
         )
     finally:
@@ -64,7 +64,7 @@ def test_a_full_disk_is_one_line_and_a_code_of_its_own(tmp_path: Path, arguments
         arguments = [*arguments, str(clips.make(tmp_path / "a.mp4", clips.steady(2)))]
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
-            [*COMMAND, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, timeout=50, check=False
+            [*COMMAND, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, timeout=100, check=False
         )
     assert (done.returncode, done.stderr) == (
         74,

@@ -32,7 +32,7 @@ def test_the_demo_alerts_survives_the_cut_and_ends_by_itself() -> None:
         [*COMMAND, "demo", "--json", "--seconds", "8"],
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=100,
         check=False,
         env=ENVIRONMENT,
     )
@@ -61,7 +61,7 @@ def test_piped_it_is_plain_lines_and_plays_a_video(tmp_path: Path) -> None:
         [*COMMAND, "demo", "--seconds", "8", "--video", str(path)],
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=100,
         check=False,
         env={**ENVIRONMENT, "FORCE_COLOR": "1"},
     )
@@ -130,7 +130,7 @@ def test_ctrl_c_ends_the_demo_with_a_summary() -> None:
             while json.loads(process.stdout.readline())["event"] != "result":
                 pass
             process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=20)
+            out, err = process.communicate(timeout=60)
         finally:
             process.kill()
     assert process.returncode == 130
@@ -213,7 +213,7 @@ def test_ctrl_c_ends_the_sandbox_with_a_summary() -> None:
             listening = json.loads(process.stdout.readline())
             assert listening["url"].startswith("ws://127.0.0.1:")
             process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=20)
+            out, err = process.communicate(timeout=60)
         finally:
             process.kill()
     assert process.returncode == 0
@@ -224,7 +224,7 @@ def test_ctrl_c_ends_the_sandbox_with_a_summary() -> None:
 def test_without_the_extra_the_command_says_what_installs_it() -> None:
     """One line on stderr, exit 2."""
     code = "import sys; sys.modules['typer'] = None; from ds_actors.__main__ import main; main()"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 2
     assert done.stderr == f"ds-actors needs its extra cli: {install_command('cli')}\n"
 
@@ -239,5 +239,5 @@ def test_ctrl_c_while_it_is_still_loading_is_quiet_too() -> None:
         "sys.meta_path.insert(0, Finder())\n"
         "from ds_actors.__main__ import main; main()"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False)
     assert (done.returncode, done.stderr) == (130, "")

@@ -329,7 +329,7 @@ async def test_silence_after_the_samples_is_partial(tmp_path: Path) -> None:
         return ResultType.SUSPICIOUS if len(seen) <= 2 else None
 
     async with open_sandbox(twice) as sandbox:
-        (result,) = (await against(sandbox, [path], silence=0.3)).results
+        (result,) = (await against(sandbox, [path], silence=2.0)).results
     assert (result.outcome, result.due, result.sent, result.answered) == (ScanOutcome.PARTIAL, 5, 5, 2)
     assert (result.unanswered, result.lost) == (3, 0)
     assert "2 of 5" in result.problem
@@ -350,9 +350,9 @@ async def test_a_service_that_says_nothing_is_given_up_before_all_is_sent(tmp_pa
     """The window is sent, and no more of what nobody answers."""
     path = clips.make(tmp_path / "a.mp4", clips.steady(5))
     async with open_sandbox(lambda _sample, _now: None) as sandbox:
-        (result,) = (await against(sandbox, [path], fps=4, stalled=0.3)).results
+        (result,) = (await against(sandbox, [path], fps=4, stalled=2.0)).results
     assert (result.outcome, result.sent, result.answered) == (ScanOutcome.PARTIAL, 16, 0)
-    assert "no answer for 0.3 s" in result.problem
+    assert "no answer for 2 s" in result.problem
 
 
 async def test_a_lost_connection_is_partial_and_the_next_file_goes_on(tmp_path: Path) -> None:
@@ -418,9 +418,9 @@ async def test_ctrl_c_gives_the_partial_result(tmp_path: Path) -> None:
                 env=os.environ | settings,
             )
         )
-        await until_in_trio(lambda: len(sandbox.samples) >= 4, 30)
+        await until_in_trio(lambda: len(sandbox.samples) >= 4, 100)
         process.send_signal(signal.SIGINT)
-        with trio.fail_after(10):
+        with trio.fail_after(40):
             await process.wait()
     with err:
         err.seek(0)

@@ -49,7 +49,7 @@ def test_a_picture_over_the_limit_is_refused_before_it_is_decoded(tmp_path: Path
     path = write_grey_png(tmp_path / "big.png", 16_000, 16_000)
     assert path.stat().st_size < 2_000_000
     command = [sys.executable, "-c", MEASURED, "scan", "--sandbox", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     line, used = done.stderr.splitlines()
     assert done.returncode == 3
     assert line.endswith("big.png: its pictures have no valid size, or more than 64 megapixels; make them smaller")
@@ -66,7 +66,7 @@ def test_the_largest_picture_has_a_bound_of_memory(tmp_path: Path, orientation: 
     Image.new("RGB", (8_000, 8_000), "red").save(path, exif=exif, subsampling=0)
     options = ["--sandbox", "--thumbnails", "--report", str(tmp_path / "r.html")]
     command = [sys.executable, "-c", MEASURED, "scan", *options, str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     *_, used = done.stderr.splitlines()  # the lines before name the report
     assert done.returncode == 0
     assert 300_000 < int(used) < limit, "kilobytes, with the interpreter's own"

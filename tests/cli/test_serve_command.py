@@ -141,7 +141,7 @@ def test_a_video_is_scanned_through_a_detector_of_your_own(tmp_path: Path) -> No
         assert refused.exit_code == 2
         process.send_signal(signal.SIGTERM)
         summary = event(process, "summary")
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         assert process.stderr is not None
         complaint = process.stderr.read()
     assert row["outcome"] == "complete"
@@ -189,6 +189,6 @@ def test_ctrl_c_drains_too_and_thresholds_of_your_own_need_no_word() -> None:
         event(process, "ready")
         process.send_signal(signal.SIGINT)
         event(process, "summary")
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         assert process.stderr is not None
         assert process.stderr.read() == ""

@@ -337,9 +337,9 @@ def test_ctrl_c_ends_it_and_shows_what_there_is(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [*command, "--tracks", "5", "--seconds", "864000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    until(lambda: begun.exists() or process.poll() is not None, 50)
+    until(lambda: begun.exists() or process.poll() is not None, 100)
     os.kill(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err == "ds-actors simulate: stopped by Ctrl-C\n"
     assert "adaptive(0.001)" in out

@@ -21,7 +21,7 @@ def run(encoding: str, *arguments: str | Path) -> subprocess.CompletedProcess[st
         capture_output=True,
         encoding=encoding,
         env={**os.environ, "PYTHONIOENCODING": encoding, "COLUMNS": "120"},
-        timeout=50,
+        timeout=100,
         check=False,
     )
 

@@ -316,7 +316,7 @@ class Terminal:
                 self.out += chunk
 
     def until(self, text: str) -> None:
-        end = time.monotonic() + 40
+        end = time.monotonic() + 100
         while text not in self.plain():
             assert time.monotonic() < end, self.plain()[-2_000:]
             time.sleep(0.05)

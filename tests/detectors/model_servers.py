@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import shutil
-import socket
 import subprocess
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ import numpy as np
 import pytest
 from attrs import frozen
 from livekit_harness.components import ENABLE, mlserver
+from livekit_harness.ports import free_port
 from numpy.typing import NDArray
 from PIL import Image
 from waiting import until
@@ -76,10 +76,7 @@ def model_server(folder: Path) -> Generator[ModelReplica]:
     if program is None:
         pytest.skip(f"MLServer is not installed; `{ENABLE}` installs it")
     folder.mkdir()
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
-    http, grpc, metrics = (taken.getsockname()[1] for taken in sockets)
-    for taken in sockets:
-        taken.close()
+    http, grpc, metrics = free_port(), free_port(), free_port()
     ports = {"http_port": http, "grpc_port": grpc, "metrics_port": metrics}
     pixels = {"name": "pixels", "datatype": "FP32", "shape": [-1, 3, 64, 64]}
     model = {"name": "patch", "implementation": "patch_runtime.PatchModel", "inputs": [pixels]}

@@ -237,9 +237,9 @@ def test_an_answer_that_never_ends_is_given_up(tmp_path: Path) -> None:
         (found,) = judge_samples(detector, [sample(GREY)])
         assert found == Invalid("failed", "ServerFailed: 127.0.0.1 answered with more than 16 MiB")
     try:
-        with turning(tmp_path, dripping, timeout=0.5) as detector:
+        with turning(tmp_path, dripping, timeout=3) as detector:
             (found,) = judge_samples(detector, [sample(GREY)])
-            assert found == Invalid("failed", "ServerFailed: 127.0.0.1 took more than 0.5 s")
+            assert found == Invalid("failed", "ServerFailed: 127.0.0.1 took more than 3 s")
             ended.set()
     finally:
         ended.set()

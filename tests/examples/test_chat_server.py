@@ -87,7 +87,7 @@ async def test_a_crashing_room_costs_its_members_one_line() -> None:
         assert await alice.hears() == "bob: still here?"
         assert await bob.hears() == "* alice, bob"
         chat.process.send_signal(signal.SIGINT)
-        said, log = chat.process.communicate(timeout=20)
+        said, log = chat.process.communicate(timeout=60)
         assert await alice.hears() == "(closed)"
     assert chat.process.returncode == 0
     assert said == "closed\n"

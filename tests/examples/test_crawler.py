@@ -20,7 +20,7 @@ from typing import cast
 import pytest
 
 CRAWLER = Path(__file__).parents[2] / "examples" / "crawler.py"
-PAUSE = 0.05
+PAUSE = 0.2
 
 
 class Site(ThreadingHTTPServer):
@@ -110,10 +110,10 @@ async def test_it_is_polite_to_each_host_and_serves_hosts_side_by_side(crawler: 
     """A host gets one request at a time and a pause after each, from robots.txt where that asks for more."""
     pages = {f"/{n}": links(f"/{n + 1}") for n in range(5)}
     quick = Site({"/robots.txt": "", **pages})
-    slow = Site({"/robots.txt": "User-agent: *\nCrawl-delay: 1", **pages})
+    slow = Site({"/robots.txt": "User-agent: *\nCrawl-delay: 2", **pages})
     with serving(quick, slow):
         await crawler.crawl((quick.url + "/0", slow.url + "/0"), pages=7, pause=PAUSE)
-    for site, pause in ((quick, PAUSE), (slow, 1.0)):
+    for site, pause in ((quick, PAUSE), (slow, 2.0)):
         after_robots = site.spans[1:]
         for (_, end), (begin, _) in pairwise(after_robots):
             assert begin - end >= pause
@@ -158,7 +158,7 @@ def test_ctrl_c_ends_it_with_one_line() -> None:
             try:
                 with silent.accept()[0]:  # it is there, and waits for an answer
                     process.send_signal(signal.SIGINT)
-                    out, err = process.communicate(timeout=20)
+                    out, err = process.communicate(timeout=60)
             finally:
                 process.kill()
     assert (process.returncode, out.splitlines()[-1]) == (130, "stopped")

@@ -60,9 +60,9 @@ def test_it_hashes_files_and_says_which_failed(tmp_path: Path) -> None:
     good, missing = tmp_path / "good", tmp_path / "missing"
     good.write_bytes(b"content")
     run = [sys.executable, str(QUEUE), str(good)]
-    done = subprocess.run(run, capture_output=True, text=True, timeout=50, check=False)
+    done = subprocess.run(run, capture_output=True, text=True, timeout=100, check=False)
     assert (done.returncode, done.stdout) == (0, f"{hashlib.sha256(b'content').hexdigest()}  {good}\n")
-    done = subprocess.run([*run, str(missing)], capture_output=True, text=True, timeout=50, check=False)
+    done = subprocess.run([*run, str(missing)], capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 1
     assert "missing" in done.stderr
     assert str(good) in done.stdout

@@ -18,7 +18,7 @@ def test_each_word_comes_back_in_capitals() -> None:
     if server is None:
         pytest.skip(f"needs nats-server; `{components.ENABLE}` gets it")
     run = subprocess.run(
-        [sys.executable, str(PROGRAM), str(server)], capture_output=True, text=True, timeout=50, check=False
+        [sys.executable, str(PROGRAM), str(server)], capture_output=True, text=True, timeout=100, check=False
     )
     assert run.returncode == 0, run.stderr
     assert run.stdout.splitlines() == ["answer: ADA", "answer: BOB", "answer: EVE"]

@@ -31,7 +31,7 @@ class Cell:
     """In force for the length of its block."""
     noticed: Noticed | None = None
     """Whether a status shows that the monitor knows; None where there is nothing to know: the connection stays."""
-    within: float = 5.0
+    within: float = 10.0
     """Seconds from the fault's beginning to that status."""
     lasts: float = 0.2
     """Seconds that the fault stays after it was noticed."""

@@ -112,7 +112,7 @@ def test_a_child_that_simply_finished_left_no_frames() -> None:
     forget_frames(None)
 
 
-@pytest.mark.timeout(5)
+@pytest.mark.timeout(30)
 def test_two_errors_that_led_to_each_other_are_no_endless_story() -> None:
     """Python breaks only such circles as it would make itself."""
     first, second = raised(ValueError("first")), raised(ValueError("second"))

@@ -64,7 +64,7 @@ for use in (lambda: check_sampling_policy(lambda: None), lambda: __import__("ds_
     except ModuleNotFoundError as error:
         print(error)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100, check=False)
     assert done.stderr == ""
     first, second = done.stdout.splitlines()
     assert first == f"check_sampling_policy needs hypothesis: {install_command('detection,testing')}"

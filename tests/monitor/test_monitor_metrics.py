@@ -203,7 +203,7 @@ def test_without_prometheus_client_the_import_names_the_extra() -> None:
     code = (
         "import sys, ds_actors.detection; sys.modules['prometheus_client'] = None; import ds_actors.detection.metrics"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].endswith(install_command("metrics"))
 
@@ -236,7 +236,7 @@ def test_processes_add_up_in_multiprocess_mode(tmp_path: Path) -> None:
     )
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     for _ in range(2):
-        subprocess.run([sys.executable, "-c", program], env=environment, check=True, timeout=50)
+        subprocess.run([sys.executable, "-c", program], env=environment, check=True, timeout=100)
     added = CollectorRegistry()
     MultiProcessCollector(added, path=str(tmp_path))  # type: ignore[no-untyped-call]
     assert scraped(added, "malformed_messages_total") == 2

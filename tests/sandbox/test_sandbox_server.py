@@ -46,7 +46,7 @@ def message(track: str = "TR_a", *, age: float = 0.0, data: bytes = b"pixels" * 
 
 
 async def answer(websocket: WebSocketConnection) -> WireResult:
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         data = await websocket.get_message()
     assert isinstance(data, bytes)
     return decode_result(data)
@@ -55,7 +55,7 @@ async def answer(websocket: WebSocketConnection) -> WireResult:
 async def test_it_listens_before_its_block_begins() -> None:
     """A client with the URL may connect at once, also from outside trio."""
     async with open_sandbox() as sandbox:
-        socket.create_connection((sandbox.host, sandbox.port), timeout=5).close()
+        socket.create_connection((sandbox.host, sandbox.port), timeout=30).close()
 
 
 async def test_a_sample_is_answered_and_recorded() -> None:
@@ -212,7 +212,7 @@ async def test_accept_and_close_names_its_code() -> None:
 async def test_silence_lets_nothing_out_and_closes_nothing() -> None:
     """No pong, no result, though samples are read; when it is over the same connection works."""
     async with open_sandbox() as sandbox, connect(sandbox) as websocket:
-        with trio.fail_after(2):
+        with trio.fail_after(30):
             await websocket.ping()
         sandbox.faults.silence()
         await websocket.send_message(message("TR_lost"))
@@ -237,14 +237,14 @@ async def test_an_upgrade_in_silence_gets_no_answer() -> None:
 
 
 async def test_slow_answers_hold_up_no_reading() -> None:
-    """Ten answers, each half a second late, come together: half a second, not five."""
+    """Forty answers, each half a second late, come together: half a second, not twenty."""
     async with open_sandbox() as sandbox, connect(sandbox) as websocket:
         sandbox.faults.slow(0.5)
         began = trio.current_time()
-        for n in range(10):
+        for n in range(40):
             await websocket.send_message(message(f"TR_{n}"))
-        assert [(await answer(websocket)).track for _ in range(10)] == [f"TR_{n}" for n in range(10)]
-        assert 0.5 <= trio.current_time() - began < 3
+        assert [(await answer(websocket)).track for _ in range(40)] == [f"TR_{n}" for n in range(40)]
+        assert 0.5 <= trio.current_time() - began < 15
 
 
 async def test_garbage_and_oversized_answers() -> None:
@@ -272,12 +272,12 @@ async def test_many_answers_to_one_sample() -> None:
 
 async def test_a_script_begins_and_ends_its_faults() -> None:
     """The script's faults come at their times, and do not end a fault begun by command."""
-    script = parse_script('[[fault]]\nkind = "refuse"\nuntil = 0.3\n[[fault]]\nkind = "slow"\nuntil = 0.3')
+    script = parse_script('[[fault]]\nkind = "refuse"\nuntil = 2\n[[fault]]\nkind = "slow"\nuntil = 2')
     async with open_sandbox(script=script) as sandbox:
         await until_in_trio(lambda: sandbox.faults.active(Refuse) is not None)
         sandbox.faults.slow(9)
         await until_in_trio(lambda: sandbox.faults.active(Refuse) is None)
-        assert 0.2 < sandbox.elapsed() < 2
+        assert 1.9 < sandbox.elapsed() < 30
         assert sandbox.faults.active(Slow) == Slow(9)
 
 

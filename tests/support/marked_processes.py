@@ -27,7 +27,7 @@ def marked(mark: str) -> dict[int, str]:
     return found
 
 
-def all_marked(mark: str, count: int, within: float = 10.0) -> dict[int, str]:
+def all_marked(mark: str, count: int, within: float = 30.0) -> dict[int, str]:
     """Return the marked processes as soon as there are as many; a process shows no environment while it calls exec.
 
     Raises:
@@ -42,7 +42,7 @@ def all_marked(mark: str, count: int, within: float = 10.0) -> dict[int, str]:
     return found
 
 
-def left_of(mark: str, within: float = 10.0) -> dict[int, str]:
+def left_of(mark: str, within: float = 30.0) -> dict[int, str]:
     """Wait until none of the marked processes is left; return those that are left in spite of that."""
     until = time.monotonic() + within
     while (left := marked(mark)) and time.monotonic() < until:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from livekit_harness.ports import free_port
 
 PLACE = Path(__file__).parents[2] / "examples" / "prometheus"
 
@@ -25,13 +25,6 @@ def tool(name: str) -> str:
     if path is None:
         pytest.skip(f"{name} is not on PATH; `make test-all` installs it")
     return path
-
-
-def free_port() -> int:
-    """Return a port of this machine that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -12,9 +11,10 @@ from typing import Any, Final, Literal
 import httpx
 import trio
 from attrs import define
+from livekit_harness.ports import free_port
 
 _PROXY: Final = "/proxies/p"
-_STARTS_WITHIN: Final = 20.0
+_STARTS_WITHIN: Final = 40.0
 
 Direction = Literal["upstream", "downstream"]
 BOTH: Final[tuple[Direction, ...]] = ("upstream", "downstream")
@@ -48,7 +48,7 @@ class Toxiproxy:
 @asynccontextmanager
 async def open_toxiproxy(program: Path, target: int) -> AsyncGenerator[Toxiproxy]:
     """Run toxiproxy in front of a port of 127.0.0.1."""
-    control = _free_port()
+    control = free_port()
     command = [str(program), "-host", "127.0.0.1", "-port", str(control)]
     process = await trio.to_thread.run_sync(_start, command)
     try:
@@ -74,9 +74,3 @@ async def _answers(api: httpx.AsyncClient) -> bool:
         return (await api.get("/version")).is_success
     except httpx.TransportError:
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -13,7 +13,7 @@ import trio
 _EVERY = 0.01
 
 
-def until(condition: Callable[[], object], seconds: float = 10) -> None:
+def until(condition: Callable[[], object], seconds: float = 30) -> None:
     """Block the thread until the condition is true."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -22,7 +22,7 @@ def until(condition: Callable[[], object], seconds: float = 10) -> None:
         time.sleep(_EVERY)
 
 
-async def until_in_trio(condition: Callable[[], object], seconds: float = 10) -> None:
+async def until_in_trio(condition: Callable[[], object], seconds: float = 30) -> None:
     """Let other tasks run until the condition is true."""
     deadline = trio.current_time() + seconds
     while not condition():
@@ -31,7 +31,7 @@ async def until_in_trio(condition: Callable[[], object], seconds: float = 10) ->
         await trio.sleep(_EVERY)
 
 
-async def until_on_loop(condition: Callable[[], object], seconds: float = 10) -> None:
+async def until_on_loop(condition: Callable[[], object], seconds: float = 30) -> None:
     """Let asyncio's loop run until the condition is true."""
     deadline = time.monotonic() + seconds
     while not condition():

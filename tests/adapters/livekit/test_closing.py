@@ -72,7 +72,7 @@ def test_streams_close_first_side_by_side_and_one_that_does_not_holds_up_nothing
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The tree still runs meanwhile: closing a stream under an actor that has ended would leave its last frame."""
-    monkeypatch.setattr(_session, "STREAMS_WITHIN", 0.5)
+    monkeypatch.setattr(_session, "STREAMS_WITHIN", 2.0)
     states: list[str] = []
 
     @define(eq=False)

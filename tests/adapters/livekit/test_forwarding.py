@@ -217,6 +217,7 @@ class UnorderedSdk:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, seed: int) -> None:
         self._loop, self._random = loop, random.Random(seed)
+        self.under_way = 0
         self.enabled = self.forwarded = True
         self.overtaken = False
         """Whether the server came to believe something else than the SDK."""
@@ -230,12 +231,14 @@ class UnorderedSdk:
         self._send(lambda: self.enabled)
 
     def _send(self, read: Callable[[], bool]) -> None:
-        self._loop.call_later(self._random.uniform(0, 0.02), lambda: self._read(read()))
-
-    def _read(self, enabled: bool) -> None:
-        self._loop.call_later(self._random.uniform(0, 0.02), self._arrive, enabled)
+        self.under_way += 1
+        # From when it was sent, not from when a busy loop comes to it: a stall must not change the order.
+        read_at = self._loop.time() + self._random.uniform(0, 0.02)
+        arrives_at = read_at + self._random.uniform(0, 0.02)
+        self._loop.call_at(read_at, lambda: self._loop.call_at(arrives_at, self._arrive, read()))
 
     def _arrive(self, enabled: bool) -> None:
+        self.under_way -= 1
         self.forwarded = enabled
         self.overtaken = self.overtaken or enabled != self.enabled
 
@@ -273,10 +276,9 @@ def test_a_request_that_another_overtakes_leaves_no_track_paused(
             else:
                 found.expect(time.monotonic() + 1.0, False)
             assert not found.paused
-        await until_on_loop(lambda: any(not sdk.forwarded for sdk in sdks.values()))
+        await until_on_loop(lambda: any(sdk.overtaken for sdk in sdks.values()))
         await asyncio.sleep(0.2)
-        assert any(sdk.overtaken for sdk in sdks.values())
-        assert [seed for seed, sdk in sdks.items() if not sdk.forwarded] == []
+        await until_on_loop(lambda: all(sdk.forwarded and not sdk.under_way for sdk in sdks.values()))
         control.close()
 
     run(body)

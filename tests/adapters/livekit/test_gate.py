@@ -66,7 +66,7 @@ def run(
     async def main() -> None:
         gate = SpeechGate(session, stream(), shut)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         gate.start()
-        await asyncio.wait([gate._tasks[0]], timeout=10)
+        await asyncio.wait([gate._tasks[0]], timeout=30)
         gate.stop()
 
     asyncio.run(main())

@@ -10,6 +10,7 @@ import sys
 import urllib.request
 
 import pytest
+from livekit_harness.ports import free_port
 from waiting import until
 
 SECRET = "very-secret-" * 3
@@ -34,9 +35,7 @@ def metrics(port: int) -> str:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8")
 def test_the_metrics_are_served_to_this_machine_alone_and_without_the_secret() -> None:
     """On 127.0.0.1 and on no other address, also while the LiveKit server is not there."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     environment = {"LIVEKIT_URL": "http://127.0.0.1:9", "LIVEKIT_API_KEY": "k", "LIVEKIT_API_SECRET": SECRET}
     command = [sys.executable, "-m", "livekit.plugins.dataspike.keeper", "--metrics-port", str(port)]
     with subprocess.Popen(command, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True) as keeper:

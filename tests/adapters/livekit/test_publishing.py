@@ -428,7 +428,7 @@ def test_levels_outlive_a_reconnect_that_takes_the_tracks_away_for_a_moment() ->
         room.tracks.clear()
         levels.look_again()
         with pytest.raises(Undelivered, match="reconnecting"):
-            await asyncio.wait_for(levels.verdict(event("TR_b", Level.SUSPICIOUS)), 1)
+            await asyncio.wait_for(levels.verdict(event("TR_b", Level.SUSPICIOUS)), 30)
         room.tracks += ["TR_a", "TR_b"]
         levels.look_again()
         room.become(CONNECTED)

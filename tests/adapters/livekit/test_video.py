@@ -104,7 +104,7 @@ def run(body: Body, *frames: rtc.VideoFrame, forwarding: Resumed | None = None) 
                         bridge.post(taken.set_result, frame)
 
                 bridge.tell(trio.lowlevel.spawn_system_task, take)
-                return await asyncio.wait_for(taken, 5)
+                return await asyncio.wait_for(taken, 30)
 
             await body(video, capture)
             await video.close()
@@ -129,8 +129,9 @@ def test_frames_of_a_paused_track_are_passed_over() -> None:
     run(body, i420(8, 8), i420(16, 16), i420(320, 240))
 
 
-def test_a_resumed_track_passes_over_frames_of_a_smaller_layer() -> None:
+def test_a_resumed_track_passes_over_frames_of_a_smaller_layer(monkeypatch: pytest.MonkeyPatch) -> None:
     """The server begins with the layer whose key frame comes first."""
+    monkeypatch.setattr(_video, "LARGER_WITHIN", 20.0)
 
     async def body(_: RoomVideo, capture: Capture) -> None:
         for _round in range(3):

@@ -43,9 +43,11 @@ async def test_a_pipe_that_nobody_reads_blocks_nothing_but_its_sink() -> None:
     sink = JsonLinesSink(writer)
     threads = threading.active_count()
     for number in range(5):
-        with trio.move_on_after(0.05) as limit:
-            await sink.deliver(event(number))
-        assert limit.cancelled_caught
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(sink.deliver, event(number))
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+        assert nursery.cancel_scope.cancelled_caught
     assert threading.active_count() <= threads + 1
     async with trio.open_nursery() as nursery:
         nursery.start_soon(sink.deliver, event(5))

@@ -173,8 +173,8 @@ async def test_answers_that_end_with_the_stream(answer: bytes, kind: type[Except
         await stream.send_all(answer)
 
     async with tcp_server(handler) as port:
-        with trio.fail_after(3), pytest.raises(kind):
-            await use(local(port, timeout=30))
+        with trio.fail_after(30), pytest.raises(kind):
+            await use(local(port, timeout=100))
 
 
 async def test_an_endless_head_is_named() -> None:
@@ -247,8 +247,9 @@ async def test_cancelling_the_block_ends_it_soon() -> None:
         await trio.sleep_forever()
 
     async with websocket_server(handler) as port:
-        with trio.fail_after(3), trio.move_on_after(0.1) as scope:
+        with trio.fail_after(30), trio.CancelScope() as scope:
             async with open_websocket(local(port)):
+                scope.cancel()
                 await trio.sleep_forever()
         assert scope.cancelled_caught
 
@@ -396,7 +397,7 @@ async def test_a_proxy_that_answers_something_else(answer: bytes, named: str) ->
     async with tcp_server(proxy) as port:
         with pytest.raises(Unreachable, match=named):
             await use(Dataspike(SECRET, "wss://service.example/", proxy=f"http://127.0.0.1:{port}"))
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             await closed.wait()
 
 

@@ -11,7 +11,7 @@ from ds_actors.detection.uplink.heartbeat import Close, Heartbeat
 from ds_actors.detection.uplink.watched_stream import WatchedStream
 
 
-async def test_a_cancelled_send_spoils_the_stream() -> None:
+async def test_a_cancelled_send_spoils_the_stream(autojump_clock: trio.testing.MockClock) -> None:
     """Half a message is followed by nothing: the connection is over."""
     ours, theirs = trio.testing.lockstep_stream_pair()
     heartbeat = Heartbeat(trio.current_time())

@@ -19,7 +19,7 @@ def test_the_badges_own_tests_pass() -> None:
     npm = shutil.which("npm")
     if npm is None or components.badge_package() is None:
         pytest.skip(f"needs Node.js and TypeScript; `{components.ENABLE}` gets the latter")
-    done = subprocess.run([npm, "test"], cwd=components.BADGE, capture_output=True, text=True, timeout=50, check=False)
+    done = subprocess.run([npm, "test"], cwd=components.BADGE, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "# fail 0" in done.stdout
     assert "# pass 0" not in done.stdout

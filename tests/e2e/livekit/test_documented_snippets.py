@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 from livekit_harness.components import PROJECT
+from livekit_harness.ports import free_port
 from livekit_harness.process import Process, until
 from livekit_harness.room import TOPIC, Room
 from livekit_harness.server import Server
 from livekit_harness.service import Service
 from livekit_harness.tokens import room_token
-from livekit_harness.worker import Worker, free_port
+from livekit_harness.worker import Worker
 
 from ds_actors.detection import Level
 
@@ -92,7 +93,7 @@ def test_the_full_worker_example(
         # The session tries OpenAI four times in about four seconds, and is gone.
         time.sleep(8)
         before = len(people.alerts())
-        until(lambda: len(people.alerts()) > before, 5)
+        until(lambda: len(people.alerts()) > before, 20)
         assert worker.wrote("dataspike-deepfake-example|job request")
 
 

@@ -38,9 +38,9 @@ def go_away(sandbox: Sandbox) -> None:
 
 
 def bursts(room: Room, who: str, track: str | None = None) -> bool:
-    """Wait for ten more samples within six seconds: at the normal rate there would be three."""
+    """Wait for ten more samples within fifteen seconds: at the normal rate there would be eight at most."""
     before = len(room.service.of(who, track))
-    return bool(until(lambda: len(room.service.of(who, track)) >= before + 10, 6))
+    return bool(until(lambda: len(room.service.of(who, track)) >= before + 10, 15))
 
 
 def test_an_alerted_track_is_sampled_at_burst_rate(room: Room) -> None:
@@ -52,25 +52,25 @@ def test_an_alerted_track_is_sampled_at_burst_rate(room: Room) -> None:
 def test_suspicious_is_published(room: Room) -> None:
     """A SUSPICIOUS verdict reaches the room."""
     enter(room, "alice", level=Level.SUSPICIOUS)
-    until(lambda: room.packets("viewer", "suspicious", participant_id="alice"), 3)
+    until(lambda: room.packets("viewer", "suspicious", participant_id="alice"))
 
 
 def test_every_alert_is_published(room: Room) -> None:
     """The second and third ALERT too, as the documentation's "each result event" says."""
     enter(room, "alice", level=Level.ALERT, video={"normal_fps": 5.0, "burst_fps": 5.0})
-    until(lambda: len(room.packets("viewer", "alert")) >= 3, 4)
+    until(lambda: len(room.packets("viewer", "alert")) >= 3)
 
 
 def test_every_clear_is_published(room: Room) -> None:
     """Also without an ALERT before it."""
     enter(room, "alice")
-    until(lambda: room.packets("viewer", "clear"), 4)
+    until(lambda: room.packets("viewer", "clear"))
 
 
 def test_an_error_is_told_to_the_callback(room: Room) -> None:
     """A result that the service calls an error is a result, too."""
     enter(room, "alice", level=Level.ERROR, callback="record")
-    until(lambda: room.heard("alice", "error"), 3)
+    until(lambda: room.heard("alice", "error"))
 
 
 @pytest.mark.slow
@@ -123,7 +123,7 @@ def test_a_silent_service_is_noticed(room: Room) -> None:
 def test_a_raising_callback_disturbs_nothing(room: Room) -> None:
     """The connection stays, and the next results reach the callback."""
     enter(room, "alice", level=Level.ALERT, callback="raise")
-    until(lambda: len(room.heard("alice")) >= 3, 8)
+    until(lambda: len(room.heard("alice")) >= 3, 20)
     assert room.service.attempts() == 1
 
 
@@ -185,7 +185,7 @@ def test_camera_off_and_on_keeps_the_alert(room: Room) -> None:
     until(lambda: room.service.of("alice", track))
     assert bursts(room, "alice", track)
     room.service.verdicts["alice"] = Level.CLEAR
-    until(lambda: room.packets("viewer", "clear", track_id=track), 3)
+    until(lambda: room.packets("viewer", "clear", track_id=track))
 
 
 def test_a_muted_track_that_goes_leaves_no_stream(room: Room) -> None:
@@ -194,7 +194,7 @@ def test_a_muted_track_that_goes_leaves_no_stream(room: Room) -> None:
     room.people.call("mute", who="alice", muted=True)
     time.sleep(0.5)
     room.people.call("unpublish", who="alice")
-    until(lambda: room.agent.call("left")["streams"] == 0, 6)
+    until(lambda: room.agent.call("left")["streams"] == 0)
 
 
 @pytest.mark.slow
@@ -216,7 +216,7 @@ def test_sound_is_sampled_without_a_vad_stream(room: Room) -> None:
     room.join("alice")
     room.people.call("microphone", who="alice", frequencies=[440.0])
     room.watch(audio={"interval": 3})
-    (chunk, *_) = until(lambda: room.service.of("alice", kind="pcm"), 12)
+    (chunk, *_) = until(lambda: room.service.of("alice", kind="pcm"), 30)
     assert len(chunk.sample.data) == 96_000
 
 
@@ -232,7 +232,7 @@ def test_speech_that_ends_early_is_padded_and_sent(room: Room) -> None:
     room.people.call("talk", who="alice", talking=True)
     time.sleep(1.5)
     room.people.call("talk", who="alice", talking=False)
-    (chunk, *_) = until(lambda: room.service.of("alice", kind="pcm"), 10)
+    (chunk, *_) = until(lambda: room.service.of("alice", kind="pcm"), 30)
     assert len(chunk.sample.data) == 96_000
     samples = np.frombuffer(chunk.sample.data, np.int16)
     assert np.abs(samples[:8_000]).mean() > 1_000
@@ -245,7 +245,7 @@ def test_stereo_is_mixed_to_one_channel(room: Room) -> None:
     room.join("alice")
     room.people.call("microphone", who="alice", frequencies=[440.0, 1_000.0])
     room.watch(audio={"interval": 3}, vad=True)
-    (chunk, *_) = until(lambda: room.service.of("alice", kind="pcm"), 12)
+    (chunk, *_) = until(lambda: room.service.of("alice", kind="pcm"), 30)
     spectrum = np.abs(np.fft.rfft(np.frombuffer(chunk.sample.data, np.int16).astype(float)))
     loudest = np.argsort(spectrum)[::-1][:200] * 16_000 / 48_000
     found = {round(frequency, -1) for frequency in loudest[:20]}
@@ -299,7 +299,7 @@ def test_the_key_is_in_no_plain_attribute(room: Room) -> None:
 def test_the_documented_callback_prints(room: Room) -> None:
     """`event.level.upper()`, `event.participant_id` and `event.dict()`."""
     enter(room, "alice", level=Level.ALERT, callback="snippet")
-    (printed, *_) = until(lambda: room.agent.told("printed"), 5)
+    (printed, *_) = until(lambda: room.agent.told("printed"))
     assert printed.get("text") == "[ALERT] ALERT from alice", printed
 
 
@@ -308,4 +308,4 @@ def test_a_result_of_a_track_that_has_just_ended_counts(room: Room) -> None:
     room.service.ask(lambda sandbox: sandbox.faults.slow(1.0))
     (track,) = enter(room, "alice", level=Level.ALERT).values()
     room.people.call("unpublish", who="alice")
-    until(lambda: room.packets("viewer", "alert", track_id=track), 4)
+    until(lambda: room.packets("viewer", "alert", track_id=track))

@@ -196,7 +196,7 @@ def test_the_keeper_says_what_is_missing_in_its_environment() -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=100,
         check=False,
     )
     assert ended.returncode == 2

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 from livekit_harness.components import HARNESS, PROJECT
+from livekit_harness.ports import free_port
 from livekit_harness.process import Process, until
 from livekit_harness.room import TOPIC
 from livekit_harness.server import Server
 from livekit_harness.service import Service
 from livekit_harness.tokens import room_token
-from livekit_harness.worker import Worker, free_port
+from livekit_harness.worker import Worker
 
 from ds_actors.detection import Level
 

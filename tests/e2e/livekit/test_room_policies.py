@@ -29,9 +29,9 @@ def test_a_policy_of_ones_own_follows_the_verdicts(room: Room) -> None:
     until(lambda: reason(room, "alice") == "suspicious: 1 fps")
     room.service.verdicts["alice"] = Level.ALERT
     until(lambda: reason(room, "alice") == "alert: 2 fps")
-    before = len(room.service.of("alice"))
-    time.sleep(5)
-    assert 5 <= len(room.service.of("alice")) - before <= 11
+    before, began = len(room.service.of("alice")), time.monotonic()
+    until(lambda: len(room.service.of("alice")) - before >= 10, 40)  # at 0.2 fps there would be nine at most
+    assert time.monotonic() - began > 3
 
 
 def test_who_speaks_is_sampled_more_often(room: Room) -> None:
@@ -45,7 +45,7 @@ def test_who_speaks_is_sampled_more_often(room: Room) -> None:
     room.people.call("talk", who="alice", talking=True)
     until(lambda: reason(room, "alice") == "speaking: 2 fps")
     before = len(room.service.of("alice"))
-    until(lambda: len(room.service.of("alice")) - before >= 5, 8)
+    until(lambda: len(room.service.of("alice")) - before >= 5)
     assert reason(room, "bob") == "silent: 0.2 fps"
     room.people.call("talk", who="alice", talking=False)
     until(lambda: reason(room, "alice") == "silent: 0.2 fps")

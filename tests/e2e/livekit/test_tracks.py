@@ -65,17 +65,17 @@ def test_tracks_come_go_and_come_again(room: Room) -> None:
 
 
 def test_a_muted_track_is_not_sampled_and_an_unmuted_one_at_once(room: Room) -> None:
-    """The status says muted; and the first sample after it does not wait for the grid of 0.2 fps."""
+    """The status says muted; and the first sample after it does not wait for the grid of 0.02 fps."""
     room.join("alice")
     track = room.camera("alice", **SMALL)
-    room.watch(video={"normal_fps": 0.2, "burst_fps": 5.0})
+    room.watch(video={"normal_fps": 0.02, "burst_fps": 5.0})
     until(lambda: samples(room, "alice", track))
     room.people.call("mute", who="alice", muted=True)
     until(lambda: coverages(room)[track] == "muted")
     before = samples(room, "alice", track)
     time.sleep(0.5)
     room.people.call("mute", who="alice", muted=False)
-    until(lambda: samples(room, "alice", track) > before, 3)
+    until(lambda: samples(room, "alice", track) > before)
     until(lambda: coverages(room)[track] == "checked")
 
 

@@ -17,7 +17,7 @@ from typing import IO, Any, Final, Self, TypeVar
 
 from livekit_harness.components import HARNESS
 
-CALL_WITHIN: Final = 20.0
+CALL_WITHIN: Final = 40.0
 _T = TypeVar("_T")
 
 
@@ -25,7 +25,7 @@ class CommandFailed(Exception):
     """A command that raised in the process."""
 
 
-def until(condition: Callable[[], _T], seconds: float = 15.0, *, every: float = 0.02) -> _T:
+def until(condition: Callable[[], _T], seconds: float = 30.0, *, every: float = 0.02) -> _T:
     """Return the condition's first true value.
 
     Raises:
@@ -163,7 +163,7 @@ class _Fork(Process):
             pipes = [str(Path(folder) / name) for name in ("in", "out")]
             for pipe in pipes:
                 os.mkfifo(pipe)
-            self._pid = int(parent.call("fork", pipes=pipes, within=60))
+            self._pid = int(parent.call("fork", pipes=pipes, within=100))
             # Both sides open them in this order, and wait for each other.
             self._talk(Path(pipes[0]).open("wb"), Path(pipes[1]).open("rb"))  # noqa: SIM115 - closed by stop
 

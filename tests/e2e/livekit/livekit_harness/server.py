@@ -17,7 +17,9 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
-START_WITHIN: Final = 20.0
+from livekit_harness.ports import free_port
+
+START_WITHIN: Final = 40.0
 
 
 @frozen
@@ -66,8 +68,7 @@ def _run(program: Path, settings: Mapping[str, Any]) -> Generator[Server]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="livekit-")))
         key, secret = "test", secrets.token_urlsafe(36)
-        tcp, rtc_tcp = _free_ports(socket.SOCK_STREAM, 2)
-        (rtc_udp,) = _free_ports(socket.SOCK_DGRAM, 1)
+        tcp, rtc_tcp, rtc_udp = free_port(), free_port(), free_port(socket.SOCK_DGRAM)
         config = {
             "port": tcp,
             "bind_addresses": ["127.0.0.1"],
@@ -107,11 +108,3 @@ def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
         except OSError:
             time.sleep(0.05)
     raise TimeoutError(f"livekit-server does not answer: {log.read_text('utf-8', 'replace')[-2000:]}")
-
-
-def _free_ports(kind: socket.SocketKind, count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket(socket.AF_INET, kind)) for _ in range(count)]
-        for bound in sockets:
-            bound.bind(("127.0.0.1", 0))
-        return [bound.getsockname()[1] for bound in sockets]

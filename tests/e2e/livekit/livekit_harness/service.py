@@ -109,7 +109,7 @@ def open_service(*, api_keys: set[str] | None = None) -> Generator[Service]:
 
     thread = threading.Thread(target=main, name="sandbox")
     thread.start()
-    ready.wait(10)
+    ready.wait(30)
     try:
         if failed:
             raise failed[0]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -89,10 +88,3 @@ class Worker:
         for line in self._popen.stdout:
             self.lines.append(line.rstrip())
             sys.stderr.write(f"{self.name}: {line}")
-
-
-def free_port() -> int:
-    """Return a TCP port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
