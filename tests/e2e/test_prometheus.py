@@ -68,7 +68,7 @@ trio.run(main)
 def expressions() -> dict[str, str]:
     """Return each PromQL expression of the two files, by where it stands."""
     found = {
-        f"{panel['title']} {target['refId']}": target["expr"].replace("$job", ".*")
+        f"{panel['title']} {target['refId']}": target["expr"].replace("$job", ".*").replace("$__rate_interval", "1m")
         for panel in json.loads((PLACE / "dashboard.json").read_text())["panels"]
         for target in panel["targets"]
     }
@@ -104,6 +104,14 @@ def test_rules_and_dashboard_ask_only_for_metrics_that_exist() -> None:
     asked = {name for expression in expressions().values() for name in re.findall(r"ds_actors_\w+", expression)}
     assert asked <= exported
     assert len(expressions()) > 20
+
+
+def test_no_range_is_too_short_for_a_prometheus_that_scrapes_once_a_minute() -> None:
+    """As it does by default: a rate over less than two minutes would be empty, its panel blank and its alert dead."""
+    files = ((PLACE / name).read_text() for name in ("dashboard.json", "alerts.yml"))
+    ranges = {found for text in files for found in re.findall(r"\[([^]\s]+)\]\)", text)}
+    assert all(int(found.removesuffix("m")) >= 2 for found in ranges - {"$__rate_interval"})
+    assert "$__rate_interval" in ranges
 
 
 def test_a_real_prometheus_has_what_is_measured_of_each_sample(working_prometheus: str) -> None:
