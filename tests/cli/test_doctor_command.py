@@ -160,5 +160,5 @@ def test_few_modules_import_livekit() -> None:
         "cli/_doctor/livekit_tracks.py",
         "cli/_room/tokens.py",
         "cli/_room/watcher.py",
-        "cli/_watch/monitor.py",
+        "cli/_watch/tokens.py",
     }

@@ -16,10 +16,10 @@ from ds_actors import Actor, RestartLimitReached, Supervisor
 from ds_actors.cli import app
 from ds_actors.cli._adapter import adapter_missing
 from ds_actors.cli._room import requirements
-from ds_actors.cli._room.child_process import PartEnded
 from ds_actors.cli._room.parts import part
 from ds_actors.cli._room.plan import make_plan
 from ds_actors.cli._room.requirements import Found, find_requirements
+from ds_actors.processes import ProgramEnded
 
 
 @pytest.fixture
@@ -135,9 +135,8 @@ def test_a_server_that_ends_at_once_ends_the_command(ready: Path) -> None:
     program = ready / "bin" / "livekit-server"
     program.write_text("#!/bin/sh\necho 'no such option' >&2\nexit 3\n")
     result = CliRunner().invoke(app, ["room", "--port", "0"])
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert "livekit-server" in result.stderr
-    assert "exit code 3: no such option" in result.stderr
+    assert (result.exit_code, result.stdout) == (2, "livekit-server: ended with exit code 3\n")
+    assert "livekit-server exited with code 3 before it was ready; its last lines: no such option" in result.stderr
 
 
 async def test_a_part_that_keeps_failing_ends_the_tree(autojump_clock: trio.testing.MockClock) -> None:
@@ -147,7 +146,7 @@ async def test_a_part_that_keeps_failing_ends_the_tree(autojump_clock: trio.test
     class Failing(Actor[Never]):
         async def run(self) -> None:
             starts.append(trio.current_time())
-            raise PartEnded("exit code 1: without a word")
+            raise ProgramEnded("program", 1)
 
     with pytest.raises(RestartLimitReached):
         async with Supervisor("room", children=[part(Failing, name="failing")]) as tree:

@@ -260,18 +260,18 @@ def test_a_killed_part_is_started_again_at_its_address(
     assert {"unwatched", "waiting", "stale"} & set(page.changes("alice"))
 
 
-@pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_the_end_leaves_nothing_behind(tmp_path: Path, ended_by: signal.Signals) -> None:
-    """No process, no port, no file: after Ctrl-C with exit code 0, and even when the command is killed."""
+    """No process, no port, no file: after Ctrl-C or SIGTERM with exit code 0, and even when the command is killed."""
     server = need(components.livekit_server(), "livekit-server")
     need(components.room_page(), "the page of ds-actors room, built")
     with run_room(server, tmp_path) as command:
         processes = command.descendants()
-        assert len(processes) == 3
-        assert sum("livekit-server" in line for line in processes.values()) == 2
+        assert len(processes) == 4
+        assert all(sum(part in line for line in processes.values()) == 2 for part in ("livekit-server", "watcher.py"))
         port = int(command.url.rstrip("/").rpartition(":")[2])
         command.process.send_signal(ended_by)
-        assert command.process.wait(30) == (0 if ended_by is signal.SIGINT else -signal.SIGKILL)
+        assert command.process.wait(30) == (-signal.SIGKILL if ended_by is signal.SIGKILL else 0)
     until(lambda: not any(_is(pid, line) for pid, line in processes.items()))
     with socket.create_server(("127.0.0.1", port)):
         pass
