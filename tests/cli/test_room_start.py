@@ -102,7 +102,7 @@ def test_everything_that_is_missing_is_said_at_once(everything: Path, monkeypatc
     (everything / "page" / "index.html").unlink()
     lines = missing(everything)
     assert len(lines) == 3
-    assert lines[1] == adapter_missing(everything)
+    assert lines[1] == adapter_missing()
 
 
 def test_the_command_ends_with_2_and_a_line_for_what_is_missing() -> None:

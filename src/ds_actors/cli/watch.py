@@ -14,7 +14,7 @@ import trio
 import typer
 
 from ds_actors import RestartLimitReached, StartFailed, Supervisor
-from ds_actors.cli._adapter import adapter_missing, checkout, has_adapter
+from ds_actors.cli._adapter import adapter_missing, has_adapter
 from ds_actors.cli._configuration import SETTINGS_NOTE, ConfigFile, SetOptions, configured
 from ds_actors.cli._doctor.environment import LIVEKIT_VARIABLES, check_rates, read_service
 from ds_actors.cli._doctor.livekit_checks import LiveKitSettings, read_livekit
@@ -162,7 +162,7 @@ def _checked_settings(
         missing = [name for name in LIVEKIT_VARIABLES if not given.get(name, "").strip()]
         _fail([f"{', '.join(missing)} not set: export the URL, key and secret of your LiveKit server, or write a .env"])
     if not has_adapter():
-        _fail([adapter_missing(checkout())])
+        _fail([adapter_missing()])
     from ds_actors.cli._doctor import livekit_room  # noqa: PLC0415 - LiveKit may be missing
 
     environment = {**given, **variables}

@@ -8,7 +8,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from ds_actors.cli._adapter import adapter_command, checkout
+from ds_actors.cli._adapter import adapter_command
 from ds_actors.cli._doctor.environment import LIVEKIT_TOKEN, LIVEKIT_VARIABLES
 from ds_actors.cli._doctor.livekit_names import DISPATCH, SERVER, STEPS, WORKER
 from ds_actors.cli._doctor.result import CheckResult, failed, skipped
@@ -63,7 +63,7 @@ def run(environment: Mapping[str, str], timeout: float, targets: LiveKitTargets 
         return
     if not has_livekit():
         text = "LiveKit's variables are set, but livekit-agents is not installed in this environment"
-        yield failed(SERVER, text, adapter_command(checkout()))
+        yield failed(SERVER, text, adapter_command())
         return
     from ds_actors.cli._doctor import livekit_room  # noqa: PLC0415 - LiveKit may not be installed
 
