@@ -117,6 +117,19 @@ def test_a_forged_packet_changes_nothing(tab: Callable[[], RoomPage], command: R
     _draw(alice)
 
 
+def test_a_name_of_markup_is_shown_as_text(tab: Callable[[], RoomPage], command: RoomCommand) -> None:
+    """Neither the tile, nor the log, nor the host's panel makes an element of it."""
+    host, mallory = tab(), tab()
+    name = "<u class=injected>mallory</u>"
+    host.join("host", command.host_code)
+    mallory.join(name)
+    mallory.press("Send a forged all-clear")
+    until(lambda: any(name in entry for entry in host.logged(trusted=False)))
+    host.page.locator("#tracks").get_by_text(name).wait_for()
+    assert host.tile(name).get_by_role("heading").inner_text() == name
+    assert host.page.locator(".injected").count() == 0
+
+
 def test_the_log_has_the_newest_packet_on_top_and_names_its_sender_once(tab: Callable[[], RoomPage]) -> None:
     """A packet like an earlier one counts that one up, and brings it to the top with the new time."""
     alice = tab()
