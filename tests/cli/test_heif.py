@@ -232,7 +232,7 @@ def test_too_many_items_are_refused() -> None:
 
 
 def test_a_video_has_no_still_pictures(tmp_path: Path) -> None:
-    """Nor has a file of any other format, and reading it moves nothing."""
+    """A file of any other format has none either, and reading it moves nothing."""
     file = io.BytesIO(b"\x1a\x45\xdf\xa3" * 10)
     file.seek(3)
     assert still_pictures(file) == ()

@@ -110,7 +110,7 @@ async def test_429_says_when_to_come_back() -> None:
 
 
 async def test_a_redirect_is_not_followed() -> None:
-    """The key goes to nobody else."""
+    """The key goes to no other server."""
     visits: list[str] = []
 
     async def handler(request: WebSocketRequest) -> None:
@@ -224,7 +224,7 @@ async def test_a_message_over_64_kib_closes() -> None:
 
 
 async def test_the_blocks_own_error_comes_out_bare() -> None:
-    """What the block raises is nobody's connection trouble and is not wrapped."""
+    """What the block raises is not the connection's error and is not wrapped."""
     async with websocket_server(echo) as port:
         with pytest.raises(KeyError, match="mine"):
             async with open_websocket(local(port)):

@@ -56,7 +56,7 @@ async def check_tracks(
             rooms = (await server.room.list_rooms(api.ListRoomsRequest(names=[room]))).rooms
         if not rooms:
             # Joining would make it, and send agents there.
-            fix = "check the name, and run the doctor while somebody is in the room"
+            fix = "check the name, and run the doctor while participants are in the room"
             return _unseen(warned(TRACKS, f"the server has no room {plain(room, 100)!r} now", fix))
         token = new_token(settings, room, new_identity(), hidden=True)
         async with joined(settings.url, token, timeout) as hidden:
