@@ -7,7 +7,7 @@ from typing import Final
 
 from livekit import api
 
-from ds_actors.cli._doctor.livekit_checks import LiveKitSettings
+from ds_actors.cli._doctor.livekit_settings import LiveKitSettings
 from ds_actors.detection.short_secret import short_secret_permitted
 
 _VALID_FOR: Final = dt.timedelta(minutes=10)
