@@ -24,14 +24,14 @@ from ds_actors.detection.sampling import (
 from ds_actors.testing import LawBroken, check_sampling_policy
 from ds_actors.testing._timeline import (
     BEGIN,
-    Moment,
     ReceiveVerdict,
     Restart,
     Speak,
     Timeline,
     without_errors,
-    written,
 )
+from ds_actors.testing._track import Moment
+from ds_actors.testing._words import written
 from ds_actors.testing.laws import History, Law, Violation
 
 
