@@ -18,7 +18,8 @@ from scan_clips import Picture
 from scan_command import scan_json
 
 from ds_actors.cli._demo.player import Player
-from ds_actors.cli._heif import HeifError, still_pictures
+from ds_actors.cli._heif import still_pictures
+from ds_actors.cli._heif_boxes import HeifError
 from ds_actors.cli._scan.decode import Video
 from ds_actors.cli._scan.segments import exact
 from ds_actors.cli._video import BadInput
