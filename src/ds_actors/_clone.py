@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 
 def clone() -> Path | None:
@@ -16,7 +17,7 @@ def clone() -> Path | None:
     try:
         # PEP 610: installers write down where a distribution came from, unless it was an index.
         written = distribution("ds-actors").read_text("direct_url.json")
-        origin = {} if written is None else json.loads(written)
-        return Path(url2pathname(urlsplit(origin["url"]).path)) if "dir_info" in origin else None
+        origin: dict[str, Any] = {} if written is None else json.loads(written)
+        return Path(url2pathname(urlsplit(str(origin["url"])).path)) if "dir_info" in origin else None
     except (PackageNotFoundError, OSError, ValueError):
         return None

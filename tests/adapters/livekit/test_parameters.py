@@ -182,8 +182,9 @@ def test_what_goes_on_in_a_call_may_be_set_by_the_file_and_an_argument_overrides
     }
     own = ["other.example", Budget(30), False, None, ("screen_share",), "auto", None, "all", False, False]
     assert of_a_call(DataspikeDetector(api_key="k", **given)) == own
-    nothing = of_a_call(DataspikeDetector(api_key="k", **{**given, "budget": None, "sources": None}))
-    assert nothing == ["other.example", None, False, None, None, "auto", None, "all", False, False]
+    unlimited: dict[str, Any] = {**given, "budget": None, "sources": None}
+    nothing = ["other.example", None, False, None, None, "auto", None, "all", False, False]
+    assert of_a_call(DataspikeDetector(api_key="k", **unlimited)) == nothing
     file.write_text(CALL.replace('"always"', '"alway"').replace("360", "1"))
     assert of_a_call(DataspikeDetector(api_key="k", **given)) == own
     with pytest.raises(ValueError, match=r"tracks\.forwarding must be one of always, on_demand, auto, not 'alway'"):
