@@ -1,4 +1,4 @@
-"""The clone that this library was installed from, where it was."""
+"""The clone that this library was installed from, if it was."""
 
 from __future__ import annotations
 
