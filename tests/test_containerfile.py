@@ -90,7 +90,7 @@ def test_no_secret_is_in_the_image() -> None:
 
 
 def test_the_check_of_health_tells_200_from_all_else() -> None:
-    """From an error, and from nobody who answers; on the port that the image exposes."""
+    """From an error, and from no answer at all; on the port that the image exposes."""
     python, *options = check_of_health()
     assert python == "python"
     assert last("EXPOSE") in options[-1]

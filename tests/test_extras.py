@@ -25,7 +25,7 @@ def test_an_import_without_the_extra_says_which_one_it_needs(package: str, missi
     assert done.stderr.count("Traceback") == 1
 
 
-IN_THE_CLONE = 'pip install ".[cli]" in the clone of ds-actors'
+IN_THE_CLONE = 'pip install ".[cli]" in /home/me/ds-actors'
 ANYWHERE = 'pip install "ds-actors[cli]" (in a clone: ".[cli]")'
 
 
@@ -33,16 +33,16 @@ ANYWHERE = 'pip install "ds-actors[cli]" (in a clone: ".[cli]")'
     ("origin", "expected"),
     [
         ('{"url": "file:///home/me/ds-actors", "dir_info": {"editable": true}}', IN_THE_CLONE),
-        ('{"url": "file:///home/me/ds-actors", "dir_info": {}}', IN_THE_CLONE),
+        ('{"url": "file:///home/me/ds%2Dactors", "dir_info": {}}', IN_THE_CLONE),
         ('{"url": "file:///tmp/ds_actors.whl", "archive_info": {}}', ANYWHERE),
         (None, ANYWHERE),
         ("not json", ANYWHERE),
     ],
 )
-def test_who_installed_from_a_clone_is_told_to_do_so_again(
+def test_after_an_installation_from_a_clone_the_command_is_for_that_folder(
     origin: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Anybody else hears of the package index first."""
+    """Otherwise the package index comes first."""
 
     class Distribution:
         def read_text(self, _file: str) -> str | None:

@@ -121,7 +121,7 @@ class SupervisorIncarnation(DecisionLoop):
             self.links[name] = link
 
     async def live(self, ready: Callable[[], None]) -> Exit:
-        """Run as somebody's child; never raises."""
+        """Run as a child; never raises."""
         escaped: list[BaseException] = []
         try:
             with trio.CancelScope(shield=True):

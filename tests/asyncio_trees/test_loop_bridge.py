@@ -140,7 +140,7 @@ def test_a_cleanup_that_hangs_delays_the_cancelled_call_for_two_seconds_at_most(
 
 
 def test_cancelled_by_the_loop_the_call_raises_loop_closed_and_so_do_those_after_it() -> None:
-    """Somebody who cancels all tasks, as a loop that ends does, ends the bridge too."""
+    """Cancelling all tasks, as a loop that ends does, ends the bridge too."""
     begun = threading.Event()
     outcomes: list[str] = []
 
@@ -214,7 +214,7 @@ def test_the_loop_closes_first() -> None:
         return run
 
     run = loop.run_until_complete(asyncio_main())
-    loop.close()  # nobody cancelled its tasks
+    loop.close()  # its tasks are not cancelled
     until(lambda: "ds-actors-trio" not in names_of_threads())
     assert seen == ["closed", False]
     assert run.error is None

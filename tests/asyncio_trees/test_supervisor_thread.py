@@ -468,7 +468,7 @@ def test_a_tree_that_does_not_stop_is_left_behind_with_a_line_in_the_log() -> No
 
 
 def test_a_loop_that_is_closed_under_the_tree_ends_it() -> None:
-    """Whoever closes a loop with tasks on it gets no thread that runs on."""
+    """A program that closes a loop with tasks on it gets no thread that runs on."""
     done = subprocess.run(
         program("""
             loop = asyncio.new_event_loop()

@@ -8,26 +8,20 @@ from pathlib import Path
 import pytest
 
 from ds_actors import cli
-from ds_actors._extras import installed_from_a_clone
 from ds_actors.cli._adapter import adapter_command, adapter_missing
 
 
 def test_outside_a_clone_the_command_refuses_the_other_project_of_that_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """PyPI's 1.2.17 is another project's; the quotes keep the shell from taking the bound for a redirection."""
-    monkeypatch.setattr("ds_actors.cli._adapter.installed_from_a_clone", lambda: False)
-    assert adapter_command(None) == 'pip install "dataspike-livekit-plugins>=2"'
-    assert adapter_missing(None).endswith(adapter_command(None))
+    monkeypatch.setattr("ds_actors.cli._adapter.clone", lambda: None)
+    assert adapter_command() == 'pip install "dataspike-livekit-plugins>=2"'
+    assert adapter_missing().endswith(adapter_command())
 
 
-def test_in_a_clone_the_adapter_is_installed_from_it(tmp_path: Path) -> None:
+def test_installed_from_a_clone_the_adapter_is_installed_from_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """It may not have been published yet."""
-    assert adapter_command(tmp_path) == "pip install ./adapters/livekit"
-
-
-def test_installed_from_a_clone_the_command_names_the_clone() -> None:
-    """As after `pip install ".[cli]"`, which leaves no path to it."""
-    assert installed_from_a_clone()
-    assert adapter_command(None) == "pip install ./adapters/livekit in the clone of ds-actors"
+    monkeypatch.setattr("ds_actors.cli._adapter.clone", lambda: Path("/home/me/ds-actors"))
+    assert adapter_command() == "pip install ./adapters/livekit in /home/me/ds-actors"
 
 
 def test_no_command_has_a_wording_of_its_own() -> None:

@@ -1,4 +1,4 @@
-"""What the commands do when whoever reads their output has gone, or the disk is full."""
+"""What the commands do when the reader of their output has gone, or the disk is full."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COMMAND = [sys.executable, "-m", "ds_actors"]
 
 
 def into_a_closed_pipe(*arguments: str | Path) -> tuple[int, str]:
-    """Return exit code and stderr of a command whose stdout nobody reads."""
+    """Return exit code and stderr of a command whose stdout is not read."""
     ours, theirs = os.pipe()
     os.close(ours)
     try:

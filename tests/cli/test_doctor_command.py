@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from ds_actors import cli
 from ds_actors.cli import app
-from ds_actors.cli._adapter import adapter_command, checkout
+from ds_actors.cli._adapter import adapter_command
 from ds_actors.cli._doctor import livekit_checks, livekit_verdicts
 from ds_actors.cli._doctor.environment import LIVEKIT_VARIABLES
 from ds_actors.cli._doctor.result import CheckStatus
@@ -117,7 +117,7 @@ def test_livekit_without_its_sdk_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(livekit_checks, "has_livekit", lambda: False)
     (result,) = livekit_checks.run(dict.fromkeys(LIVEKIT_VARIABLES, "ws://127.0.0.1:1"), 1.0)
     assert result.status is CheckStatus.FAILURE
-    assert result.fix == adapter_command(checkout())
+    assert result.fix == adapter_command()
 
 
 def test_without_livekits_variables_livekit_is_skipped() -> None:
@@ -160,5 +160,5 @@ def test_few_modules_import_livekit() -> None:
         "cli/_doctor/livekit_tracks.py",
         "cli/_room/tokens.py",
         "cli/_room/watcher.py",
-        "cli/_watch/monitor.py",
+        "cli/_watch/tokens.py",
     }

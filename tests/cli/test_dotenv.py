@@ -57,7 +57,7 @@ def test_watch_takes_from_it_what_the_environment_lacks(file: Path) -> None:
 
 
 def test_it_never_overrides_the_environment(file: Path) -> None:
-    """Nor does it fill what is set to nothing."""
+    """It does not fill what is set to nothing either."""
     file.write_text(IN_FULL)
     os.environ[URL] = f"{CLOSED}/mine"
     assert f"{CLOSED}/mine was not reached" in server_line(run("watch", "call"))

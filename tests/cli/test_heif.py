@@ -18,7 +18,8 @@ from scan_clips import Picture
 from scan_command import scan_json
 
 from ds_actors.cli._demo.player import Player
-from ds_actors.cli._heif import HeifError, still_pictures
+from ds_actors.cli._heif import still_pictures
+from ds_actors.cli._heif_boxes import HeifError
 from ds_actors.cli._scan.decode import Video
 from ds_actors.cli._scan.segments import exact
 from ds_actors.cli._video import BadInput
@@ -232,7 +233,7 @@ def test_too_many_items_are_refused() -> None:
 
 
 def test_a_video_has_no_still_pictures(tmp_path: Path) -> None:
-    """Nor has a file of any other format, and reading it moves nothing."""
+    """A file of any other format has none either, and reading it moves nothing."""
     file = io.BytesIO(b"\x1a\x45\xdf\xa3" * 10)
     file.seek(3)
     assert still_pictures(file) == ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ds_actors.cli._doctor import livekit_room
-from ds_actors.cli._doctor.livekit_checks import LiveKitSettings
+from ds_actors.cli._doctor.livekit_settings import LiveKitSettings
 from ds_actors.cli._doctor.livekit_url import url_problem
 
 

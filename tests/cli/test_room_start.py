@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 from pathlib import Path
-from typing import Never
+from typing import Any, Never
 
 import pytest
 import trio
@@ -15,11 +15,11 @@ from typer.testing import CliRunner
 from ds_actors import Actor, RestartLimitReached, Supervisor
 from ds_actors.cli import app
 from ds_actors.cli._adapter import adapter_missing
-from ds_actors.cli._room import requirements
-from ds_actors.cli._room.child_process import PartEnded
-from ds_actors.cli._room.parts import part
+from ds_actors.cli._room import monitor, requirements
+from ds_actors.cli._room.parts import part, tell_ends
 from ds_actors.cli._room.plan import make_plan
 from ds_actors.cli._room.requirements import Found, find_requirements
+from ds_actors.processes import ProgramActor, ProgramEnded
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_everything_that_is_missing_is_said_at_once(everything: Path, monkeypatc
     (everything / "page" / "index.html").unlink()
     lines = missing(everything)
     assert len(lines) == 3
-    assert lines[1] == adapter_missing(everything)
+    assert lines[1] == adapter_missing()
 
 
 def test_the_command_ends_with_2_and_a_line_for_what_is_missing() -> None:
@@ -135,9 +135,39 @@ def test_a_server_that_ends_at_once_ends_the_command(ready: Path) -> None:
     program = ready / "bin" / "livekit-server"
     program.write_text("#!/bin/sh\necho 'no such option' >&2\nexit 3\n")
     result = CliRunner().invoke(app, ["room", "--port", "0"])
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert "livekit-server" in result.stderr
-    assert "exit code 3: no such option" in result.stderr
+    assert (result.exit_code, result.stdout) == (2, "livekit-server: ended with exit code 3\n")
+    assert "livekit-server exited with code 3 before it was ready; its last lines: no such option" in result.stderr
+
+
+async def test_the_events_and_the_log_of_a_monitor_are_passed_on_and_its_end_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its stdout has the events, its stderr the log; a signal that killed it is named."""
+    watcher = tmp_path / "watcher.py"
+    watcher.write_text(
+        "import os, sys\n"
+        'print(\'{"event": "joined"}\', flush=True)\n'
+        "print(os.environ['WHO'], sys.argv[1], file=sys.stderr, flush=True)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    monkeypatch.setattr(monitor, "_WATCHER", watcher)
+    events: list[dict[str, Any]] = []
+    log: list[str] = []
+    ends: list[tuple[str, str]] = []
+
+    def make() -> ProgramActor:
+        return monitor.make_monitor({"WHO": "alice"}, events.append, log.append, "--silent")
+
+    def told(part: str, line: str) -> None:
+        ends.append((part, line))
+
+    async with Supervisor("watch", children=[part(make, name="monitor")], listeners=(tell_ends(told),)):
+        with trio.fail_after(30):
+            while not ends:
+                await trio.sleep(0.01)
+    assert events[0] == {"event": "joined"}
+    assert log[0] == "alice --silent"
+    assert ends[0] == ("monitor", "ended by SIGKILL")
 
 
 async def test_a_part_that_keeps_failing_ends_the_tree(autojump_clock: trio.testing.MockClock) -> None:
@@ -147,7 +177,7 @@ async def test_a_part_that_keeps_failing_ends_the_tree(autojump_clock: trio.test
     class Failing(Actor[Never]):
         async def run(self) -> None:
             starts.append(trio.current_time())
-            raise PartEnded("exit code 1: without a word")
+            raise ProgramEnded("program", 1)
 
     with pytest.raises(RestartLimitReached):
         async with Supervisor("room", children=[part(Failing, name="failing")]) as tree:

@@ -347,7 +347,7 @@ async def test_late_answers_hold_samples_back_and_lose_none(tmp_path: Path) -> N
 
 
 async def test_a_service_that_says_nothing_is_given_up_before_all_is_sent(tmp_path: Path) -> None:
-    """The window is sent, and no more of what nobody answers."""
+    """The window is sent, and no more while no answer comes."""
     path = clips.make(tmp_path / "a.mp4", clips.steady(5))
     async with open_sandbox(lambda _sample, _now: None) as sandbox:
         (result,) = (await against(sandbox, [path], fps=4, stalled=2.0)).results

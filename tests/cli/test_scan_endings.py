@@ -177,7 +177,7 @@ def test_hostile_structures_end_nothing(name: str) -> None:
 
 
 def test_what_is_no_known_container_is_not_judged() -> None:
-    """Nor is an empty file, or one that is only a head."""
+    """An empty file is not either, or one that is only a head."""
     for data in (b"", b"x" * 100, b"\x1a\x45\xdf\xa3", b"OggS", b"RIFF", b"\xff\xd8\xff", bytes(200)):
         assert isinstance(judged(data), str)
     assert judged(b"x" * 100) == ""

@@ -7,8 +7,8 @@ import warnings
 import pytest
 
 from ds_actors.cli._doctor import livekit_room
-from ds_actors.cli._doctor.livekit_checks import LiveKitSettings
-from ds_actors.cli._watch.monitor import silent_token
+from ds_actors.cli._doctor.livekit_settings import LiveKitSettings
+from ds_actors.cli._watch.tokens import silent_token
 
 
 def warned_of(url: str, secret: str = "secret") -> list[str]:

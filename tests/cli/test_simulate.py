@@ -133,7 +133,7 @@ def test_where_the_judge_errs_the_winner_alerts_soonest_without_accusing_too_oft
     assert compare_alerts([rash, slow], 0.1) == [
         "winner: slow: the only one with at most 0.1 false alarms per hour and track",
         (
-            "        against rash: 2.00 times the samples alert 3.10 s later (median) and accuse nobody, instead of 30"
+            "        against rash: 2.00 times the samples alert 3.10 s later (median) and never accuse, instead of 30"
             " times per hour and track"
         ),
     ]

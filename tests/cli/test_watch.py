@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from watch_statuses import status, track
 
 from ds_actors.cli import app
-from ds_actors.cli._adapter import adapter_missing, checkout
+from ds_actors.cli._adapter import adapter_missing
 from ds_actors.cli._doctor.environment import LIVEKIT_VARIABLES
 from ds_actors.cli._watch.changes import status_changes
 from ds_actors.cli._watch.console import WatchConsole
@@ -270,4 +270,4 @@ def test_a_missing_adapter_is_exit_2_with_the_command_that_installs_it(monkeypat
     monkeypatch.setattr(importlib.import_module("ds_actors.cli.watch"), "has_adapter", lambda: False)
     result = CliRunner().invoke(app, ["watch", "call"], env=dict.fromkeys(LIVEKIT_VARIABLES, "ws://127.0.0.1:1"))
     assert result.exit_code == 2
-    assert adapter_missing(checkout()) in result.stderr
+    assert adapter_missing() in result.stderr

@@ -17,7 +17,7 @@ from ds_actors.cli._files import new_file, replace_file
 
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Path:
-    """Somebody else's file, which links point to."""
+    """Another user's file, which links point to."""
     path = tmp_path / "elsewhere" / "precious"
     path.parent.mkdir()
     path.write_text("precious")

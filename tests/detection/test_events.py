@@ -142,5 +142,5 @@ def test_a_number_not_known_yet_is_unknown(number: int) -> None:
 
 @pytest.mark.parametrize("level", list(Level))
 def test_every_level_has_a_type_of_its_name(level: Level) -> None:
-    """Whoever plays the service answers with it."""
+    """A stand-in for the service answers with it."""
     assert ResultType.from_level(level).level is level

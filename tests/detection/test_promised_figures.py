@@ -1,4 +1,4 @@
-"""The figures that users and operators are promised: whoever changes one breaks a promise.
+"""The figures that users and operators are promised: a change of one breaks a promise.
 
 Most tests name a constant instead of its value, so they would follow it.
 """

@@ -43,7 +43,7 @@ def test_argument_then_environment_then_default(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_no_key_names_parameter_and_variable() -> None:
-    """Whoever forgot the key reads both ways to give one."""
+    """The error names both ways to give one."""
     with pytest.raises(ValueError, match=r"api_key.*DATASPIKE_API_KEY"):
         Dataspike()
 

@@ -81,7 +81,7 @@ NO_FACES = {
 
 @pytest.mark.parametrize("image", NO_FACES.values(), ids=NO_FACES)
 def test_a_picture_without_a_face_leaves_nothing(image: NDArray[np.uint8]) -> None:
-    """Neither do parts of a picture with one."""
+    """Parts of a picture with one leave nothing either."""
     assert FaceCropper()(image) is None
 
 

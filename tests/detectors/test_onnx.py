@@ -136,7 +136,7 @@ def test_an_output_of_another_shape_is_an_error_that_shows_it(tmp_path: Path) ->
 
 
 def test_a_file_that_is_no_model_says_so(tmp_path: Path) -> None:
-    """So do a missing one, and missing settings."""
+    """A missing one says so too, and missing settings."""
     path = patch_model(tmp_path)
     (tmp_path / "model.onnx").write_bytes(b"no model")
     with pytest.raises(DetectorError, match=r"the model .*model\.onnx cannot be loaded: "):

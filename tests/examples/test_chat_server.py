@@ -76,7 +76,7 @@ async def serving() -> AsyncGenerator[Chat]:
 
 
 async def test_a_crashing_room_costs_its_members_one_line() -> None:
-    """Nobody is disconnected, nobody joins again, and what is said while the room is away arrives."""
+    """No member is disconnected or joins again, and what is said while the room is away arrives."""
     async with serving() as chat:
         alice = await chat.enter("alice")
         bob = await chat.enter("bob")
@@ -118,7 +118,7 @@ async def test_members_come_go_and_change_rooms() -> None:
 
 @pytest.mark.parametrize("bytes_sent", [b"x" * 5_000, b"\xff\x1b[2J\n/quit\n"])
 async def test_what_is_no_line_ends_one_connection_only(bytes_sent: bytes) -> None:
-    """A line without end closes its own connection; what a terminal would obey reaches nobody."""
+    """A line without end closes its own connection; what a terminal would obey is not passed on."""
     async with serving() as chat:
         alice = await chat.enter("alice")
         odd = await chat.connect()

@@ -21,7 +21,7 @@ def queues(example: Callable[[str], ModuleType]) -> ModuleType:
 
 
 async def test_who_submits_waits_while_all_are_busy(queues: ModuleType, autojump_clock: object) -> None:
-    """With nobody working, exactly what finds room is accepted; each job done lets one more in."""
+    """While no worker works, the queue accepts exactly what finds room; each job done lets one more in."""
     go = trio.Event()
 
     async def work(_: int) -> None:

@@ -15,7 +15,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
-from ds_actors.cli._heif import HeifError, still_pictures
+from ds_actors.cli._heif import still_pictures
+from ds_actors.cli._heif_boxes import HeifError
 from ds_actors.detection import EncodingError, Frame, ResultType, Sample, encode_jpeg
 from ds_actors.detection.tracks.encoding import MAX_SAMPLE_BYTES
 from ds_actors.sandbox.marker import judge_marker, paint_marker

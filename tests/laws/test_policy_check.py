@@ -24,19 +24,19 @@ from ds_actors.detection.sampling import (
 from ds_actors.testing import LawBroken, check_sampling_policy
 from ds_actors.testing._timeline import (
     BEGIN,
-    Moment,
     ReceiveVerdict,
     Restart,
     Speak,
     Timeline,
     without_errors,
-    written,
 )
+from ds_actors.testing._track import Moment
+from ds_actors.testing._words import written
 from ds_actors.testing.laws import History, Law, Violation
 
 
 def test_what_stands_for_an_error_changes_nothing_after_a_restart_either() -> None:
-    """A new policy does not know that somebody speaks, so it is not told in place of an error."""
+    """A new policy does not know that a participant speaks, so it is not told in place of an error."""
     steps = (Speak(True), ReceiveVerdict(Level.ERROR), Restart(), ReceiveVerdict(Level.ERROR))
     replaced = without_errors(Timeline(steps, level=Level.CLEAR))
     assert replaced.steps == (Speak(True), Speak(True), Restart(), Speak(False))

@@ -96,7 +96,7 @@ def l2_nobody_starts_before_the_set_has_stopped(world: World) -> None:
         for name in order[place + 1 :]:
             assert step.after[name].status not in ALIVE or step.after[name].origin is Origin.ADD, "later ones are down"
         for name in order[:place]:
-            # An earlier one may be in the middle of a stop or start of its own that somebody asked for.
+            # An earlier one may be in the middle of a stop or start of its own that was asked for.
             asked = step.after[name].origin is not None or step.after[name].status is ChildStatus.STOPPING
             assert asked or step.after[name].status in (ChildStatus.RUNNING, ChildStatus.DOWN)
 

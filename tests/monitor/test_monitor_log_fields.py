@@ -83,7 +83,7 @@ def test_a_field_that_becomes_known_later_is_in_what_is_logged_from_then_on(capl
 
 
 def test_two_monitors_do_not_mix_their_fields(caplog: pytest.LogCaptureFixture) -> None:
-    """Nor does what the program itself logs in their blocks get any."""
+    """What the program itself logs in their blocks gets none."""
     caplog.set_level(logging.INFO)
 
     async def body(service: Service, outer: Monitor) -> None:

@@ -96,7 +96,7 @@ def test_no_picture_is_larger_than_the_limit() -> None:
 
 
 def test_no_picture_is_in_the_log_of_a_crash(caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever crashes with a sample in hand, and however much is logged; nor is it in the repr of what carries it."""
+    """Whatever crashes with a sample in hand, and however much is logged; its carrier's repr has none either."""
     caplog.set_level(logging.DEBUG)
     pixels = b"these are the pixels of a face"
     frame, sample = Frame(10, 1, "rgb24", pixels), Sample("alice", "A", 1, pixels)

@@ -68,8 +68,8 @@ def test_an_event_has_the_wall_clock_of_its_arrival(monkeypatch: pytest.MonkeyPa
     assert [event.timestamp_ms for event in events] == [1_900_000_007_123]
 
 
-def test_a_result_about_nobody_who_is_here_is_counted_and_told_to_nobody() -> None:
-    """A track that never was, one of somebody else, and one that ended a minute ago."""
+def test_a_result_about_an_unknown_track_is_counted_and_not_passed_on() -> None:
+    """A track that never was, one of another participant, and one that ended a minute ago."""
     events: list[ResultEvent] = []
 
     async def body(service: Service, monitor: Monitor) -> None:

@@ -221,6 +221,22 @@ async def test_the_exit_code_is_in_the_crash(mark: str) -> None:
     assert "bad luck" in end.error.last_lines
 
 
+async def test_stdout_that_a_function_takes_is_no_part_of_the_crash(mark: str) -> None:
+    """It is data then; stderr says why a program failed, also where a function takes it."""
+    events: list[TelemetryEvent] = []
+    data: list[str] = []
+    script = "echo secret; echo bad luck >&2; echo ready; exit 7"
+    program = Program(
+        ["sh", "-c", script], {MARK: mark}, ready=READY, on_stdout=data.append, on_stderr=lambda _line: None
+    )
+    async with Supervisor("app", listeners=(events.append,)) as app:
+        await app.start(ProgramActor, program, restart="temporary")
+        end = await ended(events)
+    assert isinstance(end.error, ProgramEnded)
+    assert end.error.last_lines == ("bad luck",)
+    assert data == ["secret", "ready"]
+
+
 async def test_the_signal_is_in_the_crash(mark: str) -> None:
     """A message is a signal for the program."""
     events: list[TelemetryEvent] = []

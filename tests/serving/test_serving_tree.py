@@ -348,7 +348,7 @@ async def test_a_drain_ends_in_any_case() -> None:
 
 
 async def test_a_detector_that_cannot_be_loaded_says_so() -> None:
-    """Whoever waits for it gets the reason."""
+    """A caller that waits for it gets the reason."""
     async with open_service("hostile_models:nothing") as service:
         with trio.fail_after(100):
             with pytest.raises(DetectorError, match="has no attribute 'nothing'"):

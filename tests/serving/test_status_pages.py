@@ -76,7 +76,7 @@ async def test_what_is_not_there_is_404(path: str, status: int) -> None:
 
 
 async def test_a_request_that_is_no_http_disturbs_no_other() -> None:
-    """Nor does a client that says nothing."""
+    """A client that says nothing does not either."""
     async with open_service(always(0.5), status_port=0) as service:
         assert service.status_url is not None
         port = int(service.status_url.rsplit(":", 1)[1])

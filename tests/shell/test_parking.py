@@ -233,7 +233,7 @@ class Incomparable:
 
 
 async def test_equal_values_of_two_starters_are_not_taken_for_one(autojump_clock: object) -> None:
-    """Each actor has its starter's own object, and a value that cannot be compared disturbs nobody."""
+    """Each actor has its starter's own object, and a value that cannot be compared does no harm."""
     found: list[object] = []
     held: ContextVar[object] = ContextVar("held")
 

@@ -14,7 +14,8 @@ from attrs import define, evolve, field
 from av.error import ArgumentError, FFmpegError, InvalidDataError
 
 from ds_actors.cli._endings import missing_end
-from ds_actors.cli._heif import HeifError, StillPicture, still_pictures
+from ds_actors.cli._heif import StillPicture, still_pictures
+from ds_actors.cli._heif_boxes import HeifError
 from ds_actors.cli._pixels import MOST_PIXELS, SQUARE, too_large
 from ds_actors.cli._unscanned import unscanned_parts
 from ds_actors.cli._video_streams import VideoStreams, described, in_playing_order

@@ -12,7 +12,8 @@ import av.stream
 import av.video.stream
 from attrs import evolve, field, frozen
 
-from ds_actors.cli._heif import HeifError, StillPicture
+from ds_actors.cli._heif import StillPicture
+from ds_actors.cli._heif_boxes import HeifError
 
 _VIDEO_LINE: Final = re.compile(r"^  Stream #0:(\d+)\D.*?: Video: ", re.MULTILINE)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -21,11 +22,12 @@ from ds_actors.cli._room.parts import (
     SANDBOX,
     SERVER,
     WEB,
-    LiveKitServer,
-    RoomMonitor,
     SandboxService,
     WebPage,
+    make_room_monitor,
+    make_server,
     part,
+    tell_ends,
 )
 from ds_actors.cli._room.plan import RoomPlan, make_plan
 from ds_actors.cli._room.requirements import Found, find_requirements
@@ -41,7 +43,7 @@ PORT_VARIABLE: Final = "DS_ACTORS_ROOM_PORT"
 ROOM_EPILOG: Final = epilog(
     SETTINGS_NOTE,
     codes={
-        0: "ended by Ctrl-C",
+        0: "ended by Ctrl-C or SIGTERM",
         1: "a part failed for good",
         2: "the room could not start",
     },
@@ -110,14 +112,16 @@ async def _run(plan: RoomPlan, found: Found, variables: Mapping[str, str], conso
         "room",
         children=[
             part(SandboxService, plan, name=SANDBOX),
-            part(LiveKitServer, plan, found.server, name=SERVER),
-            part(RoomMonitor, plan, variables, detector_token, console.log, console.watching, name=MONITOR),
+            # Killed at once, because it waits for its participants, which are still there.
+            part(make_server, plan, found.server, name=SERVER, grace=0),
+            part(make_room_monitor, plan, variables, detector_token, console.log, console.watching, name=MONITOR),
             part(WebPage, site, name=WEB),
         ],
         close_within=10.0,
+        listeners=(tell_ends(console.log),),
     )
     async with AsyncExitStack() as stack:
-        with interrupts() as interrupt:
+        with interrupts(signal.SIGTERM) as interrupt:
             await stack.enter_async_context(app)
             console.listening(plan)
             await interrupt()

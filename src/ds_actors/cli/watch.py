@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from functools import partial
@@ -13,15 +14,16 @@ import trio
 import typer
 
 from ds_actors import RestartLimitReached, StartFailed, Supervisor
-from ds_actors.cli._adapter import adapter_missing, checkout, has_adapter
+from ds_actors.cli._adapter import adapter_missing, has_adapter
 from ds_actors.cli._configuration import SETTINGS_NOTE, ConfigFile, SetOptions, configured
 from ds_actors.cli._doctor.environment import LIVEKIT_VARIABLES, check_rates, read_service
-from ds_actors.cli._doctor.livekit_checks import LiveKitSettings, read_livekit
+from ds_actors.cli._doctor.livekit_settings import LiveKitSettings, read_livekit
 from ds_actors.cli._doctor.result import CheckResult, CheckStatus
 from ds_actors.cli._dotenv import LiveKitUrl, livekit_environment
 from ds_actors.cli._epilog import epilog
 from ds_actors.cli._interrupt import interrupts
-from ds_actors.cli._room.parts import part
+from ds_actors.cli._room.monitor import make_monitor
+from ds_actors.cli._room.parts import part, tell_ends
 from ds_actors.cli._watch.console import WatchConsole
 from ds_actors.cli._watch.recorder import WatchRecorder, recorder
 from ds_actors.cli._watch.screen import first_of, live_view, on_screen
@@ -31,11 +33,12 @@ from ds_actors.detection.events import plain
 from ds_actors.detection.service import URL_VARIABLE
 from ds_actors.detection.settings import SettingsError
 from ds_actors.detection.uplink.close_reasons import leaves
+from ds_actors.processes import ProgramActor
 
 WATCH_EPILOG: Final = epilog(
     SETTINGS_NOTE,
     codes={
-        0: "ended by Ctrl-C",
+        0: "ended by Ctrl-C or SIGTERM",
         1: "--fail-on was reached",
         3: "the monitor failed for good",
         2: "the room cannot be watched: a variable, the adapter or the server is missing",
@@ -104,7 +107,7 @@ def _environment(
     settings: LiveKitSettings, variables: Mapping[str, str], room: str, *, hidden: bool
 ) -> Callable[[], dict[str, str]]:
     """Return what makes the variables of each process of the monitor; each has a token of its own."""
-    from ds_actors.cli._watch.monitor import silent_token  # noqa: PLC0415 - LiveKit may be missing
+    from ds_actors.cli._watch.tokens import silent_token  # noqa: PLC0415 - LiveKit may be missing
 
     identity = f"ds-actors-watch-{secrets.token_hex(4)}"
 
@@ -118,8 +121,6 @@ def _environment(
 async def _run(
     environment: Callable[[], dict[str, str]], console: WatchConsole, recording: WatchRecorder, ended: trio.Event
 ) -> None:
-    from ds_actors.cli._watch.monitor import SilentMonitor  # noqa: PLC0415 - LiveKit may be missing
-
     def take(event: dict[str, Any]) -> None:
         recording.take(event)
         console.take(event)
@@ -128,10 +129,21 @@ async def _run(
         recording.take({"event": "log", "text": plain(line, 1_000)})
         console.log(line)
 
-    monitor = part(SilentMonitor, environment, take, log, name="monitor")
+    def silent_monitor() -> ProgramActor:
+        return make_monitor(environment(), take, log, "--silent")  # with a new token each time
+
+    def log_end(_part: str, line: str) -> None:
+        log(line)
+
+    tree = Supervisor(
+        "watch",
+        children=[part(silent_monitor, name="monitor")],
+        close_within=10.0,
+        listeners=(tell_ends(log_end),),
+    )
     async with on_screen(console), AsyncExitStack() as stack:
-        with interrupts() as interrupt:
-            await stack.enter_async_context(Supervisor("watch", children=[monitor], close_within=10.0))
+        with interrupts(signal.SIGTERM) as interrupt:
+            await stack.enter_async_context(tree)
             await first_of(interrupt, ended.wait)
 
 
@@ -150,7 +162,7 @@ def _checked_settings(
         missing = [name for name in LIVEKIT_VARIABLES if not given.get(name, "").strip()]
         _fail([f"{', '.join(missing)} not set: export the URL, key and secret of your LiveKit server, or write a .env"])
     if not has_adapter():
-        _fail([adapter_missing(checkout())])
+        _fail([adapter_missing()])
     from ds_actors.cli._doctor import livekit_room  # noqa: PLC0415 - LiveKit may be missing
 
     environment = {**given, **variables}

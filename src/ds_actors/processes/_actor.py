@@ -87,7 +87,10 @@ class ProgramActor(Actor[signal.Signals]):
         pattern = re.compile(self.program.ready.pattern) if isinstance(self.program.ready, LineMatches) else None
         budget = LogBudget(self.program.lines_per_second)
         log = partial(self._log, budget)
-        takers = (self.program.on_stdout or log, self.program.on_stderr or log)
+        takers = (
+            self.program.on_stdout or partial(self._keep, log),
+            partial(self._keep, self.program.on_stderr or log),
+        )
         for stream, take in zip(self._process.outputs, takers, strict=True):
             ended = trio.Event()
             self._outputs_ended.append(ended)
@@ -109,10 +112,13 @@ class ProgramActor(Actor[signal.Signals]):
 
     def _take(self, lines: list[str], take: Callable[[str], object], pattern: re.Pattern[str] | None) -> None:
         for line in lines:
-            self._last.append(line)
             take(line)
             if pattern is not None and pattern.search(line):
                 self._matched.set()
+
+    def _keep(self, take: Callable[[str], object], line: str) -> None:
+        self._last.append(line)
+        take(line)
 
     def _log(self, budget: LogBudget, line: str) -> None:
         if not budget.spend(trio.current_time()):

@@ -35,7 +35,7 @@ class ProgramEnded(ActorError):
     signal: signal.Signals | None
     """The signal that killed it; None when it exited."""
     last_lines: tuple[str, ...]
-    """The last lines of its output, the newest last: at most five, of 200 characters each."""
+    """Its last lines, the newest last: at most five, of 200 characters each; none that `on_stdout` took."""
 
     def __init__(self, name: str, status: int, last_lines: Sequence[str] = (), *, ready: bool = True) -> None:
         self.code = None if status < 0 else status
@@ -126,7 +126,7 @@ class Program:
     ready: Ready | None = field(default=None, kw_only=True)
     """When it is ready; None for as soon as it runs. `start_timeout` of its ChildSpec limits the wait."""
     on_stdout: Callable[[str], object] | None = field(default=None, kw_only=True, repr=False)
-    """Called with each line of its stdout; None for the log."""
+    """Called with each line of its stdout, which is then no part of a `ProgramEnded`; None for the log."""
     on_stderr: Callable[[str], object] | None = field(default=None, kw_only=True, repr=False)
     """Called with each line of its stderr; None for the log."""
     max_line: int = field(default=4_096, kw_only=True, validator=_at_least_1)

@@ -1,4 +1,4 @@
-"""A limit for strangers of whom nothing is known yet: whoever came last has the best claim."""
+"""A limit for clients that are not known yet: the newest has the best claim."""
 
 from __future__ import annotations
 

@@ -16,7 +16,9 @@ from ds_actors.testing._history import EPS, History, Violation
 from ds_actors.testing._law_broken import LawBroken
 from ds_actors.testing._laws import LAWS, unkept
 from ds_actors.testing._steady import drifts
-from ds_actors.testing._timeline import BEGIN, Moment, PolicyCrashed, Timeline, Track, without_errors, written
+from ds_actors.testing._timeline import BEGIN, Timeline, without_errors
+from ds_actors.testing._track import Moment, PolicyCrashed, Track
+from ds_actors.testing._words import written
 from ds_actors.testing.laws import Law
 from ds_actors.testing.strategies import timelines
 

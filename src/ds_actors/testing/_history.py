@@ -10,7 +10,8 @@ from attrs import define, field, frozen
 
 from ds_actors.detection.budget import TokenBuckets
 from ds_actors.detection.sampling import Paused, Promise, Resumed, SampleDropped, SampleDue, SampleSent, Started
-from ds_actors.testing._timeline import BEGIN, Moment
+from ds_actors.testing._timeline import BEGIN
+from ds_actors.testing._track import Moment
 
 EPS: Final = 1e-6
 """Seconds within which two times are the same."""

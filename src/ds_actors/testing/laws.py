@@ -8,7 +8,7 @@ from __future__ import annotations
 from attrs import field, frozen
 
 from ds_actors.testing._history import Check, History, Violation
-from ds_actors.testing._timeline import Moment
+from ds_actors.testing._track import Moment
 
 __all__ = ["Check", "History", "Law", "Moment", "Violation"]
 

@@ -51,7 +51,7 @@ def test_the_rooms_final_disconnect_closes_it_and_a_reconnect_does_not(event: st
 
 
 def test_a_session_that_closes_with_an_error_closes_nothing() -> None:
-    """The detector belongs to the room: without its LLM a session is gone after some seconds, and nobody says so."""
+    """The detector belongs to the room: without its LLM a session is gone after some seconds, without a word."""
 
     async def main() -> None:
         session = AgentSession[None]()

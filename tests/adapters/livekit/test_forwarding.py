@@ -335,7 +335,7 @@ def test_the_parameter_is_checked() -> None:
 def test_a_session_that_probably_subscribes_to_everything_is_waited_for_longer(
     forwarding: Forwarding, host: AgentSession[Any] | None, patience: float
 ) -> None:
-    """Under load its tracks come late, and whoever asks first must not believe to be the only reader."""
+    """Under load its tracks come late, and the first to ask must not take itself for the only reader."""
 
     async def body(loop: asyncio.AbstractEventLoop) -> None:
         control = started(loop, forwarding, host)

@@ -19,7 +19,7 @@ def vad_event(kind: VADEventType) -> VADEvent:
 
 
 class Session:
-    """An AgentSession as the gate sees it: not started, then linked to somebody."""
+    """An AgentSession as the gate sees it: not started, then linked to a participant."""
 
     def __init__(self) -> None:
         self.linked: str | None = None
@@ -77,12 +77,12 @@ START, END, DONE = VADEventType.START_OF_SPEECH, VADEventType.END_OF_SPEECH, VAD
 
 
 def test_the_linked_participants_microphone_is_shut_while_it_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From when the session links somebody, which it tells nobody; open while they speak, and when the events end."""
+    """From when the session links a participant, without an event; open while they speak, and when the events end."""
     assert run([None, START, DONE, END], Session(), monkeypatch) == [None, "alice", None, "alice", None]
 
 
-def test_without_a_session_nobody_is_shut(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody knows whose microphone the events are about."""
+def test_without_a_session_no_microphone_is_shut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not known whose microphone the events are about."""
     assert run([START, END], None, monkeypatch) == [None]
 
 

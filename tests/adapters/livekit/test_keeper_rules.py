@@ -116,7 +116,7 @@ def test_the_last_hundred_detectors_of_a_room_are_remembered() -> None:
 
 
 def test_a_watched_room_and_an_empty_room_are_left_alone() -> None:
-    """Nothing is requested for a room in which there is nobody to watch."""
+    """Nothing is requested for a room without participants to watch."""
     rules = KeeperRules()
     for now in range(100):
         assert rules.look([room(DETECTOR)], now, 0.0) == []
@@ -186,7 +186,7 @@ def test_a_removal_has_two_looks_of_time_before_it_is_repeated() -> None:
 
 
 def test_a_dark_room_comes_before_one_that_has_two_detectors() -> None:
-    """Nobody is unwatched in the second one."""
+    """No participant is unwatched in the second one."""
     rules = KeeperRules()
     seen = [room(DETECTOR, YOUNGER), SeenRoom("b", "RM_b", 1)]
     rules.look(seen, 0.0, 0.0)

@@ -289,7 +289,7 @@ def test_a_cancelled_start_closes_what_it_began() -> None:
 
 
 def test_a_callback_may_close_the_detector(caplog: pytest.LogCaptureFixture) -> None:
-    """Somebody who hangs up at an alert: what they do after that is done, and nobody is waited for in vain."""
+    """One that hangs up at an alert: the rest of it runs too, and closing does not wait for it in vain."""
     done: list[str] = []
 
     async def main() -> None:
@@ -477,7 +477,7 @@ def test_a_loop_that_ends_without_closing_takes_the_detector_with_it(caplog: pyt
 
 
 def test_the_room_of_a_fake_job_harms_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """LiveKit's console and simulations give a mock for a room: there is nobody to watch, and nothing to crash."""
+    """LiveKit's console and simulations give a mock for a room: without participants, nothing crashes."""
     from livekit.agents.ipc.mock_room import create_mock_room
 
     async def main() -> None:

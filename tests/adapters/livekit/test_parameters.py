@@ -161,7 +161,7 @@ def of_a_call(detector: DataspikeDetector) -> list[object]:
 def test_what_goes_on_in_a_call_may_be_set_by_the_file_and_an_argument_overrides_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Also an argument that says what the default is; the file's mistakes in what it overrides do not matter then."""
+    """Also one that is the default, and None where that is a value; the file's mistakes do not matter then."""
     file = tmp_path / "ds.toml"
     file.write_text(CALL)
     monkeypatch.setenv("DATASPIKE_CONFIG", str(file))
@@ -182,6 +182,9 @@ def test_what_goes_on_in_a_call_may_be_set_by_the_file_and_an_argument_overrides
     }
     own = ["other.example", Budget(30), False, None, ("screen_share",), "auto", None, "all", False, False]
     assert of_a_call(DataspikeDetector(api_key="k", **given)) == own
+    unlimited: dict[str, Any] = {**given, "budget": None, "sources": None}
+    nothing = ["other.example", None, False, None, None, "auto", None, "all", False, False]
+    assert of_a_call(DataspikeDetector(api_key="k", **unlimited)) == nothing
     file.write_text(CALL.replace('"always"', '"alway"').replace("360", "1"))
     assert of_a_call(DataspikeDetector(api_key="k", **given)) == own
     with pytest.raises(ValueError, match=r"tracks\.forwarding must be one of always, on_demand, auto, not 'alway'"):

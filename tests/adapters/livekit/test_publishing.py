@@ -399,7 +399,7 @@ async def mirror(room: Room) -> RoomLevels:
 
 
 def test_a_track_that_is_gone_is_not_mirrored_whatever_is_still_heard_of_it() -> None:
-    """A late ALERT of a camera that was turned off is shown to nobody; it would stay forever."""
+    """A late ALERT of a camera that was turned off is not shown; it would stay forever."""
 
     async def main() -> None:
         room = Room(tracks=["TR_a", "TR_b"])
@@ -442,7 +442,7 @@ def test_levels_outlive_a_reconnect_that_takes_the_tracks_away_for_a_moment() ->
 def test_a_mirror_that_may_not_or_cannot_show_is_no_exception_of_the_loops(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One line that names the permission, one for each update that fails, and no task's exception that nobody takes."""
+    """One line that names the permission, one for each update that fails, and no task's exception is left over."""
     monkeypatch.setattr(_levels, "UPDATE_WITHIN", 0.01)
     strays: list[object] = []
 

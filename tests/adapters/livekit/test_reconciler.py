@@ -99,7 +99,7 @@ async def test_only_the_newest_wish_counts(autojump_clock: object) -> None:
 
 
 async def test_what_was_refused_and_is_gone_is_tried_no_more(autojump_clock: object) -> None:
-    """Nor is anything kept of it."""
+    """Nothing is kept of it."""
     monitor = Reluctant(refuses=99)
     async with trio.open_nursery() as nursery:
         under_test = reconciler(monitor, nursery)

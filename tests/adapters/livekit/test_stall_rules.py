@@ -54,7 +54,7 @@ def test_a_stall_is_one_from_four_seconds_on_by_captures_of_one_second() -> None
 
 
 def test_a_single_capture_without_a_frame_is_no_stall() -> None:
-    """Nor are many that are ended at once, as by muting."""
+    """Many that are ended at once, as by muting, are none either."""
     rules = StallRules()
     assert captures(rules, 0, 5) == []
     rules.frame()

@@ -73,7 +73,7 @@ def test_patience_begins_anew_for_each_time_without_a_track() -> None:
 
 
 def test_a_publication_that_is_gone_is_not_one_that_was_asked_for() -> None:
-    """Nor is anything known of one that never came."""
+    """Nothing is known of one that never came."""
     subscriptions, camera = Subscriptions(enabled=True), publication()
     subscriptions.ask(camera, 0.0, 0.0)
     subscriptions.gone("TR", 1.0)

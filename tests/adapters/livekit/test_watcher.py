@@ -80,7 +80,7 @@ class FakeMonitor:
 
 
 def test_who_leaves_while_speaking_and_is_back_at_once_speaks_no_more() -> None:
-    """Nobody else would say so: to the monitor they never left, and the next list of speakers has not got them."""
+    """No other event says so: to the monitor they never left, and the next list of speakers lacks them."""
 
     async def main() -> None:
         room, told = Room(), FakeMonitor()
@@ -99,7 +99,7 @@ def test_who_leaves_while_speaking_and_is_back_at_once_speaks_no_more() -> None:
 
 
 def test_each_beginning_and_end_of_speech_is_told_once() -> None:
-    """The room gives whole lists; whoever leaves is told of as gone, which ends their speech too."""
+    """The room gives whole lists; a participant who leaves is reported as gone, which ends their speech too."""
 
     async def main() -> None:
         room, told = Room(), FakeMonitor()

@@ -66,7 +66,7 @@ def test_the_changes_filter_passes_what_changed() -> None:
 
 @pytest.mark.parametrize(("first", "notable"), [(CLEAR, False), (SUSPICIOUS, True), (ALERT, True), (ERROR, True)])
 def test_a_first_result_is_news_unless_it_is_clear(first: ResultType, notable: bool) -> None:
-    """Whoever hears only changes takes a track for clear until they hear otherwise."""
+    """A sink that receives only changes takes a track for clear until it hears otherwise."""
     shelf = Shelf()
     shelf.add("A")
     event = shelf.judge(first)

@@ -61,7 +61,7 @@ def test_a_verdict_that_follows_soon_counts_for_less() -> None:
 
 
 def test_knowledge_fades_towards_the_share_of_time_in_which_tracks_are_manipulated() -> None:
-    """So does the number of verdicts behind it."""
+    """The number of verdicts behind it fades too."""
     assert FADING.prior == pytest.approx(1 / 3)
     assert [FADING.keeps(seconds) for seconds in (-5.0, 0.0, 20.0)] == [1.0, 1.0, pytest.approx(1 / math.e)]
     for verdict in (Level.ALERT, Level.CLEAR):

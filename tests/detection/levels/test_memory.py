@@ -60,7 +60,7 @@ def test_a_level_that_was_taken_over_is_taken_over_once() -> None:
 
 
 def test_a_track_that_ends_clear_or_unjudged_leaves_nothing() -> None:
-    """Nor does one that was alert before its last verdict."""
+    """One that was alert before its last verdict does not either."""
     for numbers in ((), (CLEAR,), (ALERT, CLEAR)):
         room = Room()
         room.add("A")

@@ -72,7 +72,7 @@ def test_a_suspicion_brings_the_next_sample_forward_and_a_clear_puts_it_back() -
 
 @pytest.mark.parametrize("event", [SampleSent(), SampleDropped("stale"), Speaking(active=True), Scene(b"x"), Resumed()])
 def test_what_is_no_verdict_moves_nothing(event: SamplingEvent) -> None:
-    """Nor does a resume without a pause, which would be a way to have more samples made."""
+    """A resume without a pause moves nothing either: it would be a way to have more samples made."""
     policy = sampled()
     assert policy.on(event, 2.0).due == 5.0
 

@@ -93,7 +93,7 @@ def test_a_rate_that_changes_with_the_sample_itself_counts_from_when_it_was_due(
 
 
 def test_a_change_of_rate_before_the_first_sample_leaves_it_due_at_once() -> None:
-    """Nor is anything due before the start."""
+    """Nothing is due before the start."""
     grid = Grid(2.0)
     assert plan(grid, ANY, 0.0) == Plan(None, "not started", fps=1.0)
     assert plan(grid, SampleDue(), 1.0, fps=2.0).due is None

@@ -180,7 +180,7 @@ async def test_who_is_said_not_to_speak_is_listened_to_all_the_same(autojump_clo
 
 
 async def test_started_muted_or_gated_it_waits(autojump_clock: trio.testing.MockClock) -> None:
-    """Nothing is opened before somebody says so."""
+    """Nothing is opened before a message says so."""
     for options in ({"muted": True}, {"gate_open": False}):
         host, microphone = Host(), Microphone()
         async with open_track(microphone, host, **options):

@@ -145,7 +145,7 @@ def test_coverage_knows_of_mute_failing_and_the_rate() -> None:
 
 
 def test_a_track_that_sends_is_not_failing() -> None:
-    """Nor is it forgotten how many it has sent."""
+    """The number of samples that it has sent is kept."""
     track = registered()
     track.backoff.failing = True
     track.sample_sent(0.0)

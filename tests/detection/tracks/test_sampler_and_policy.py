@@ -170,7 +170,7 @@ def test_a_capture_ends_once_and_counts() -> None:
 
 
 def test_a_frame_of_an_earlier_capture_does_not_keep_the_next_from_being_late() -> None:
-    """Nor does its end."""
+    """Its end does not either."""
     track = Track()
     turn = track.capture()
     track.told(Captured(turn, None, "no_frame"), 0.1)

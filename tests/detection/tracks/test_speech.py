@@ -253,7 +253,7 @@ def test_without_speech_the_next_look_is_five_seconds_after_closing(reason: str)
     ],
 )
 def test_a_pace_promises_its_two_intervals(pace: AudioPace, promise: Promise) -> None:
-    """Neither is shorter than a chunk."""
+    """Both are at least a chunk long."""
     assert pace.promise == promise
 
 

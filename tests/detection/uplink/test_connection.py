@@ -232,7 +232,7 @@ async def test_a_message_over_64_kib_closes() -> None:
 
 
 async def test_the_blocks_own_error_comes_out_bare() -> None:
-    """What the block raises is nobody's connection trouble and is not wrapped."""
+    """What the block raises is not the connection's error and is not wrapped."""
     async with websocket_server(echo) as port:
         with pytest.raises(KeyError, match="mine"):
             async with open_websocket(local(port)):

@@ -61,7 +61,7 @@ def test_dead_ten_seconds_after_the_pings_own_send_returned() -> None:
 
 
 def test_a_byte_during_the_pings_send_answers_it() -> None:
-    """A ping whose answer overtook the return of its send condemns nobody."""
+    """A ping whose answer overtook the return of its send closes nothing."""
     heartbeat = Heartbeat(0.0)
     assert heartbeat.tick(10.0) == SendPing()
     heartbeat.received(11.0)
@@ -135,7 +135,7 @@ def test_a_hundred_malformed_messages_in_a_row_close() -> None:
 
 
 def test_a_connection_is_healthy_ten_seconds_after_its_upgrade_with_an_answer() -> None:
-    """The time that connecting took does not count, nor does a connection that nobody answers on."""
+    """The time that connecting took does not count, and a connection without an answer does not either."""
     heartbeat = Heartbeat(0.0)
     heartbeat.answered()
     assert not heartbeat.is_healthy(100.0)

@@ -69,7 +69,7 @@ def test_a_message_behind_others_without_a_probe_is_measured_with_them() -> None
 
 
 def test_a_pong_confirms_all_that_was_sent_before_it() -> None:
-    """Whoever answers pings may answer the last one only (RFC 6455, 5.5.3)."""
+    """A peer may answer the last of several pings only (RFC 6455, 5.5.3)."""
     speed = LinkSpeed()
     speed.send_began(10_000, 0.0)
     first = speed.sent(0.0)
@@ -209,7 +209,7 @@ def test_a_new_connection_has_nothing_under_way_and_keeps_the_estimate() -> None
     assert speed.left(2.0) == 0.0
     speed.confirmed(number, 2.1)
     assert speed.rate(3.0) == 10_000
-    assert speed.known  # or else its first sample would be as small as on a link that nobody knows
+    assert speed.known  # or else its first sample would be as small as on an unknown link
 
 
 @pytest.mark.parametrize(("seconds", "rate"), [(1.9, 10_000), (10.0, 5_000)])

@@ -152,7 +152,7 @@ def test_giving_up_frees_the_place_under_its_reason() -> None:
 
 
 def test_two_late_captures_of_a_participant_are_outside_and_the_third_ends() -> None:
-    """One that has its frame is late no more, nor is one that ended."""
+    """One that has its frame is not late any more, and one that ended is not either."""
     outbox = Outbox()
     for track in "ABCD":
         granted(outbox, track)
@@ -383,7 +383,7 @@ def test_one_sample_is_sent_at_a_time() -> None:
 
 
 def test_a_waiting_turn_goes_by_its_tracks_new_level() -> None:
-    """An alert goes first, whoever asked first."""
+    """An alert goes first, even when it asked last."""
     outbox = Outbox()
     outbox.put(request("A"), 0.0)
     outbox.put(request("B", participant="bob"), 0.0)

@@ -109,7 +109,7 @@ def test_a_frame_that_waits_is_forgotten_with_its_turn() -> None:
 
 
 def test_within_a_class_it_is_the_participants_turn_and_then_the_tracks() -> None:
-    """Whoever was granted longest ago; of one participant's tracks the same, and then the first that asked."""
+    """The participant granted longest ago; of their tracks the same, and then the first that asked."""
     queue = Queue()
     for track, who in (("A1", "alice"), ("A2", "alice"), ("B1", "bob")):
         queue.turn(track, who)

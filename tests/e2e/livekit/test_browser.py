@@ -55,7 +55,7 @@ def test_a_page_is_alerted_and_cleared_and_leaves_nothing(room: Room, browser: B
 
 @pytest.mark.slow
 def test_a_room_of_people(room: Room, browser: Browser) -> None:
-    """Twenty publish, one tampered with; all are checked within 2/normal_fps, that one is flagged, nobody else."""
+    """Twenty publish, one tampered with; all are checked within 2/normal_fps, only that one is flagged."""
     people = [f"person-{n}" for n in range(20)]
     browser.join(room.server.url, room.token("viewer"), publish=False)
     room.join(*people)

@@ -83,7 +83,7 @@ def test_an_agent_that_stays_away_fails_dispatch(livekit_server: Server) -> None
 
 
 def test_a_worker_that_rejects_the_job_fails_dispatch(livekit_server: Server) -> None:
-    """At once: nobody else will take it."""
+    """At once: no other worker will take it."""
     with worker(livekit_server, "rejects", "picky") as running:
         running.registered()
         results = check(livekit_server, WITHIN, agent="picky")

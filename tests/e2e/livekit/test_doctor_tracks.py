@@ -36,12 +36,12 @@ class Call:
         self.server, self.people, self.name = server, people, f"call-{uuid.uuid4().hex[:8]}"
 
     def join(self, who: str, secret: str | None = None) -> None:
-        """Have somebody join, with the key of an encrypted room if there is one."""
+        """Have a participant join, with the key of an encrypted room if there is one."""
         token = room_token(self.server, self.name, who)
         self.people.call("join", who=who, url=self.server.url, token=token, secret=secret)
 
     def camera(self, who: str) -> None:
-        """Have somebody publish a camera."""
+        """Have a participant publish a camera."""
         self.people.call("camera", who=who, **SMALL)
 
 
@@ -105,13 +105,13 @@ def test_a_room_without_tracks_is_a_warning(call: Call) -> None:
 
 
 def test_a_room_of_agents_only_is_a_warning(call: Call) -> None:
-    """Nobody publishes what could be judged."""
+    """No participant publishes what could be judged."""
     token = room_token(call.server, call.name, "helper", kind="agent")
     call.people.call("join", who="helper", url=call.server.url, token=token)
     call.camera("helper")
     results = check(call.server, room=call.name)
     assert results[TRACKS].status is CheckStatus.WARNING
-    assert "nobody but agents" in results[TRACKS].summary
+    assert "no participants but agents" in results[TRACKS].summary
 
 
 def test_a_publisher_that_permits_nobody_is_a_warning(call: Call) -> None:
@@ -137,7 +137,7 @@ def test_a_token_that_may_not_subscribe_is_a_warning(call: Call) -> None:
 
 
 def test_a_token_of_another_room_fails(call: Call) -> None:
-    """The doctor would look at a room that nobody asked about."""
+    """The doctor would look at a room that it was not asked about."""
     token = room_token(call.server, call.name, "agent")
     results = check(call.server, room="another", LIVEKIT_TOKEN=token)
     assert failures(results) == [TRACKS]

@@ -87,7 +87,7 @@ def test_nothing_stale_is_sent_after_an_outage(room: Room) -> None:
 
 @pytest.mark.slow
 def test_everybody_comes_in_turn_after_an_outage(room: Room) -> None:
-    """When the service is back, the first samples are one of each, and fresh: no queue of whoever was quick."""
+    """When the service is back, the first samples are one of each, and fresh: no queue of the quickest."""
     people = ["alice", "bob", "carol", "dave"]
     enter(room, *people, video={"normal_fps": 2.0, "burst_fps": 2.0})
     room.service.ask(go_away)

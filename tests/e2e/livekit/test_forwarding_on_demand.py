@@ -64,7 +64,7 @@ def paused(room: Room) -> set[str]:
 
 
 def gaps(room: Room, who: str, *, count: int = 6, seconds: float = 10.0) -> list[float]:
-    """Return the seconds between the next frames of somebody's only track: `count`, or those that arrive in time."""
+    """Return the seconds between the next frames of the participant's track: `count`, or those that arrive in time."""
     return list(map(float, room.evaluate(f"{WAIT_FOR_FRAMES}\nresult = await gaps({who!r}, {count}, {seconds})")))
 
 
@@ -289,7 +289,7 @@ session.bridge.tell(session.reconciler.nursery.start_soon, fail)
 
 
 def test_withdrawn_consent_leaves_the_track_forwarded(room: Room) -> None:
-    """It is nothing to the detector any more, but somebody else may look at it."""
+    """It is nothing to the detector any more, but others may look at it."""
     track = watch(room, **ON_DEMAND)
     until(lambda: paused(room) == {track})
     code = """

@@ -117,6 +117,19 @@ def test_a_forged_packet_changes_nothing(tab: Callable[[], RoomPage], command: R
     _draw(alice)
 
 
+def test_a_name_of_markup_is_shown_as_text(tab: Callable[[], RoomPage], command: RoomCommand) -> None:
+    """Neither the tile, nor the log, nor the host's panel makes an element of it."""
+    host, mallory = tab(), tab()
+    name = "<u class=injected>mallory</u>"
+    host.join("host", command.host_code)
+    mallory.join(name)
+    mallory.press("Send a forged all-clear")
+    until(lambda: any(name in entry for entry in host.logged(trusted=False)))
+    host.page.locator("#tracks").get_by_text(name).wait_for()
+    assert host.tile(name).get_by_role("heading").inner_text() == name
+    assert host.page.locator(".injected").count() == 0
+
+
 def test_the_log_has_the_newest_packet_on_top_and_names_its_sender_once(tab: Callable[[], RoomPage]) -> None:
     """A packet like an earlier one counts that one up, and brings it to the top with the new time."""
     alice = tab()
@@ -260,18 +273,18 @@ def test_a_killed_part_is_started_again_at_its_address(
     assert {"unwatched", "waiting", "stale"} & set(page.changes("alice"))
 
 
-@pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_the_end_leaves_nothing_behind(tmp_path: Path, ended_by: signal.Signals) -> None:
-    """No process, no port, no file: after Ctrl-C with exit code 0, and even when the command is killed."""
+    """No process, no port, no file: after Ctrl-C or SIGTERM with exit code 0, and even when the command is killed."""
     server = need(components.livekit_server(), "livekit-server")
     need(components.room_page(), "the page of ds-actors room, built")
     with run_room(server, tmp_path) as command:
         processes = command.descendants()
-        assert len(processes) == 3
-        assert sum("livekit-server" in line for line in processes.values()) == 2
+        assert len(processes) == 4
+        assert all(sum(part in line for line in processes.values()) == 2 for part in ("livekit-server", "watcher.py"))
         port = int(command.url.rstrip("/").rpartition(":")[2])
         command.process.send_signal(ended_by)
-        assert command.process.wait(30) == (0 if ended_by is signal.SIGINT else -signal.SIGKILL)
+        assert command.process.wait(30) == (-signal.SIGKILL if ended_by is signal.SIGKILL else 0)
     until(lambda: not any(_is(pid, line) for pid, line in processes.items()))
     with socket.create_server(("127.0.0.1", port)):
         pass

@@ -35,7 +35,7 @@ def test_a_policy_of_ones_own_follows_the_verdicts(room: Room) -> None:
 
 
 def test_who_speaks_is_sampled_more_often(room: Room) -> None:
-    """As the server hears of it, with nobody listening to a microphone; and no longer than that."""
+    """As the server reports it, without a subscriber to a microphone; and no longer than that."""
     room.join("alice", "bob")
     for who in ("alice", "bob"):
         room.camera(who, **SMALL)

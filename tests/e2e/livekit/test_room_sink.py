@@ -119,7 +119,7 @@ def test_the_first_result_after_joining_arrives(room: Room) -> None:
 
 @pytest.mark.slow
 def test_levels_are_mirrored_for_those_who_join_later(room: Room) -> None:
-    """An attribute of the agent: seen by whoever joins, changed with the level, emptied when the track goes."""
+    """An attribute of the agent: seen by all who join, changed with the level, emptied when the track goes."""
     enter(room, options={"mirror_levels": True}, grants={"can_update_own_metadata": True})
     room.join("late")
 

@@ -187,7 +187,7 @@ def test_who_is_watched_is_decided_by_kind_filter_source_and_consent(room: Room)
     assert reasons[alice] == reasons[erin] == "no consent"
     assert reasons[bot] == "an agent or egress"
     assert watched(room) == {bob}
-    assert set(room.evaluate("result = agent.asked")) == {"alice", "bob", "erin"}  # whom nobody else ruled out
+    assert set(room.evaluate("result = agent.asked")) == {"alice", "bob", "erin"}  # whom no other rule excluded
 
 
 def test_started_before_the_room_is_connected(room: Room) -> None:

@@ -103,7 +103,7 @@ def test_a_replay_ends_with_the_levels_of_the_whole_room(room: Room, tmp_path: P
         room.service.verdicts["mallory"] = Level.ALERT
         until(lambda: levels(events) == seen, 60)
         time.sleep(3)  # a few samples at burst rate
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
     command = [sys.executable, "-m", "ds_actors", "replay", str(recording), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)

@@ -1,4 +1,4 @@
-"""The built wheels, as somebody installs them who has 1.2.17."""
+"""The built wheels, installed where 1.2.17 was."""
 
 from __future__ import annotations
 

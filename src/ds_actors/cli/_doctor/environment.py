@@ -54,7 +54,7 @@ def read_service(
     Args:
         environment: the variables, which are also the process's own: the proxies of all programs are read from there.
         url: overrides DATASPIKE_WS_URL.
-        without_key: what the command at hand can do for somebody who has no key.
+        without_key: what the user of this command can do without a key.
         key_may_miss: the local sandbox takes any key.
     """
     names = (KEY_VARIABLE, URL_VARIABLE, *_RATE_VARIABLES, *_PROXY_VARIABLES, *_OTHERS, *LIVEKIT_VARIABLES)

@@ -11,7 +11,6 @@ from attrs import define
 from livekit import api, rtc
 
 from ds_actors._text import plain
-from ds_actors.cli._doctor.livekit_checks import LiveKitSettings
 from ds_actors.cli._doctor.livekit_connection import (
     API_ERRORS,
     joined,
@@ -22,6 +21,7 @@ from ds_actors.cli._doctor.livekit_connection import (
     publish_picture,
 )
 from ds_actors.cli._doctor.livekit_names import DISPATCH, WORKER
+from ds_actors.cli._doctor.livekit_settings import LiveKitSettings
 from ds_actors.cli._doctor.livekit_verdicts import DispatchView, judge_dispatch, judge_worker
 from ds_actors.cli._doctor.result import CheckResult, failed
 
@@ -40,10 +40,10 @@ async def check_dispatch(settings: LiveKitSettings, agent: str, timeout: float) 
     step = WORKER
     try:
         async with own_room(settings) as room, open_api(settings) as server:
-            # A worker can ask for a room, for each participant or for each publisher: here is one of each.
+            # A worker can ask for a room, for each participant or for each publisher: this room has one of each.
             token = new_token(settings, room, new_identity(), can_publish=True)
-            async with joined(settings.url, token, timeout) as somebody:
-                await publish_picture(somebody, timeout)
+            async with joined(settings.url, token, timeout) as participant:
+                await publish_picture(participant, timeout)
                 dispatch = _Dispatch(server, room, agent, timeout)
                 began = time.monotonic()
                 await dispatch.begin()

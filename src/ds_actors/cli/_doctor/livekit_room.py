@@ -11,10 +11,10 @@ from typing import Final
 
 from livekit import api, rtc
 
-from ds_actors.cli._doctor.livekit_checks import LiveKitSettings, LiveKitTargets
 from ds_actors.cli._doctor.livekit_connection import API_ERRORS, IDENTITY, joined, new_identity, new_token, own_room
 from ds_actors.cli._doctor.livekit_dispatch import check_dispatch
 from ds_actors.cli._doctor.livekit_names import DATA, JOIN, KEY, SERVER
+from ds_actors.cli._doctor.livekit_settings import LiveKitSettings, LiveKitTargets
 from ds_actors.cli._doctor.livekit_tracks import check_tracks
 from ds_actors.cli._doctor.livekit_url import url_problem
 from ds_actors.cli._doctor.livekit_verdicts import judge_grants

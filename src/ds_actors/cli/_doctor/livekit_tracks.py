@@ -9,7 +9,6 @@ from typing import Final
 from livekit import api, rtc
 
 from ds_actors._text import plain
-from ds_actors.cli._doctor.livekit_checks import LiveKitSettings
 from ds_actors.cli._doctor.livekit_connection import (
     API_ERRORS,
     IDENTITY,
@@ -20,6 +19,7 @@ from ds_actors.cli._doctor.livekit_connection import (
     publish_picture,
 )
 from ds_actors.cli._doctor.livekit_names import ENCRYPTION, TRACKS
+from ds_actors.cli._doctor.livekit_settings import LiveKitSettings
 from ds_actors.cli._doctor.livekit_verdicts import RoomView, judge_encryption, judge_tracks
 from ds_actors.cli._doctor.result import CheckResult, failed, passed, skipped, warned
 
@@ -56,7 +56,7 @@ async def check_tracks(
             rooms = (await server.room.list_rooms(api.ListRoomsRequest(names=[room]))).rooms
         if not rooms:
             # Joining would make it, and send agents there.
-            fix = "check the name, and run the doctor while somebody is in the room"
+            fix = "check the name, and run the doctor while participants are in the room"
             return _unseen(warned(TRACKS, f"the server has no room {plain(room, 100)!r} now", fix))
         token = new_token(settings, room, new_identity(), hidden=True)
         async with joined(settings.url, token, timeout) as hidden:

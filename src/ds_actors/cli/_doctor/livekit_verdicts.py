@@ -50,7 +50,7 @@ def judge_tracks(room: str, view: RoomView, timeout: float) -> CheckResult:
     details = {"participants": f"{view.people:,}", "tracks": f"{view.tracks:,}", "muted": f"{view.muted:,}"}
     if view.people == 0:
         fix = "join that room with a camera, and compare the room's name with the one that the agent is sent to"
-        return warned(TRACKS, f"nobody but agents is in {name}", fix, **details)
+        return warned(TRACKS, f"{name} has no participants but agents", fix, **details)
     people = counted(view.people, "participant")
     if view.tracks == 0:
         fix = "publish a camera in that room; the publisher's token needs can_publish"

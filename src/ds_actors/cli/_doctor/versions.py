@@ -9,7 +9,7 @@ from typing import Final
 
 from ds_actors._extras import install_command
 from ds_actors._version import __version__
-from ds_actors.cli._adapter import adapter_command, checkout
+from ds_actors.cli._adapter import adapter_command
 from ds_actors.cli._doctor.result import CheckResult, failed, passed, warned
 
 PLUGIN: Final = "dataspike-livekit-plugins"
@@ -43,7 +43,7 @@ def judge_versions(versions: Mapping[str, str | None], python: str) -> CheckResu
     plugin = versions.get(PLUGIN)
     if plugin is not None and plugin.partition(".")[0] in {"0", "1"}:
         text = f"{PLUGIN} {plugin} does not use this library"
-        return failed(_NAME, text, adapter_command(checkout()), **details)
+        return failed(_NAME, text, adapter_command(), **details)
     if versions.get("simplejpeg") is None:
         text = "simplejpeg is not installed, so Pillow encodes, which is several times slower"
         return warned(_NAME, text, "pip install simplejpeg, where it has a wheel for this Python", **details)

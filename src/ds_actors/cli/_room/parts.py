@@ -2,113 +2,75 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Never
+from typing import Any, Final, Never, TypeVar
 
 import trio
-from attrs import define, field
+from attrs import define
 
-from ds_actors import Actor, ChildSpec, ExponentialBackoff
-from ds_actors.cli._room.child_process import END_WITHIN, ChildProcess, PartEnded
+from ds_actors import Actor, ChildEnded, ChildSpec, ExponentialBackoff, TelemetryEvent
+from ds_actors.cli._room.monitor import make_monitor
 from ds_actors.cli._room.plan import LOOPBACK, RoomPlan
 from ds_actors.cli._room.site import RoomSite
 from ds_actors.cli._room.web import WebServer
+from ds_actors.processes import PortOpens, Program, ProgramActor, ProgramEnded, ProgramNotStarted
 from ds_actors.sandbox import MarkerVerdicts, open_sandbox
 
 SERVER, SANDBOX, MONITOR, WEB = "livekit-server", "sandbox", "monitor", "web"
-_ANSWERS_WITHIN: Final = 25.0
-_LOOK_EVERY: Final = 0.05
-_HERE: Final = Path(__file__).parent
+_GRACE: Final = 8.0
+"""Seconds; the monitor needs up to 5 to leave the room."""
 
+M = TypeVar("M")
 Tell = Callable[[str, str], None]
 """(part, line): a line for the console."""
 
 
-def _ignore(_line: str) -> None:
-    """Show nothing."""
-
-
-@define(eq=False)
-class LiveKitServer(Actor[Never]):
-    """livekit-server, ready when it answers."""
-
-    plan: RoomPlan
-    program: Path
-
-    async def started(self) -> None:
-        """Start it, and wait until it answers."""
-        process = ChildProcess(
-            [sys.executable, "-I", "-S", _HERE / "guard.py", self.program],
+def make_server(plan: RoomPlan, program: Path) -> ProgramActor:
+    """Return livekit-server, ready when it listens."""
+    return ProgramActor(
+        Program(
+            [program],
             # Not on the command line, which all users of the machine see; not in a file, which would stay behind.
-            {"LIVEKIT_CONFIG": self.plan.server_config()},
-            # What participants do wrong is no news here; its last lines say why it ended.
-            on_line=_ignore,
-            on_log=_ignore,
+            {"LIVEKIT_CONFIG": plan.server_config()},
+            ready=PortOpens(plan.server_port, LOOPBACK),
         )
-        self.context.spawn(process.run)
-        with trio.fail_after(_ANSWERS_WITHIN):
-            await _wait_for_answer(self.plan.server_port)
+    )
 
 
-async def _wait_for_answer(port: int) -> None:
-    while True:
-        if await _answers(port):
-            return
-        await trio.sleep(_LOOK_EVERY)
+def make_room_monitor(
+    plan: RoomPlan,
+    variables: Mapping[str, str],
+    make_token: Callable[[RoomPlan], str],
+    tell: Tell,
+    joined: Callable[[], None],
+) -> ProgramActor:
+    """Return the monitor; its restart joins the room anew.
 
+    Args:
+        plan: receives its last status.
+        variables: the monitor's settings; the service is the sandbox all the same.
+        make_token: makes the token of the monitor's participant.
+        tell: called with each line of its log.
+        joined: called each time that it has joined the room.
+    """
+    plan.monitor = None  # what the one before it told
 
-async def _answers(port: int) -> bool:
-    try:
-        stream = await trio.open_tcp_stream(LOOPBACK, port)
-    except OSError:
-        return False
-    async with stream:
-        try:
-            await stream.send_all(b"GET / HTTP/1.0\r\n\r\n")
-            return (await stream.receive_some(64)).startswith(b"HTTP/1.")
-        except trio.BrokenResourceError:
-            return False
-
-
-@define(eq=False)
-class RoomMonitor(Actor[Never]):
-    """The plugin in a process of its own, because LiveKit's SDK needs asyncio; its restart joins the room anew."""
-
-    plan: RoomPlan
-    variables: Mapping[str, str] = field(repr=False)
-    """The monitor's settings; the service is the sandbox all the same."""
-    make_token: Callable[[RoomPlan], str] = field(repr=False)
-    tell: Tell
-    joined: Callable[[], None]
-    """Called each time that it has joined the room."""
-
-    async def started(self) -> None:
-        """Start it; it joins the room in its own time."""
-        self.plan.monitor = None  # what the one before it told
-        process = ChildProcess(
-            [sys.executable, "-P", _HERE / "watcher.py"],
-            {
-                **self.variables,
-                "LIVEKIT_URL": self.plan.livekit_url,
-                "LIVEKIT_TOKEN": self.make_token(self.plan),
-                "DATASPIKE_WS_URL": self.plan.sandbox_url,
-                "DATASPIKE_API_KEY": "sandbox",
-            },
-            on_line=self._take,
-            on_log=partial(self.tell, MONITOR),
-        )
-        self.context.spawn(process.run)
-
-    def _take(self, line: str) -> None:
-        event: dict[str, Any] = json.loads(line)
+    def take(event: dict[str, Any]) -> None:
         if event["event"] == "status":
-            self.plan.monitor = event["status"]
+            plan.monitor = event["status"]
         else:
-            self.joined()
+            joined()
+
+    environment = {
+        **variables,
+        "LIVEKIT_URL": plan.livekit_url,
+        "LIVEKIT_TOKEN": make_token(plan),
+        "DATASPIKE_WS_URL": plan.sandbox_url,
+        "DATASPIKE_API_KEY": "sandbox",
+    }
+    return make_monitor(environment, take, partial(tell, MONITOR))
 
 
 @define(eq=False)
@@ -143,7 +105,7 @@ class WebPage(Actor[Never]):
         self.context.spawn(trio.serve_listeners, server.serve, listeners)
 
 
-def part(factory: Callable[..., Actor[Never]], *args: object, name: str) -> ChildSpec[Never]:
+def part(factory: Callable[..., Actor[M]], *args: object, name: str, grace: float = _GRACE) -> ChildSpec[M]:
     """Return how a part is supervised: tried again up to five times in a row, with growing pauses."""
     return ChildSpec(
         factory,
@@ -151,6 +113,18 @@ def part(factory: Callable[..., Actor[Never]], *args: object, name: str) -> Chil
         name=name,
         backoff=ExponentialBackoff(base=0.5, cap=5.0),
         max_failures=5,
-        grace=END_WITHIN + 2,
-        expected=(PartEnded,),
+        grace=grace,
+        expected=(ProgramEnded, ProgramNotStarted),
     )
+
+
+def tell_ends(tell: Tell) -> Callable[[TelemetryEvent], None]:
+    """Return a listener that tells how a program ended that was not asked to."""
+
+    def listen(event: TelemetryEvent) -> None:
+        if isinstance(event, ChildEnded) and isinstance(event.error, ProgramEnded):
+            code, number = event.error.code, event.error.signal
+            how = f"with exit code {code}" if number is None else f"by {number.name}"
+            tell(event.path.rpartition("/")[2], f"ended {how}")
+
+    return listen

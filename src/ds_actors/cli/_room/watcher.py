@@ -1,9 +1,9 @@
-"""The monitor's process: joins the room as an agent, with the LiveKit plugin, until stdin ends.
+"""The monitor's process: joins the room as an agent, with the LiveKit plugin, until SIGTERM.
 
 Run as a file; with `--silent` it sends the room nothing, and results go only where the settings say. The room's URL and
 the token are in LIVEKIT_URL and LIVEKIT_TOKEN, all else in the plugin's own variables. Stdout has one JSON object per
-line: `{"event": "joined"}`, then `{"event": "status", ...}` once per second. Stderr has the log. Exits with 0 when
-stdin ended, with 1 when the room did.
+line: `{"event": "joined"}`, then `{"event": "status", ...}` once per second. Stderr has the log. Exits with 0 after
+SIGTERM, with 1 when the room ended.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import asyncio
 import json
 import logging
 import os
+import signal
 import sys
-import threading
 
 from livekit import rtc
 from livekit.plugins import dataspike
@@ -35,12 +35,7 @@ async def watch() -> int:
         if not ended.done():
             ended.set_result(code)
 
-    def wait_for_stdin() -> None:
-        while os.read(0, 1024):
-            pass
-        loop.call_soon_threadsafe(end, 0)
-
-    threading.Thread(target=wait_for_stdin, daemon=True).start()
+    loop.add_signal_handler(signal.SIGTERM, end, 0)
     room = rtc.Room()
 
     def disconnected(*_: object) -> None:

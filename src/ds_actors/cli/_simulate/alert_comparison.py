@@ -81,7 +81,7 @@ def _accuses(best: Outcome, other: Outcome) -> str:
     if own == its:
         return "accuse as often"
     if own == 0:
-        return f"accuse nobody, instead of {its:.3g} times per hour and track"
+        return f"never accuse, instead of {its:.3g} times per hour and track"
     if its == 0:
         return f"accuse {own:.3g} times per hour and track, instead of never"
     times = max(own, its) / min(own, its)

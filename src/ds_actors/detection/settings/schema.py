@@ -183,7 +183,7 @@ def unknown_key(key: str) -> SettingsError:
 def check_variables(names: Collection[str]) -> None:
     """Refuse a variable that is a setting's but for a slip; others that begin with DATASPIKE_ are another program's.
 
-    So is one that a program may well have beside a setting's, as DATASPIKE_API_KEY_2 and DATASPIKE_API_KEYS are.
+    So are those that a program may have beside a setting's, such as DATASPIKE_API_KEY_2 and DATASPIKE_API_KEYS.
 
     Raises:
         SettingsError: naming both.

@@ -60,7 +60,7 @@ class TrackActor(Actor[TrackMessage]):
         self._handle(Begin(host.attention(track), host.last_due(track), host.speaks(self.info.participant)))
 
     async def run(self) -> None:
-        """Wait for whichever comes first: a message, a sample's due time, or the moment at which a capture is late."""
+        """Wait for the first of these: a message, a sample's due time, the moment at which a capture is late."""
         while True:
             # One scope until it fires: a new scope per message would cost more than the message.
             with trio.CancelScope() as self._alarm:

@@ -26,7 +26,7 @@ _LENGTH_BYTES: Final = {126: 2, 127: 8}
 
 @define
 class UpgradeAnswer:
-    """Finds where the frames begin: behind a head of status 101. Behind any other comes a body, which has none."""
+    """Finds where the frames begin: behind a head of status 101. A body follows any other head, and has none."""
 
     is_rejection: bool = field(default=False, init=False)
     """The answer is neither 101 nor one that announces another (100 to 199)."""

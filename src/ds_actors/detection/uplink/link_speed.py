@@ -124,7 +124,7 @@ class LinkSpeed:
         return size / self.rate(now)
 
     def left(self, now: float) -> float:
-        """Return the seconds until what was sent has left; infinity while nobody can tell.
+        """Return the seconds until what was sent has left; infinity while that is not known.
 
         That is while the link stalls, and from the first message of all to its pong.
         """

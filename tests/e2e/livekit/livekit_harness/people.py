@@ -257,7 +257,7 @@ class People:
         ]
 
     async def key_frames(self, who: str) -> int:
-        """Return how many key frames the encoders of somebody's tracks have made."""
+        """Return how many key frames the encoders of a participant's tracks have made."""
         stats = await self._people[who].room.get_rtc_stats()
         return sum(
             stat.outbound_rtp.outbound.key_frames_encoded
@@ -266,7 +266,7 @@ class People:
         )
 
     async def video_sent(self, who: str) -> int:
-        """Return the bytes of video that somebody's tracks have sent."""
+        """Return the bytes of video that a participant's tracks have sent."""
         stats = await self._people[who].room.get_rtc_stats()
         return sum(
             stat.outbound_rtp.sent.bytes_sent
@@ -275,7 +275,7 @@ class People:
         )
 
     async def decoded(self, who: str) -> int:
-        """Return how many frames of others somebody has decoded."""
+        """Return how many frames of others a participant has decoded."""
         stats = await self._people[who].room.get_rtc_stats()
         return sum(
             stat.inbound_rtp.inbound.frames_decoded

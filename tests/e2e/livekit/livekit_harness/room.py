@@ -47,7 +47,7 @@ class Room:
         return str(self.people.call("camera", who=who, **options))
 
     def paint(self, who: str, share: float, name: str = "camera") -> None:
-        """Paint the patch over `share` of somebody's pictures: 0.2 is an alert, 0.025 suspicious, 0 clear."""
+        """Paint the patch over `share` of a participant's pictures: 0.2 is an alert, 0.025 suspicious, 0 clear."""
         self.people.call("paint", who=who, share=share, name=name)
 
     def seen_by(self, who: str) -> dict[str, dict[str, Any]]:

@@ -57,7 +57,7 @@ def _entered(stack: ExitStack, program: Path, settings: Mapping[str, Any], tries
     try:
         return stack.enter_context(_run(program, settings))
     except TimeoutError as error:
-        # Between looking for a free port and taking it, somebody else may.
+        # Another process may take the port before livekit-server does.
         if tries == 1 or "address already in use" not in str(error):
             raise
     return _entered(stack, program, settings, tries - 1)

@@ -102,7 +102,7 @@ def open_service(*, api_keys: set[str] | None = None) -> Generator[Service]:
     def main() -> None:
         try:
             trio.run(run)
-        except BaseException as error:  # noqa: BLE001 - raised by whoever opened it
+        except BaseException as error:  # noqa: BLE001 - raised by its opener
             failed.append(error)
         finally:
             ready.set()

@@ -84,7 +84,7 @@ class ForwardingRules:
         return len(self._resumptions) == KEY_FRAMES and now - self._resumptions[0] < MINUTE
 
     def permit(self, *, permitted: bool, now: float) -> None:
-        """Permit pausing, or forbid it because somebody else may need the track or the room is not connected."""
+        """Permit pausing, or forbid it because others may need the track or the room is not connected."""
         self.permitted = permitted
         self.advance(now)
 

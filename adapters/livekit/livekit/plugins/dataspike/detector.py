@@ -32,7 +32,8 @@ from ds_actors.detection.settings import read_settings
 class DataspikeDetector:
     """Watches the video of everybody in a room for deepfakes, and notifies the room or a callback.
 
-    What no argument says, the settings may: variables, and the TOML file that DATASPIKE_CONFIG names.
+    What no argument says, the settings may: variables, and the TOML file that DATASPIKE_CONFIG names. Where None is a
+    value, the default is "settings".
 
     Args:
         api_key: the service's key; else DATASPIKE_API_KEY.
@@ -45,8 +46,8 @@ class DataspikeDetector:
         video_params: `normal_fps`, `burst_fps` and `quality` in one object, as in version 1.2.
         audio_params: also check microphones; off by default.
         sampling: called once per track; returns its sampling policy, which replaces the two rates.
-        budget: what all video and audio of the room may cost together; urgent samples go first. Else the settings'
-            `budget`, else unlimited.
+        budget: what all video and audio of the room may cost together; urgent samples go first; None for no limit.
+            "settings", the default, is the settings' `budget`, else None.
         privacy: what is kept from the service: names (pseudonyms go instead), and pixels; else the settings' `privacy`.
         ledger: keep a record of the last 1,000 samples sent, in memory and without their pixels, for `ledger()`; else
             DATASPIKE_LEDGER, else no.
@@ -61,7 +62,8 @@ class DataspikeDetector:
             Everybody sees attributes, so this excludes a callback and `destination_identities`.
         publish_coverage: publish how well each track is covered, in packets of their own on the topic
             `deepfake_coverage`; else DATASPIKE_PUBLISH_COVERAGE, else no. They go to whom results go.
-        sources: which video is watched: "camera", "screen_share", "unknown"; else DATASPIKE_SOURCES, else all.
+        sources: which video is watched: "camera", "screen_share", "unknown"; None for all. "settings", the default, is
+            DATASPIKE_SOURCES, else None.
         track_filter: called with publication and participant; a track for which it returns False is not watched.
         consent: called with a participant when they join or their attributes change; a participant for whom it
             returns False or raises is not watched.
@@ -108,7 +110,7 @@ class DataspikeDetector:
         video_params: VideoParams | None = None,
         audio_params: AudioParams | None = None,
         sampling: Callable[[], SamplingPolicy] | None = None,
-        budget: Budget | None = None,
+        budget: Budget | Literal["settings"] | None = "settings",
         privacy: Privacy | None = None,
         ledger: bool | None = None,
         sinks: Sequence[Sink | Literal["room"]] | None = None,
@@ -118,7 +120,7 @@ class DataspikeDetector:
         destination_identities: Sequence[str] = (),
         mirror_levels: bool = False,
         publish_coverage: bool | None = None,
-        sources: Collection[str] | None = None,
+        sources: Collection[str] | Literal["settings"] | None = "settings",
         track_filter: TrackFilter | None = None,
         consent: Consent | None = None,
         auto_subscribe: bool = True,
@@ -148,17 +150,17 @@ class DataspikeDetector:
             "sampling.normal_fps": normal_fps,
             "sampling.burst_fps": burst_fps,
             "sampling.quality": quality,
-            "budget": budget,
             "privacy": privacy,
-            "tracks.sources": sources,
             "tracks.forwarding": forwarding,
-            "tracks.min_side": None if min_side == "settings" else "given, if only as None",
             "results.notify": notify,
             "results.publish_coverage": publish_coverage,
             "ledger": ledger,
             "sinks": sinks,
         }
-        configured = read_settings(skipped=[name for name, value in own.items() if value is not None])
+        own_or_none = {"budget": budget, "tracks.sources": sources, "tracks.min_side": min_side}
+        skipped = [name for name, value in own.items() if value is not None]
+        skipped += [name for name, value in own_or_none.items() if value != "settings"]
+        configured = read_settings(skipped=skipped)
         proxy = chosen(proxy, configured.proxy)
         if service is None:
             service = Dataspike(
@@ -181,14 +183,19 @@ class DataspikeDetector:
         self._settings = Settings(
             service=service,
             figures=figures,
-            rules=TrackRules(chosen(sources, configured.sources), track_filter, consent, figures.audio is not None),
+            rules=TrackRules(
+                configured.sources if sources == "settings" else sources,
+                track_filter,
+                consent,
+                figures.audio is not None,
+            ),
             sinks=resolve_sinks(sinks, notification_cb, destination_identities, mirror_levels=mirror_levels),
             configured=configured if sinks is None else None,
             callback=notification_cb,
             destinations=tuple(destination_identities),
             mirror_levels=mirror_levels,
             publish_coverage=chosen(publish_coverage, configured.publish_coverage),
-            budget=chosen(budget, configured.budget),
+            budget=configured.budget if budget == "settings" else budget,
             privacy=chosen(privacy, configured.privacy),
             ledger=chosen(ledger, configured.ledger),
             notify=chosen(notify, configured.notify),
