@@ -33,7 +33,7 @@ from ds_actors import (
     StartFailed,
     Supervisor,
 )
-from ds_actors.asyncio import LoopBridge, SupervisorThread, TreeEnded
+from ds_actors.asyncio import LoopBridge, LoopClosed, SupervisorThread, TreeEnded
 
 
 @frozen
@@ -307,6 +307,104 @@ def test_cancelled_the_block_stops_the_tree_in_order(while_it: str) -> None:
     run(main())
 
 
+@pytest.mark.parametrize("begun", [False, True])
+def test_cancelled_while_it_starts_the_block_leaves_no_tree_behind(begun: bool) -> None:
+    """It waits for the tree's stop, although its thread may not even have begun."""
+    starting, stopped = threading.Event(), list[str]()
+
+    class Hanging(Actor[object]):
+        async def started(self) -> None:
+            starting.set()
+            await trio.sleep_forever()
+
+    class First(Actor[object]):
+        async def stopping(self, exit: Exit, /) -> None:
+            stopped.append(self.context.name)
+
+    async def block() -> None:
+        specs = [ChildSpec(First, name="first"), ChildSpec(Hanging, name="hanging")]
+        async with SupervisorThread(Supervisor("app", children=specs)):
+            pytest.fail("it has not started")
+
+    async def main() -> None:
+        task = asyncio.create_task(block())
+        await asyncio.sleep(0)
+        if begun:
+            await until_on_loop(starting.is_set)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not any(thread.name == "ds-actors-trio" for thread in threading.enumerate())
+        if begun:
+            assert stopped == ["first"]
+
+    run(main())
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_cancellation_is_no_part_of_a_group(fails: bool) -> None:
+    """A tree that gave up says so by itself, also to a task that is cancelled while it leaves."""
+    stopping = threading.Event()
+
+    class Slow(Actor[object]):
+        async def stopping(self, exit: Exit, /) -> None:
+            stopping.set()
+            await trio.sleep(0.2)
+
+    async def block() -> None:
+        async with counting(max_restarts=0, children=[ChildSpec(Slow)]) as (app, counter):
+            if fails:
+                app.tell(counter, Fail(ValueError("a bug")))
+                await asyncio.sleep(60)
+
+    async def main() -> None:
+        task = asyncio.create_task(block())
+        await until_on_loop(stopping.is_set)
+        task.cancel()
+        with pytest.raises(RestartLimitReached if fails else asyncio.CancelledError):
+            await task
+
+    run(main())
+
+
+@pytest.mark.parametrize("with_the_block", [False, True])
+def test_a_call_that_is_cancelled_on_the_loop_does_not_end_the_block_silently(with_the_block: bool) -> None:
+    """The tree stops, and the block says why; a loop that cancels all of its tasks gets nothing but cancellations."""
+    called = threading.Event()
+    calls = list[asyncio.Task[Any] | None]()
+
+    async def wait() -> None:
+        calls.append(asyncio.current_task())
+        called.set()
+        await asyncio.sleep(60)
+
+    @define
+    class Calling(Actor[object]):
+        bridge: LoopBridge
+
+        async def run(self) -> None:
+            await self.bridge.call(wait)
+
+    async def block() -> None:
+        bridge = LoopBridge()
+        supervisor = Supervisor("app", children=[ChildSpec(Calling, bridge)])
+        async with SupervisorThread(supervisor, bridge=bridge):
+            await asyncio.sleep(60)
+
+    async def main() -> None:
+        task = asyncio.create_task(block())
+        await until_on_loop(called.is_set)
+        (call,) = calls
+        assert call is not None
+        call.cancel()
+        if with_the_block:
+            task.cancel()
+        with pytest.raises(asyncio.CancelledError if with_the_block else LoopClosed):
+            await task
+
+    run(main())
+
+
 def test_a_start_that_fails_comes_out_of_the_blocks_start() -> None:
     """With nothing left behind."""
 
@@ -358,6 +456,8 @@ def test_other_threads_and_loops_are_refused_with_the_way_in() -> None:
         thread = SupervisorThread(Supervisor("app"))
         with pytest.raises(RuntimeError, match="has its loop from its block"):
             await thread.run_sync(lambda: None)
+        with pytest.raises(RuntimeError, match="has not begun: enter its block first"):
+            await SupervisorThread(Supervisor("other"), bridge=LoopBridge()).run_sync(lambda: None)
         async with thread as app:
             with pytest.raises(RuntimeError, match="can be entered once"):
                 await thread.__aenter__()

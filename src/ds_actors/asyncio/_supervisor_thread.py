@@ -17,7 +17,7 @@ from ds_actors._exits import combine
 from ds_actors._mailbox import Envelope
 from ds_actors._ref import ActorRef, Asks
 from ds_actors._supervisor import Supervisor
-from ds_actors.asyncio._loop_bridge import LoopBridge
+from ds_actors.asyncio._loop_bridge import LoopBridge, LoopClosed
 from ds_actors.asyncio._loop_slot import LoopSlot
 from ds_actors.asyncio._trio_call import TreeEnded, TrioCall
 from ds_actors.asyncio._trio_thread import TrioThread
@@ -49,6 +49,8 @@ class SupervisorThread:
         StartFailed: from the block's start, as in trio.
         RestartLimitReached: from the block's end, as in trio, after the body was cancelled. An error in the body comes
             out too; both together come out as a group.
+        LoopClosed: from the block's end, after the body was cancelled: a task of the loop that an actor had called was
+            cancelled there, which stops the tree.
 
     Example:
         ```python
@@ -64,10 +66,15 @@ class SupervisorThread:
         self._bridge = bridge
         self._thread = TrioThread()
         self._stop = trio.Event()
+        self._scope = trio.CancelScope()
+        """Ends a start that is cancelled."""
+        self._abandoned = False
+        """The block was cancelled while it started."""
         self._calls: trio.Nursery | None = None
         """Where calls run, while they may begin; trio's."""
         self._host: asyncio.Task[Any] | None = None
         self._cancelling = 0
+        self._begun = False
         self._in_body = False
         self._over = False
         self._interrupted = False
@@ -95,8 +102,14 @@ class SupervisorThread:
         assert self._host is not None
         self._check_loop()
         self._cancelling = self._host.cancelling()
-        await self._thread.start(self._run)
-        self._in_body = True
+        try:
+            await self._thread.start(self._run)
+        except asyncio.CancelledError:
+            self._abandoned = True
+            self.bridge.tell(self._scope.cancel)
+            await self._leave()
+            raise
+        self._begun = self._in_body = True
         if self._over:
             self._cancel_body()
         return self
@@ -111,13 +124,13 @@ class SupervisorThread:
         if self._interrupted:
             # As in asyncio.timeout: the cancellation is ours when no one else cancelled the task as well.
             ours = self._host.uncancel() <= self._cancelling and kind is asyncio.CancelledError
-        errors = [found for found in (None if ours else error, self._error) if found is not None]
-        final = combine(errors, "the block and its tree failed")
-        if final is not None and final is not error:
-            raise final
-        if cancelled and final is None:
-            raise asyncio.CancelledError
-        return ours
+        body = None if ours else error
+        if body is None and cancelled:
+            body = asyncio.CancelledError()
+        final = _telling(body, self._error)
+        if final is None or final is error:
+            return ours
+        raise final
 
     async def _leave(self) -> bool:
         """Wait for the tree's end; return whether this was cancelled meanwhile."""
@@ -144,7 +157,7 @@ class SupervisorThread:
 
         Raises:
             TreeEnded: when the tree has ended.
-            RuntimeError: when called outside of the block's loop.
+            RuntimeError: when called before the block, or outside of its loop.
         """
         self._check_loop()
         self._tell(actor.tell, message)
@@ -155,7 +168,7 @@ class SupervisorThread:
         Raises:
             AskFailed, AskDropped, AskTimeout, ActorStopped: as `ActorRef.ask` does.
             TreeEnded: when the tree has ended.
-            RuntimeError: when called outside of the block's loop.
+            RuntimeError: when called before the block, or outside of its loop.
             ValueError: for a timeout that is negative or no number.
         """
         self._check_loop()
@@ -182,7 +195,7 @@ class SupervisorThread:
 
         Raises:
             TreeEnded: when the tree has ended, or ends meanwhile.
-            RuntimeError: when called outside of the block's loop.
+            RuntimeError: when called before the block, or outside of its loop.
         """
         self._check_loop()
         call = TrioCall(self.bridge, partial(function, *args))
@@ -208,6 +221,8 @@ class SupervisorThread:
         return await self.run(called)
 
     def _tell(self, function: Callable[..., object], argument: object) -> None:
+        if not self._begun:
+            raise RuntimeError(f"{self} has not begun: enter its block first")
         # In the caller's context, so that the variables of a request, or its trace, are known in trio too.
         if not self.bridge.tell(copy_context().run, function, argument):
             raise TreeEnded(f"{self.supervisor.path} has ended")
@@ -228,18 +243,21 @@ class SupervisorThread:
 
     async def _run(self, *, task_status: trio.TaskStatus[None]) -> None:
         self.bridge.attach()
+        if self._abandoned:  # before there was a run that could be told
+            self._scope.cancel()
         started = False
         try:
-            async with self.supervisor, trio.open_nursery() as calls:
-                self._calls = calls
-                try:
-                    calls.start_soon(self._stop_without_loop)
-                    started = True
-                    task_status.started()
-                    await self._stop.wait()
-                finally:
-                    self._calls = None
-                calls.cancel_scope.cancel()
+            with self._scope:
+                async with self.supervisor, trio.open_nursery() as calls:
+                    self._calls = calls
+                    try:
+                        calls.start_soon(self._stop_without_loop)
+                        started = True
+                        task_status.started()
+                        await self._stop.wait()
+                    finally:
+                        self._calls = None
+                    calls.cancel_scope.cancel()
         except BaseException as error:
             if not started:
                 raise
@@ -248,6 +266,7 @@ class SupervisorThread:
 
     async def _stop_without_loop(self) -> None:
         await self.bridge.wait_lost()
+        self._error = LoopClosed("the loop is closed, or it cancelled a task that an actor had called")
         self._stop.set()
 
     def _begin(self, call: TrioCall[Any]) -> None:
@@ -262,3 +281,13 @@ class SupervisorThread:
         assert self._host is not None
         self._interrupted = True
         self._host.cancel()
+
+
+def _telling(body: BaseException | None, tree: BaseException | None) -> BaseException | None:
+    """Return what comes out of the block: a cancellation adds nothing to the tree's error.
+
+    A loop that ends cancels its tasks, an actor's among them: then the cancellation says it all.
+    """
+    if isinstance(body, asyncio.CancelledError) and tree is not None:
+        return body if isinstance(tree, LoopClosed) else tree
+    return combine([error for error in (body, tree) if error is not None], "the block and its tree failed")
