@@ -7,7 +7,7 @@ import warnings
 import pytest
 
 from ds_actors.cli._doctor import livekit_room
-from ds_actors.cli._doctor.livekit_checks import LiveKitSettings
+from ds_actors.cli._doctor.livekit_settings import LiveKitSettings
 from ds_actors.cli._watch.monitor import silent_token
 
 

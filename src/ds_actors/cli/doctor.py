@@ -15,6 +15,7 @@ from ds_actors.cli._doctor import livekit_checks
 from ds_actors.cli._doctor.configuration import check_settings
 from ds_actors.cli._doctor.encoder import check_encoder
 from ds_actors.cli._doctor.environment import check_rates, read_service
+from ds_actors.cli._doctor.livekit_settings import LiveKitTargets
 from ds_actors.cli._doctor.rendering import folded, json_line, summary_line, text_lines
 from ds_actors.cli._doctor.result import CheckResult, CheckStatus, any_failed
 from ds_actors.cli._doctor.service import check_service
@@ -114,7 +115,7 @@ def doctor(
         _stop("--sandbox does not go with --url")
     if room == "":
         _stop("--room needs the name of a room")
-    targets = livekit_checks.LiveKitTargets(room, agent)
+    targets = LiveKitTargets(room, agent)
     try:
         given = livekit_environment(livekit_url)
     except SettingsError as error:

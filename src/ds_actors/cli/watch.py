@@ -16,7 +16,7 @@ from ds_actors import RestartLimitReached, StartFailed, Supervisor
 from ds_actors.cli._adapter import adapter_missing, checkout, has_adapter
 from ds_actors.cli._configuration import SETTINGS_NOTE, ConfigFile, SetOptions, configured
 from ds_actors.cli._doctor.environment import LIVEKIT_VARIABLES, check_rates, read_service
-from ds_actors.cli._doctor.livekit_checks import LiveKitSettings, read_livekit
+from ds_actors.cli._doctor.livekit_settings import LiveKitSettings, read_livekit
 from ds_actors.cli._doctor.result import CheckResult, CheckStatus
 from ds_actors.cli._dotenv import LiveKitUrl, livekit_environment
 from ds_actors.cli._epilog import epilog

@@ -6,47 +6,15 @@ import importlib.util
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from attrs import field, frozen
-
 from ds_actors.cli._adapter import adapter_command, checkout
-from ds_actors.cli._doctor.environment import LIVEKIT_TOKEN, LIVEKIT_VARIABLES
+from ds_actors.cli._doctor.environment import LIVEKIT_VARIABLES
 from ds_actors.cli._doctor.livekit_names import DISPATCH, SERVER, STEPS, WORKER
+from ds_actors.cli._doctor.livekit_settings import LiveKitTargets, read_livekit
 from ds_actors.cli._doctor.result import CheckResult, failed, skipped
 
 _NOT_TRIED: Final = "not tried: an earlier check failed"
 _NOT_ASKED: Final = 'not asked for: name the agent with --agent NAME, or with --agent "" for automatic dispatch'
-
-
 _BEFORE_WORKERS: Final = frozenset(STEPS) - {WORKER, DISPATCH}
-
-
-@frozen
-class LiveKitSettings:
-    """Where LiveKit's server is, and what signs or is the participants' token."""
-
-    url: str
-    key: str = field(repr=False)
-    secret: str = field(repr=False)
-    token: str | None = field(default=None, repr=False)
-    """The token to check in place of one made by the doctor."""
-
-
-@frozen
-class LiveKitTargets:
-    """What the user asks about by name."""
-
-    room: str | None = None
-    """The room whose tracks are looked at."""
-    agent: str | None = None
-    """The name that the agent's worker registers with; empty for automatic dispatch."""
-
-
-def read_livekit(environment: Mapping[str, str]) -> LiveKitSettings | None:
-    """Return LiveKit's settings, or None unless all three variables are set."""
-    url, key, secret = (environment.get(name, "").strip() for name in LIVEKIT_VARIABLES)
-    if not (url and key and secret):
-        return None
-    return LiveKitSettings(url, key, secret, environment.get(LIVEKIT_TOKEN, "").strip() or None)
 
 
 def run(environment: Mapping[str, str], timeout: float, targets: LiveKitTargets | None = None) -> Iterator[CheckResult]:

@@ -11,7 +11,7 @@ from typing import Final
 import aiohttp
 from livekit import api, rtc
 
-from ds_actors.cli._doctor.livekit_checks import LiveKitSettings
+from ds_actors.cli._doctor.livekit_settings import LiveKitSettings
 from ds_actors.detection.events import plain
 
 IDENTITY: Final = "ds-actors-doctor"

@@ -11,7 +11,6 @@ from attrs import define
 from livekit import api, rtc
 
 from ds_actors._text import plain
-from ds_actors.cli._doctor.livekit_checks import LiveKitSettings
 from ds_actors.cli._doctor.livekit_connection import (
     API_ERRORS,
     joined,
@@ -22,6 +21,7 @@ from ds_actors.cli._doctor.livekit_connection import (
     publish_picture,
 )
 from ds_actors.cli._doctor.livekit_names import DISPATCH, WORKER
+from ds_actors.cli._doctor.livekit_settings import LiveKitSettings
 from ds_actors.cli._doctor.livekit_verdicts import DispatchView, judge_dispatch, judge_worker
 from ds_actors.cli._doctor.result import CheckResult, failed
 

@@ -11,12 +11,12 @@ from typing import Final
 
 from livekit import api, rtc
 
-from ds_actors.cli._doctor.livekit_checks import LiveKitSettings, LiveKitTargets
 from ds_actors.cli._doctor.livekit_connection import API_ERRORS, IDENTITY, joined, new_identity, new_token, own_room
 from ds_actors.cli._doctor.livekit_dispatch import check_dispatch
 from ds_actors.cli._doctor.livekit_names import DATA, JOIN, KEY, SERVER
+from ds_actors.cli._doctor.livekit_settings import LiveKitSettings, LiveKitTargets
 from ds_actors.cli._doctor.livekit_tracks import check_tracks
-from ds_actors.cli._doctor.livekit_url import url_problem
+from ds_actors.cli._doctor.livekit_url import shown_url, url_problem
 from ds_actors.cli._doctor.livekit_verdicts import judge_grants
 from ds_actors.cli._doctor.result import CheckResult, failed, passed
 from ds_actors.detection.events import plain
@@ -75,7 +75,7 @@ async def _check(settings: LiveKitSettings, targets: LiveKitTargets, timeout: fl
 
 
 async def _check_server(settings: LiveKitSettings, timeout: float) -> list[CheckResult]:
-    url = plain(settings.url, 200)
+    url = plain(shown_url(settings.url), 200)
     if (problem := url_problem(settings.url)) is not None:
         form = (
             "set LIVEKIT_URL to wss://HOST, as LiveKit's project settings show it, or to ws://HOST:PORT of your server"

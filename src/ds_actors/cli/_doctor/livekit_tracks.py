@@ -9,7 +9,6 @@ from typing import Final
 from livekit import api, rtc
 
 from ds_actors._text import plain
-from ds_actors.cli._doctor.livekit_checks import LiveKitSettings
 from ds_actors.cli._doctor.livekit_connection import (
     API_ERRORS,
     IDENTITY,
@@ -20,6 +19,7 @@ from ds_actors.cli._doctor.livekit_connection import (
     publish_picture,
 )
 from ds_actors.cli._doctor.livekit_names import ENCRYPTION, TRACKS
+from ds_actors.cli._doctor.livekit_settings import LiveKitSettings
 from ds_actors.cli._doctor.livekit_verdicts import RoomView, judge_encryption, judge_tracks
 from ds_actors.cli._doctor.result import CheckResult, failed, passed, skipped, warned
 

@@ -13,7 +13,7 @@ from attrs import define, field
 from livekit import api
 
 from ds_actors import Actor
-from ds_actors.cli._doctor.livekit_checks import LiveKitSettings
+from ds_actors.cli._doctor.livekit_settings import LiveKitSettings
 from ds_actors.cli._room import child_process
 from ds_actors.detection.short_secret import short_secret_permitted
 

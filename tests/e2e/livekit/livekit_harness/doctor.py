@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ds_actors.cli._doctor import livekit_checks
-from ds_actors.cli._doctor.livekit_checks import LiveKitTargets
 from ds_actors.cli._doctor.livekit_names import STEPS
+from ds_actors.cli._doctor.livekit_settings import LiveKitTargets
 from ds_actors.cli._doctor.result import CheckResult, CheckStatus
 from livekit_harness.server import Server
 
