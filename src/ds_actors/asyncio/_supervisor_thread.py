@@ -66,10 +66,6 @@ class SupervisorThread:
         self._bridge = bridge
         self._thread = TrioThread()
         self._stop = trio.Event()
-        self._scope = trio.CancelScope()
-        """Ends a start that is cancelled."""
-        self._abandoned = False
-        """The block was cancelled while it started."""
         self._calls: trio.Nursery | None = None
         """Where calls run, while they may begin; trio's."""
         self._host: asyncio.Task[Any] | None = None
@@ -105,8 +101,6 @@ class SupervisorThread:
         try:
             await self._thread.start(self._run)
         except asyncio.CancelledError:
-            self._abandoned = True
-            self.bridge.tell(self._scope.cancel)
             await self._leave()
             raise
         self._begun = self._in_body = True
@@ -243,21 +237,18 @@ class SupervisorThread:
 
     async def _run(self, *, task_status: trio.TaskStatus[None]) -> None:
         self.bridge.attach()
-        if self._abandoned:  # before there was a run that could be told
-            self._scope.cancel()
         started = False
         try:
-            with self._scope:
-                async with self.supervisor, trio.open_nursery() as calls:
-                    self._calls = calls
-                    try:
-                        calls.start_soon(self._stop_without_loop)
-                        started = True
-                        task_status.started()
-                        await self._stop.wait()
-                    finally:
-                        self._calls = None
-                    calls.cancel_scope.cancel()
+            async with self.supervisor, trio.open_nursery() as calls:
+                self._calls = calls
+                try:
+                    calls.start_soon(self._stop_without_loop)
+                    started = True
+                    task_status.started()
+                    await self._stop.wait()
+                finally:
+                    self._calls = None
+                calls.cancel_scope.cancel()
         except BaseException as error:
             if not started:
                 raise
