@@ -102,7 +102,7 @@ async def serve(port: int, status_port: int) -> None:
                 await session.wait_stopped()
 
         async def asked(stream: trio.SocketStream) -> None:
-            with suppress(ActorError, trio.BrokenResourceError):  # a slow store, or who asked has gone
+            with suppress(ActorError, trio.BrokenResourceError):  # a slow store, or a reader that has gone
                 await stream.receive_some()
                 latest = [f"{name}: {await stores.ask(Latest(name), timeout=1)}" for name in sorted(names)]
                 body = "\n".join([*latest, str(gateway.tree()), ""]).encode()

@@ -28,6 +28,7 @@ from ds_actors import (
     AskTimeout,
     ChildSpec,
     Exit,
+    Reject,
     Request,
     RestartLimitReached,
     StartFailed,
@@ -472,6 +473,42 @@ def test_other_threads_and_loops_are_refused_with_the_way_in() -> None:
                 await asyncio.to_thread(elsewhere)
 
     run(main())
+
+
+def test_an_actor_of_another_tree_is_refused_and_unharmed() -> None:
+    """Its mailbox belongs to that tree's thread."""
+
+    async def main() -> None:
+        async with counting() as (_, counter), SupervisorThread(Supervisor("other")) as other:
+            with pytest.raises(RuntimeError, match="/app/Counter belongs to another tree than /other"):
+                await other.ask(counter, Total(), timeout=1)
+            with pytest.raises(RuntimeError, match="/app/Counter belongs to another tree than /other"):
+                other.tell(counter, Add(1))
+        async with counting() as (app, counter), SupervisorThread(Supervisor("other")):
+            assert await app.ask(counter, Total(), timeout=5) == 0
+
+    run(main())
+
+
+@pytest.mark.parametrize("way", ["tell", "ask"])
+def test_what_a_mailbox_raises_ends_the_tree_in_order(way: str) -> None:
+    """SystemExit comes out of the block as it is."""
+
+    class Exiting(Reject[Any]):
+        def put(self, message: Any, now: float = 0.0, /) -> None:
+            raise SystemExit(3)
+
+    async def main() -> None:
+        async with SupervisorThread(Supervisor("app")) as app:
+            counter = await app.run(lambda: app.supervisor.start(Counter, mailbox=Exiting))
+            if way == "tell":
+                app.tell(counter, Add(1))
+            else:
+                await app.ask(counter, Total(), timeout=60)
+            await asyncio.sleep(60)
+
+    with pytest.raises(SystemExit):
+        asyncio.run(main())
 
 
 def test_an_actor_calls_the_loop() -> None:

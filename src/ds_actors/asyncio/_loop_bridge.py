@@ -53,6 +53,11 @@ class LoopBridge:
         """The loop."""
         return self._loop
 
+    @property
+    def token(self) -> trio.lowlevel.TrioToken | None:
+        """The trio run that uses it; None before `attach`."""
+        return self._token
+
     def attach(self) -> None:
         """Remember the trio run of the caller."""
         self._token = trio.lowlevel.current_trio_token()

@@ -151,10 +151,10 @@ class SupervisorThread:
 
         Raises:
             TreeEnded: when the tree has ended.
-            RuntimeError: when called before the block, or outside of its loop.
+            RuntimeError: when called before the block, outside of its loop, or with an actor of another tree.
         """
         self._check_loop()
-        self._tell(actor.tell, message)
+        self._put(actor, message)
 
     async def ask(self, actor: ActorRef[M], request: Asks[M, R], /, *, timeout: float) -> R:
         """Put a request into an actor's mailbox and return its reply, waiting `timeout` seconds at most.
@@ -162,7 +162,7 @@ class SupervisorThread:
         Raises:
             AskFailed, AskDropped, AskTimeout, ActorStopped: as `ActorRef.ask` does.
             TreeEnded: when the tree has ended.
-            RuntimeError: when called before the block, or outside of its loop.
+            RuntimeError: when called before the block, outside of its loop, or with an actor of another tree.
             ValueError: for a timeout that is negative or no number.
         """
         self._check_loop()
@@ -170,7 +170,7 @@ class SupervisorThread:
             raise ValueError(f"an ask's timeout is in seconds, 0 or more, not {timeout!r}")
         slot = LoopSlot(self.bridge)
         # Not a call: its task would put the request behind what is told meanwhile.
-        self._tell(actor._cell.put, Envelope(request, slot))  # noqa: SLF001 - the library's own way in
+        self._put(actor, Envelope(request, slot))
         try:
             async with asyncio.timeout(timeout):
                 await slot.arrived
@@ -213,6 +213,14 @@ class SupervisorThread:
             return function(*args)
 
         return await self.run(called)
+
+    def _put(self, actor: ActorRef[Any], item: object) -> None:
+        cell = actor._cell  # noqa: SLF001 - the library's own way in
+        if self._begun and cell.token is not self.bridge.token:
+            raise RuntimeError(
+                f"{actor.path} belongs to another tree than {self.supervisor.path}: use that tree's block"
+            )
+        self._tell(cell.put_from_thread, item)
 
     def _tell(self, function: Callable[..., object], argument: object) -> None:
         if not self._begun:
