@@ -540,6 +540,21 @@ def test_an_actor_calls_the_loop() -> None:
     run(main())
 
 
+def test_a_bridge_serves_one_tree_at_a_time() -> None:
+    """One after the other is fine."""
+
+    async def main() -> None:
+        bridge = LoopBridge()
+        async with SupervisorThread(Supervisor("first"), bridge=bridge) as first:
+            with pytest.raises(RuntimeError, match="a LoopBridge serves one trio run at a time"):
+                await SupervisorThread(Supervisor("second"), bridge=bridge).__aenter__()
+            assert await first.run_sync(lambda: 1) == 1
+        async with SupervisorThread(Supervisor("third"), bridge=bridge) as third:
+            assert await third.run_sync(lambda: 3) == 3
+
+    run(main())
+
+
 def program(body: str) -> list[str]:
     prelude = """
         import asyncio, os, sys, time

@@ -59,8 +59,15 @@ class LoopBridge:
         return self._token
 
     def attach(self) -> None:
-        """Remember the trio run of the caller."""
-        self._token = trio.lowlevel.current_trio_token()
+        """Remember the trio run of the caller.
+
+        Raises:
+            RuntimeError: while another run uses the bridge.
+        """
+        token = trio.lowlevel.current_trio_token()
+        if token is not self._token and self.tell(_nothing):
+            raise RuntimeError("a LoopBridge serves one trio run at a time; make another one")
+        self._token = token
 
     # ---- from trio
 
@@ -143,6 +150,10 @@ class LoopBridge:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _nothing() -> None:
+    pass
 
 
 def _guarded(function: Callable[..., object], args: tuple[object, ...]) -> None:
