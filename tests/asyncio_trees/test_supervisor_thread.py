@@ -255,6 +255,34 @@ def test_a_tree_that_ends_in_order_ends_the_block_without_an_error() -> None:
     run(main())
 
 
+def test_a_tree_that_ends_in_order_before_the_body_begins_cancels_nothing_behind_the_block() -> None:
+    """Also where the body waits for nothing, so that its cancellation finds nothing to interrupt."""
+    began = threading.Event()
+
+    class Once(Actor[object]):
+        async def run(self) -> None:
+            began.set()
+            await trio.lowlevel.checkpoint()
+
+    def wait_for_its_end() -> None:
+        assert began.wait(30)
+        for thread in threading.enumerate():
+            if thread.name == "ds-actors-trio":
+                thread.join(30)
+
+    async def main() -> None:
+        spec = ChildSpec(Once, restart="temporary", significant=True)
+        asyncio.get_running_loop().call_soon(wait_for_its_end)  # the loop learns of start and end at once
+        async with SupervisorThread(Supervisor("app", children=[spec], auto_shutdown="any_significant")):
+            pass
+        await asyncio.sleep(0)
+        task = asyncio.current_task()
+        assert task is not None
+        assert task.cancelling() == 0
+
+    run(main())
+
+
 def test_an_error_of_the_body_comes_out_as_it_is_and_with_the_trees_as_a_group() -> None:
     """Neither hides the other."""
 

@@ -116,8 +116,11 @@ class SupervisorThread:
         assert self._host is not None
         ours = False
         if self._interrupted:
-            # As in asyncio.timeout: the cancellation is ours when no one else cancelled the task as well.
-            ours = self._host.uncancel() <= self._cancelling and kind is asyncio.CancelledError
+            # As in asyncio.timeout: the cancellation is ours when no one else cancelled the task as well. A body that
+            # waited for nothing has left it to `_leave`.
+            others = self._host.uncancel() > self._cancelling
+            ours = kind is asyncio.CancelledError and not others
+            cancelled = cancelled and others
         body = None if ours else error
         if body is None and cancelled:
             body = asyncio.CancelledError()
