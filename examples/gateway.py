@@ -102,11 +102,14 @@ async def serve(port: int, status_port: int) -> None:
                 await session.wait_stopped()
 
         async def asked(stream: trio.SocketStream) -> None:
-            await stream.receive_some()
-            latest = [f"{name}: {await stores.ask(Latest(name), timeout=1)}" for name in sorted(names)]
-            body = "\n".join([*latest, str(gateway.tree()), ""]).encode()
-            head = f"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {len(body)}\r\n\r\n"
-            await stream.send_all(head.encode() + body)
+            with suppress(ActorError, trio.BrokenResourceError):  # a slow store, or a reader that has gone
+                await stream.receive_some()
+                latest = [f"{name}: {await stores.ask(Latest(name), timeout=1)}" for name in sorted(names)]
+                body = "\n".join([*latest, str(gateway.tree()), ""]).encode()
+                head = (
+                    f"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {len(body)}\r\n\r\n"
+                )
+                await stream.send_all(head.encode() + body)
 
         async with trio.open_nursery() as nursery:
             for handler, number in ((connected, port), (asked, status_port)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextvars import Token
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,7 @@ from attrs import define, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry import baggage, context
+from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -27,6 +29,7 @@ from ds_actors import (
     ChildSpec,
     Conflate,
     DropOldest,
+    Exit,
     ExponentialBackoff,
     Group,
     Latest,
@@ -87,7 +90,7 @@ class Noting(Actor[Tell | Ask]):
         return None
 
 
-def by(user: str) -> object:
+def by(user: str) -> Token[Context]:
     """Make a user known to what follows; return the token that ends it."""
     return context.attach(baggage.set_baggage("user", user))
 
@@ -128,6 +131,33 @@ async def test_between_messages_an_actor_has_its_own_context(autojump_clock: obj
         ref.tell(Tell())
         await trio.testing.wait_all_tasks_blocked()
     assert seen == ["alice", None]
+
+
+@pytest.mark.parametrize("backoff", [None, ExponentialBackoff()])
+async def test_after_a_crash_an_actor_has_its_own_context(
+    backoff: ExponentialBackoff | None, autojump_clock: object
+) -> None:
+    """The next incarnation has nothing of the message that crashed the one before it."""
+    seen: list[object] = []
+
+    class Crashing(Actor[Tell]):
+        async def started(self) -> None:
+            seen.append(baggage.get_baggage("user"))
+
+        async def stopping(self, exit: Exit, /) -> None:
+            if exit.crash is None:
+                seen.append(baggage.get_baggage("user"))
+
+        async def receive(self, message: Tell, /) -> None:
+            raise ValueError("a bug")
+
+    async with Supervisor("app") as app:
+        ref = await app.start(Crashing, mailbox=traced(), backoff=backoff)
+        token = by("alice")
+        ref.tell(Tell())
+        context.detach(token)
+        await trio.sleep(60)
+    assert seen == [None, None, None]
 
 
 def spans(exporter: InMemorySpanExporter) -> dict[str, ReadableSpan]:

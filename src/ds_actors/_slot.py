@@ -27,9 +27,9 @@ class Slot:
         """Deliver the ending, unless one was delivered before."""
         if self.closed:
             return
-        self.closed = self.ended = True
         self._value = value
         self._error = error
+        self.closed = self.ended = True  # last: an asker in another thread reads it first
         if self._task is not None:
             trio.lowlevel.reschedule(self._task)
             self._task = None

@@ -95,8 +95,8 @@ class Supervisor(SupervisorRef):
             raise RuntimeError("a Supervisor's block can be entered once; make a new one")
         if not trio.lowlevel.in_trio_run():
             raise RuntimeError(
-                "a Supervisor needs trio: run the program with trio.run(main), not with asyncio.run"
-                " (docs/guide/first-actor.md shows how; docs/livekit.md shows trio beside asyncio)"
+                "a Supervisor needs trio: run the program with trio.run(main) (docs/guide/first-actor.md), or put the"
+                " Supervisor into ds_actors.asyncio.SupervisorThread, beside an asyncio program (docs/guide/asyncio.md)"
             )
         self._opened = self._open()
         await self._opened.__aenter__()

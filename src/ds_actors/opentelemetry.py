@@ -100,11 +100,13 @@ class TracedMailbox(Generic[M]):
                 if hand.span is not None:
                     hand.span.end()
                 break
-        if not self._hands and self._own is not None:
-            context.attach(self._own)
+        self._end_contexts()
 
     def interrupted(self, now: float, /) -> Iterable[Dropped[M]]:
-        """End the spans of the messages in hand as errors; those that are put back keep their context."""
+        """End the contexts of the messages in hand, and their spans as errors; those put back keep their contexts.
+
+        The next incarnation's task begins with the context that this one has then.
+        """
         dropped = tuple(self.inner.interrupted(now))
         lost = {id(loss.what) for loss in dropped}
         hands, self._hands = self._hands, []
@@ -114,6 +116,7 @@ class TracedMailbox(Generic[M]):
                 hand.span.end()
             if id(hand.item) not in lost:
                 self._brought.setdefault(id(hand.item), deque()).appendleft(hand.brought)
+        self._end_contexts()
         return dropped
 
     def close(self, now: float, /) -> Iterable[M]:
@@ -129,6 +132,11 @@ class TracedMailbox(Generic[M]):
         """Return when a message may be taken without another put, where the mailbox says so."""
         ready_at: Callable[[float], float | None] | None = getattr(self.inner, "ready_at", None)
         return None if ready_at is None else ready_at(now)
+
+    def _end_contexts(self) -> None:
+        if not self._hands and self._own is not None:
+            context.attach(self._own)
+            self._own = None
 
     def _forget(self, item: object) -> Context | None:
         waiting = self._brought.get(id(item))

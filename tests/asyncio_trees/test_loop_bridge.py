@@ -280,12 +280,14 @@ def test_a_busy_trio_side_never_blocks_the_loop() -> None:
 
 @pytest.mark.parametrize("cancelled", [False, True])
 def test_entering_does_not_block_the_loop_and_may_be_cancelled(cancelled: bool) -> None:
-    """The loop ticks while the thread comes up; a cancelled start leaves no thread behind."""
+    """The loop ticks while the thread comes up; a cancelled start cancels what runs there, and leaves no thread."""
     ended = threading.Event()
 
     async def stopping(bridge: LoopBridge) -> None:
-        await trio.sleep(0.05)
-        ended.set()
+        try:
+            await trio.sleep(3600 if cancelled else 0.05)
+        finally:
+            ended.set()
 
     async def asyncio_main() -> None:
         run = Run(stopping)

@@ -28,12 +28,13 @@ from ds_actors import (
     AskTimeout,
     ChildSpec,
     Exit,
+    Reject,
     Request,
     RestartLimitReached,
     StartFailed,
     Supervisor,
 )
-from ds_actors.asyncio import LoopBridge, SupervisorThread, TreeEnded
+from ds_actors.asyncio import LoopBridge, LoopClosed, SupervisorThread, TreeEnded
 
 
 @frozen
@@ -254,6 +255,34 @@ def test_a_tree_that_ends_in_order_ends_the_block_without_an_error() -> None:
     run(main())
 
 
+def test_a_tree_that_ends_in_order_before_the_body_begins_cancels_nothing_behind_the_block() -> None:
+    """Also where the body waits for nothing, so that its cancellation finds nothing to interrupt."""
+    began = threading.Event()
+
+    class Once(Actor[object]):
+        async def run(self) -> None:
+            began.set()
+            await trio.lowlevel.checkpoint()
+
+    def wait_for_its_end() -> None:
+        assert began.wait(30)
+        for thread in threading.enumerate():
+            if thread.name == "ds-actors-trio":
+                thread.join(30)
+
+    async def main() -> None:
+        spec = ChildSpec(Once, restart="temporary", significant=True)
+        asyncio.get_running_loop().call_soon(wait_for_its_end)  # the loop learns of start and end at once
+        async with SupervisorThread(Supervisor("app", children=[spec], auto_shutdown="any_significant")):
+            pass
+        await asyncio.sleep(0)
+        task = asyncio.current_task()
+        assert task is not None
+        assert task.cancelling() == 0
+
+    run(main())
+
+
 def test_an_error_of_the_body_comes_out_as_it_is_and_with_the_trees_as_a_group() -> None:
     """Neither hides the other."""
 
@@ -303,6 +332,104 @@ def test_cancelled_the_block_stops_the_tree_in_order(while_it: str) -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         assert stopped == ["second", "first"]
+
+    run(main())
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_cancelled_while_it_starts_the_block_leaves_no_tree_behind(begun: bool) -> None:
+    """It waits for the tree's stop, although its thread may not even have begun."""
+    starting, stopped = threading.Event(), list[str]()
+
+    class Hanging(Actor[object]):
+        async def started(self) -> None:
+            starting.set()
+            await trio.sleep_forever()
+
+    class First(Actor[object]):
+        async def stopping(self, exit: Exit, /) -> None:
+            stopped.append(self.context.name)
+
+    async def block() -> None:
+        specs = [ChildSpec(First, name="first"), ChildSpec(Hanging, name="hanging")]
+        async with SupervisorThread(Supervisor("app", children=specs)):
+            pytest.fail("it has not started")
+
+    async def main() -> None:
+        task = asyncio.create_task(block())
+        await asyncio.sleep(0)
+        if begun:
+            await until_on_loop(starting.is_set)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not any(thread.name == "ds-actors-trio" for thread in threading.enumerate())
+        if begun:
+            assert stopped == ["first"]
+
+    run(main())
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_cancellation_is_no_part_of_a_group(fails: bool) -> None:
+    """A tree that gave up says so by itself, also to a task that is cancelled while it leaves."""
+    stopping = threading.Event()
+
+    class Slow(Actor[object]):
+        async def stopping(self, exit: Exit, /) -> None:
+            stopping.set()
+            await trio.sleep(0.2)
+
+    async def block() -> None:
+        async with counting(max_restarts=0, children=[ChildSpec(Slow)]) as (app, counter):
+            if fails:
+                app.tell(counter, Fail(ValueError("a bug")))
+                await asyncio.sleep(60)
+
+    async def main() -> None:
+        task = asyncio.create_task(block())
+        await until_on_loop(stopping.is_set)
+        task.cancel()
+        with pytest.raises(RestartLimitReached if fails else asyncio.CancelledError):
+            await task
+
+    run(main())
+
+
+@pytest.mark.parametrize("with_the_block", [False, True])
+def test_a_call_that_is_cancelled_on_the_loop_does_not_end_the_block_silently(with_the_block: bool) -> None:
+    """The tree stops, and the block says why; a loop that cancels all of its tasks gets nothing but cancellations."""
+    called = threading.Event()
+    calls = list[asyncio.Task[Any] | None]()
+
+    async def wait() -> None:
+        calls.append(asyncio.current_task())
+        called.set()
+        await asyncio.sleep(60)
+
+    @define
+    class Calling(Actor[object]):
+        bridge: LoopBridge
+
+        async def run(self) -> None:
+            await self.bridge.call(wait)
+
+    async def block() -> None:
+        bridge = LoopBridge()
+        supervisor = Supervisor("app", children=[ChildSpec(Calling, bridge)])
+        async with SupervisorThread(supervisor, bridge=bridge):
+            await asyncio.sleep(60)
+
+    async def main() -> None:
+        task = asyncio.create_task(block())
+        await until_on_loop(called.is_set)
+        (call,) = calls
+        assert call is not None
+        call.cancel()
+        if with_the_block:
+            task.cancel()
+        with pytest.raises(asyncio.CancelledError if with_the_block else LoopClosed):
+            await task
 
     run(main())
 
@@ -358,6 +485,8 @@ def test_other_threads_and_loops_are_refused_with_the_way_in() -> None:
         thread = SupervisorThread(Supervisor("app"))
         with pytest.raises(RuntimeError, match="has its loop from its block"):
             await thread.run_sync(lambda: None)
+        with pytest.raises(RuntimeError, match="has not begun: enter its block first"):
+            await SupervisorThread(Supervisor("other"), bridge=LoopBridge()).run_sync(lambda: None)
         async with thread as app:
             with pytest.raises(RuntimeError, match="can be entered once"):
                 await thread.__aenter__()
@@ -372,6 +501,42 @@ def test_other_threads_and_loops_are_refused_with_the_way_in() -> None:
                 await asyncio.to_thread(elsewhere)
 
     run(main())
+
+
+def test_an_actor_of_another_tree_is_refused_and_unharmed() -> None:
+    """Its mailbox belongs to that tree's thread."""
+
+    async def main() -> None:
+        async with counting() as (_, counter), SupervisorThread(Supervisor("other")) as other:
+            with pytest.raises(RuntimeError, match="/app/Counter belongs to another tree than /other"):
+                await other.ask(counter, Total(), timeout=1)
+            with pytest.raises(RuntimeError, match="/app/Counter belongs to another tree than /other"):
+                other.tell(counter, Add(1))
+        async with counting() as (app, counter), SupervisorThread(Supervisor("other")):
+            assert await app.ask(counter, Total(), timeout=5) == 0
+
+    run(main())
+
+
+@pytest.mark.parametrize("way", ["tell", "ask"])
+def test_what_a_mailbox_raises_ends_the_tree_in_order(way: str) -> None:
+    """SystemExit comes out of the block as it is."""
+
+    class Exiting(Reject[Any]):
+        def put(self, message: Any, now: float = 0.0, /) -> None:
+            raise SystemExit(3)
+
+    async def main() -> None:
+        async with SupervisorThread(Supervisor("app")) as app:
+            counter = await app.run(lambda: app.supervisor.start(Counter, mailbox=Exiting))
+            if way == "tell":
+                app.tell(counter, Add(1))
+            else:
+                await app.ask(counter, Total(), timeout=60)
+            await asyncio.sleep(60)
+
+    with pytest.raises(SystemExit):
+        asyncio.run(main())
 
 
 def test_an_actor_calls_the_loop() -> None:
@@ -399,6 +564,21 @@ def test_an_actor_calls_the_loop() -> None:
         async with SupervisorThread(supervisor, bridge=bridge) as app:
             finder = await app.run_sync(app.supervisor.find_actor, "finder")
             assert await app.ask(finder, Find(), timeout=5) == "ALICE"
+
+    run(main())
+
+
+def test_a_bridge_serves_one_tree_at_a_time() -> None:
+    """One after the other is fine."""
+
+    async def main() -> None:
+        bridge = LoopBridge()
+        async with SupervisorThread(Supervisor("first"), bridge=bridge) as first:
+            with pytest.raises(RuntimeError, match="a LoopBridge serves one trio run at a time"):
+                await SupervisorThread(Supervisor("second"), bridge=bridge).__aenter__()
+            assert await first.run_sync(lambda: 1) == 1
+        async with SupervisorThread(Supervisor("third"), bridge=bridge) as third:
+            assert await third.run_sync(lambda: 3) == 3
 
     run(main())
 

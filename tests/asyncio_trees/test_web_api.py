@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ import pytest
 import uvicorn
 from waiting import until, until_on_loop
 
-from ds_actors.asyncio import SupervisorThread
+from ds_actors.asyncio import SupervisorThread, TreeEnded
 from ds_actors.testing import crash
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "web_api.py"
@@ -67,7 +67,7 @@ def test_it_sells_and_shows_its_tree_until_it_is_stopped() -> None:
     run(main)
 
 
-def test_an_actor_that_crashes_is_replaced_and_a_tree_that_gave_up_is_said() -> None:
+def test_an_actor_that_crashes_is_replaced_and_one_that_was_stopped_is_said() -> None:
     """With 503, and without an end of the program."""
 
     async def main() -> None:
@@ -78,6 +78,26 @@ def test_an_actor_that_crashes_is_replaced_and_a_tree_that_gave_up_is_said() -> 
             await tree.run(tree.supervisor.terminate, "stock")
             answer = await client.post("/sales/tea", params={"number": 1})
             assert (answer.status_code, "stopped" in answer.json()["error"]) == (503, True)
+            server.should_exit = True
+            await task
+
+    run(main)
+
+
+def test_a_tree_that_gives_up_is_said_too() -> None:
+    """By each route that asks it, while the program serves on."""
+
+    async def main() -> None:
+        async with serving() as (api, server, task, client):
+            tree: SupervisorThread = api.state.shop.tree
+            for _ in range(3):
+                await tree.run(crash, tree.supervisor, api.state.shop.stock)
+            with suppress(TreeEnded):
+                await tree.run(crash, tree.supervisor, api.state.shop.stock)
+            while (await client.get("/tree")).is_success:
+                await asyncio.sleep(0.01)
+            answer = await client.post("/sales/tea", params={"number": 1})
+            assert (answer.status_code, answer.json()) == (503, {"error": "/shop has ended"})
             server.should_exit = True
             await task
 

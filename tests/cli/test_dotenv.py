@@ -103,6 +103,32 @@ def test_a_key_that_is_set_is_not_sent_where_the_file_says(file: Path) -> None:
     assert "elsewhere" not in run("config").stdout
 
 
+def test_a_webhooks_secret_that_is_set_is_not_sent_where_the_file_says(file: Path) -> None:
+    """Its address counts only beside a secret of the same file."""
+    file.write_text("DATASPIKE_WEBHOOK_URL=https://elsewhere.invalid/\n")
+    os.environ["DATASPIKE_WEBHOOK_SECRET"] = SESAME
+    result = run("config")
+    assert "sinks.webhook.secret" in result.stderr
+    assert "has no effect without sinks.webhook.url" in result.stderr
+    assert "DATASPIKE_WEBHOOK_URL" not in os.environ
+
+
+def test_no_variable_is_put_into_what_the_file_says(file: Path) -> None:
+    """A stranger's file could send any of them to an address of its own."""
+    os.environ[SECRET] = SESAME
+    os.environ["HOME_GROWN"] = "opensesame"
+    file.write_text(f"{URL}=ws://127.0.0.1:1/${{HOME_GROWN}}/${SECRET}\n{KEY}=${{HOME_GROWN}}\nDATASPIKE_API_KEY=k\n")
+    assert "sesame" not in run("watch", "call").stderr
+    assert (os.environ[URL], os.environ[KEY]) == (f"ws://127.0.0.1:1/${{HOME_GROWN}}/${SECRET}", "${HOME_GROWN}")
+
+
+def test_a_folder_of_that_name_is_not_the_file(file: Path) -> None:
+    """It is somebody's virtual environment."""
+    file.mkdir()
+    assert f"{URL}, {KEY}, {SECRET} not set" in run("watch", "call").stderr
+    assert run("config").exit_code == 0
+
+
 @pytest.mark.parametrize("command", [("watch", "call"), ("doctor",), ("config",)])
 def test_a_file_that_cannot_be_read_is_exit_2_with_what_to_do(file: Path, command: tuple[str, ...]) -> None:
     """One line; nothing of the file is in it."""
@@ -111,7 +137,7 @@ def test_a_file_that_cannot_be_read_is_exit_2_with_what_to_do(file: Path, comman
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == f"ds-actors {command[0]}: .env is not UTF-8 text; save it as UTF-8, or remove it\n"
     file.unlink()
-    file.mkdir()
+    file.symlink_to(file)
     result = run(*command)
     assert result.exit_code == 2
-    assert ".env cannot be read: Is a directory" in result.stderr
+    assert ".env cannot be read: Too many levels of symbolic links" in result.stderr

@@ -31,6 +31,29 @@ def test_an_address_that_cannot_be_one_is_named_with_its_form(url: str, expected
     assert "ws://HOST:PORT" in result.fix
 
 
+@pytest.mark.parametrize(
+    ("url", "shown", "expected"),
+    [
+        ("wss://user:sesame@livekit.example/x", "wss://livekit.example/x", "a user name or a password"),
+        ("wss://sesame@livekit.example", "wss://livekit.example", "a user name or a password"),
+        ("wss://user:se@sa@me@livekit.example", "wss://livekit.example", "a user name or a password"),
+        ("wss://user:sesame?sesame@livekit.example", "wss://***", "it is not a URL"),
+        ("wss://livekit.example/rtc?access_token=sesame", "wss://livekit.example/rtc", "a query"),
+        ("wss://livekit.example?access_token=sesame@sesame", "wss://***", "a query"),
+        ("wss://livekit.example#sesame", "wss://livekit.example", "a query"),
+        ("user:sesame@livekit.example", "livekit.example", "it must begin with"),
+        ("wss://user:sesame@livekit.example:port", "wss://livekit.example:port", "it is not a URL"),
+    ],
+)
+def test_what_may_be_secret_in_it_is_not_shown(url: str, shown: str, expected: str) -> None:
+    """No LiveKit server takes it, so that it is refused here, not in an error of the client's."""
+    (result,) = livekit_room.run_server_steps(LiveKitSettings(url, "key", "secret"), 0.1)
+    assert result.summary.startswith(f"LIVEKIT_URL is {shown!r}: ")
+    assert expected in result.summary
+    assert "sesame" not in result.summary
+    assert "sesame" not in repr(LiveKitSettings(url, "key", "secret"))
+
+
 @pytest.mark.parametrize("scheme", ["ws", "wss", "http", "https", "WSS"])
 def test_every_scheme_that_livekit_takes_is_one(scheme: str) -> None:
     """With a port, a path, or neither."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -64,6 +66,24 @@ async def test_devices_report_and_hear_the_clock_and_the_state_is_shown(
         await until_in_trio(lambda: bool(set(clocks(process)) - set(killed)), 30)
         await until_in_trio(lambda: "clock running" in state(), 30)
     await until_in_trio(lambda: "Session" not in state(), 30)
+
+
+async def test_a_reader_of_the_state_that_breaks_off_harms_nobody_else(
+    gateway: tuple[subprocess.Popen[str], int, str],
+) -> None:
+    """Its connection is reset before it has asked."""
+    process, port, status = gateway
+    async with await trio.open_tcp_stream("127.0.0.1", port) as device:
+        await device.send_all(b"door\nopen\n")
+        asking = await trio.open_tcp_stream("127.0.0.1", httpx.URL(status).port or 0)
+        asking.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await asking.aclose()
+        with trio.fail_after(30):
+            for _ in range(2):  # the clock goes on
+                assert re.match(rb"time \d+\n", await device.receive_some())
+        answer = await trio.to_thread.run_sync(lambda: httpx.get(status, trust_env=False, timeout=20))
+        assert "door: open\n" in answer.text
+    assert process.poll() is None
 
 
 def test_ctrl_c_ends_it_with_its_helper(gateway: tuple[subprocess.Popen[str], int, str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from pathlib import Path
+from typing import Any
 
 import monitor_kit as kit
 import pytest
@@ -12,7 +13,7 @@ import trio
 from monitor_kit import Service, Still
 
 import ds_actors
-from ds_actors.detection import LogSink, Monitor, TrackInfo
+from ds_actors.detection import Dataspike, LogSink, Monitor, TrackInfo
 from ds_actors.detection.log_fields import _LOGGERS, log_fields
 
 SOURCES = Path(ds_actors.__file__).parent
@@ -110,6 +111,21 @@ def test_a_record_keeps_the_field_that_it_has(caplog: pytest.LogCaptureFixture) 
         ("its own", "ds_actors"),
         ("demo", "ds_actors"),
     ]
+
+
+@pytest.mark.parametrize("fields", ["room", ["room"], {5: "room"}, {"": "x"}, {"message": "x"}, {"name": "x"}])
+def test_fields_that_no_record_can_have_are_refused_at_once(fields: Any) -> None:
+    """Not in the first line that is logged, where they would end an actor, or be missing without a word."""
+    with pytest.raises((TypeError, ValueError), match=r"^log_fields must"):
+        Monitor(service=Dataspike(api_key="k"), log_fields=fields)
+
+
+def test_a_name_that_is_added_later_and_is_no_text_harms_no_line(caplog: pytest.LogCaptureFixture) -> None:
+    """The line appears without it."""
+    fields: Any = {5: "x", "room": "demo"}
+    with log_fields(fields):
+        logging.getLogger("ds_actors").warning("x")
+    assert rooms(caplog) == {"x": "demo"}
 
 
 def test_every_logger_of_the_package_carries_the_fields() -> None:

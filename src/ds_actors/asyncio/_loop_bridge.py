@@ -53,9 +53,21 @@ class LoopBridge:
         """The loop."""
         return self._loop
 
+    @property
+    def token(self) -> trio.lowlevel.TrioToken | None:
+        """The trio run that uses it; None before `attach`."""
+        return self._token
+
     def attach(self) -> None:
-        """Remember the trio run of the caller."""
-        self._token = trio.lowlevel.current_trio_token()
+        """Remember the trio run of the caller.
+
+        Raises:
+            RuntimeError: while another run uses the bridge.
+        """
+        token = trio.lowlevel.current_trio_token()
+        if token is not self._token and self.tell(_nothing):
+            raise RuntimeError("a LoopBridge serves one trio run at a time; make another one")
+        self._token = token
 
     # ---- from trio
 
@@ -138,6 +150,10 @@ class LoopBridge:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _nothing() -> None:
+    pass
 
 
 def _guarded(function: Callable[..., object], args: tuple[object, ...]) -> None:

@@ -17,7 +17,7 @@ from ds_actors._exits import combine
 from ds_actors._mailbox import Envelope
 from ds_actors._ref import ActorRef, Asks
 from ds_actors._supervisor import Supervisor
-from ds_actors.asyncio._loop_bridge import LoopBridge
+from ds_actors.asyncio._loop_bridge import LoopBridge, LoopClosed
 from ds_actors.asyncio._loop_slot import LoopSlot
 from ds_actors.asyncio._trio_call import TreeEnded, TrioCall
 from ds_actors.asyncio._trio_thread import TrioThread
@@ -49,6 +49,8 @@ class SupervisorThread:
         StartFailed: from the block's start, as in trio.
         RestartLimitReached: from the block's end, as in trio, after the body was cancelled. An error in the body comes
             out too; both together come out as a group.
+        LoopClosed: from the block's end, after the body was cancelled: a task of the loop that an actor had called was
+            cancelled there, which stops the tree.
 
     Example:
         ```python
@@ -68,6 +70,7 @@ class SupervisorThread:
         """Where calls run, while they may begin; trio's."""
         self._host: asyncio.Task[Any] | None = None
         self._cancelling = 0
+        self._begun = False
         self._in_body = False
         self._over = False
         self._interrupted = False
@@ -95,8 +98,12 @@ class SupervisorThread:
         assert self._host is not None
         self._check_loop()
         self._cancelling = self._host.cancelling()
-        await self._thread.start(self._run)
-        self._in_body = True
+        try:
+            await self._thread.start(self._run)
+        except asyncio.CancelledError:
+            await self._leave()
+            raise
+        self._begun = self._in_body = True
         if self._over:
             self._cancel_body()
         return self
@@ -109,15 +116,18 @@ class SupervisorThread:
         assert self._host is not None
         ours = False
         if self._interrupted:
-            # As in asyncio.timeout: the cancellation is ours when no one else cancelled the task as well.
-            ours = self._host.uncancel() <= self._cancelling and kind is asyncio.CancelledError
-        errors = [found for found in (None if ours else error, self._error) if found is not None]
-        final = combine(errors, "the block and its tree failed")
-        if final is not None and final is not error:
-            raise final
-        if cancelled and final is None:
-            raise asyncio.CancelledError
-        return ours
+            # As in asyncio.timeout: the cancellation is ours when no one else cancelled the task as well. A body that
+            # waited for nothing has left it to `_leave`.
+            others = self._host.uncancel() > self._cancelling
+            ours = kind is asyncio.CancelledError and not others
+            cancelled = cancelled and others
+        body = None if ours else error
+        if body is None and cancelled:
+            body = asyncio.CancelledError()
+        final = _telling(body, self._error)
+        if final is None or final is error:
+            return ours
+        raise final
 
     async def _leave(self) -> bool:
         """Wait for the tree's end; return whether this was cancelled meanwhile."""
@@ -144,10 +154,10 @@ class SupervisorThread:
 
         Raises:
             TreeEnded: when the tree has ended.
-            RuntimeError: when called outside of the block's loop.
+            RuntimeError: when called before the block, outside of its loop, or with an actor of another tree.
         """
         self._check_loop()
-        self._tell(actor.tell, message)
+        self._put(actor, message)
 
     async def ask(self, actor: ActorRef[M], request: Asks[M, R], /, *, timeout: float) -> R:
         """Put a request into an actor's mailbox and return its reply, waiting `timeout` seconds at most.
@@ -155,7 +165,7 @@ class SupervisorThread:
         Raises:
             AskFailed, AskDropped, AskTimeout, ActorStopped: as `ActorRef.ask` does.
             TreeEnded: when the tree has ended.
-            RuntimeError: when called outside of the block's loop.
+            RuntimeError: when called before the block, outside of its loop, or with an actor of another tree.
             ValueError: for a timeout that is negative or no number.
         """
         self._check_loop()
@@ -163,7 +173,7 @@ class SupervisorThread:
             raise ValueError(f"an ask's timeout is in seconds, 0 or more, not {timeout!r}")
         slot = LoopSlot(self.bridge)
         # Not a call: its task would put the request behind what is told meanwhile.
-        self._tell(actor._cell.put, Envelope(request, slot))  # noqa: SLF001 - the library's own way in
+        self._put(actor, Envelope(request, slot))
         try:
             async with asyncio.timeout(timeout):
                 await slot.arrived
@@ -182,7 +192,7 @@ class SupervisorThread:
 
         Raises:
             TreeEnded: when the tree has ended, or ends meanwhile.
-            RuntimeError: when called outside of the block's loop.
+            RuntimeError: when called before the block, or outside of its loop.
         """
         self._check_loop()
         call = TrioCall(self.bridge, partial(function, *args))
@@ -207,7 +217,17 @@ class SupervisorThread:
 
         return await self.run(called)
 
+    def _put(self, actor: ActorRef[Any], item: object) -> None:
+        cell = actor._cell  # noqa: SLF001 - the library's own way in
+        if self._begun and cell.token is not self.bridge.token:
+            raise RuntimeError(
+                f"{actor.path} belongs to another tree than {self.supervisor.path}: use that tree's block"
+            )
+        self._tell(cell.put_from_thread, item)
+
     def _tell(self, function: Callable[..., object], argument: object) -> None:
+        if not self._begun:
+            raise RuntimeError(f"{self} has not begun: enter its block first")
         # In the caller's context, so that the variables of a request, or its trace, are known in trio too.
         if not self.bridge.tell(copy_context().run, function, argument):
             raise TreeEnded(f"{self.supervisor.path} has ended")
@@ -248,6 +268,7 @@ class SupervisorThread:
 
     async def _stop_without_loop(self) -> None:
         await self.bridge.wait_lost()
+        self._error = LoopClosed("the loop is closed, or it cancelled a task that an actor had called")
         self._stop.set()
 
     def _begin(self, call: TrioCall[Any]) -> None:
@@ -262,3 +283,13 @@ class SupervisorThread:
         assert self._host is not None
         self._interrupted = True
         self._host.cancel()
+
+
+def _telling(body: BaseException | None, tree: BaseException | None) -> BaseException | None:
+    """Return what comes out of the block: a cancellation adds nothing to the tree's error.
+
+    A loop that ends cancels its tasks, an actor's among them: then the cancellation says it all.
+    """
+    if isinstance(body, asyncio.CancelledError) and tree is not None:
+        return body if isinstance(tree, LoopClosed) else tree
+    return combine([error for error in (body, tree) if error is not None], "the block and its tree failed")

@@ -33,19 +33,26 @@ class TrioThread:
         self._portal: BlockingPortal | None = None
         self._ended: concurrent.futures.Future[None] | None = None
         self._left: asyncio.Future[None] | None = None
+        self._token: trio.lowlevel.TrioToken | None = None
+        self._scope = trio.CancelScope()
+        """Around `main`."""
+        self._abandoned = False
+        """The start was cancelled."""
         self._lock = threading.Lock()
         """Makes leaving wait for entering; only their two threads ever hold it."""
 
     async def start(self, main: Callable[..., Coroutine[Any, Any, None]]) -> None:
         """Run `main(task_status=...)` in trio and return when it has called `task_status.started()`.
 
-        The run ends when `main` ends. An exception before `started()` is raised here.
+        The run ends when `main` ends. An exception before `started()` is raised here. When this is cancelled, `main` is
+        cancelled; the future of `leave` is done when the run's thread has ended.
         """
         entering = in_daemon_thread(lambda: self._enter(main))
         try:
             await asyncio.shield(entering)
         except asyncio.CancelledError:
             entering.add_done_callback(_retrieve)
+            self._abandon()
             self.leave()
             raise
 
@@ -54,6 +61,12 @@ class TrioThread:
         if self._left is None:
             self._left = in_daemon_thread(self._leave)
         return self._left
+
+    def _abandon(self) -> None:
+        self._abandoned = True
+        if self._token is not None:
+            with suppress(trio.RunFinishedError):
+                self._token.run_sync_soon(self._scope.cancel)
 
     def _enter(self, main: Callable[..., Coroutine[Any, Any, None]]) -> None:
         with self._lock:
@@ -67,8 +80,12 @@ class TrioThread:
 
     async def _run(self, main: Callable[..., Coroutine[Any, Any, None]], *, task_status: trio.TaskStatus[None]) -> None:
         assert self._portal is not None
+        self._token = trio.lowlevel.current_trio_token()
+        if self._abandoned:  # before there was a run that could be told
+            self._scope.cancel()
         try:
-            await main(task_status=task_status)
+            with self._scope:
+                await main(task_status=task_status)
         finally:
             await self._portal.stop()  # no checkpoint: it sets an event
 

@@ -11,7 +11,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
-from typing import Final
+from typing import Final, cast
 
 _LOGGERS: Final = (
     "ds_actors",
@@ -22,8 +22,28 @@ _LOGGERS: Final = (
     "ds_actors.serving",
 )
 """A logger's filter does not see the records of the loggers below it, so that each is named."""
+_TAKEN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+"""What every record has, or gets when it is formatted."""
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 _fields: ContextVar[Mapping[str, str]] = ContextVar("ds_actors_log_fields", default=_NONE)
+
+
+def check_log_fields(fields: Mapping[str, str] | None) -> None:
+    """Check that records can have these fields.
+
+    Raises:
+        TypeError: when it is not a mapping of names.
+        ValueError: when a name is empty, or one that every record has already.
+    """
+    if fields is None:
+        return
+    if not isinstance(cast("object", fields), Mapping):
+        raise TypeError(f"log_fields must be a mapping of names to texts, not {type(fields).__name__}")
+    for name in fields:
+        if not isinstance(cast("object", name), str):
+            raise TypeError(f"log_fields must have names that are texts, not {name!r}")
+        if not name or name in _TAKEN:
+            raise ValueError(f"log_fields must not have {name!r}, which no field of a record can be called")
 
 
 @contextmanager
@@ -55,7 +75,7 @@ def carry_log_fields(logger: logging.Logger) -> None:
 def _add_fields(record: logging.LogRecord) -> bool:
     # Copied first: another thread may add a field meanwhile.
     for name, value in dict(_fields.get()).items():
-        if not hasattr(record, name):
+        if isinstance(cast("object", name), str) and not hasattr(record, name):
             setattr(record, name, value)
     return True
 

@@ -17,6 +17,7 @@ from ds_actors.detection.budget import Budget
 from ds_actors.detection.coverage import Coverage, Facts
 from ds_actors.detection.embedded import EmbeddedService
 from ds_actors.detection.events import Level, TrackInfo
+from ds_actors.detection.log_fields import check_log_fields
 from ds_actors.detection.log_fields import log_fields as logged_with
 from ds_actors.detection.privacy import Privacy
 from ds_actors.detection.reporting.measurements import Measurements
@@ -69,9 +70,9 @@ class Monitor:
 
     Raises:
         ValueError: for a quality outside 0 to 100, an unknown `notify` or `assessment`, `min_confirmations` outside 1
-            to 100 or above 1 with evidence, or two sinks of the same name.
-        TypeError: when `sampling` is a policy instead of a factory of policies, `budget` is not a Budget, or a sink has
-            no `name` and `deliver`.
+            to 100 or above 1 with evidence, two sinks of the same name, or a field that every record has already.
+        TypeError: when `sampling` is a policy instead of a factory of policies, `budget` is not a Budget, a sink has no
+            `name` and `deliver`, or `log_fields` is not a mapping.
 
     Example:
         ```python
@@ -102,6 +103,7 @@ class Monitor:
         encode: Encode = encode_in_thread,
         random: Callable[[], float] = random_module.random,
     ) -> None:
+        check_log_fields(log_fields)
         parts = assemble(
             service=service,
             sampling=sampling,

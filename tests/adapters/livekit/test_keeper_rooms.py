@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -200,3 +201,26 @@ def test_a_server_that_is_not_there_is_unavailable() -> None:
     """With the kind of the failure, not its address."""
     with pytest.raises(ServerUnavailable, match="ClientConnectorError"):
         with_rooms(lambda rooms: rooms.look())
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_cancelled_while_it_starts_the_keeper_leaves_nothing_behind(begun: bool) -> None:
+    """Its tree has ended before its connections to the server are closed."""
+
+    async def main() -> None:
+        keeper = RoomKeeper(url="ws://localhost:1", api_key="key", api_secret=SECRET, registry=None)
+        starting = asyncio.ensure_future(keeper.__aenter__())
+        await asyncio.sleep(0)
+        if begun:
+            while not threads():
+                await asyncio.sleep(0)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        assert threads() == []
+
+    asyncio.run(main())
+
+
+def threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name == "ds-actors-trio"]

@@ -245,6 +245,23 @@ def test_what_is_sent_to_the_sdk_is_the_size(monkeypatch: pytest.MonkeyPatch) ->
     assert (part.track_publication_handle, part.width, part.height) == (7, *SMALL)
 
 
+def test_where_a_publisher_names_no_size_the_largest_layer_is_asked_for_once_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """For 0, livekit-server takes the smallest layer (`subscribedtrack.go`)."""
+    asked: list[tuple[int, int]] = []
+
+    def request(_publication: object, width: int, height: int) -> None:
+        asked.append((width, height))
+
+    monkeypatch.setattr(_layers, "request_size", request)
+    publication: Any = SimpleNamespace(simulcasted=True, mime_type="video/vp8", width=0, height=0)
+    layer = TrackLayer(publication, MIN_SIDE)
+    layer.repeat()
+    assert asked == [(8_192, 8_192)]
+    assert layer.least_side == 0
+
+
 def test_the_present_size_is_what_is_asked_for_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """The largest, until another one was chosen."""
     asked: list[tuple[int, int]] = []

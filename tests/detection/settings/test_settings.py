@@ -127,8 +127,11 @@ def test_an_empty_variable_is_none() -> None:
         ("tracks.sources = ['webcam']", "one or several of camera, screen_share, unknown, not ['webcam']"),
         ("tracks.sources = [['camera']]", "one or several of camera, screen_share, unknown, not [['camera']]"),
         ("tracks.sources = 'camera'", "one or several of camera, screen_share, unknown, not 'camera'"),
-        ("tracks.min_side = 63", "tracks.min_side must be from 64 to 8,192, or 0 for the largest layer always, not 63"),
-        ("tracks.min_side = 8193", "or 0 for the largest layer always, not 8193 (from "),
+        (
+            "tracks.min_side = 63",
+            "tracks.min_side must be from 64 to 8,192, or 0 to choose no layer, not 63",
+        ),
+        ("tracks.min_side = 8193", "or 0 to choose no layer, not 8193 (from "),
         ("privacy.max_side = 63", "privacy.max_side must be from 64 to "),
         ("privacy.key = 'k'", "has no effect without privacy.pseudonyms"),
         ("privacy.key = 'k'\nprivacy.pseudonyms = true", "ds.toml): key must have at least 16 bytes"),

@@ -17,7 +17,7 @@ from ds_actors.detection.events import plain
 IDENTITY: Final = "ds-actors-doctor"
 """How every participant and room of the doctor's own is named, with a suffix."""
 API_ERRORS: Final = (api.TwirpError, aiohttp.ClientError, OSError, ValueError)
-"""What a call of the server's API raises, besides a timeout."""
+"""What a call of the server's API raises; a TimeoutError is an OSError."""
 _SIDE: Final = 32
 """Pixels: pictures under 64 px are sent to no service, should a monitor be in the room."""
 
@@ -42,9 +42,11 @@ def new_token(
     return api.AccessToken(settings.key, settings.secret).with_identity(identity).with_grants(grants).to_jwt()
 
 
-def open_api(settings: LiveKitSettings) -> api.LiveKitAPI:
-    """Return the server's API, which is a context manager."""
-    return api.LiveKitAPI(settings.url, settings.key, settings.secret)
+def open_api(settings: LiveKitSettings, timeout: float) -> api.LiveKitAPI:
+    """Return the server's API, which is a context manager; each call may take `timeout` seconds."""
+    # The SDK's own timeout is 10 s, whatever the user has given.
+    limit = aiohttp.ClientTimeout(total=timeout)
+    return api.LiveKitAPI(settings.url, settings.key, settings.secret, timeout=limit)
 
 
 @asynccontextmanager
@@ -67,15 +69,15 @@ async def joined(url: str, token: str, timeout: float) -> AsyncGenerator[rtc.Roo
 
 
 @asynccontextmanager
-async def own_room(settings: LiveKitSettings) -> AsyncGenerator[str]:
-    """Yield the name of a room that is deleted at the end of the block; who joins it makes it."""
+async def own_room(settings: LiveKitSettings, timeout: float) -> AsyncGenerator[str]:
+    """Yield the name of a room that joining makes; it is deleted at the block's end, within `timeout` seconds."""
     name = new_identity()
     try:
         yield name
     finally:
         # The server deletes an empty room by itself, later.
         with suppress(*API_ERRORS):
-            async with open_api(settings) as server:
+            async with asyncio.timeout(timeout), open_api(settings, timeout) as server:
                 await server.room.delete_room(api.DeleteRoomRequest(room=name))
 
 

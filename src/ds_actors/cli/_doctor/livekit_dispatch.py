@@ -39,8 +39,8 @@ async def check_dispatch(settings: LiveKitSettings, agent: str, timeout: float) 
     """
     step = WORKER
     try:
-        async with own_room(settings) as room, open_api(settings) as server:
-            # A worker can ask for a room, for each participant or for each publisher: this room has one of each.
+        async with own_room(settings, timeout) as room, open_api(settings, timeout) as server:
+            # A worker can ask for a room, for each participant or for each publisher: here is one of each.
             token = new_token(settings, room, new_identity(), can_publish=True)
             async with joined(settings.url, token, timeout) as participant:
                 await publish_picture(participant, timeout)

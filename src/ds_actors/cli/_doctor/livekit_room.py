@@ -11,12 +11,20 @@ from typing import Final
 
 from livekit import api, rtc
 
-from ds_actors.cli._doctor.livekit_connection import API_ERRORS, IDENTITY, joined, new_identity, new_token, own_room
+from ds_actors.cli._doctor.livekit_connection import (
+    API_ERRORS,
+    IDENTITY,
+    joined,
+    new_identity,
+    new_token,
+    open_api,
+    own_room,
+)
 from ds_actors.cli._doctor.livekit_dispatch import check_dispatch
 from ds_actors.cli._doctor.livekit_names import DATA, JOIN, KEY, SERVER
 from ds_actors.cli._doctor.livekit_settings import LiveKitSettings, LiveKitTargets
 from ds_actors.cli._doctor.livekit_tracks import check_tracks
-from ds_actors.cli._doctor.livekit_url import url_problem
+from ds_actors.cli._doctor.livekit_url import shown_url, url_problem
 from ds_actors.cli._doctor.livekit_verdicts import judge_grants
 from ds_actors.cli._doctor.result import CheckResult, failed, passed
 from ds_actors.detection.events import plain
@@ -75,7 +83,7 @@ async def _check(settings: LiveKitSettings, targets: LiveKitTargets, timeout: fl
 
 
 async def _check_server(settings: LiveKitSettings, timeout: float) -> list[CheckResult]:
-    url = plain(settings.url, 200)
+    url = plain(shown_url(settings.url), 200)
     if (problem := url_problem(settings.url)) is not None:
         form = (
             "set LIVEKIT_URL to wss://HOST, as LiveKit's project settings show it, or to ws://HOST:PORT of your server"
@@ -83,7 +91,7 @@ async def _check_server(settings: LiveKitSettings, timeout: float) -> list[Check
         return [failed(SERVER, f"LIVEKIT_URL is {url!r}: {problem}", form)]
     fix = "check LIVEKIT_URL, and that the server runs and can be reached from here"
     try:
-        async with asyncio.timeout(timeout), api.LiveKitAPI(settings.url, settings.key, settings.secret) as server:
+        async with asyncio.timeout(timeout), open_api(settings, timeout) as server:
             await server.room.list_rooms(api.ListRoomsRequest(names=[TOPIC]))
     except api.TwirpError as error:
         if error.status in _REFUSED:
@@ -108,7 +116,7 @@ async def _check_room(
     async with AsyncExitStack() as stack:
         token = settings.token
         if token is None:
-            token = new_token(settings, await stack.enter_async_context(own_room(settings)), IDENTITY)
+            token = new_token(settings, await stack.enter_async_context(own_room(settings, timeout)), IDENTITY)
         try:
             agent = await stack.enter_async_context(joined(settings.url, token, timeout))
         except (rtc.ConnectError, TimeoutError) as error:

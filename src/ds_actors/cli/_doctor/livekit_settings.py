@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from attrs import field, frozen
 
 from ds_actors.cli._doctor.environment import LIVEKIT_TOKEN, LIVEKIT_VARIABLES
+from ds_actors.cli._doctor.livekit_url import shown_url
 
 
 @frozen
 class LiveKitSettings:
     """Where LiveKit's server is, and what signs or is the participants' token."""
 
-    url: str
+    url: str = field(repr=shown_url)
     key: str = field(repr=False)
     secret: str = field(repr=False)
     token: str | None = field(default=None, repr=False)

@@ -52,7 +52,7 @@ async def check_tracks(
         own = await _check_own_track(settings, agent, timeout)
         return [own, skipped(ENCRYPTION, f"not asked for: {_NAME_IT}")]
     try:
-        async with asyncio.timeout(timeout), open_api(settings) as server:
+        async with asyncio.timeout(timeout), open_api(settings, timeout) as server:
             rooms = (await server.room.list_rooms(api.ListRoomsRequest(names=[room]))).rooms
         if not rooms:
             # Joining would make it, and send agents there.

@@ -134,7 +134,7 @@ class MonitorSettings:
 
     @property
     def min_side(self) -> int | None:
-        """The shorter side of the layer in which a track is received at normal rate; None for the largest layer."""
+        """The shorter side of the layer in which a track is received at normal rate; None to choose none."""
         return cast("int", self._value("tracks.min_side")) or None
 
     @property

@@ -78,7 +78,7 @@ def _check_above(low: float, key: str, value: float) -> None:
 
 def _check_min_side(key: str, value: float) -> None:
     if value and not 64 <= value <= 8_192:
-        raise ValueError(f"{key} must be from 64 to 8,192, or 0 for the largest layer always, not {value!r}")
+        raise ValueError(f"{key} must be from 64 to 8,192, or 0 to choose no layer, not {value!r}")
 
 
 _above_0: Final = partial(_check_above, 0)

@@ -145,4 +145,6 @@ class TrackLayer:
 
     def repeat(self) -> None:
         """Ask for the present size once more, which also says whether the track is enabled."""
-        request_size(self._publication, *(self.requested or self._largest))
+        width, height = self.requested or self._largest
+        # A publisher may name no size, and for 0 a server takes the smallest layer.
+        request_size(self._publication, width or LARGEST_SIDE, height or LARGEST_SIDE)

@@ -89,7 +89,7 @@ class RoomKeeper:
         try:
             await self._thread.start(self._run)
         except BaseException:
-            await self._rooms.aclose()
+            await self._leave()
             raise
         if self._registry is not None:
             self._registry.register(self._collector)
@@ -105,12 +105,18 @@ class RoomKeeper:
             self._registry.unregister(self._collector)
         if self._stop is not None:
             self._bridge.tell(self._stop.set)
-        left = self._thread.leave()
-        await asyncio.wait({left}, timeout=CLOSE_WITHIN)
-        if not left.done():
-            logger.warning("the keeper did not stop within %g s; its thread is left behind", CLOSE_WITHIN)
-        await self._rooms.aclose()
+        await self._leave()
         self._record.status = evolve(self._record.status, state="closed")
+
+    async def _leave(self) -> None:
+        assert self._rooms is not None
+        left = self._thread.leave()
+        try:
+            await asyncio.wait({left}, timeout=CLOSE_WITHIN)
+            if not left.done():
+                logger.warning("the keeper did not stop within %g s; its thread is left behind", CLOSE_WITHIN)
+        finally:
+            await self._rooms.aclose()
 
     async def wait(self) -> None:
         """Wait until the keeper ends; raise what ended it."""
