@@ -171,7 +171,8 @@ def _finish(
     if run.interrupted:
         complain(f"stopped by Ctrl-C{f' ({not_scanned})' if left else ''}")
     if run.service_problem:
-        complain(f"{run.service_problem} ({not_scanned})")
+        advice = "" if service is None else "; ds-actors doctor checks each step of the way to the service"
+        complain(f"{run.service_problem} ({not_scanned}){advice}")
     failed = bool(run.service_problem)
     code = exit_code(run.results, fail_on=fail_on, interrupted=run.interrupted, service_failed=failed)
     if report_to is not None:
