@@ -142,8 +142,6 @@ def scan(
         own, note = own_thresholds(detector, thresholds, suspicious, alert)
     except ValueError as error:
         _stop(str(error))
-    if detector is not None and note:
-        complain(note)
     run = ScanRun(
         [StreamScan(str(path), fps) for path in files],
         partial(show, as_json=as_json),
@@ -157,6 +155,8 @@ def scan(
         trio.run(run.run, service)
     except* KeyboardInterrupt:
         run.interrupted = True
+    if detector is not None and note and not run.service_problem:
+        complain(note)
     _finish(run, service, as_json, report_to, None if fail_on is None else Level(fail_on.value))
 
 
