@@ -38,6 +38,13 @@ def test_the_sandbox_needs_no_key() -> None:
     assert result.stdout.splitlines()[-1].startswith("13 of 15 checks ok")
 
 
+def test_the_figures_name_the_sandbox_and_not_the_public_service() -> None:
+    """What `-v` shows is what was checked."""
+    shown = run("--sandbox", "-v").stdout
+    assert "service: the local sandbox\n" in shown
+    assert "api.dataspike.io" not in shown
+
+
 def test_a_missing_key_names_the_way_without_one() -> None:
     """The doctor checks against the sandbox."""
     assert "or try --sandbox" in run("--timeout", "0.1").stdout

@@ -396,6 +396,15 @@ async def test_a_file_that_is_no_video_needs_no_connection(tmp_path: Path) -> No
     assert scan.results[0].outcome is ScanOutcome.BAD_INPUT
 
 
+def test_a_service_that_is_not_reached_is_told_with_what_to_do(tmp_path: Path, run: Run) -> None:
+    """The reason without Python's words, and the command that finds the step."""
+    path = clips.make(tmp_path / "a.mp4", clips.steady(3))
+    code, _out, err = run("--api-key", "any", "--url", "ws://127.0.0.1:1", path)
+    assert code == 2
+    assert "ws://127.0.0.1:1 was not reached: Connection refused (1 of 1 video not scanned)" in err
+    assert "ds-actors doctor checks each step" in err
+
+
 async def test_ctrl_c_gives_the_partial_result(tmp_path: Path) -> None:
     """Key and URL from the environment; SIGINT: exit 130, the answers so far, no traceback."""
     path = clips.make(tmp_path / "a.mp4", clips.steady(60, 5))

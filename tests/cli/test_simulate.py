@@ -21,7 +21,7 @@ from ds_actors.cli import app
 from ds_actors.cli._simulate.alert_comparison import ALERT_LEGEND, compare_alerts
 from ds_actors.cli._simulate.comparison import LEGEND, compare
 from ds_actors.cli._simulate.plot import draw, time_axis
-from ds_actors.cli._simulate.policies import PolicyError, parse_policy
+from ds_actors.cli._simulate.policies import PolicyError, parse_assessment, parse_policy
 from ds_actors.cli.simulate import SCENARIO
 from ds_actors.detection.sampling import AdaptiveSampling, Budget, Budgeted, Fastest
 from ds_actors.simulation import Outcome
@@ -239,10 +239,14 @@ def test_words_become_policies() -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ("adaptiv", "'adaptiv' is not known; known are adaptive, decaying"),
+        ("adaptiv", r"'adaptiv' is not known; did you mean adaptive\?"),
+        ("nope", "'nope' is not known; known are adaptive, decaying"),
         ("adaptive(", "is not a policy; write it as"),
         ("adaptive(normal_fps=2)", "burst_fps .* must not be below"),
-        ("adaptive(colour=2)", "TypeError"),
+        ("adaptive(normal_fp=2)", r"adaptive has no figure 'normal_fp'; did you mean normal_fps\?"),
+        ("adaptive(colour=2)", "adaptive has no figure 'colour'; it takes normal_fps, burst_fps, jitter"),
+        ("budgeted(adaptive, samples_per_minut=6)", r"did you mean samples_per_minute\?"),
+        ("fastest(adaptive, colour=2)", "fastest has no figure 'colour'; it takes jitter"),
         ("budgeted(adaptive)", "a budget needs"),
         ("adaptive(**figures)", "write each figure by its name"),
         ("adaptive(1 + 2)", "neither a figure nor a policy"),
@@ -259,6 +263,12 @@ def test_what_is_no_policy_is_said(words: str, says: str) -> None:
     """And what would be."""
     with pytest.raises(PolicyError, match=says):
         parse_policy(words)
+
+
+def test_a_figure_that_the_evidence_lacks_is_named_with_the_nearest() -> None:
+    """As for a policy, without Python's words."""
+    with pytest.raises(PolicyError, match=r"evidence has no figure 'mises'; did you mean misses\?"):
+        parse_assessment("evidence(mises=0.1)")
 
 
 def test_wrong_usage_ends_with_2(tmp_path: Path, run: Run) -> None:

@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 from typer.testing import CliRunner
 
 from ds_actors.cli import app
+from ds_actors.cli._simulate.alert_comparison import ALERT_LEGEND
 
 JUDGE = ("--misses", "0.2", "--false-flags", "0.02", "--hours", "1.5")
 
@@ -19,12 +20,13 @@ def run(*words: object) -> Any:
 
 
 def test_it_prints_the_frontier_the_bound_and_the_line_to_paste(tmp_path: Path) -> None:
-    """With the last verdict for comparison, and a plot of the same rows; stderr has one line."""
+    """With the last verdict for comparison, what the columns mean, and a plot of the same rows; stderr has one line."""
     done = run(*JUDGE, "--budget", "0.5", "--plot", tmp_path / "p.svg")
     assert done.exit_code == 0
     assert done.stderr == "ds-actors tune: simulating 1.5 track hours for each choice\n"
     for words in ("the last verdict, adaptive", "best at 0.5 samples/s: evidence", "no policy whose normal rate"):
         assert words in done.stdout
+    assert set(ALERT_LEGEND) <= set(done.stdout.splitlines())
     assert "sampling=lambda: EvidenceSampling(normal_fps=" in done.stdout
     assert "assessment=Evidence(misses=0.2, false_flags=0.02" in done.stdout
     picture = ET.parse(tmp_path / "p.svg")

@@ -108,6 +108,21 @@ def test_changes_name_what_came_changed_and_went() -> None:
     assert [change.level for change in found] == [None, Level.ALERT, None, Level.CLEAR, None]
 
 
+@pytest.mark.parametrize(
+    ("joined", "told"),
+    [
+        ({"others": 0}, "joined the room; nobody else is in it: is this its name?"),
+        ({"others": 2}, "joined the room"),
+        ({}, "joined the room"),  # as a recording tells it
+    ],
+)
+def test_a_room_without_anybody_is_told(joined: dict[str, int], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A misspelt name opens an empty room, which would otherwise look like a watched one."""
+    console = WatchConsole("call", False, None, lambda: None)
+    console.take({"event": "joined", **joined})
+    assert capsys.readouterr().out.partition(" ")[2].rstrip() == told
+
+
 @pytest.mark.parametrize(("fail_on", "fails"), [(None, False), (Level.SUSPICIOUS, True), (Level.ALERT, False)])
 def test_a_level_fails_when_it_is_at_least_fail_on(fail_on: Level | None, fails: bool) -> None:
     """A suspicious track fails `suspicious`, and not `alert`."""

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import inspect
 import re
+import runpy
 from pathlib import Path
+from textwrap import indent
 
+import pytest
 from broken_policies import BROKEN
 
 from ds_actors.cli._simulate.policies import KNOWN
 from ds_actors.detection import sampling
 from ds_actors.testing._laws import LAWS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "policies.md").read_text("utf-8")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "policies.md").read_text("utf-8")
 
 
 def test_every_law_is_on_the_page_and_no_other() -> None:
@@ -25,6 +29,13 @@ def test_every_fault_is_on_the_page_with_its_law() -> None:
     """As the tests catch it."""
     for factory, law in BROKEN.items():
         assert f"| {' '.join((inspect.getdoc(factory) or '').split())} | `{law}` |" in PAGE
+
+
+@pytest.mark.parametrize("example", ["broken_policy.py", "my_laws.py"])
+def test_the_report_on_the_page_is_what_the_example_prints(example: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the smallest timeline, which equal calls find anew."""
+    runpy.run_path(str(ROOT / "examples" / example), run_name="__main__")
+    assert indent(capsys.readouterr().out, "    ") in PAGE
 
 
 def test_every_policy_and_every_event_is_on_the_page() -> None:

@@ -11,13 +11,16 @@ from attrs import evolve
 from ds_actors.detectors.thresholds import GUESSED, Thresholds, parse_thresholds
 
 Suspicious: TypeAlias = Annotated[
-    float | None, typer.Option(help="Probability from which a sample is suspicious; 0.5.", metavar="P")
+    float | None, typer.Option(help="Probability from which a sample is suspicious. Default: 0.5.", metavar="P")
 ]
 Alert: TypeAlias = Annotated[
-    float | None, typer.Option(help="Probability from which a sample is an alert; 0.8.", metavar="P")
+    float | None, typer.Option(help="Probability from which a sample is an alert. Default: 0.8.", metavar="P")
 ]
 ThresholdsFile: TypeAlias = Annotated[
-    Path | None, typer.Option("--thresholds", help="Read both from a file of calibrate.", metavar="FILE.toml")
+    Path | None,
+    typer.Option(
+        "--thresholds", help="Read the two thresholds from a file of ds-actors calibrate.", metavar="FILE.toml"
+    ),
 ]
 
 _GUESSED: Final = f"{GUESSED}, and give its file with --thresholds, or set them with --suspicious and --alert"

@@ -59,12 +59,13 @@ def calibrate(
     ] = None,
     max_false_flags: Annotated[
         float | None,
-        typer.Option(help="The share of genuine samples that may be suspicious; 0.05.", metavar="SHARE"),
+        typer.Option(help="The share of genuine samples that may be suspicious. Default: 0.05.", metavar="SHARE"),
     ] = None,
     max_false_alerts: Annotated[
-        float | None, typer.Option(help="The share of genuine samples that may be an alert; 0.01.", metavar="SHARE")
+        float | None,
+        typer.Option(help="The share of genuine samples that may be an alert. Default: 0.01.", metavar="SHARE"),
     ] = None,
-    fps: Annotated[float | None, typer.Option(help="Samples a second of video; 1.", metavar="RATE")] = None,
+    fps: Annotated[float | None, typer.Option(help="Samples a second of video. Default: 1.", metavar="RATE")] = None,
     max_side: Annotated[
         int | None,
         typer.Option(help="Judge pictures whose longer side has at most so many pixels.", min=64, metavar="PIXELS"),

@@ -142,8 +142,6 @@ def scan(
         own, note = own_thresholds(detector, thresholds, suspicious, alert)
     except ValueError as error:
         _stop(str(error))
-    if detector is not None and note:
-        complain(note)
     run = ScanRun(
         [StreamScan(str(path), fps) for path in files],
         partial(show, as_json=as_json),
@@ -157,6 +155,8 @@ def scan(
         trio.run(run.run, service)
     except* KeyboardInterrupt:
         run.interrupted = True
+    if detector is not None and note and not run.service_problem:
+        complain(note)
     _finish(run, service, as_json, report_to, None if fail_on is None else Level(fail_on.value))
 
 
@@ -171,7 +171,8 @@ def _finish(
     if run.interrupted:
         complain(f"stopped by Ctrl-C{f' ({not_scanned})' if left else ''}")
     if run.service_problem:
-        complain(f"{run.service_problem} ({not_scanned})")
+        advice = "" if service is None else "; ds-actors doctor checks each step of the way to the service"
+        complain(f"{run.service_problem} ({not_scanned}){advice}")
     failed = bool(run.service_problem)
     code = exit_code(run.results, fail_on=fail_on, interrupted=run.interrupted, service_failed=failed)
     if report_to is not None:

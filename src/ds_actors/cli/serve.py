@@ -106,9 +106,7 @@ def serve(
         }
     except ValueError as error:
         _fail(str(error))
-    if note:
-        typer.echo(f"ds-actors serve: {note}", err=True)
-    run = ServeRun(detector, host, port, status_port, as_json, options)
+    run = ServeRun(detector, host, port, status_port, as_json, note, options)
     try:
         trio.run(run.run)
     except* KeyboardInterrupt:
@@ -128,6 +126,8 @@ class ServeRun:
     port: int
     status_port: int | None
     as_json: bool
+    note: str
+    """What to say about the thresholds once there is something to judge with them."""
     options: dict[str, Any] = field(repr=False)
     problem: str = ""
     """Why it could not begin."""
@@ -174,6 +174,8 @@ class ServeRun:
             self.problem = str(error)
             serving.cancel()
             return
+        if self.note:
+            typer.echo(f"ds-actors serve: {self.note}", err=True)
         # It has listened since before, so that a port that is taken costs no loading; but it could not answer.
         self._say({"event": "listening", "url": service.url}, f"listening on {service.url}")
         self._say({"event": "ready"}, f"ready: {self.detector} is loaded")

@@ -16,6 +16,7 @@ from rich.progress import Progress
 from ds_actors.cli._epilog import epilog
 from ds_actors.cli._files import refusal, replace_file
 from ds_actors.cli._simulate.alarms import alarm_table
+from ds_actors.cli._simulate.alert_comparison import ALERT_LEGEND
 from ds_actors.cli._simulate.frontier import draw_frontier
 from ds_actors.cli._simulate.processes import performer
 from ds_actors.detection.events import plain
@@ -125,6 +126,8 @@ def tune(
 def _show(found: Tried | None, shown: list[Tried], last: Outcome, wish: Wish) -> None:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
     console.print(alarm_table([last, *(each.outcome for each in shown)]))
+    for line in ALERT_LEGEND:
+        typer.echo(line)
     if found is not None:
         for line in _words(found, last, wish):
             typer.echo(line)

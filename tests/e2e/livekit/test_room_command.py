@@ -114,6 +114,8 @@ def test_a_forged_packet_changes_nothing(tab: Callable[[], RoomPage], command: R
     assert alice.changes("mallory") == []
     assert not any("forged" in entry for entry in alice.logged(trusted=True))
     until(lambda: any(entry.endswith("times") for entry in alice.logged(trusted=True)))
+    rows = alice.page.locator("#tracks tr")  # up to a second behind the badges
+    until(lambda: any("mallory-" in row and "alert" in row for row in rows.all_inner_texts()))
     _draw(alice)
 
 

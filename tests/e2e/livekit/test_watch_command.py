@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import pty
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from livekit import api
 from livekit_harness.process import until
 from livekit_harness.room import Room
 from livekit_harness.server import Server
@@ -83,6 +85,11 @@ def test_a_hidden_watcher_sees_the_alert_and_the_room_sees_nothing_of_it(room: R
     assert shown[-1]["status"]["uplink"]["bytes_sent"] > 0
 
 
+def events_of(events: list[dict[str, Any]], kind: str) -> list[str]:
+    """Return the texts of the events of one kind."""
+    return [event["text"] for event in events if event["event"] == kind]
+
+
 def levels(events: list[dict[str, Any]]) -> dict[str, str]:
     """Return each participant's level, as told last."""
     rows = [event["status"]["tracks"] for event in events if event.get("status")]
@@ -127,6 +134,21 @@ def test_results_also_go_to_the_sinks_that_the_settings_name(room: Room, tmp_pat
     event = json.loads(lines.read_text("ascii").splitlines()[0])
     assert (event["room"], event["participant_id"], event["level"]) == (room.name, "alice", "alert")
     assert stat.S_IMODE(lines.stat().st_mode) == 0o600
+
+
+def test_an_empty_room_is_told_and_so_is_why_its_connection_ended(room: Room) -> None:
+    """The room's name may be misspelt; a room that the server ends is joined anew."""
+
+    async def delete() -> None:
+        async with api.LiveKitAPI(room.server.url, room.server.key, room.server.secret) as livekit:
+            await livekit.room.delete_room(api.DeleteRoomRequest(room=room.name))
+
+    with watching(room) as (_, events):
+        until(lambda: events_of(events, "joined"), 60)
+        assert events_of(events, "joined") == ["joined the room; nobody else is in it: is this its name?"]
+        asyncio.run(delete())
+        until(lambda: "the connection to the room ended: room deleted" in events_of(events, "log"), 60)
+        until(lambda: len(events_of(events, "joined")) == 2, 60)
 
 
 def test_fail_on_ends_it_with_1(room: Room) -> None:

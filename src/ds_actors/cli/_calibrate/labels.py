@@ -62,7 +62,9 @@ def scanned_tracks(path: Path, person: Person, *, manipulated: bool) -> Iterator
     """
     try:
         lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise CalibrationError(f"{path} cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
         raise CalibrationError(f"{path} cannot be read: {error}") from None
     for number, line in enumerate(lines, 1):
         if not line.strip():

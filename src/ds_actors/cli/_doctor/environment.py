@@ -65,7 +65,7 @@ def read_service(
     except ValueError as error:
         text = str(error).removesuffix(PERMITS_INSECURE)
         return failed(_NAME, text, "correct the setting that the message names", **details), None
-    details["service"] = service.log_url
+    details["service"] = "the local sandbox" if key_may_miss else service.log_url
     if not key_may_miss:
         key = environment.get(KEY_VARIABLE, "")
         if not key.strip():

@@ -15,6 +15,7 @@ from ds_actors.cli._doctor.result import CheckResult, failed, passed, warned
 from ds_actors.detection.events import plain
 from ds_actors.detection.service import Dataspike
 from ds_actors.detection.uplink.connection import open_stream
+from ds_actors.detection.uplink.unreached import why_unreached
 
 EXPIRES_SOON: Final = 14.0
 """Days before the end of a certificate from which it is a warning."""
@@ -136,5 +137,5 @@ def _list(addresses: list[str]) -> dict[str, str]:
 def _described(error: BaseException) -> str:
     # trio reports TLS trouble as a broken resource; its cause says more.
     shown = error.__cause__ if isinstance(error, trio.BrokenResourceError) and error.__cause__ else error
-    text = getattr(shown, "strerror", None) if not isinstance(shown, ssl.SSLError) else None
-    return plain(str(text or shown) or type(shown).__name__)[:300]
+    known = isinstance(shown, OSError) and not isinstance(shown, ssl.SSLError)
+    return plain(why_unreached(shown) if known else str(shown) or type(shown).__name__)[:300]

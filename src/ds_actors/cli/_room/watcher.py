@@ -2,8 +2,8 @@
 
 Run as a file; with `--silent` it sends the room nothing, and results go only where the settings say. The room's URL and
 the token are in LIVEKIT_URL and LIVEKIT_TOKEN, all else in the plugin's own variables. Stdout has one JSON object per
-line: `{"event": "joined"}`, then `{"event": "status", ...}` once per second. Stderr has the log. Exits with 0 after
-SIGTERM, with 1 when the room ended.
+line: `{"event": "joined", "others": 2}` with the number of other participants, then `{"event": "status", ...}` once
+per second. Stderr has the log. Exits with 0 after SIGTERM, with 1 when the room ended.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from livekit.plugins import dataspike
 from ds_actors.detection.settings import read_settings
 
 REPORT_EVERY = 1.0
+_logger = logging.getLogger("ds_actors.room")
 # Stdout is for the events alone: what else writes there, as a library may, goes to stderr.
 _events = os.fdopen(os.dup(1), "w", encoding="ascii")
 os.dup2(2, 1)
@@ -38,7 +39,10 @@ async def watch() -> int:
     loop.add_signal_handler(signal.SIGTERM, end, 0)
     room = rtc.Room()
 
-    def disconnected(*_: object) -> None:
+    def disconnected(reason: rtc.DisconnectReason.ValueType) -> None:
+        if not ended.done():
+            why = rtc.DisconnectReason.Name(reason).lower().replace("_", " ")
+            _logger.info("the connection to the room ended: %s", why)
         end(1)
 
     room.on("disconnected", disconnected)  # pyright: ignore[reportUnknownMemberType]
@@ -49,7 +53,7 @@ async def watch() -> int:
         options = rtc.RoomOptions(auto_subscribe=False)
         await room.connect(os.environ["LIVEKIT_URL"], os.environ["LIVEKIT_TOKEN"], options)
         await detector.start(None, room=room)
-        _tell({"event": "joined"})
+        _tell({"event": "joined", "others": len(room.remote_participants)})
         while not ended.done():
             _tell({"event": "status", "status": detector.status().dict()})
             await asyncio.wait({ended}, timeout=REPORT_EVERY)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import importlib
 import importlib.util
+import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,7 +64,9 @@ def parse_assessment(words: str) -> Evidence | int:
             case ast.Name("evidence"):
                 return Evidence()
             case ast.Call(ast.Name("evidence"), [], keywords) if all(keyword.arg for keyword in keywords):
-                return Evidence(**{str(keyword.arg): ast.literal_eval(keyword.value) for keyword in keywords})
+                figures = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in keywords}
+                _check_figures("evidence", Evidence, figures)
+                return Evidence(**figures)
             case _:
                 pass
     except (SyntaxError, TypeError, ValueError) as error:
@@ -122,7 +126,9 @@ class _Namespace:
                     if keyword.arg is None:
                         raise PolicyError(f"{ast.unparse(node)!r}: write each figure by its name, without **")
                     options[keyword.arg] = self.value(keyword.value)
-                return self._named(name)(*(self.value(argument) for argument in arguments), **options)
+                maker = self._named(name)
+                _check_figures(name, Budget if maker is _budgeted else maker, options)
+                return maker(*(self.value(argument) for argument in arguments), **options)
             case _:
                 try:
                     return ast.literal_eval(node)
@@ -133,10 +139,30 @@ class _Namespace:
         found: Callable[..., Any] | None = self.own.get(name, KNOWN.get(name))
         if callable(found):
             return found
-        known = ", ".join(KNOWN)
         if self.source:
-            raise PolicyError(f"{self.source} has no {name!r} that makes a policy; known without it are {known}")
-        raise PolicyError(f"{name!r} is not known; known are {known}, and FILE.py:NAME for your own")
+            known = f"known without it are {', '.join(KNOWN)}"
+            raise PolicyError(f"{self.source} has no {name!r} that makes a policy; {known}")
+        near = _nearest(name, KNOWN, f"known are {', '.join(KNOWN)}, and FILE.py:NAME for your own")
+        raise PolicyError(f"{name!r} is not known; {near}")
+
+
+def _check_figures(name: str, maker: Callable[..., Any], figures: Mapping[str, Any]) -> None:
+    """Refuse a figure that the policy does not take, and name those that it takes."""
+    if not figures:
+        return
+    parameters = inspect.signature(maker).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return
+    takes = [each.name for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]
+    for figure in figures:
+        if figure not in takes:
+            near = _nearest(figure, takes, f"it takes {', '.join(takes)}")
+            raise PolicyError(f"{name} has no figure {figure!r}; {near}")
+
+
+def _nearest(word: str, known: Iterable[str], otherwise: str) -> str:
+    found = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {found[0]}?" if found else otherwise
 
 
 def _names(source: str) -> dict[str, Any]:

@@ -60,7 +60,9 @@ class WatchConsole:
             self._joins += 1
             self._status = None
             self._totals.end_monitor()
-            self._tell("joined the room", event="joined")
+            others = event.get("others")  # which recordings do not have
+            empty = "; nobody else is in it: is this its name?" if others == 0 else ""
+            self._tell(f"joined the room{empty}", event="joined")
         else:
             before, self._status = self._status, event["status"]
             for change in status_changes(before, event["status"]):

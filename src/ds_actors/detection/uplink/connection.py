@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -23,6 +24,7 @@ from ds_actors.detection.uplink.heartbeat import Heartbeat
 from ds_actors.detection.uplink.metered_socket import metered
 from ds_actors.detection.uplink.reader_nursery import ReaderNursery
 from ds_actors.detection.uplink.tunnel import open_tunnel
+from ds_actors.detection.uplink.unreached import why_unreached
 from ds_actors.detection.uplink.unsent import limit_unsent
 from ds_actors.detection.uplink.watched_stream import WatchedStream
 
@@ -222,6 +224,8 @@ def _described(error: BaseException) -> str:
         shown = error.__cause__
     else:
         shown = next((cause for cause in _contexts(error) if isinstance(cause, RemoteProtocolError)), error)
+    if isinstance(shown, OSError) and not isinstance(shown, ssl.SSLError):
+        return plain(why_unreached(shown))[:300]
     return plain(f"{type(shown).__name__}: {shown}")[:300]
 
 

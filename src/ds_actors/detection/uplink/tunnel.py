@@ -12,6 +12,7 @@ from python_socks import ProxyError
 from ds_actors.detection.proxies import ProxyAddress
 from ds_actors.detection.tls import default_tls
 from ds_actors.detection.uplink.streams import WrappedStream
+from ds_actors.detection.uplink.unreached import why_unreached
 
 ANSWER_LIMIT: Final = 16 * 1024
 """Bytes of a proxy's answer up to its blank line; a longer one is refused."""
@@ -44,7 +45,7 @@ async def open_tunnel(proxy: ProxyAddress, host: str, port: int) -> trio.abc.Str
     try:
         stream: trio.abc.Stream = await trio.open_tcp_stream(proxy.host, proxy.port)
     except OSError as error:
-        raise ProxyError(f"the proxy {proxy.host}:{proxy.port} was not reached: {error}") from error
+        raise ProxyError(f"the proxy {proxy.host}:{proxy.port} was not reached: {why_unreached(error)}") from error
     try:
         if proxy.scheme == "https":
             context = await default_tls()
