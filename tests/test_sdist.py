@@ -1,4 +1,4 @@
-"""The source distribution of ds-actors, as somebody unpacks it who builds and tests it from there."""
+"""The source distribution of ds-actors, unpacked, built and tested as a packager does."""
 
 from __future__ import annotations
 

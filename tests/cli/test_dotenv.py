@@ -123,7 +123,7 @@ def test_no_variable_is_put_into_what_the_file_says(file: Path) -> None:
 
 
 def test_a_folder_of_that_name_is_not_the_file(file: Path) -> None:
-    """It is somebody's virtual environment."""
+    """It may be a virtual environment."""
     file.mkdir()
     assert f"{URL}, {KEY}, {SECRET} not set" in run("watch", "call").stderr
     assert run("config").exit_code == 0

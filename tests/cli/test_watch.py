@@ -111,7 +111,7 @@ def test_changes_name_what_came_changed_and_went() -> None:
 @pytest.mark.parametrize(
     ("joined", "told"),
     [
-        ({"others": 0}, "joined the room; nobody else is in it: is this its name?"),
+        ({"others": 0}, "joined the room; it has no other participant: check its name"),
         ({"others": 2}, "joined the room"),
         ({}, "joined the room"),  # as a recording tells it
     ],

@@ -55,7 +55,7 @@ def test_a_sample_so_late_that_the_next_would_follow_at_once_begins_the_grid_ane
 
 
 def test_a_sample_is_taken_once_and_not_early() -> None:
-    """Whoever wakes too soon gets the same plan again: the same object, as one comes with every event."""
+    """A caller that wakes too soon gets the same plan again: the same object, as one comes with every event."""
     grid = began(0.0)
     planned = plan(grid, SampleSent(), 0.1)
     assert planned == Plan(1.0, "why", fps=1.0)

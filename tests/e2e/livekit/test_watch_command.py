@@ -145,7 +145,7 @@ def test_an_empty_room_is_told_and_so_is_why_its_connection_ended(room: Room) ->
 
     with watching(room) as (_, events):
         until(lambda: events_of(events, "joined"), 60)
-        assert events_of(events, "joined") == ["joined the room; nobody else is in it: is this its name?"]
+        assert events_of(events, "joined") == ["joined the room; it has no other participant: check its name"]
         asyncio.run(delete())
         until(lambda: "the connection to the room ended: room deleted" in events_of(events, "log"), 60)
         until(lambda: len(events_of(events, "joined")) == 2, 60)

@@ -61,7 +61,7 @@ class WatchConsole:
             self._status = None
             self._totals.end_monitor()
             others = event.get("others")  # which recordings do not have
-            empty = "; nobody else is in it: is this its name?" if others == 0 else ""
+            empty = "; it has no other participant: check its name" if others == 0 else ""
             self._tell(f"joined the room{empty}", event="joined")
         else:
             before, self._status = self._status, event["status"]

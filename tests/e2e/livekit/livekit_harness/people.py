@@ -232,7 +232,7 @@ class People:
             track.unmute()
 
     def permit(self, who: str, allow: list[str] | None) -> None:
-        """Let only these identities subscribe to one's tracks; None: everybody."""
+        """Let only these identities subscribe to a participant's tracks; None for all."""
         participant = self._people[who].room.local_participant
         permissions = [
             rtc.ParticipantTrackPermission(participant_identity=identity, allow_all=True) for identity in allow or []

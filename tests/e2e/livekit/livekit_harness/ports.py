@@ -13,7 +13,7 @@ _random = random.SystemRandom()
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """Return a port of 127.0.0.1 on which nobody listens."""
+    """Return a port of 127.0.0.1 that is free."""
     while True:
         port = _random.choice(_PORTS)
         with socket.socket(socket.AF_INET, kind) as probe, suppress(OSError):
