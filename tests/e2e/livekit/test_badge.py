@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,27 @@ def test_the_badges_own_tests_pass() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "# fail 0" in done.stdout
     assert "# pass 0" not in done.stdout
+
+
+def test_its_package_has_what_its_exports_name(tmp_path: Path) -> None:
+    """Packed by the README's command, which compiles first; without its option, npm would leave that out silently."""
+    npm = shutil.which("npm")
+    if npm is None or components.badge_package() is None:
+        pytest.skip(f"needs Node.js and TypeScript; `{components.ENABLE}` gets the latter")
+    copy = tmp_path / "badge"
+    shutil.copytree(components.BADGE, copy, ignore=shutil.ignore_patterns("node_modules", "dist", ".test"))
+    (copy / "node_modules").symlink_to(components.BADGE / "node_modules")
+    command = "npm pack --ignore-scripts=false"
+    assert command in (copy / "README.md").read_text("utf-8")
+    done = subprocess.run(
+        [npm, *command.split()[1:], "--json"], cwd=copy, capture_output=True, text=True, timeout=50, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (packed,) = copy.glob("*.tgz")
+    with tarfile.open(packed) as opened:
+        held = {name.removeprefix("package/") for name in opened.getnames()}
+    exports = json.loads((copy / "package.json").read_text("utf-8"))["exports"]["."].values()
+    assert {path.removeprefix("./") for path in exports} | {"LICENSE", "README.md"} <= held
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
