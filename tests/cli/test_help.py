@@ -84,6 +84,13 @@ def test_a_value_that_cannot_be_used_says_why_and_shows_no_example() -> None:
     assert "For example" not in result.stderr
 
 
+def test_a_word_that_is_no_choice_is_told_with_the_choices() -> None:
+    """Without the words of the library that validates it."""
+    result = CliRunner().invoke(app, ["watch", "call", "--fail-on", "alrt"], env={"COLUMNS": "300"})
+    assert result.exit_code == 2
+    assert "Invalid value for '--fail-on': 'alrt' is not one of 'suspicious', 'alert'." in result.stderr
+
+
 def test_an_example_of_two_lines_is_whole() -> None:
     """It ends with its paragraph."""
     assert example_of("Do it.\n\n    For example: do\n    --it\n\n    More.") == "do --it"

@@ -256,6 +256,7 @@ def test_words_become_policies() -> None:
         ("collections:OrderedDict", "and no policy"),
         ("mine.py", r"which policy of mine.py\? Write mine.py:NAME"),
         ("collections:adaptiv", "collections has no 'adaptiv' that makes a policy; known without it are adaptive"),
+        ("ds_actors.detection:AdaptivSampling", r"did you mean AdaptiveSampling\?"),
         ("budgeted(mine.py:Mine, samples_per_minute=6)", "the file comes first, as in"),
     ],
 )

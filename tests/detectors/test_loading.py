@@ -72,6 +72,7 @@ def test_an_entry_point_is_found_by_its_name() -> None:
             "models/m.onnx needs a file m.toml that says what goes in and what comes out, such as model =",
         ),
         ("own_detectors:nothing", "AttributeError: module 'own_detectors' has no attribute 'nothing'"),
+        ("own_detectors:numbr", "has no attribute 'numbr'; did you mean number?"),
         ("raising_detectors:judge", "cannot be loaded: RuntimeError: no GPU"),
         ("own_detectors:broken()", "cannot be loaded: OSError: no weights"),
         ("own_detectors:Needy", "cannot be loaded: TypeError: "),

@@ -36,6 +36,7 @@ class HelpedCommand(TyperCommand):
             # What is missing says nothing else; what is wrong says why.
             if example and not error.message:
                 error.message = f"For example: {example}"
+            error.message = error.message.removeprefix("Value error, ")  # pydantic's words
             raise
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -129,8 +130,13 @@ def _in_module(spec: str, module: str, name: str) -> object:
                 raise
             where = "modules are looked for in the current folder and among the installed packages"
             raise DetectorError(f"{spec} cannot be loaded: {described(error)}; {where}") from error
-        for part in name.split("."):
-            found = getattr(found, part)
+        try:
+            for part in name.split("."):
+                found = getattr(found, part)
+        except AttributeError as error:
+            near = get_close_matches(str(error.name), dir(error.obj), n=1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            raise DetectorError(f"{spec} cannot be loaded: {described(error)}{meant}") from error
         return found
 
     return _loaded(spec, load)

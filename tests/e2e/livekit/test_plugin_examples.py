@@ -105,12 +105,13 @@ def test_the_example_participant_hears_of_the_patch_painted_over_it(own_server: 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_the_example_of_a_test_passes_as_its_first_lines_say(own_server: Server) -> None:
-    """Warnings are errors in it too; the sandbox and alice have processes of their own."""
+    """With pytest alone, in the clone; warnings are errors; the sandbox and alice have processes of their own."""
     program = EXAMPLES[0].parents[1] / "test_alerts.py"
-    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "-c", os.devnull]
+    without = [word for plugin in ("cacheprovider", "timeout", "trio", "xdist") for word in ("-p", f"no:{plugin}")]
+    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", *without]
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     done = subprocess.run(
-        [*command, "--rootdir", program.parent, program],
+        [*command, program],
         capture_output=True,
         text=True,
         timeout=110,

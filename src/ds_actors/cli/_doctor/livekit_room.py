@@ -29,6 +29,7 @@ from ds_actors.cli._doctor.livekit_verdicts import judge_grants
 from ds_actors.cli._doctor.result import CheckResult, failed, passed
 from ds_actors.detection.events import plain
 from ds_actors.detection.short_secret import short_secret_permitted
+from ds_actors.detection.uplink.unreached import why_unreached
 
 TOPIC: Final = "ds_actors_doctor"
 AGAIN_AFTER: Final = 0.5
@@ -102,7 +103,7 @@ async def _check_server(settings: LiveKitSettings, timeout: float) -> list[Check
     except TimeoutError:
         return [failed(SERVER, f"{url} did not answer within {timeout:g} s", fix)]
     except API_ERRORS as error:
-        return [failed(SERVER, f"{url} was not reached: {plain(str(error), 300)}", fix)]
+        return [failed(SERVER, f"{url} was not reached: {plain(why_unreached(error) or str(error), 300)}", fix)]
     return [passed(SERVER, f"{url} answers"), passed(KEY, "accepted")]
 
 

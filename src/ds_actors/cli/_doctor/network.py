@@ -137,6 +137,4 @@ def _list(addresses: list[str]) -> dict[str, str]:
 def _described(error: BaseException) -> str:
     # trio reports TLS trouble as a broken resource; its cause says more.
     shown = error.__cause__ if isinstance(error, trio.BrokenResourceError) and error.__cause__ else error
-    if isinstance(shown, OSError) and not isinstance(shown, ssl.SSLError):
-        return plain(why_unreached(shown))[:300]
-    return plain(str(shown) or type(shown).__name__)[:300]
+    return plain(why_unreached(shown) or str(shown) or type(shown).__name__)[:300]

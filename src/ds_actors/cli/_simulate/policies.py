@@ -140,8 +140,8 @@ class _Namespace:
         if callable(found):
             return found
         if self.source:
-            known = f"known without it are {', '.join(KNOWN)}"
-            raise PolicyError(f"{self.source} has no {name!r} that makes a policy; {known}")
+            near = _nearest(name, self.own, f"known without it are {', '.join(KNOWN)}")
+            raise PolicyError(f"{self.source} has no {name!r} that makes a policy; {near}")
         near = _nearest(name, KNOWN, f"known are {', '.join(KNOWN)}, and FILE.py:NAME for your own")
         raise PolicyError(f"{name!r} is not known; {near}")
 

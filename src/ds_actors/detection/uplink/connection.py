@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -224,9 +223,7 @@ def _described(error: BaseException) -> str:
         shown = error.__cause__
     else:
         shown = next((cause for cause in _contexts(error) if isinstance(cause, RemoteProtocolError)), error)
-    if isinstance(shown, OSError) and not isinstance(shown, ssl.SSLError):
-        return plain(why_unreached(shown))[:300]
-    return plain(f"{type(shown).__name__}: {shown}")[:300]
+    return plain(why_unreached(shown) or f"{type(shown).__name__}: {shown}")[:300]
 
 
 def _contexts(error: BaseException) -> Iterator[BaseException]:

@@ -45,7 +45,8 @@ async def open_tunnel(proxy: ProxyAddress, host: str, port: int) -> trio.abc.Str
     try:
         stream: trio.abc.Stream = await trio.open_tcp_stream(proxy.host, proxy.port)
     except OSError as error:
-        raise ProxyError(f"the proxy {proxy.host}:{proxy.port} was not reached: {why_unreached(error)}") from error
+        why = why_unreached(error) or error
+        raise ProxyError(f"the proxy {proxy.host}:{proxy.port} was not reached: {why}") from error
     try:
         if proxy.scheme == "https":
             context = await default_tls()

@@ -102,7 +102,7 @@ def mlserver() -> Path | None:
 
 def build_server() -> None:
     """Build livekit-server with Go, which takes some minutes the first time."""
-    _build(SERVER, "livekit-server")
+    _build(SERVER, "livekit-server", ready=", or download livekit-server: https://github.com/livekit/livekit/releases")
 
 
 def build_toxiproxy() -> None:
@@ -115,10 +115,10 @@ def build_nats_server() -> None:
     _build(NATS, "nats-server", built="nats-server")
 
 
-def _build(module: str, name: str, *, built: str = "server") -> None:
+def _build(module: str, name: str, *, built: str = "server", ready: str = "") -> None:
     go = shutil.which("go")
     if go is None:
-        sys.exit(f"{name}: neither {name} nor go is on PATH; install Go 1.25 or newer")
+        sys.exit(f"{name}: neither {name} nor go is on PATH; install Go 1.25 or newer (https://go.dev/dl/){ready}")
     build = CACHE / "build"  # a GOBIN of its own: two of these modules call their programs `server`
     told = ["-v"] if sys.stderr.isatty() else []  # names each package: the first build takes minutes
     subprocess.run([go, "install", *told, module], env={**os.environ, "GOBIN": str(build), "GOFLAGS": ""}, check=True)

@@ -15,6 +15,7 @@ from livekit.plugins.dataspike.keeper.rules import RoomAction, SeenDetector, See
 from livekit.protocol.room import PerformRpcRequest, PerformRpcResponse
 
 from ds_actors.detection.events import plain
+from ds_actors.detection.uplink.unreached import why_unreached
 
 ROOMS_AT_ONCE: Final = 20
 """Rooms that are asked about at the same time."""
@@ -200,4 +201,4 @@ def _unavailable(error: Exception) -> ServerUnavailable:
         return ServerUnavailable(f"{plain(error.code, 40)} (HTTP {error.status})")
     if isinstance(error, TimeoutError):
         return ServerUnavailable(f"no answer within {TIMEOUT:g} s")
-    return ServerUnavailable(type(error).__name__)
+    return ServerUnavailable(plain(why_unreached(error) or type(error).__name__, 300))
