@@ -310,7 +310,7 @@ async def test_what_the_source_raises_comes_out_after_closing(autojump_clock: tr
     assert len(tape.closed) == 1
 
 
-async def test_a_cancelled_look_closes_its_source_within_two_seconds(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_cancelled_look_closes_its_source_within_half_a_second(autojump_clock: trio.testing.MockClock) -> None:
     """Closing is shielded, and bounded when the source hangs."""
     began = trio.current_time()
     tape = Tape([QUIET] * 50, close_takes=math.inf)
@@ -318,4 +318,4 @@ async def test_a_cancelled_look_closes_its_source_within_two_seconds(autojump_cl
         await listen(tape)
     assert scope.cancelled_caught
     assert len(tape.closed) == 1
-    assert trio.current_time() - began == pytest.approx(3.0)
+    assert trio.current_time() - began == pytest.approx(1.5)
