@@ -178,7 +178,7 @@ def test_several_processes_may_write_to_one_file(tmp_path: Path) -> None:
     for process in processes:
         process.start()
     for process in processes:
-        process.join(50)
+        process.join(100)
         assert process.exitcode == 0
     files = sorted(tmp_path.iterdir(), key=lambda file: -int(file.suffix.lstrip(".") or 0))
     found = [(line["participant_id"], line["timestamp_ms"]) for file in files for line in lines(file)]
