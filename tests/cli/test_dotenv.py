@@ -85,8 +85,12 @@ def test_the_doctor_reads_it_too(file: Path) -> None:
 
 
 def test_other_programs_variables_are_left_in_it(file: Path) -> None:
-    """A folder's file does not say through which proxy, or with whose certificates, this machine speaks."""
-    foreign = "ALL_PROXY=http://127.0.0.1:1\nSSL_CERT_DIR=/nowhere\nDATASPIKE_PROXY=p:1\nDATASPIKE_CONFIG=x\n"
+    """A folder's file does not say which code runs, nor by which proxy or whose certificates this machine speaks."""
+    # The last one is a library that LiveKit's SDK would load into this process.
+    foreign = (
+        "ALL_PROXY=http://127.0.0.1:1\nSSL_CERT_DIR=/nowhere\nDATASPIKE_PROXY=p:1\nDATASPIKE_CONFIG=x\n"
+        "LIVEKIT_LIB_PATH=/nowhere/evil.so\n"
+    )
     file.write_text(f"{IN_FULL}{foreign}LIVEKIT_NOTHING\n")
     before = set(os.environ)
     run("watch", "call")
