@@ -117,6 +117,16 @@ def test_a_webhooks_secret_that_is_set_is_not_sent_where_the_file_says(file: Pat
     assert "DATASPIKE_WEBHOOK_URL" not in os.environ
 
 
+def test_the_file_names_no_file_that_is_written(file: Path) -> None:
+    """A stranger's could name one that a shell runs; the lines hold names that participants choose."""
+    profile = file.with_name("profile")
+    file.write_text(f"DATASPIKE_JSON_LINES_FILE={profile}\nDATASPIKE_JSON_LINES_MAX_BYTES=20000\n")
+    result = run("config")
+    assert result.exit_code == 0
+    assert str(profile) not in result.stdout
+    assert not any(name.startswith("DATASPIKE_JSON_LINES") for name in os.environ)
+
+
 def test_no_variable_is_put_into_what_the_file_says(file: Path) -> None:
     """A stranger's file could send any of them to an address of its own."""
     os.environ[SECRET] = SESAME

@@ -13,14 +13,17 @@ import typer
 from ds_actors.cli._doctor.environment import LIVEKIT_TOKEN, LIVEKIT_VARIABLES
 from ds_actors.detection.service import KEY_VARIABLE, URL_VARIABLE
 from ds_actors.detection.settings import CONFIG_VARIABLE, SettingsError
-from ds_actors.detection.settings.schema import BY_KEY, PREFIX, PROXY_VARIABLE
+from ds_actors.detection.settings.schema import BY_KEY, PREFIX, PROXY_VARIABLE, SETTINGS
 
 DOTENV: Final = ".env"
 _LIVEKIT: Final = frozenset({*LIVEKIT_VARIABLES, LIVEKIT_TOKEN})
 """No others of LiveKit's: its SDK loads the library that LIVEKIT_LIB_PATH names."""
-_LEFT: Final = frozenset({PROXY_VARIABLE, CONFIG_VARIABLE})
-"""Not read: a folder's file has no say in how this machine reaches the network, nor in which other files count."""
+_JSON_LINES: Final = (spec.variable for spec in SETTINGS if spec.key.startswith("sinks.json_lines."))
+_LEFT: Final = frozenset({PROXY_VARIABLE, CONFIG_VARIABLE, *_JSON_LINES})
+"""Not read: a folder's file has no say in how this machine reaches the network, nor in which files are read or written.
 
+What is written holds names that strangers choose, and a file may be one that a shell runs.
+"""
 _BESIDE: Final = {
     URL_VARIABLE: KEY_VARIABLE,
     BY_KEY["sinks.webhook.url"].variable: BY_KEY["sinks.webhook.secret"].variable,
