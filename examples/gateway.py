@@ -28,6 +28,7 @@ from ds_actors import (
 )
 from ds_actors.processes import LineMatches, Program, ProgramActor
 
+MOST_DEVICES = 10_000
 CLOCK = "import time\nwhile True: print(f'time {time.time():.0f}', flush=True); time.sleep(1)"
 
 
@@ -81,9 +82,12 @@ class Session(Actor[str]):
                     text = line.decode(errors="replace").strip()
                     if name:
                         self.stores.tell(Reading(name, text))
-                    else:
+                    elif text in self.names or len(self.names) < MOST_DEVICES:
                         name = text
                         self.names.add(name)
+                    else:
+                        self.context.stop()
+                        return
         self.context.stop()
 
 

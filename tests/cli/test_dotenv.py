@@ -85,8 +85,12 @@ def test_the_doctor_reads_it_too(file: Path) -> None:
 
 
 def test_other_programs_variables_are_left_in_it(file: Path) -> None:
-    """A folder's file does not say through which proxy, or with whose certificates, this machine speaks."""
-    foreign = "ALL_PROXY=http://127.0.0.1:1\nSSL_CERT_DIR=/nowhere\nDATASPIKE_PROXY=p:1\nDATASPIKE_CONFIG=x\n"
+    """A folder's file does not say which code runs, nor by which proxy or whose certificates this machine speaks."""
+    # The last one is a library that LiveKit's SDK would load into this process.
+    foreign = (
+        "ALL_PROXY=http://127.0.0.1:1\nSSL_CERT_DIR=/nowhere\nDATASPIKE_PROXY=p:1\nDATASPIKE_CONFIG=x\n"
+        "LIVEKIT_LIB_PATH=/nowhere/evil.so\n"
+    )
     file.write_text(f"{IN_FULL}{foreign}LIVEKIT_NOTHING\n")
     before = set(os.environ)
     run("watch", "call")
@@ -111,6 +115,16 @@ def test_a_webhooks_secret_that_is_set_is_not_sent_where_the_file_says(file: Pat
     assert "sinks.webhook.secret" in result.stderr
     assert "has no effect without sinks.webhook.url" in result.stderr
     assert "DATASPIKE_WEBHOOK_URL" not in os.environ
+
+
+def test_the_file_names_no_file_that_is_written(file: Path) -> None:
+    """A stranger's could name one that a shell runs; the lines hold names that participants choose."""
+    profile = file.with_name("profile")
+    file.write_text(f"DATASPIKE_JSON_LINES_FILE={profile}\nDATASPIKE_JSON_LINES_MAX_BYTES=20000\n")
+    result = run("config")
+    assert result.exit_code == 0
+    assert str(profile) not in result.stdout
+    assert not any(name.startswith("DATASPIKE_JSON_LINES") for name in os.environ)
 
 
 def test_no_variable_is_put_into_what_the_file_says(file: Path) -> None:

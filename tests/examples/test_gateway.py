@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import signal
 import socket
 import struct
@@ -15,7 +16,10 @@ from pathlib import Path
 import httpx
 import pytest
 import trio
+import trio.testing
 from waiting import until, until_in_trio
+
+from ds_actors import ChildSpec, Group, PoolSpec, Supervisor
 
 PROGRAM = Path(__file__).parents[2] / "examples" / "gateway.py"
 
@@ -84,6 +88,29 @@ async def test_a_reader_of_the_state_that_breaks_off_harms_nobody_else(
         answer = await trio.to_thread.run_sync(lambda: httpx.get(status, trust_env=False, timeout=20))
         assert "door: open\n" in answer.text
     assert process.poll() is None
+
+
+async def test_it_keeps_the_readings_of_so_many_devices_and_no_more(autojump_clock: object) -> None:
+    """A device beyond them is disconnected."""
+    gateway = runpy.run_path(str(PROGRAM))
+    async with Supervisor("app") as app:
+        names = {f"device {number}" for number in range(gateway["MOST_DEVICES"])}
+        stores = await app.start(PoolSpec("stores", ChildSpec(gateway["Store"]), 1))
+
+        async def send(name: str) -> bool:
+            """Return whether the gateway takes a device of that name."""
+            ours, its = trio.testing.memory_stream_pair()
+            session = await app.start(
+                gateway["Session"], its, Group[str](), stores, names, name=name, restart="temporary"
+            )
+            await ours.send_all(f"{name}\non\n".encode())
+            with trio.move_on_after(0.5) as waited:
+                await session.wait_stopped()
+            return waited.cancelled_caught
+
+        assert await send("device 7")
+        assert not await send("another")
+        assert len(names) == gateway["MOST_DEVICES"]
 
 
 def test_ctrl_c_ends_it_with_its_helper(gateway: tuple[subprocess.Popen[str], int, str]) -> None:

@@ -10,16 +10,20 @@ from typing import Annotated, Final
 
 import typer
 
-from ds_actors.cli._doctor.environment import LIVEKIT_VARIABLES
+from ds_actors.cli._doctor.environment import LIVEKIT_TOKEN, LIVEKIT_VARIABLES
 from ds_actors.detection.service import KEY_VARIABLE, URL_VARIABLE
 from ds_actors.detection.settings import CONFIG_VARIABLE, SettingsError
-from ds_actors.detection.settings.schema import BY_KEY, PROXY_VARIABLE
+from ds_actors.detection.settings.schema import BY_KEY, PREFIX, PROXY_VARIABLE, SETTINGS
 
 DOTENV: Final = ".env"
-_PREFIXES: Final = ("LIVEKIT_", "DATASPIKE_")
-_LEFT: Final = frozenset({PROXY_VARIABLE, CONFIG_VARIABLE})
-"""Not read: a folder's file has no say in how this machine reaches the network, nor in which other files count."""
+_LIVEKIT: Final = frozenset({*LIVEKIT_VARIABLES, LIVEKIT_TOKEN})
+"""No others of LiveKit's: its SDK loads the library that LIVEKIT_LIB_PATH names."""
+_JSON_LINES: Final = (spec.variable for spec in SETTINGS if spec.key.startswith("sinks.json_lines."))
+_LEFT: Final = frozenset({PROXY_VARIABLE, CONFIG_VARIABLE, *_JSON_LINES})
+"""Not read: a folder's file has no say in how this machine reaches the network, nor in which files are read or written.
 
+What is written holds names that strangers choose, and a file may be one that a shell runs.
+"""
 _BESIDE: Final = {
     URL_VARIABLE: KEY_VARIABLE,
     BY_KEY["sinks.webhook.url"].variable: BY_KEY["sinks.webhook.secret"].variable,
@@ -44,7 +48,7 @@ def livekit_environment(url: str | None = None) -> Mapping[str, str]:
     """
     left = _LEFT | {address for address, secret in _BESIDE.items() if secret in os.environ}
     for name, value in _read(Path(DOTENV)).items():
-        if name.startswith(_PREFIXES) and name not in left and value is not None:
+        if (name in _LIVEKIT or name.startswith(PREFIX)) and name not in left and value is not None:
             os.environ.setdefault(name, value)
     return {**os.environ} if url is None else {**os.environ, LIVEKIT_VARIABLES[0]: url}
 
