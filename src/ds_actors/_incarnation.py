@@ -197,18 +197,16 @@ class Incarnation(TaskOwner):
             self.fail(error)
         return None if self.parks_again() else await self.end()
 
-    def enter(self, scope: trio.CancelScope) -> None:
-        """Let a kill cancel this scope, in which the messages will be handled."""
-        self._scope = scope
-
     @property
     def passes(self) -> bool:
         """Whether it needs a task only until its mailbox is empty, and nothing of it has failed or was cancelled."""
         return self._stays == PASSING and self._scope is None and not self._failures
 
-    def handle(self) -> Awaitable[object]:
-        """Handle messages until the mailbox of a parked actor is empty again."""
-        self._begin()
+    def handle(self, task: trio.lowlevel.Task, scope: trio.CancelScope) -> Awaitable[object]:
+        """Handle messages in the standby's task and scope until the mailbox of a parked actor is empty again."""
+        if self._scope is not None:  # it was cancelled before its turn
+            scope.cancel()
+        self._scope, self.cell.task = scope, task
         return _nothing() if self._failures else self._work()
 
     def fail(self, error: BaseException) -> None:
@@ -219,13 +217,13 @@ class Incarnation(TaskOwner):
         """Park an actor that has handled its messages, or return False when it is to end."""
         if not self._parks:
             return False
-        self._parent.parking.forget(self)
-        scope = self._scope
-        assert scope is not None
-        if self._stays >= ACTIVE or self._failures or scope.cancel_called or self.cell.stop_requested:
+        if self._stays != PASSING:
+            self._parent.parking.forget(self)
+        if self._stays >= ACTIVE or self._failures or self._killed or self.cell.stop_requested:
             return False
         self._stays = ACTIVE if self._stays == PASSING else PASSING
-        self._park(trio.lowlevel.current_task().context)
+        assert self.cell.task is not None
+        self._park(self.cell.task.context)
         return True
 
     async def end(self) -> Exit:
