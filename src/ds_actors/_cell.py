@@ -43,6 +43,10 @@ class Parked(Protocol):
     def resume(self) -> None: ...
 
 
+def _never(_: object) -> trio.lowlevel.Abort:
+    return trio.lowlevel.Abort.FAILED
+
+
 class _Sender:
     __slots__ = ("message", "slot")
 
@@ -232,6 +236,11 @@ class Cell(Lifetime):
         if at is None:
             return trio.lowlevel.wait_task_rescheduled(self._forget_receiver)  # noqa: ASYNC105
         return self._wait_until(at)
+
+    def wait_uncancelled(self) -> Awaitable[object]:
+        """Wait at one of the library's own mailboxes, outside of the actor's scope; only `wake_receiver` ends it."""
+        self.receiver = trio.lowlevel.current_task()
+        return trio.lowlevel.wait_task_rescheduled(_never)  # noqa: ASYNC105
 
     async def _wait_until(self, at: float) -> None:
         with trio.move_on_at(at):
