@@ -244,7 +244,7 @@ class Incarnation(TaskOwner):
         self.cell.task = trio.lowlevel.current_task()
 
     async def _wait_for_work(self) -> bool:
-        # A scope that is open as long as its task is half of what an idle actor costs, and there is nothing to cancel.
+        # A scope that is open as long as its task is a quarter of a start and a stop, and there is nothing to cancel.
         actor, cell = self._actor, self.cell
         assert actor is not None
         if not (inherits(actor, "run") and may_park(cell.mailbox)):
