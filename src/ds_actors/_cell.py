@@ -208,11 +208,6 @@ class Cell(Lifetime):
         else:  # invariant 7
             receiver.resume()
 
-    @property
-    def parked(self) -> bool:
-        """The receiver is an incarnation without a task."""
-        return self.receiver is not None and type(self.receiver) is not trio.lowlevel.Task
-
     def park(self, incarnation: Parked) -> None:
         """Take an incarnation without a task as the receiver."""
         self.receiver, self.task, self.fast = incarnation, None, None  # invariants 4 and 7

@@ -70,9 +70,9 @@ def may_park(mailbox: object) -> bool:
 
 def _same(context: Context, other: Context) -> bool:
     """Return whether both have the same objects: equal ones may be changed apart, and may refuse to be compared."""
-    if len(context) != len(other):
-        return False
-    return not context or all(other.get(var, _ABSENT) is value for var, value in context.items())
+    return len(context) == len(other) and (
+        not context or all(other.get(var, _ABSENT) is value for var, value in context.items())
+    )
 
 
 class Parkable(Protocol):
