@@ -119,7 +119,7 @@ class Supervision:
     _round: Round | None = field(default=None, alias="_round")
     _shut_down_by: str | None = field(default=None, alias="_shut_down_by")
     _effects: list[Effect] = field(factory=list[Effect], init=False, eq=False, repr=False)
-    """Of the event at hand."""
+    """Of the event at hand; an effect that stayed would keep an error's traceback."""
 
     def __attrs_post_init__(self) -> None:
         if self.strategy not in STRATEGIES:
@@ -154,7 +154,6 @@ class Supervision:
     def handle(self, event: Event, now: float, u: float = 0.0) -> list[Effect]:
         """Apply one event at `now` (seconds); `u` in [0, 1) is the jitter of a backoff this event may begin."""
         # Appended, not yielded: a crash passes six methods, and a generator for each costs more than what they do.
-        effects = self._effects = []
         match event:
             case Boot():
                 if self.phase is _SUPERVISOR_BOOTING:  # else it was stopped before it began
@@ -168,6 +167,7 @@ class Supervision:
                     self._requested(event, now)
             case Shutdown():  # pragma: no branch - there are no others
                 self._shut_down()
+        effects, self._effects = self._effects, []
         return effects
 
     def _reported(self, child: Child, event: Ready | Ended | Due, now: float, u: float) -> None:
