@@ -24,7 +24,6 @@ REAL = (
     "tests/cli/test_calibrate_detector.py",
     "tests/cli/test_closed_stdout.py",
     "tests/cli/test_demo.py",
-    "tests/cli/test_room_process.py",
     "tests/cli/test_serve_command.py",
     "tests/e2e/",
     "tests/examples/test_chat_server.py",

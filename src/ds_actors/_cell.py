@@ -43,6 +43,10 @@ class Parked(Protocol):
     def resume(self) -> None: ...
 
 
+def _never(_: object) -> trio.lowlevel.Abort:
+    return trio.lowlevel.Abort.FAILED
+
+
 class _Sender:
     __slots__ = ("message", "slot")
 
@@ -112,7 +116,10 @@ class Cell(Lifetime):
             self._dead(item, "stopped")
             return False
         mailbox = self.mailbox
-        cost = offer(mailbox, item, trio.current_time() if mailbox.timed else 0.0, self)
+        if type(mailbox) is Reject:  # the library's own, which does not fail
+            cost = mailbox.put(item)
+        else:
+            cost = offer(mailbox, item, trio.current_time() if mailbox.timed else 0.0, self)
         if type(item) is Envelope:
             self.fast = None  # invariant 2
         elif type(mailbox) is Reject and cost is None and self.notices is None:  # invariants 1, 3 and 6
@@ -201,15 +208,11 @@ class Cell(Lifetime):
         else:  # invariant 7
             receiver.resume()
 
-    @property
-    def parked(self) -> bool:
-        """The receiver is an incarnation without a task."""
-        return self.receiver is not None and type(self.receiver) is not trio.lowlevel.Task
-
     def park(self, incarnation: Parked) -> None:
         """Take an incarnation without a task as the receiver."""
         self.receiver, self.task, self.fast = incarnation, None, None  # invariants 4 and 7
-        cast("QueueMailbox[Any]", self.mailbox).release()
+        mailbox: Any = self.mailbox  # one of the library's own
+        mailbox.release()
 
     def has_work(self) -> bool:
         """Return whether something waits at one of the library's own mailboxes."""
@@ -228,6 +231,11 @@ class Cell(Lifetime):
         if at is None:
             return trio.lowlevel.wait_task_rescheduled(self._forget_receiver)  # noqa: ASYNC105
         return self._wait_until(at)
+
+    def wait_uncancelled(self) -> Awaitable[object]:
+        """Wait at one of the library's own mailboxes, outside of the actor's scope; only `wake_receiver` ends it."""
+        self.receiver = trio.lowlevel.current_task()
+        return trio.lowlevel.wait_task_rescheduled(_never)  # noqa: ASYNC105
 
     async def _wait_until(self, at: float) -> None:
         with trio.move_on_at(at):

@@ -188,27 +188,24 @@ class Incarnation(TaskOwner):
         if self._asked_to_stop and not (self.ready or self._failures):
             return self._leave()
         self._begin()
-        scope = self._scope = self._scope or trio.CancelScope(shield=True)
         try:
-            with scope:
-                if (self._parks and not self._failures) or await self._become_ready(ready):
+            if (self._parks and not self._failures) or await self._prepare(ready):
+                with self._new_scope():
                     await self._work()
         except BaseException as error:  # noqa: BLE001 - everything is judged below
             self.fail(error)
         return None if self.parks_again() else await self.end()
 
-    def enter(self, scope: trio.CancelScope) -> None:
-        """Let a kill cancel this scope, in which the messages will be handled."""
-        self._scope = scope
-
     @property
     def passes(self) -> bool:
         """Whether it needs a task only until its mailbox is empty, and nothing of it has failed or was cancelled."""
-        return self._stays == PASSING and self._scope is None and not self._failures
+        return self._stays == PASSING and not self._is_cancelled()
 
-    def handle(self) -> Awaitable[object]:
-        """Handle messages until the mailbox of a parked actor is empty again."""
-        self._begin()
+    def handle(self, task: trio.lowlevel.Task, scope: trio.CancelScope) -> Awaitable[object]:
+        """Handle messages in the standby's task and scope until the mailbox of a parked actor is empty again."""
+        if self._is_cancelled():  # before its turn
+            scope.cancel()
+        self._scope, self.cell.task = scope, task
         return _nothing() if self._failures else self._work()
 
     def fail(self, error: BaseException) -> None:
@@ -219,13 +216,13 @@ class Incarnation(TaskOwner):
         """Park an actor that has handled its messages, or return False when it is to end."""
         if not self._parks:
             return False
-        self._parent.parking.forget(self)
-        scope = self._scope
-        assert scope is not None
-        if self._stays >= ACTIVE or self._failures or scope.cancel_called or self.cell.stop_requested:
+        if self._stays != PASSING:
+            self._parent.parking.forget(self)
+        if self._stays >= ACTIVE or self._failures or self._killed or self.cell.stop_requested:
             return False
         self._stays = ACTIVE if self._stays == PASSING else PASSING
-        self._park(trio.lowlevel.current_task().context)
+        assert self.cell.task is not None
+        self._park(self.cell.task.context)
         return True
 
     async def end(self) -> Exit:
@@ -233,17 +230,30 @@ class Incarnation(TaskOwner):
         await self._wind_up()
         return self._leave()
 
-    async def _become_ready(self, ready: Callable[[], None]) -> bool:
+    async def _prepare(self, ready: Callable[[], None]) -> bool:
+        """Become ready, and wait for work; return whether there is any."""
         if not (self.ready or self._ignored or self._failures):
             self.cell.stop_requested = False
             if await self._start():
                 ready()
-        return self.ready and not self._failures
+        return self.ready and not self._failures and (self._parks or await self._wait_for_work())
 
     def _begin(self) -> None:
         if self.ready:
             self._parent.parking.begin()
         self.cell.task = trio.lowlevel.current_task()
+
+    async def _wait_for_work(self) -> bool:
+        # A scope that is open as long as its task is a quarter of a start and a stop, and there is nothing to cancel.
+        actor, cell = self._actor, self.cell
+        assert actor is not None
+        if not (inherits(actor, "run") and may_park(cell.mailbox)):
+            return True
+        self._serves = True
+        while not (cell.stop_requested or self._is_cancelled() or cell.has_work()):
+            await cell.wait_uncancelled()
+        self._serves = False
+        return self._drain or not (cell.stop_requested or self._is_cancelled())
 
     def _work(self) -> Awaitable[object]:
         # Returned, not awaited: each frame below a waiting task costs all that it waits for.
@@ -312,14 +322,14 @@ class Incarnation(TaskOwner):
                 if self._parks and self.number == 1:  # after a crash, more messages are likely
                     self._stays = DISMISSED
                 return True
-            with trio.move_on_after(self._spec.start_timeout) as limit:
+            with self._new_scope(trio.current_time() + self._spec.start_timeout) as limit:
                 await call_hook(actor.started)
                 self.ready = True
                 return True
         except Ignore:
             self._ignored = True
             return False
-        if limit.cancelled_caught and not self._asked_to_stop:
+        if limit.cancelled_caught and not (self._asked_to_stop or self._is_cancelled()):
             raise TimeoutError(f"started() took longer than {self._spec.start_timeout:g} s")
         return False
 

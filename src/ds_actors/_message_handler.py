@@ -40,18 +40,15 @@ _INTERRUPTIBLE: Final[dict[int, weakref.ref[CodeType]]] = {}
 """The code that trio knows to be interruptible, by its identity: telling trio costs as much as handling a message."""
 
 
-def _make_interruptible(receive: Callable[[Any], Awaitable[object]], code: CodeType) -> None:
-    known = id(code)
-    if known not in _INTERRUPTIBLE:
-        trio.lowlevel.disable_ki_protection(receive)
-        _INTERRUPTIBLE[known] = weakref.ref(code, lambda _: _INTERRUPTIBLE.pop(known, None))
-
-
 def _interruptible(receive: Callable[[Any], Awaitable[R]]) -> Callable[[Any], Awaitable[R]]:
     """Make an actor's `receive` interruptible too, without an extra frame per message where that is possible."""
-    code = getattr(receive, "__code__", None)
+    code: CodeType | None = getattr(receive, "__code__", None)
+    known = id(code)
+    if known in _INTERRUPTIBLE:
+        return receive
     if code is not None and code.co_flags & inspect.CO_COROUTINE:
-        _make_interruptible(receive, code)
+        trio.lowlevel.disable_ki_protection(receive)
+        _INTERRUPTIBLE[known] = weakref.ref(code, lambda _: _INTERRUPTIBLE.pop(known, None))
         return receive
 
     @trio.lowlevel.disable_ki_protection
@@ -208,7 +205,9 @@ class MessageHandler:
                 if cell.fast:  # invariants 2 and 5 of _cell: told messages only, and none in hand
                     count += await self._handle_told(receive, cell.fast)
                 else:
-                    if cell.notices is None:
+                    if cell.fast is not None:  # invariants 3 and 5: nothing waits
+                        item = EMPTY
+                    elif cell.notices is None:
                         item = mailbox.take(trio.current_time() if timed else 0.0)
                     else:
                         item = cell.take_any()
@@ -255,7 +254,8 @@ class MessageHandler:
     @trio.lowlevel.enable_ki_protection
     async def _handle_told(self, receive: Callable[[Any], Awaitable[Answer | None]], queue: deque[Any]) -> int:
         """Handle what was told while nothing else happens, each message at the head of the queue; return how many."""
-        cell, mailbox = self.cell, cast("Reject[Any]", self.cell.mailbox)
+        cell = self.cell
+        mailbox: Reject[Any] = cell.mailbox  # type: ignore[assignment] # invariant 1
         mailbox.at_head = True  # invariant 5 of _cell
         before = mailbox.handled
         try:

@@ -70,7 +70,9 @@ def may_park(mailbox: object) -> bool:
 
 def _same(context: Context, other: Context) -> bool:
     """Return whether both have the same objects: equal ones may be changed apart, and may refuse to be compared."""
-    return len(context) == len(other) and all(other.get(var, _ABSENT) is value for var, value in context.items())
+    return len(context) == len(other) and (
+        not context or all(other.get(var, _ABSENT) is value for var, value in context.items())
+    )
 
 
 class Parkable(Protocol):
@@ -80,8 +82,7 @@ class Parkable(Protocol):
 
     @property
     def passes(self) -> bool: ...
-    def enter(self, scope: trio.CancelScope) -> None: ...
-    def handle(self) -> Awaitable[object]: ...
+    def handle(self, task: trio.lowlevel.Task, scope: trio.CancelScope) -> Awaitable[object]: ...
     def fail(self, error: BaseException) -> None: ...
     def parks_again(self) -> bool: ...
     def look(self) -> bool: ...
@@ -131,14 +132,14 @@ class Parking:
 
     def resume(self, incarnation: Parkable, name: str) -> None:
         """Make a task for a parked actor; when many are woken at once, some begin before the others get theirs."""
-        if self._unstarted >= IN_A_ROW:
-            self._woken.append((incarnation, name))
-            return
-        self._unstarted += 1
         context = incarnation.context
         assert context is not None
         if incarnation.passes and self._standby.give(incarnation, name, context, self._end):
             return
+        if self._unstarted >= IN_A_ROW:
+            self._woken.append((incarnation, name))
+            return
+        self._unstarted += 1
         # A task gets a copy of the current context. This one may be current already, and is entered as a copy.
         context.copy().run(self._start, incarnation, name)
 
@@ -149,7 +150,7 @@ class Parking:
     def begin(self) -> None:
         """Note that the task of a parked actor runs, which is the turn of one that waits for its task."""
         self._unstarted -= 1
-        if self._woken:
+        while self._woken and self._unstarted < IN_A_ROW:  # the standby may take some of them
             self.resume(*self._woken.popleft())
 
     def keep(self, incarnation: Parkable) -> None:

@@ -194,7 +194,7 @@ class Reject(QueueMailbox[M]):
 
         Until that ends, `take` is not called; the incarnation sets `at_head` and counts in `handled`.
         """
-        return self._queue if len(self._queue) == 1 and not self._busy() else None
+        return self._queue if len(self._queue) == 1 and not self.at_head and self._hand is EMPTY else None
 
 
 class DropOldest(QueueMailbox[M]):

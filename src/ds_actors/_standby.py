@@ -19,17 +19,13 @@ _HOLDERS: Final = cast(
     "Collection[trio.lowlevel.Task]",
     getattr(sys.modules.get("trio._core._parking_lot"), "GLOBAL_PARKING_LOT_BREAKER", ()),
 )
-
-
-def _scopes(task: trio.lowlevel.Task) -> object:
-    return getattr(task, "_cancel_status", None)
+_SCOPES: Final = "_cancel_status"
 
 
 class Passing(Protocol):
     """An actor that needs a task until its mailbox is empty."""
 
-    def enter(self, scope: trio.CancelScope) -> None: ...
-    def handle(self) -> Awaitable[object]: ...
+    def handle(self, task: trio.lowlevel.Task, scope: trio.CancelScope) -> Awaitable[object]: ...
     def fail(self, error: BaseException) -> None: ...
     def parks_again(self) -> bool: ...
 
@@ -37,7 +33,7 @@ class Passing(Protocol):
 class Standby:
     """The standby of one tree."""
 
-    __slots__ = ("_alive", "_end", "_given", "_home", "_nursery", "_scope", "_task")
+    __slots__ = ("_alive", "_end", "_given", "_home", "_nursery", "_task")
 
     def __init__(self) -> None:
         self._nursery: trio.Nursery | None = None
@@ -45,7 +41,6 @@ class Standby:
         self._alive = False
         self._task: trio.lowlevel.Task | None = None
         """The task, while it waits for an actor."""
-        self._scope: trio.CancelScope | None = None
         self._given: Passing | None = None
         self._end: Callable[[Any], Coroutine[Any, Any, None]] | None = None
 
@@ -80,28 +75,24 @@ class Standby:
         self._given, self._end = actor, end
         if self._task is None:
             context.copy().run(self._spawn, name)
-            actor.enter(self._scope)  # type: ignore[arg-type]
             return True
         task, self._task = self._task, None
         task.context, task.name = context.copy(), name  # trio reads both at the task's next step
-        assert self._scope is not None
-        actor.enter(self._scope)
         trio.lowlevel.reschedule(task)
         return True
 
     def _spawn(self, name: str) -> None:
         assert self._nursery is not None
         self._alive = True
-        self._scope = trio.CancelScope(shield=True)
-        self._nursery.start_soon(self._run, self._scope, name=name)
+        self._nursery.start_soon(self._run, name=name)
 
     @trio.lowlevel.enable_ki_protection
-    async def _run(self, scope: trio.CancelScope) -> None:
+    async def _run(self) -> None:
         task = trio.lowlevel.current_task()
         actor: Passing | None = None
         try:
-            with scope:
-                opened = _scopes(task)
+            with trio.CancelScope(shield=True) as scope:
+                opened = getattr(task, _SCOPES, None)
                 while True:
                     if self._given is None and self._nursery is not None:
                         assert self._home is not None
@@ -115,8 +106,8 @@ class Standby:
                         return
                     actor, self._given = self._given, None
                     assert actor is not None
-                    await actor.handle()
-                    if _scopes(task) is not opened or not actor.parks_again():
+                    await actor.handle(task, scope)
+                    if getattr(task, _SCOPES, None) is not opened or not actor.parks_again():
                         break
                     actor = None
                     if task in _HOLDERS:

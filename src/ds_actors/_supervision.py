@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator
 from typing import cast
 
 from attrs import define, evolve, field
@@ -119,6 +118,8 @@ class Supervision:
     _window: deque[float] = field(factory=deque[float], alias="_window")
     _round: Round | None = field(default=None, alias="_round")
     _shut_down_by: str | None = field(default=None, alias="_shut_down_by")
+    _effects: list[Effect] = field(factory=list[Effect], init=False, eq=False, repr=False)
+    """Of the event at hand; an effect that stayed would keep an error's traceback."""
 
     def __attrs_post_init__(self) -> None:
         if self.strategy not in STRATEGIES:
@@ -152,49 +153,49 @@ class Supervision:
 
     def handle(self, event: Event, now: float, u: float = 0.0) -> list[Effect]:
         """Apply one event at `now` (seconds); `u` in [0, 1) is the jitter of a backoff this event may begin."""
-        return list(self._handle(event, now, u))
-
-    def _handle(self, event: Event, now: float, u: float) -> Iterator[Effect]:
+        # Appended, not yielded: a crash passes six methods, and a generator for each costs more than what they do.
         match event:
             case Boot():
                 if self.phase is _SUPERVISOR_BOOTING:  # else it was stopped before it began
-                    yield from self._boot(now)
+                    self._boot(now)
             case Ready(name, incarnation) | Ended(name, incarnation) | Due(name, incarnation):
                 child = self.children.get(name)
                 if child is not None and child.incarnation == incarnation:
-                    yield from self._reported(child, event, now, u)
+                    self._reported(child, event, now, u)
             case Add() | Terminate() | StartAgain() | Delete():
                 if self.phase not in (_SUPERVISOR_STOPPING, _SUPERVISOR_HALTED):
-                    yield from self._requested(event, now)
+                    self._requested(event, now)
             case Shutdown():  # pragma: no branch - there are no others
-                yield from self._shut_down()
+                self._shut_down()
+        effects, self._effects = self._effects, []
+        return effects
 
-    def _reported(self, child: Child, event: Ready | Ended | Due, now: float, u: float) -> Iterator[Effect]:
+    def _reported(self, child: Child, event: Ready | Ended | Due, now: float, u: float) -> None:
         match event:
             case Ready() if child.status is _STARTING:
-                yield from self._ready(child, now)
+                self._ready(child, now)
             case Ended() if child.status in ALIVE:
-                yield from self._ended(child, event, now, u)
+                self._ended(child, event, now, u)
             case Due() if child.status is _WAITING:
-                yield from self._due(child, now)
+                self._due(child, now)
             case _:
                 pass  # too late: something else has been decided
 
-    def _requested(self, event: Add | Terminate | StartAgain | Delete, now: float) -> Iterator[Effect]:
+    def _requested(self, event: Add | Terminate | StartAgain | Delete, now: float) -> None:
         if isinstance(event, Add):
             self.adopt(event.rules)
-            yield from self._start_on_request(self.children[event.rules.name], Origin.ADD)
+            self._start_on_request(self.children[event.rules.name], Origin.ADD)
             return
         child = self.children.get(event.name)
         if child is None:
             return
         match event:
             case Terminate():
-                yield from self._terminate(child, now)
+                self._terminate(child, now)
             case StartAgain() if child.status is _DOWN:
-                yield from self._start_on_request(child, Origin.REQUEST)
+                self._start_on_request(child, Origin.REQUEST)
             case Delete() if child.status is _DOWN:
-                yield from self._rest(child, DELETED, forget=True)
+                self._rest(child, DELETED, forget=True)
             case _:
                 pass  # it is not at rest
 
@@ -209,31 +210,31 @@ class Supervision:
 
     # ---- starts
 
-    def _boot(self, now: float) -> Iterator[Effect]:
+    def _boot(self, now: float) -> None:
         for child in self.children.values():
             child.status, child.origin = _WAITING, Origin.BOOT
         self._round = Round(None, {}, deque(self.children))
-        yield from self._continue(now)
+        self._continue(now)
 
-    def _start(self, child: Child) -> Start:
+    def _start(self, child: Child) -> None:
         child.restarts += child.incarnation > 0
         child.incarnation += 1
         child.status = _STARTING
         child.was_ready = child.unwanted = False
         child.not_before = LONG_AGO
         child.why, child.until = "starting", None
-        return Start(child.rules.name, child.incarnation)
+        self._effects.append(Start(child.rules.name, child.incarnation))
 
-    def _start_on_request(self, child: Child, origin: Origin) -> Iterator[Effect]:
+    def _start_on_request(self, child: Child, origin: Origin) -> None:
         child.origin = origin
         if self._round is not None and self._row.restarts != "itself":
             # Its elder siblings are on their way down or up: it starts behind them.
             child.status, child.why = _WAITING, "waiting for its turn"
             self._round.starts.append(child.rules.name)
         else:
-            yield self._start(child)
+            self._start(child)
 
-    def _ready(self, child: Child, now: float) -> Iterator[Effect]:
+    def _ready(self, child: Child, now: float) -> None:
         child.status = _RUNNING
         child.origin = None
         child.was_ready = True
@@ -241,30 +242,30 @@ class Supervision:
             child.ready_at = now
         child.why = ""
         if self._round is not None:
-            yield from self._continue(now)
+            self._continue(now)
 
-    def _due(self, child: Child, now: float) -> Iterator[Effect]:
+    def _due(self, child: Child, now: float) -> None:
         child.not_before = LONG_AGO
         if self._row.restarts == "itself":
-            yield self._start(child)
+            self._start(child)
         else:
-            yield from self._stop_waiting_for(child, now)
+            self._stop_waiting_for(child, now)
 
-    def _stop_waiting_for(self, child: Child, now: float) -> Iterator[Effect]:
+    def _stop_waiting_for(self, child: Child, now: float) -> None:
         if self._round is not None and self._round.awaited == child.rules.name:
             self._round.awaited = None
-        yield from self._continue(now)
+        self._continue(now)
 
     # ---- rounds
 
-    def _again(self, child: Child, now: float) -> Iterator[Effect]:
+    def _again(self, child: Child, now: float) -> None:
         """Have a child start again when its backoff is over, with those that its strategy binds to it."""
         child.status = _WAITING
         if self._row.restarts == "itself":
             if child.not_before >= now:
-                yield Wake(child.rules.name, child.incarnation, child.not_before)
+                self._effects.append(Wake(child.rules.name, child.incarnation, child.not_before))
             else:
-                yield self._start(child)
+                self._start(child)
             return
         names = list(self.children)
         bound = names if self._row.restarts == "all" else names[names.index(child.rules.name) :]
@@ -285,101 +286,101 @@ class Supervision:
         until = max(child.not_before, cause.not_before)
         child.until = until if math.isfinite(until) else None
 
-    def _continue(self, now: float) -> Iterator[Effect]:
+    def _continue(self, now: float) -> None:
         """Do what the round allows now; without effect while it waits for a stop, a start or a backoff."""
         current = self._round
         if current is None or current.awaited is not None:
             return
         if current.stops:
-            yield from self._stop(self.children[next(reversed(current.stops))], "stopping", again=True)
+            self._stop(self.children[next(reversed(current.stops))], "stopping", again=True)
             return
         while current.starts:
             child = self.children.get(current.starts[0])
             if child is not None and child.status in (_STARTING, _STOPPING):
                 return
             if child is not None and child.status is _WAITING:
-                yield from self._start_in_turn(current, child, now)
+                self._start_in_turn(current, child, now)
                 return
             current.starts.popleft()
         self._round = None
-        yield from self._booted()
+        self._booted()
 
-    def _start_in_turn(self, current: Round, child: Child, now: float) -> Iterator[Effect]:
+    def _start_in_turn(self, current: Round, child: Child, now: float) -> None:
         cause = self.children.get(current.cause) if current.cause is not None else None
         for waits in (cause, child):
             if waits is not None and waits.status is _WAITING and waits.not_before >= now:
                 current.awaited = waits.rules.name
-                yield Wake(waits.rules.name, waits.incarnation, waits.not_before)
+                self._effects.append(Wake(waits.rules.name, waits.incarnation, waits.not_before))
                 return
-        yield self._start(child)
+        self._start(child)
 
-    def _booted(self) -> Iterator[Effect]:
+    def _booted(self) -> None:
         if self.phase is _SUPERVISOR_BOOTING:
             self.phase = _SUPERVISOR_RUNNING
-            yield Booted()
+            self._effects.append(Booted())
             if self._shut_down_by is not None:
-                yield from self._shut_down_for(self._shut_down_by)
+                self._shut_down_for(self._shut_down_by)
 
     # ---- ends
 
-    def _ended(self, child: Child, event: Ended, now: float, u: float) -> Iterator[Effect]:
+    def _ended(self, child: Child, event: Ended, now: float, u: float) -> None:
         asked = child.status is _STOPPING
         child.status = _DOWN
         child.error = event.error
         if self.phase is _SUPERVISOR_STOPPING:
-            yield from self._rest(child, SUPERVISOR_STOPS, forget=True)
-            yield from self._stop_next()
+            self._rest(child, SUPERVISOR_STOPS, forget=True)
+            self._stop_next()
             return
         if self._round is not None and child.rules.name in self._round.stops:
             del self._round.stops[child.rules.name]
-            yield from self._ended_in_round(child, event, self._round, now)
+            self._ended_in_round(child, event, self._round, now)
         elif asked:
-            yield from self._rest(child, TERMINATED, forget=self._leaves_nothing(child))
+            self._rest(child, TERMINATED, forget=self._leaves_nothing(child))
         elif event.ignored:
             child.origin = None  # it is no start called off
-            yield from self._rest(child, IGNORED, forget=self._leaves_nothing(child))
+            self._rest(child, IGNORED, forget=self._leaves_nothing(child))
         elif child.origin is not None:
-            yield from self._requested_start_failed(child, event)
+            self._requested_start_failed(child, event)
         else:
-            yield from self._judge(child, event, now, u)
+            self._judge(child, event, now, u)
         if self._round is not None:
-            yield from self._continue(now)
+            self._continue(now)
 
-    def _ended_in_round(self, child: Child, event: Ended, current: Round, now: float) -> Iterator[Effect]:
+    def _ended_in_round(self, child: Child, event: Ended, current: Round, now: float) -> None:
         # Whether it stopped as asked or ended by itself meanwhile is all the same: it costs nothing.
         self._forgive(child, event, now)
         assert current.cause is not None  # the first batch stops no child
         if child.starts_with_siblings:
             self._wait_for(child, self.children.get(current.cause, child))
         elif child.unwanted:
-            yield from self._rest(child, TERMINATED, forget=self._leaves_nothing(child))
+            self._rest(child, TERMINATED, forget=self._leaves_nothing(child))
         else:
-            yield from self._rest(child, f"stopped with {current.cause!r}", forget=True)
+            self._rest(child, f"stopped with {current.cause!r}", forget=True)
 
     def _leaves_nothing(self, child: Child) -> bool:
         """No spec stays: as its strategy or kind says, or because its first start was called off."""
         called_off = child.origin in (Origin.BOOT, Origin.ADD)
         return self._row.forgets_finished or not RESTARTS[child.rules.restart].kept or called_off
 
-    def _requested_start_failed(self, child: Child, event: Ended) -> Iterator[Effect]:
+    def _requested_start_failed(self, child: Child, event: Ended) -> None:
         origin = child.origin
-        yield from self._rest(child, START_FAILED, forget=origin is not Origin.REQUEST)
+        self._rest(child, START_FAILED, forget=origin is not Origin.REQUEST)
         if origin is Origin.BOOT:
-            yield BootFailed(child.rules.name, event.error)
-            yield from self._shut_down()
+            self._effects.append(BootFailed(child.rules.name, event.error))
+            self._shut_down()
 
-    def _judge(self, child: Child, event: Ended, now: float, u: float) -> Iterator[Effect]:
+    def _judge(self, child: Child, event: Ended, now: float, u: float) -> None:
         kind = RESTARTS[child.rules.restart]
         child.why = FINISHED if event.error is None else CRASHED
         if not (kind.after_finish if event.error is None else kind.after_crash):
-            yield from self._rest(child, child.why, forget=self._row.forgets_finished or not kind.kept)
-            yield from self._judge_significance(child)
+            self._rest(child, child.why, forget=self._row.forgets_finished or not kind.kept)
+            self._judge_significance(child)
         elif child.rules.backoff is None:
-            yield from self._judge_by_window(child, event, now)
+            self._judge_by_window(child, event, now)
         else:
-            yield from self._judge_by_failures(child, child.rules.backoff, event, now, u)
+            self._judge_by_failures(child, child.rules.backoff, event, now, u)
 
-    def _judge_significance(self, child: Child) -> Iterator[Effect]:
+    def _judge_significance(self, child: Child) -> None:
         if not child.rules.significant:
             return
         if self.auto_shutdown == "all_significant" and any(
@@ -389,26 +390,24 @@ class Supervision:
         if self.phase is _SUPERVISOR_BOOTING:
             self._shut_down_by = child.rules.name
         else:
-            yield from self._shut_down_for(child.rules.name)
+            self._shut_down_for(child.rules.name)
 
     def _goes_on(self, child: Child) -> bool:
         """A significant child that holds the supervisor up: it lives, or will again by itself."""
         return child.status is not _DOWN
 
-    def _judge_by_window(self, child: Child, event: Ended, now: float) -> Iterator[Effect]:
+    def _judge_by_window(self, child: Child, event: Ended, now: float) -> None:
         window = self._window
         window.append(now)
         while window[0] < now - self.within:
             window.popleft()
         if len(window) > self.max_restarts:
             limit = f"more than {self.max_restarts} restarts within {self.within:g} s"
-            yield from self._give_up(child, event, limit)
+            self._give_up(child, event, limit)
         else:
-            yield from self._again(child, now)
+            self._again(child, now)
 
-    def _judge_by_failures(
-        self, child: Child, backoff: Backoff, event: Ended, now: float, u: float
-    ) -> Iterator[Effect]:
+    def _judge_by_failures(self, child: Child, backoff: Backoff, event: Ended, now: float, u: float) -> None:
         rules = child.rules
         self._forgive(child, event, now)
         lived = now - child.ready_at if child.was_ready else 0.0
@@ -418,16 +417,16 @@ class Supervision:
         failure = Failure(event.error, now, lived, child.was_ready and event.healthy)
         child.failures = (*child.failures, failure)[-MAX_FAILURES_KEPT:]
         if rules.max_failures is not None and child.consecutive > rules.max_failures:
-            yield from self._give_up(child, event, f"more than {rules.max_failures} failures in a row")
+            self._give_up(child, event, f"more than {rules.max_failures} failures in a row")
             return
         try:
             delay = _checked_delay(backoff.delay(child.failures, u))
         except Exception as error:  # noqa: BLE001 - the user's own backoff: without a delay there is no restart
             limit = f"its backoff failed ({type(error).__name__})"
-            yield from self._give_up(child, evolve(event, error=error), limit)
+            self._give_up(child, evolve(event, error=error), limit)
             return
         child.until = child.not_before = now + delay
-        yield from self._again(child, now)
+        self._again(child, now)
 
     def _forgive(self, child: Child, event: Ended, now: float) -> None:
         """Forget the failures before a healthy life that was long enough."""
@@ -435,57 +434,57 @@ class Supervision:
             child.failures = ()
             child.consecutive = 0
 
-    def _give_up(self, child: Child, event: Ended, limit: str) -> Iterator[Effect]:
-        yield from self._rest(child, limit, forget=True)
-        yield GaveUp(child.rules.name, event.error, limit)
-        yield from self._shut_down()
+    def _give_up(self, child: Child, event: Ended, limit: str) -> None:
+        self._rest(child, limit, forget=True)
+        self._effects.append(GaveUp(child.rules.name, event.error, limit))
+        self._shut_down()
 
-    def _rest(self, child: Child, why: str, *, forget: bool) -> Iterator[Effect]:
+    def _rest(self, child: Child, why: str, *, forget: bool) -> None:
         child.why, child.until, child.not_before = why, None, LONG_AGO
         child.origin, child.unwanted = None, False
         if forget:
             del self.children[child.rules.name]
-        yield Rest(child.rules.name, forget, child.error, why)
+        self._effects.append(Rest(child.rules.name, forget, child.error, why))
 
     # ---- stops
 
-    def _terminate(self, child: Child, now: float) -> Iterator[Effect]:
+    def _terminate(self, child: Child, now: float) -> None:
         child.unwanted = child.status is not _DOWN
         if self._round is not None and child.rules.name in self._round.stops:
             return  # its turn to stop comes, in order
         if child.status in (_STARTING, _RUNNING):
-            yield from self._stop(child, "terminating")
+            self._stop(child, "terminating")
         elif child.status is _WAITING:
             child.status = _DOWN
-            yield from self._rest(child, TERMINATED, forget=self._leaves_nothing(child))
-            yield from self._stop_waiting_for(child, now)
+            self._rest(child, TERMINATED, forget=self._leaves_nothing(child))
+            self._stop_waiting_for(child, now)
 
-    def _shut_down_for(self, name: str) -> Iterator[Effect]:
-        yield ShutDown(name)
-        yield from self._shut_down()
+    def _shut_down_for(self, name: str) -> None:
+        self._effects.append(ShutDown(name))
+        self._shut_down()
 
-    def _shut_down(self) -> Iterator[Effect]:
+    def _shut_down(self) -> None:
         if self.phase in (_SUPERVISOR_STOPPING, _SUPERVISOR_HALTED):
             return
         self.phase = _SUPERVISOR_STOPPING
         self._round = None
         for child in list(self.children.values()):
             if child.status not in ALIVE:
-                yield from self._rest(child, SUPERVISOR_STOPS, forget=True)
+                self._rest(child, SUPERVISOR_STOPS, forget=True)
         if not self._row.stops_in_order:
             for child in list(self.children.values()):
-                yield from self._stop(child, SUPERVISOR_STOPS)
-        yield from self._stop_next()
+                self._stop(child, SUPERVISOR_STOPS)
+        self._stop_next()
 
-    def _stop_next(self) -> Iterator[Effect]:
+    def _stop_next(self) -> None:
         if not self.children:
             self.phase = _SUPERVISOR_HALTED
-            yield Halted()
+            self._effects.append(Halted())
         elif self._row.stops_in_order:
-            yield from self._stop(next(reversed(self.children.values())), SUPERVISOR_STOPS)
+            self._stop(next(reversed(self.children.values())), SUPERVISOR_STOPS)
 
-    def _stop(self, child: Child, why: str, *, again: bool = False) -> Iterator[Effect]:
+    def _stop(self, child: Child, why: str, *, again: bool = False) -> None:
         if child.status is not _STOPPING:
             child.status = _STOPPING
             child.why = why
-            yield Stop(child.rules.name, child.incarnation, again and child.starts_with_siblings)
+            self._effects.append(Stop(child.rules.name, child.incarnation, again and child.starts_with_siblings))

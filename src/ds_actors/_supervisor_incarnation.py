@@ -1,6 +1,6 @@
 """One incarnation of a supervisor: the trio shell that performs what `_supervision` decides.
 
-Every child runs in a task of its supervisor's one nursery, under a shielded cancel scope of its own, so that a
+Every child runs in a task of its supervisor's one nursery, under shielded cancel scopes of its own, so that a
 cancellation from outside reaches the supervisor alone and the children are stopped in order.
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
@@ -51,11 +52,19 @@ class TaskOwner(MessageHandler):
             scope.cancel()
 
     def _cancel(self) -> None:
-        if self._scope is None:
-            self._scope = trio.CancelScope(shield=True)
-        self._scope.cancel()
-        if self.cell.parked:  # invariant 7 of _cell: only a task can end it
-            self.cell.wake_receiver()
+        if self._scope is not None:
+            self._scope.cancel()
+        self.cell.wake_receiver()  # an actor that is parked or idle waits outside of any scope
+
+    def _is_cancelled(self) -> bool:
+        return self._killed or bool(self._failures)
+
+    def _new_scope(self, deadline: float = math.inf) -> trio.CancelScope:
+        """Return a scope for what the actor does next, which is cancelled where the incarnation is."""
+        scope = self._scope = trio.CancelScope(shield=True, deadline=deadline)
+        if self._is_cancelled():
+            scope.cancel()
+        return scope
 
     def spawn(self, function: Callable[..., Awaitable[object]], /, *args: Any) -> trio.CancelScope:
         self.check_current()

@@ -29,6 +29,7 @@ from ds_actors import (
     StartFailed,
     Supervisor,
     TelemetryEvent,
+    _parking,
 )
 from ds_actors._parking import IN_A_ROW, SWEEP_PERIOD
 from ds_actors.testing import Crashed, crash
@@ -299,6 +300,24 @@ async def test_a_burst_to_many_parked_actors_makes_a_bounded_number_of_tasks(kin
         if kind == "quick":
             assert most <= bare + 2 * IN_A_ROW
             assert tasks() == bare
+
+
+async def test_no_actor_of_a_burst_is_left_behind_by_those_that_the_standby_handles(
+    autojump_clock: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the standby takes makes no task, whose begin would wake the next one."""
+    monkeypatch.setattr(_parking, "IN_A_ROW", 3)
+    handled = 0
+
+    async def count(_: Simple) -> None:
+        nonlocal handled
+        handled += 1
+
+    async with Supervisor("app", "dynamic", [ChildSpec(Simple, name=f"{number}") for number in range(50)]) as app:
+        for ref in app.actors():
+            ref.tell(count)
+        await trio.testing.wait_all_tasks_blocked()
+        assert handled == 50
 
 
 @pytest.mark.parametrize(("drain", "expected"), [(False, []), (True, ["x"])])
