@@ -1,10 +1,11 @@
 """Ten thousand to a million parked actors under one dynamic supervisor: CPU time and memory per actor.
 
-python benchmarks/bench_many.py [ROUNDS] [--million] [--out FILE]
+python benchmarks/bench_many.py [ROUNDS] [--million] [--uncollected] [--out FILE]
 
 Each is started by `start`, all are told one message, and all are stopped. `--million` adds 1,000,000 actors, which
-takes minutes and 2 GB; `--out` appends a JSON line per run, from which `scripts/draw_many.py` draws the memory. Each
-run has a process of its own, so that none begins in the memory that another one left.
+takes minutes and 2 GB; `--uncollected` runs without Python's cyclic collector, which shows its share of the cost;
+`--out` appends a JSON line per run, from which `scripts/draw_many.py` draws the memory. Each run has a process of its
+own, so that none begins in the memory that another one left.
 
 Yardsticks:
 - 10,000 actors, for what is linear: the cost of one actor among more of them, over the cost of one among these.
@@ -14,6 +15,7 @@ Yardsticks:
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import platform
@@ -87,9 +89,9 @@ async def run(number: int) -> dict[str, Any]:
     }
 
 
-def measure(number: int) -> dict[str, Any]:
+def measure(number: int, *, collected: bool) -> dict[str, Any]:
     """Run in a process of its own."""
-    command = [sys.executable, __file__, "--run", str(number)]
+    command = [sys.executable, __file__, "--run" if collected else "--run-uncollected", str(number)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -132,8 +134,10 @@ def print_rows(runs: Mapping[int, list[dict[str, Any]]]) -> None:
 def main() -> None:
     """Measure, and print the rows."""
     arguments = sys.argv[1:]
-    if arguments[:1] == ["--run"]:
+    if arguments[:1] in (["--run"], ["--run-uncollected"]):
         logging.disable()
+        if arguments[0] == "--run-uncollected":
+            gc.disable()
         print(json.dumps(trio.run(run, int(arguments[1]))))
         return
     counts = (*COUNTS, MILLION) if "--million" in arguments else COUNTS
@@ -143,7 +147,7 @@ def main() -> None:
     has_erlang = bool(shutil.which("erl") and shutil.which("erlc"))
     for turn in range(times):
         for number in counts if turn % 2 == 0 else reversed(counts):
-            runs[number].append(measure(number))
+            runs[number].append(measure(number, collected="--uncollected" not in arguments))
             if number == WITH_ERLANG and has_erlang:
                 others.append(erlang(number))
     print_rows(runs)
