@@ -269,7 +269,7 @@ async def test_a_key_that_cannot_be_hashed_is_an_error_of_the_caller(autojump_cl
     got: Got = Got(list)
     async with Supervisor("app") as app:
         pool = await app.start(workers(got, route=in_a_list))
-        with pytest.raises(TypeError, match=r"must be hashable.* this one is a list"):
+        with pytest.raises(TypeError, match=r"must be hashable.* this one is of type list"):
             pool.tell(1)
         with pytest.raises(TypeError, match="must be hashable"):
             await pool.ask(WhoAmI(), timeout=1)

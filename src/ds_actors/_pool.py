@@ -142,7 +142,8 @@ def _hash(key: Hashable) -> int:
         return hash(key)
     except TypeError:
         raise TypeError(
-            f"the key of a message must be hashable, as a str or a tuple of them is; this one is a {type(key).__name__}"
+            "the key of a message must be hashable, as a str or a tuple of them is; this one is of type"
+            f" {type(key).__name__}"
         ) from None
 
 

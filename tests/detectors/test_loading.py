@@ -76,7 +76,7 @@ def test_an_entry_point_is_found_by_its_name() -> None:
         ("raising_detectors:judge", "cannot be loaded: RuntimeError: no GPU"),
         ("own_detectors:broken()", "cannot be loaded: OSError: no weights"),
         ("own_detectors:Needy", "cannot be loaded: TypeError: "),
-        ("own_detectors:number", "own_detectors:number is a int: write a function judge(image)"),
+        ("own_detectors:number", "own_detectors:number is of type int: write a function judge(image)"),
         ("nothing", "no detector is called 'nothing' (installed: own"),
         ("../model.bin", "your own is module:name, or a .toml file"),
     ],
@@ -94,6 +94,6 @@ def test_a_class_is_not_an_object() -> None:
         def judge(self, samples: object, /) -> list[float]:
             return []
 
-    with pytest.raises(DetectorError, match="the detector is a type"):
+    with pytest.raises(DetectorError, match="the detector is of type type"):
         as_detector(Model)
     assert isinstance(as_detector(len), FunctionDetector)

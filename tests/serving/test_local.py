@@ -93,5 +93,5 @@ async def test_thresholds_that_were_never_measured_are_said_to_be_guesses_once(
 
 def test_what_is_no_detector_is_refused_at_once() -> None:
     """Before a monitor runs."""
-    with pytest.raises(DetectorError, match="the detector is a int"):
+    with pytest.raises(DetectorError, match="the detector is of type int"):
         Local(5)  # type: ignore[arg-type]

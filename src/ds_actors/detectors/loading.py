@@ -59,7 +59,7 @@ def as_detector(found: object, name: str = "the detector") -> Detector:
     if callable(found) and not inspect.isclass(found):
         return FunctionDetector(cast("JudgeFunction", found))
     raise DetectorError(
-        f"{name} is a {type(found).__name__}: write a function judge(image) that returns a probability, "
+        f"{name} is of type {type(found).__name__}: write a function judge(image) that returns a probability, "
         "or a class with a method judge(samples)"
     )
 
