@@ -252,6 +252,7 @@ class People:
                 "identity": participant.identity,
                 "kind": int(participant.kind),
                 "attributes": dict(participant.attributes),
+                "tracks": list(participant.track_publications),
             }
             for participant in self._people[who].room.remote_participants.values()
         ]
