@@ -19,8 +19,8 @@ def test_a_room_that_cannot_be_deleted_delays_the_end_by_the_timeout_alone() -> 
         async with asyncio.timeout(8), own_room(LiveKitSettings(url, "key", SECRET), 0.2):
             pass
 
-    with socket.create_server(("127.0.0.1", 0)) as nobody:  # connections wait to be accepted
-        asyncio.run(main(f"ws://127.0.0.1:{nobody.getsockname()[1]}"))
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # connections wait to be accepted
+        asyncio.run(main(f"ws://127.0.0.1:{silent.getsockname()[1]}"))
 
 
 def test_a_longer_timeout_than_the_sdks_is_kept() -> None:

@@ -28,7 +28,7 @@ def test_its_sampler_is_the_monitors_and_grants_go_to_the_track() -> None:
 
 
 def test_the_first_alert_of_a_manipulation_is_the_one_that_counts() -> None:
-    """A suspicion is none, and it is no false alarm."""
+    """A suspicion does not count as an alert, nor as a false alarm."""
     here, found = track(), manipulation()
     here.judged(CLEAR, SUSPICIOUS, found, 11.0)
     assert found.detection().alarm_after is None

@@ -95,7 +95,7 @@ def test_a_worker_without_a_name_has_agents_without_a_name() -> None:
 
 
 def test_a_dispatch_of_the_same_agent_may_be_starting() -> None:
-    """One of another agent is none; and where a detector is, the server is not asked."""
+    """A dispatch of another agent does not count; where a detector is, the server is not asked."""
     asked: list[str] = []
 
     async def list_dispatch(room: str) -> list[api.AgentDispatch]:
